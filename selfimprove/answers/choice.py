@@ -1,0 +1,98 @@
+"""Multiple choice: a letter from A to J, or the text of an option."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from selfimprove.answers.marks import concluded, labelled, tidy
+from selfimprove.answers.text import normalised
+from selfimprove.records import Parsed, Verdict
+
+LETTERS = "ABCDEFGHIJ"
+_ALONE = re.compile(r"\(?([A-J])\)?[.:]?")
+_LEADING = re.compile(
+    r"(?:(?:option|choice|letter)\s)?[*_\[]{0,3}"
+    r"(?:\(([A-Ja-j])\)|([A-J])(?=[).:,;\]*_]|$|\n|\s{0,2}[-–—(/&|]|\s(?:because|since|as|and|or|is|for)\b)"  # noqa: RUF001
+    r"|([B-HJ])(?=\s)|([a-j])(?=\)|\.?$))",
+    re.IGNORECASE | 0,
+)
+_SEVERAL = re.compile(r"[)*_\]]{0,3}\s{0,2}(?:,|/|&|\||\band\b|\bor\b)\s{0,2}(?:(?:and|or)\s)?[*_]{0,2}\(?([A-J])\b")
+_IN_BRACKETS = re.compile(r"\(([A-J])\)")
+
+
+def read(text: str) -> Parsed:
+    """Find the option a completion settles on.
+
+    Strictly only "Answer: B". Leniently a letter in the last mark (see `marks.concluded`), at the start of the text, at the
+    start of its last line, or the only one in brackets; else the mark's text or a one-line text, which `compare`
+    looks for among the options. Several letters to choose from give no answer.
+
+    >>> read("The answer is (C), since it is cold.").answer
+    'C'
+    """
+    line = labelled(text)
+    alone = _ALONE.fullmatch(line) if line is not None else None
+    if alone:
+        return Parsed(answer=alone[1], strict=alone[1])
+    span = concluded(text)
+    if span is not None:
+        return Parsed(answer=_letter(span) if _leads(span) else span)
+    lines = [tidy(part) for part in text.splitlines() if tidy(part)]
+    for candidate in (lines[:1] + lines[-1:]) if lines else []:
+        if _leads(candidate):
+            return Parsed(answer=_letter(candidate))
+    bracketed = set(_IN_BRACKETS.findall(text))
+    if len(bracketed) == 1:
+        return Parsed(answer=bracketed.pop())
+    return Parsed(answer=lines[0] if len(lines) == 1 and not bracketed else None)
+
+
+def _leads(span: str) -> re.Match[str] | None:
+    return _LEADING.match(span)
+
+
+def _letter(span: str) -> str | None:
+    """Give the letter that a text begins with, None when it goes on to name others as well."""
+    found = _leads(span)
+    if found is None:
+        return None
+    letter = next(group for group in found.groups() if group).upper()
+    other = _SEVERAL.match(span, found.end())
+    return None if other and other[1] != letter else letter
+
+
+def compare(answer: str, reference: str, choices: Sequence[str] = ()) -> Verdict:
+    """Compare a letter, or the text of an option, with the reference letter.
+
+    A letter beyond the options is wrong; a text that is none of them is unparseable.
+    """
+    mine, theirs = canonical(answer, choices), canonical(reference, choices)
+    if theirs is None:
+        return Verdict.ERROR
+    if mine is None:
+        return Verdict.UNPARSEABLE
+    return Verdict.CORRECT if mine == theirs else Verdict.WRONG
+
+
+def canonical(answer: str, choices: Sequence[str] = ()) -> str | None:
+    """Give the letter of an answer: itself, or that of the one option with this text; None otherwise.
+
+    >>> canonical("the mitochondria", ["nucleus", "mitochondria"])
+    'B'
+    """
+    answer = tidy(answer)
+    alike = [letter for letter, option in zip(LETTERS, choices, strict=False) if normalised(option) == normalised(answer)]
+    if len(alike) == 1:
+        return alike[0]
+    alone = _ALONE.fullmatch(answer.upper() if len(answer) == 1 else answer)
+    return alone[1] if alone else _with_text(answer, choices)
+
+
+def _with_text(answer: str, choices: Sequence[str]) -> str | None:
+    """Read "B. mitochondria" when B is indeed that option."""
+    found = re.match(r"\(?([A-J])\)?[.:)]?\s(.+)", answer)
+    if not found or LETTERS.index(found[1]) >= len(choices):
+        return None
+    same = normalised(choices[LETTERS.index(found[1])]) == normalised(found[2])
+    return found[1] if same else None

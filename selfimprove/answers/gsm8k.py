@@ -1,0 +1,81 @@
+"""GSM8K's answers, read as EleutherAI's lm-evaluation-harness reads them (its `gsm8k.yaml`, version 3).
+
+The strict reading is its `strict-match`: the first `#### N`. The lenient one is the strict one where it is found, else its
+`flexible-extract`: the last number. Numbers are then compared by value (`number.compare`), so "18.", "$18" and
+"18.00" are 18, where the harness compares strings after taking out what `plain` takes out.
+"""
+
+from __future__ import annotations
+
+import re
+
+from selfimprove.answers import number
+from selfimprove.records import Parsed, Verdict
+
+_STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
+_FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
+_IGNORED = (",", r"\$", r"(?s).*#### ", r"\.$")
+_LINE = re.compile(r"^[ \t]*####[^\n]*$", re.MULTILINE)
+
+
+def read(text: str) -> Parsed:
+    """Find the final number, strictly and leniently.
+
+    >>> read("She sold 48 + 24 = 72 clips.\\n#### 72").strict
+    '72'
+    """
+    strict = _number(harness_strict(text))
+    # the harness takes a run of punctuation such as "..." for a number; the last one with a digit is meant
+    flexible = next((found for found in reversed(_matches(text)) if _number(found)), None)
+    return Parsed(answer=strict or _number(flexible), strict=strict)
+
+
+def harness_strict(text: str) -> str | None:
+    """Give what the harness's `strict-match` extracts, None where it says invalid."""
+    found = _STRICT.findall(text)
+    return found[0].strip() if found else None
+
+
+def harness_flexible(text: str) -> str | None:
+    """Give what the harness's `flexible-extract` extracts, None where it says invalid."""
+    found = _matches(text)
+    return found[-1].strip() if found else None
+
+
+def harness_equal(extracted: str | None, worked_answer: str) -> bool:
+    """Compare as the harness's `exact_match` does.
+
+    Args:
+        extracted: what one of its filters found.
+        worked_answer: the data set's `answer`, worked solution and all.
+    """
+    return extracted is not None and plain(extracted) == plain(worked_answer)
+
+
+def plain(text: str) -> str:
+    """Take out what the harness ignores: commas, dollar signs, all up to `#### `, a final period; lower the case."""
+    for pattern in _IGNORED:
+        text = re.sub(pattern, "", text)
+    return text.lower()
+
+
+def compare(answer: str, reference: str) -> Verdict:
+    """Compare by value."""
+    return number.compare(answer, reference)
+
+
+def conclude(rationale: str, answer: str) -> str:
+    """Put the `####` line at the end, in place of any that the rationale holds."""
+    return f"{_LINE.sub('', rationale).strip()}\n#### {answer}".lstrip()
+
+
+def _matches(text: str) -> list[str]:
+    return [wide or narrow for wide, narrow in _FLEXIBLE.findall(text)]
+
+
+def _number(found: str | None) -> str | None:
+    """Write a match as a plain number, None when it is none."""
+    if found is None:
+        return None
+    digits = found.replace(",", "").replace("$", "").strip(".")
+    return number.canonical(digits)

@@ -1,0 +1,67 @@
+"""Short text: a name, a place, a phrase, compared as SQuAD does (Rajpurkar et al. 2016, arXiv:1606.05250)."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+
+from selfimprove.answers.marks import concluded, labelled, tidy
+from selfimprove.records import Parsed, Verdict
+
+_ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_AFTER_LABEL = re.compile(r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}", re.IGNORECASE | re.MULTILINE)
+
+
+def read(text: str, *, multiline: bool = False) -> Parsed:
+    """Find the answer of a completion as text.
+
+    Strictly what stands after "Answer:", to the end of the line. Leniently the last mark (see `marks.concluded`), else
+    the last line.
+
+    Args:
+        text: the completion.
+        multiline: an answer goes on to the end of the text (grids, code).
+
+    >>> read("It lies in France.\\nAnswer: Paris.").strict
+    'Paris'
+    """
+    if multiline:
+        labels = list(_AFTER_LABEL.finditer(text))
+        block = (text[labels[-1].end() :] if labels else text).strip() or None
+        return Parsed(answer=block, strict=block if labels else None)
+    strict = labelled(text)
+    lines = [line for line in (tidy(part) for part in text.splitlines()) if line]
+    return Parsed(answer=strict or concluded(text) or (lines[-1] if lines else None), strict=strict)
+
+
+def compare(answer: str, reference: str) -> Verdict:
+    """Compare without case, punctuation, articles and spacing."""
+    if not reference.strip():
+        return Verdict.ERROR
+    if not answer.strip():
+        return Verdict.UNPARSEABLE
+    return Verdict.CORRECT if normalised(answer) == normalised(reference) else Verdict.WRONG
+
+
+def canonical(reference: str) -> str | None:
+    """Give the text without outer spaces, None when nothing is left."""
+    return reference.strip() or None
+
+
+def normalised(text: str) -> str:
+    """Lower the case, take out punctuation and articles, squeeze spaces.
+
+    >>> normalised("The  U.S. Army!")
+    'us army'
+    """
+    plain = " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+    return plain or " ".join(text.lower().split())  # "A" and "+" are answers too
+
+
+def f1(answer: str, reference: str) -> float:
+    """Share of common words, the harmonic mean of precision and recall, in [0, 1]."""
+    mine, theirs = Counter(normalised(answer).split()), Counter(normalised(reference).split())
+    common = sum((mine & theirs).values())
+    return 2 * common / (mine.total() + theirs.total()) if common else 0.0

@@ -1,0 +1,167 @@
+"""Signature and record to chat messages to token ids: the one place, for prompting and for training.
+
+A model that is trained under one prompt and tested under another loses what it learned, so nothing else in
+the library writes a prompt, and the hash of what is rendered here is kept in every track and evaluation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import dspy
+
+from selfimprove.errors import InputError
+from selfimprove.records import Message, digest
+
+_VERSION: Final = 1
+_ITEM: Final = re.compile(r"^\s*(?:[-*•]|\(?\d+[.):])\s*")
+_NOTHING: Final = {"", "none", "no questions", "no question", "n/a", "nothing"}
+
+
+class PlainAdapter(dspy.Adapter):
+    """Plain chat, without field markers: what a model of 135M parameters can keep to.
+
+    The instruction is the system message. A single input stands bare in the user message; several stand under
+    their names. The first output stands bare in the reply, further ones under their names.
+    """
+
+    def format(
+        self, signature: Any, demos: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]
+    ) -> list[dict[str, str]]:
+        """Write the chat messages for one call."""
+        messages = [{"role": "system", "content": signature.instructions}]
+        for demo in demos:
+            messages.append({"role": "user", "content": _user(signature, demo)})
+            messages.append({"role": "assistant", "content": self.write(signature, demo)})
+        return [*messages, {"role": "user", "content": _user(signature, inputs)}]
+
+    def write(self, signature: Any, outputs: Mapping[str, Any]) -> str:
+        """Write outputs as the reply that `parse` reads back."""
+        first, *rest = [(name, _text(outputs.get(name, ""))) for name in signature.output_fields]
+        return "\n".join([first[1], *(f"{_title(name)}:\n{text}" for name, text in rest)]).strip()
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        """Read the outputs from a reply; a missing one is empty (`""` or `[]`)."""
+        first, *rest = signature.output_fields
+        texts, remaining = {}, completion
+        for name in reversed(rest):
+            head, mark, tail = _cut_at(remaining, _title(name))
+            texts[name], remaining = (tail, head) if mark else ("", remaining)
+        texts[first] = remaining
+        fields = signature.output_fields
+        return {name: _value(texts[name], fields[name].annotation) for name in fields}
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(f"{i}. {item}" for i, item in enumerate(value, 1)) if value else "none"
+    return str(value).strip()
+
+
+def _user(signature: Any, inputs: Mapping[str, Any]) -> str:
+    given = [(name, inputs.get(name)) for name in signature.input_fields]
+    given = [(name, value) for name, value in given if value not in (None, "", [], ())]
+    if len(given) == 1:
+        return _text(given[0][1])
+    return "\n\n".join(f"{_title(name)}:\n{_text(value)}" for name, value in given)
+
+
+def _cut_at(text: str, title: str) -> tuple[str, str, str]:
+    found = re.search(rf"^\W*{re.escape(title)}\W*?:[ \t*]*", text, re.IGNORECASE | re.MULTILINE)
+    return (text[: found.start()], found.group(), text[found.end() :]) if found else (text, "", "")
+
+
+def _value(text: str, annotation: object) -> object:
+    if annotation == list[str]:
+        lines = [_ITEM.sub("", line).strip() for line in text.splitlines()]
+        return [line for line in lines if line.lower().rstrip(".") not in _NOTHING]
+    return text.strip()
+
+
+class ChatTokenizer(Protocol):
+    """The part of a transformers tokenizer that rendering needs."""
+
+    chat_template: str | None
+    eos_token_id: int
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **how: Any) -> Any:
+        """Write messages as one text."""
+        ...
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Split a text into token ids."""
+        ...
+
+
+class TrainingExample(NamedTuple):
+    """Token ids of a prompt with its completion; only the completion carries loss."""
+
+    ids: list[int]
+    prompt_length: int
+
+
+def prompt_text(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> str:
+    """Write messages with the model's chat template, up to where the reply begins.
+
+    Raises:
+        InputError: the tokenizer has no chat template.
+    """
+    return _apply(tokenizer, messages, add_generation_prompt=True)
+
+
+def prompt_ids(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> list[int]:
+    """Give the token ids a model is prompted with."""
+    return tokenizer.encode(prompt_text(tokenizer, messages), add_special_tokens=False)
+
+
+def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], target: str) -> TrainingExample:
+    """Give the token ids a model is trained on: exactly its prompt, then the reply and one end token.
+
+    Raises:
+        InputError: the chat template changes the prompt or drops part of the reply.
+    """
+    prompt = prompt_text(tokenizer, messages)
+    whole = _apply(tokenizer, [*messages, Message(role="assistant", content=target)], add_generation_prompt=False)
+    if not whole.startswith(prompt):
+        raise InputError(
+            "the chat template writes another prompt when a reply follows, so training would not match "
+            "prompting; use a model whose template keeps the prompt unchanged"
+        )
+    reply = whole[len(prompt) :]
+    if target.strip() not in reply:
+        raise InputError(
+            f"the chat template drops part of the reply {target[:60]!r}; use a template that keeps it"
+        )
+    head = tokenizer.encode(prompt, add_special_tokens=False)
+    tail = tokenizer.encode(reply, add_special_tokens=False)
+    end = tokenizer.eos_token_id
+    tail = tail[: tail.index(end) + 1] if end in tail else [*tail, end]
+    return TrainingExample([*head, *tail], len(head))
+
+
+def _apply(tokenizer: ChatTokenizer, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    if not tokenizer.chat_template:
+        raise InputError("the student's tokenizer has no chat template; use an instruction-tuned model or add one")
+    turns = [{"role": m.role, "content": m.content} for m in messages]
+    how = {"tokenize": False, "add_generation_prompt": add_generation_prompt}
+    try:
+        return str(tokenizer.apply_chat_template(turns, **how))
+    except Exception as error:
+        # Some templates (Gemma's) refuse a system turn; its text then opens the first user turn.
+        if len(turns) < 2 or turns[0]["role"] != "system" or "system" not in str(error).lower():  # noqa: PLR2004
+            raise
+        system, user, *rest = turns
+        opened = {"role": "user", "content": f"{system['content']}\n\n{user['content']}"}
+        return str(tokenizer.apply_chat_template([opened, *rest], **how))
+
+
+def render_hash(signature: Any, demos: Sequence[Mapping[str, Any]], chat_template: str | None) -> str:
+    """Name everything that decides how a record becomes a prompt, 16 hexadecimal characters."""
+    fields = [(name, str(field.annotation)) for name, field in signature.fields.items()]
+    return digest(_VERSION, signature.instructions, fields, [dict(d) for d in demos], chat_template or "")

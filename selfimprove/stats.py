@@ -1,0 +1,156 @@
+"""The statistics behind every claim: intervals, paired tests, sample sizes.
+
+Exact where exact is cheap. Shares are in [0, 1], never in per cent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+
+from selfimprove.records import Comparison, Interval
+
+
+def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
+    """Give Wilson's score interval for a share (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+
+    Args:
+        correct: successes, in `[0, n]`.
+        n: trials; 0 gives the whole range.
+        confidence: coverage, in (0, 1).
+
+    >>> wilson(50, 100)
+    Interval(low=0.4038, high=0.5962)
+    """
+    if n == 0:
+        return Interval(low=0.0, high=1.0)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share, spread = correct / n, z * z / n
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return Interval(low=round(max(0.0, centre - half), 4), high=round(min(1.0, centre + half), 4))
+
+
+def binomial_tail(at_least: int, n: int) -> float:
+    """Give the chance of `at_least` or more heads in `n` fair tosses, exactly.
+
+    >>> binomial_tail(1, 1)
+    0.5
+    """
+    return sum(math.comb(n, k) for k in range(max(0, at_least), n + 1)) / 2**n
+
+
+def mcnemar_mid_p(gained: int, lost: int) -> float:
+    """Test on paired binary outcomes, one-sided mid-p, that the new model is not better.
+
+    Only discordant pairs count; mid-p takes half of the observed outcome's own chance, which keeps the
+    level near its nominal value where the exact test is far below it (Fagerland, Lydersen and Laake
+    2013, doi:10.1186/1471-2288-13-91).
+
+    Args:
+        gained: problems only the new model solves.
+        lost: problems only the old model solves.
+
+    >>> mcnemar_mid_p(0, 0)
+    0.5
+    >>> round(mcnemar_mid_p(10, 1), 4)
+    0.0032
+    """
+    n = gained + lost
+    return binomial_tail(gained, n) - math.comb(n, gained) / 2 ** (n + 1)
+
+
+def paired_interval(gained: int, lost: int, n: int, confidence: float = 0.95) -> Interval:
+    """Give an interval for a difference of paired shares.
+
+    Adjusted Wald: half a pair is added to each cell before the normal interval is taken (Agresti and Min
+    2005, doi:10.1002/sim.1781, there called the Wald+2 interval).
+
+    >>> paired_interval(30, 3, 100)
+    Interval(low=0.1651, high=0.3643)
+    """
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    up, down, size = gained + 0.5, lost + 0.5, n + 2
+    centre = (up - down) / size
+    half = z * math.sqrt(up + down - (up - down) ** 2 / size) / size
+    return Interval(low=round(max(-1.0, centre - half), 4), high=round(min(1.0, centre + half), 4))
+
+
+def compare_paired(new: Sequence[bool], old: Sequence[bool]) -> Comparison:
+    """Compare two models on the same problems, in the same order, shape `[P]` each.
+
+    Raises:
+        ValueError: the sequences differ in length or are empty.
+    """
+    if len(new) != len(old) or not new:
+        raise ValueError(f"paired outcomes need equal, non-zero lengths, got {len(new)} and {len(old)}")
+    gained = sum(a and not b for a, b in zip(new, old, strict=True))
+    lost = sum(b and not a for a, b in zip(new, old, strict=True))
+    n = len(new)
+    return Comparison(
+        n=n,
+        gained=gained,
+        lost=lost,
+        difference=round((gained - lost) / n, 6),
+        interval=paired_interval(gained, lost, n),
+        p_better=mcnemar_mid_p(gained, lost),
+        p_worse=mcnemar_mid_p(lost, gained),
+    )
+
+
+def spend_alpha(alpha: float, looks: int) -> float:
+    """Give each of `looks` comparisons on one dev set its share of `alpha` (Bonferroni).
+
+    >>> spend_alpha(0.05, 4)
+    0.0125
+    """
+    return alpha / max(1, looks)
+
+
+def smallest_gain(n: int, discordant: float, alpha: float, power: float = 0.8) -> float:
+    """Give the smallest true gain that `n` paired problems show with this power.
+
+    Args:
+        n: problems.
+        discordant: share of problems that the two models answer differently, in (0, 1].
+        alpha: one-sided level of the test.
+        power: chance to see the gain.
+
+    >>> round(smallest_gain(400, 0.2, 0.05), 3)
+    0.056
+    """
+    z = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(power)
+    return min(1.0, z * math.sqrt(discordant / n))
+
+
+def problems_needed(gain: float, discordant: float, alpha: float, power: float = 0.8) -> int:
+    """Give the number of paired problems that shows a true gain with this power.
+
+    >>> problems_needed(0.05, 0.2, 0.05)
+    495
+    """
+    z = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(power)
+    return math.ceil(discordant * (z / gain) ** 2)
+
+
+def pass_at_k(passed: Sequence[int], samples: int, k: int) -> float:
+    """Estimate the chance that at least one of `k` completions is correct.
+
+    Unbiased for independent samples, unlike `1 - (1 - p) ** k` (Chen et al. 2021, arXiv:2107.03374, eq. 1).
+
+    Args:
+        passed: correct completions a problem, shape `[P]`, each in `[0, samples]`.
+        samples: completions drawn a problem, the same for all.
+        k: completions allowed, `1 <= k <= samples`.
+
+    Raises:
+        ValueError: `passed` is empty, or `k` is out of range.
+
+    >>> pass_at_k([0, 1, 2], samples=2, k=1)
+    0.5
+    """
+    if not passed or not 1 <= k <= samples:
+        raise ValueError(f"pass_at_k needs problems and 1 <= k <= {samples}, got {len(passed)} and k={k}")
+    missed = sum(math.comb(samples - c, k) for c in passed) / math.comb(samples, k)
+    return 1 - missed / len(passed)

@@ -1,0 +1,108 @@
+"""Procedural arithmetic with exact worked solutions, for measuring that learning really happens.
+
+A level is a number of steps. Every question has a canonical form that does not change when its
+operands are reordered or its story is told with other words; a hash of that form decides whether it
+belongs to train, dev or test. So the splits are disjoint for every seed, and held-out accuracy
+cannot be memory: the smallest cell has thousands of canonical forms, most have millions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from selfimprove.errors import InputError, nearest
+from selfimprove.records import Parsed, Problem, Split, Verdict
+from selfimprove.tasks.arithmetic_kinds import KINDS, Worked
+
+_BUCKETS: Final[Mapping[Split, range]] = {"test": range(10), "dev": range(10, 20), "train": range(20, 100)}
+_ANSWER: Final = re.compile(r"answer:\s*(-?\d[\d,]*)(?!\.?\d)", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"-?\d[\d,]*")
+_TRIES: Final = 100_000
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Questions of the chosen kinds and levels, in equal shares.
+
+    Args:
+        kinds: some of `sum`, `story`, `product`, `bracket`, `equation`.
+        levels: numbers of steps, each from 1 to 8.
+        sizes: problems a split.
+        seed: another seed draws other questions, never across splits.
+    """
+
+    kinds: tuple[str, ...] = tuple(KINDS)
+    levels: tuple[int, ...] = (1, 2, 3, 4)
+    sizes: Mapping[Split, int] = field(default_factory=lambda: {"train": 4000, "dev": 400, "test": 400})
+    seed: int = 0
+
+    name = "arithmetic"
+    instruction = "Work it out step by step, one step a line. End with the line: Answer: NUMBER"
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds:
+            if kind not in KINDS:
+                raise InputError(f'arithmetic has no kind "{kind}"; {nearest(kind, KINDS)}')
+        if not self.kinds or not self.levels or not all(1 <= level <= 8 for level in self.levels):  # noqa: PLR2004
+            raise InputError(f"arithmetic needs a kind and levels from 1 to 8, not {self.levels}")
+
+    def problems(self, split: Split) -> Iterator[Problem]:
+        """Draw the split's problems, kinds and levels taking turns."""
+        rng = Random(f"arithmetic {self.seed} {split}")
+        cells = [(kind, level) for level in self.levels for kind in self.kinds]
+        seen: set[str] = set()
+        for index in range(self.sizes.get(split, 0)):
+            kind, level = cells[index % len(cells)]
+            yield _draw(kind, level, split, rng, seen)
+
+    def parse(self, text: str) -> Parsed:
+        """Read `Answer: N` strictly, the last whole number leniently."""
+        stated = _ANSWER.findall(text)
+        numbers = _NUMBER.findall(text)
+        strict = _plain(stated[-1]) if stated else None
+        lenient = strict or (_plain(numbers[-1]) if numbers else None)
+        return Parsed(answer=lenient, strict=strict)
+
+    def compare(self, answer: str, problem: Problem) -> Verdict:
+        """Compare whole numbers."""
+        return Verdict.CORRECT if _plain(answer) == _plain(problem.answer) else Verdict.WRONG
+
+    def conclude(self, rationale: str, answer: str) -> str:
+        """Write the steps and the answer line."""
+        return f"{rationale}\nAnswer: {answer}" if rationale else f"Answer: {answer}"
+
+
+def split_of(canonical: str) -> Split:
+    """Say which split a canonical form belongs to, the same for every seed and version."""
+    bucket = int(hashlib.sha256(f"arithmetic:{canonical}".encode()).hexdigest(), 16) % 100
+    return next(split for split, buckets in _BUCKETS.items() if bucket in buckets)
+
+
+def _draw(kind: str, level: int, split: Split, rng: Random, seen: set[str]) -> Problem:
+    for _ in range(_TRIES):
+        worked = KINDS[kind](rng, level)
+        if worked is None or worked.canonical in seen or split_of(worked.canonical) != split:
+            continue
+        seen.add(worked.canonical)
+        return _problem(kind, level, worked)
+    raise InputError(f"arithmetic: no further {kind} question of level {level}; ask for fewer problems")
+
+
+def _problem(kind: str, level: int, worked: Worked) -> Problem:
+    return Problem.of(
+        worked.question,
+        str(worked.answer),
+        rationale="\n".join(worked.steps),
+        decomposition=tuple(f"What is {step.rpartition(' = ')[0]}?" for step in worked.steps),
+        labels={"kind": kind, "level": str(level)},
+        canonical=worked.canonical,
+    )
+
+
+def _plain(number: str) -> str:
+    return str(int(number.replace(",", "")))
