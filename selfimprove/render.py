@@ -135,9 +135,7 @@ def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], targ
         )
     reply = whole[len(prompt) :]
     if target.strip() not in reply:
-        raise InputError(
-            f"the chat template drops part of the reply {target[:60]!r}; use a template that keeps it"
-        )
+        raise InputError(f"the chat template drops part of the reply {target[:60]!r}; use a template that keeps it")
     head = tokenizer.encode(prompt, add_special_tokens=False)
     tail = tokenizer.encode(reply, add_special_tokens=False)
     end = tokenizer.eos_token_id

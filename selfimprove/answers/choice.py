@@ -12,12 +12,17 @@ from selfimprove.records import Parsed, Verdict
 LETTERS = "ABCDEFGHIJ"
 _ALONE = re.compile(r"\(?([A-J])\)?[.:]?")
 _LEADING = re.compile(
-    r"(?:(?:option|choice|letter)\s)?[*_\[]{0,3}"
+    r"(?:(?i:option|choice|letter)\s)?[*_\[]{0,3}"
     r"(?:\(([A-Ja-j])\)|([A-J])(?=[).:,;\]*_]|$|\n|\s{0,2}[-–—(/&|]|\s(?:because|since|as|and|or|is|for)\b)"  # noqa: RUF001
-    r"|([B-HJ])(?=\s)|([a-j])(?=\)|\.?$))",
-    re.IGNORECASE | 0,
+    r"|([B-HJ])(?=\s)|([a-j])(?=\)|\.?$))"
 )
-_SEVERAL = re.compile(r"[)*_\]]{0,3}\s{0,2}(?:,|/|&|\||\band\b|\bor\b)\s{0,2}(?:(?:and|or)\s)?[*_]{0,2}\(?([A-J])\b")
+_OPENING = re.compile(
+    r"[*_]{0,3}(?:\(([A-J])\)|([A-J])(?=[).:*_]|$)|([a-j])(?=\)|$))"
+)  # of a line without a mark
+_SEVERAL = re.compile(
+    r"[)*_\]]{0,3}\s{0,2}(?:,|/|&|\||\band\b|\bor\b)\s{0,2}(?:(?:and|or)\s)?[*_]{0,2}\(?([A-J])\b"
+)
+_CAPITAL = re.compile(r"\b([A-J])\b")
 _IN_BRACKETS = re.compile(r"\(([A-J])\)")
 
 
@@ -37,26 +42,20 @@ def read(text: str) -> Parsed:
         return Parsed(answer=alone[1], strict=alone[1])
     span = concluded(text)
     if span is not None:
-        return Parsed(answer=_letter(span) if _leads(span) else span)
+        found = _LEADING.match(span)
+        return Parsed(answer=_letter(span, found) if found else span)
     lines = [tidy(part) for part in text.splitlines() if tidy(part)]
-    for candidate in (lines[:1] + lines[-1:]) if lines else []:
-        if _leads(candidate):
-            return Parsed(answer=_letter(candidate))
-    bracketed = set(_IN_BRACKETS.findall(text))
-    if len(bracketed) == 1:
-        return Parsed(answer=bracketed.pop())
-    return Parsed(answer=lines[0] if len(lines) == 1 and not bracketed else None)
+    for candidate in (lines[0], lines[-1]) if lines else ():
+        if found := _OPENING.match(candidate):
+            return Parsed(answer=_letter(candidate, found))
+    named = set(_IN_BRACKETS.findall(text)) or set(_CAPITAL.findall(text) if len(lines) == 1 else ())
+    if len(named) == 1 and _IN_BRACKETS.search(text):
+        return Parsed(answer=named.pop())
+    return Parsed(answer=lines[0] if len(lines) == 1 and len(named) < 2 else None)  # noqa: PLR2004
 
 
-def _leads(span: str) -> re.Match[str] | None:
-    return _LEADING.match(span)
-
-
-def _letter(span: str) -> str | None:
+def _letter(span: str, found: re.Match[str]) -> str | None:
     """Give the letter that a text begins with, None when it goes on to name others as well."""
-    found = _leads(span)
-    if found is None:
-        return None
     letter = next(group for group in found.groups() if group).upper()
     other = _SEVERAL.match(span, found.end())
     return None if other and other[1] != letter else letter
@@ -82,11 +81,12 @@ def canonical(answer: str, choices: Sequence[str] = ()) -> str | None:
     'B'
     """
     answer = tidy(answer)
-    alike = [letter for letter, option in zip(LETTERS, choices, strict=False) if normalised(option) == normalised(answer)]
-    if len(alike) == 1:
-        return alike[0]
     alone = _ALONE.fullmatch(answer.upper() if len(answer) == 1 else answer)
-    return alone[1] if alone else _with_text(answer, choices)
+    if alone:
+        return alone[1]
+    same = normalised(answer)
+    alike = [letter for letter, option in zip(LETTERS, choices, strict=False) if normalised(option) == same]
+    return alike[0] if len(alike) == 1 else _with_text(answer, choices)
 
 
 def _with_text(answer: str, choices: Sequence[str]) -> str | None:

@@ -6,18 +6,17 @@ Kinds of answers read what stands in these places; here is only where they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-_BOX = re.compile(r"\\f?boxed\s?\{")
+_BRACE = re.compile(r"\\f?boxed\s?\{|\\[{}\\]|[{}]")
 _HASHES = re.compile(r"####[ \t]{0,3}([^\n]*)")
 _SAID = re.compile(
     r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?(?:is|was|:|=)[*_:]{0,3}",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}[ \t]*([^\n]*)$", re.IGNORECASE | re.MULTILINE
+    r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}[ \t]*([^\n]*)$",
+    re.IGNORECASE | re.MULTILINE,
 )
-_LONGEST_BOX = 2_000  # a box that is not closed within this is taken as broken off
 
 
 def boxed(text: str) -> list[str]:
@@ -29,15 +28,19 @@ def boxed(text: str) -> list[str]:
     return [content for _, content in _boxes(text)]
 
 
-def _boxes(text: str) -> Iterator[tuple[int, str]]:
-    for opening in _BOX.finditer(text):
-        depth, start = 1, opening.end()
-        for at in range(start, min(len(text), start + _LONGEST_BOX)):
-            depth += {"{": 1, "}": -1}.get(text[at], 0)
-            if depth == 0:
-                if content := text[start:at].strip():
-                    yield opening.start(), content
-                break
+def _boxes(text: str) -> list[tuple[int, str]]:
+    """Find boxes with where they begin, in one pass: braces of all kinds go on a stack."""
+    found: list[tuple[int, str]] = []
+    open_braces: list[re.Match[str]] = []
+    for brace in _BRACE.finditer(text):
+        if brace.group()[-1] == "{" and brace.group() != "\\{":
+            open_braces.append(brace)
+        elif brace.group() == "}" and open_braces:
+            opening = open_braces.pop()
+            content = text[opening.end() : brace.start()].strip()
+            if content and opening.group() != "{":
+                found.append((opening.start(), content))
+    return sorted(found)
 
 
 def labelled(text: str) -> str | None:
@@ -61,7 +64,7 @@ def concluded(text: str) -> str | None:
     >>> concluded(r"The answer is 3. Wait: \boxed{4}")
     '4'
     """
-    places = list(_boxes(text))
+    places = _boxes(text)
     places += [(mark.start(), mark.group(1)) for mark in _HASHES.finditer(text)]
     places += [(mark.start(), _rest_of_line(text, mark.end())) for mark in _SAID.finditer(text)]
     held = [(at, tidy(content)) for at, content in places]
@@ -80,8 +83,8 @@ def tidy(text: str) -> str:
     >>> tidy(" **$18$.** ")
     '18'
     """
-    text = text.strip(" \t\r\n*_`\"“”")
-    text = text.removesuffix(".").strip(" \t\r\n*_`\"“”")
+    text = text.strip(' \t\r\n*_`"“”')
+    text = text.removesuffix(".").strip(' \t\r\n*_`"“”')
     for left, right in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
         if text.startswith(left) and text.endswith(right) and len(text) > len(left + right):
             text = text[len(left) : -len(right)].strip()

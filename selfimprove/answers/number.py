@@ -18,9 +18,16 @@ from typing import NamedTuple
 from selfimprove.answers.marks import concluded, labelled
 from selfimprove.records import Parsed, Verdict
 
-_SCALES = {"%": Fraction(1, 100), "percent": Fraction(1, 100), "hundred": Fraction(100), "thousand": Fraction(1000)}
+_SCALES = {
+    "%": Fraction(1, 100),
+    "percent": Fraction(1, 100),
+    "hundred": Fraction(100),
+    "thousand": Fraction(1000),
+}
 _SCALES |= {"million": Fraction(10**6), "billion": Fraction(10**9), "trillion": Fraction(10**12)}
-_WORDS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+)
 _WORDS += "sixteen seventeen eighteen nineteen twenty".split()
 _MOST_DIGITS = 400  # of a number and of an exponent's worth of zeros: hostile text must not fill the memory
 
@@ -28,18 +35,24 @@ _PLAIN = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9
 _TOKEN = re.compile(
     rf"""
     (?P<sign>(?<![\w)\].%])-[ ]?)? (?P<currency>[$€£¥][ ]?)? (?P<inner>(?<=[$€£¥])-)?
-    (?<![A-Za-z_0-9.\\])
+    (?<![A-Za-z_0-9.\\^])(?<!\^\{{)
     (?:
       10\^\{{?(?P<power>-?[0-9]{{1,3}})\}}?
     | (?P<whole>[0-9]{{1,9}})(?:[ ]|[ ]and[ ]|-)(?P<part>[0-9]{{1,9}})/(?P<parts>[0-9]{{1,9}})(?![0-9/])
     | (?P<top>{_PLAIN})[ ]?/[ ]?(?P<bottom>{_PLAIN})
-    | (?P<plain>{_PLAIN})(?:[eE](?P<e>[+-]?[0-9]{{1,3}})(?!\w)|[ ]?[x×*·][ ]?10\^\{{?(?P<ten>-?[0-9]{{1,3}})\}}?)?
+    | (?P<plain>{_PLAIN})
+      (?: [eE](?P<e>[+-]?[0-9]{{1,3}})(?!\w) | [ ]?[x×*·][ ]?10\^\{{?(?P<ten>-?[0-9]{{1,3}})\}}? | (?![0-9.,]*[eE][+-]?[0-9]) )
     )
     (?:[ ]?(?P<unit>%|(?:percent|hundred|thousand|million|billion|trillion)\b))?
     """,
     re.VERBOSE,
 )
-_JOINED = re.compile(r"\s{0,2}(?:[,;/]\s{0,2}(?:(?:or|and)\s)?|(?:[^\W\d]{1,15}\s)?(?:or|and|to)\s)\s{0,2}", re.IGNORECASE)
+_JOINED = re.compile(
+    r"\s{0,2}(?:[,;/]\s{0,2}(?:(?:or|and)\s)?|(?:[^\W\d]{1,15}\s)?(?:or|and|to)\s)\s{0,2}", re.IGNORECASE
+)
+_SYMBOLIC = re.compile(  # no plain number, though one stands in it
+    r"\\(?:sqrt|pi|sum|int|log|ln|sin|cos|tan|infty|binom)|[√π∞]|\b(?:sqrt|pi)\b"
+)
 _OPERATOR = re.compile(r"\s?[-+*×x·÷/^]\s?[$]?[0-9]")
 
 
@@ -64,6 +77,8 @@ def read(text: str) -> Parsed:
     if strict is not None:
         return Parsed(answer=strict, strict=strict)
     span = concluded(text)
+    if span is not None and _SYMBOLIC.search(span):
+        return Parsed()
     if span is not None and (tokens := _tokens(clean(span))):
         return Parsed(answer=_chosen(clean(span), tokens))
     if span is not None and span.casefold() in _WORDS:
@@ -105,8 +120,13 @@ def clean(text: str) -> str:
     text = re.sub(r"10\*\*(?=[0-9-])", "10^", text).replace("**", "").replace("\\$", "$").replace("\\%", "%")
     text = re.sub(r"(?<=10)[⁻⁰¹²³⁴-⁹]{1,4}", lambda m: "^" + unicodedata.normalize("NFKC", m.group()), text)
     text = re.sub(r"(?<=[0-9])(?:\\,|\\!|[\u00a0\u202f\u2009])(?=[0-9]{3}(?![0-9]))", "", text)
-    text = text.replace("{,}", ",").replace("\\!", "").replace("\\times", "×").replace("\\cdot", "·")
-    text = re.sub(r"(?<=,) (?=[0-9]{3}\b)", "", text) if "\\" in text else text
+    text = (
+        re.sub(r",\\!\s?", ",", text)
+        .replace("{,}", ",")
+        .replace("\\!", "")
+        .replace("\\times", "×")
+        .replace("\\cdot", "·")
+    )
     text = re.sub(r"\\[dt]?frac\s?\{?([0-9]{1,9}|(?<!\{)[0-9])\}?\s?\{([0-9]{1,9})\}", r" \1/\2", text)
     text = re.sub(r"\\[dt]?frac\s?([0-9])([0-9])", r" \1/\2", text)
     text = re.sub(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s?\{([^{}]{0,60})\}", r" \1 ", text)
@@ -139,7 +159,9 @@ def _value(token: re.Match[str]) -> Quantity | None:
         value = _decimal(at["plain"]) * Fraction(10) ** power if abs(power) <= _MOST_DIGITS else None
     if value is None:
         return None
-    return Quantity(-value if at["sign"] or at["inner"] else value, _SCALES.get(at["unit"] or "", Fraction(1)))
+    return Quantity(
+        -value if at["sign"] or at["inner"] else value, _SCALES.get(at["unit"] or "", Fraction(1))
+    )
 
 
 def _decimal(digits: str) -> Fraction:
@@ -154,6 +176,8 @@ def _bare(token: re.Match[str]) -> str:
 
 def _only(text: str) -> str | None:
     """Give the one number of a short text, or the right side of its equation; None when there are several."""
+    if _SYMBOLIC.search(text):
+        return None
     span = clean(text)
     tokens = _tokens(span)
     if len(tokens) > 1 and ("=" in span or "≈" in span):

@@ -11,7 +11,9 @@ from selfimprove.records import Parsed, Verdict
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_AFTER_LABEL = re.compile(r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}", re.IGNORECASE | re.MULTILINE)
+_AFTER_LABEL = re.compile(
+    r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}", re.IGNORECASE | re.MULTILINE
+)
 
 
 def read(text: str, *, multiline: bool = False) -> Parsed:

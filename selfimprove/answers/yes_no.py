@@ -10,7 +10,9 @@ from selfimprove.records import Parsed, Verdict
 _MEANS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _WORD = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:not|n't|neither|cannot)\b|n't\b", re.IGNORECASE)
-_HEDGED = re.compile(r"\b(?:yes|no|true|false)\b\W{0,3}(?:and|or|/|nor)\W{0,3}\b(?:yes|no|true|false)\b", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:yes|no|true|false)\b\W{0,3}(?:and|or|/|nor)\W{0,3}\b(?:yes|no|true|false)\b", re.IGNORECASE
+)
 # at the start of a sentence or after "so"; "no" before a noun ("No one knows") is no answer
 _DECIDES = re.compile(
     r"(?:^|[.!?:;\n]|\b(?:so|thus|therefore|hence|answer),?)[\s*_\"'(]{0,6}"

@@ -71,7 +71,7 @@ class Program:
         """
         saved = json.loads(text)
         program = cls(saved["name"], dspy.Predict(_signature(saved["name"])))
-        if saved["fields"] != program._fields():  # noqa: SLF001 - the same class
+        if saved["fields"] != program._fields():
             raise InputError(f'the saved program "{program.name}" was made for other fields; compile it again')
         program.predict.load_state(saved["state"])
         return program

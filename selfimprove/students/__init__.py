@@ -1,1 +1,36 @@
-"""Engines that run the student."""
+"""Engines that run the student: in this process, or behind a server that speaks OpenAI's protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from selfimprove.errors import InputError
+from selfimprove.protocols import Student
+
+_SERVER = "openai-server:"
+
+
+def load_student(spec: str | Path, **settings: Any) -> Student:
+    """Make a student from what a config file names.
+
+    Args:
+        spec: a folder, a hub id, a short name such as `smollm2-135m`, or
+            `openai-server:MODEL@http://127.0.0.1:8000/v1`.
+        settings: keyword arguments of `TransformersStudent` or `OpenAIServerStudent`.
+
+    Raises:
+        InputError: there is no such model, or the server's address is incomplete.
+    """
+    if str(spec).startswith(_SERVER):
+        from selfimprove.students.openai_server import OpenAIServerStudent
+
+        model, at, base_url = str(spec).removeprefix(_SERVER).rpartition("@")
+        if not (at and model and base_url.startswith(("http://", "https://"))):
+            raise InputError(
+                f'the student "{spec}" names no server; write openai-server:MODEL@http://HOST:PORT/v1'
+            )
+        return OpenAIServerStudent(model, base_url, **settings)
+    from selfimprove.students.transformers import TransformersStudent
+
+    return TransformersStudent(spec, **settings)

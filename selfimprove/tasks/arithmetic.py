@@ -3,7 +3,7 @@
 A level is a number of steps. Every question has a canonical form that does not change when its
 operands are reordered or its story is told with other words; a hash of that form decides whether it
 belongs to train, dev or test. So the splits are disjoint for every seed, and held-out accuracy
-cannot be memory: the smallest cell has thousands of canonical forms, most have millions.
+cannot be memory: from two steps on every cell has thousands of canonical forms, most have millions.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ class Arithmetic:
     Args:
         kinds: some of `sum`, `story`, `product`, `bracket`, `equation`.
         levels: numbers of steps, each from 1 to 8.
+        largest: largest number that a step adds or takes away.
         sizes: problems a split.
         seed: another seed draws other questions, never across splits.
     """
 
     kinds: tuple[str, ...] = tuple(KINDS)
-    levels: tuple[int, ...] = (1, 2, 3, 4)
+    levels: tuple[int, ...] = (2, 3, 4)
+    largest: int = 9
     sizes: Mapping[Split, int] = field(default_factory=lambda: {"train": 4000, "dev": 400, "test": 400})
     seed: int = 0
 
@@ -58,7 +60,7 @@ class Arithmetic:
         seen: set[str] = set()
         for index in range(self.sizes.get(split, 0)):
             kind, level = cells[index % len(cells)]
-            yield _draw(kind, level, split, rng, seen)
+            yield _draw(kind, level, self.largest, split, rng, seen)
 
     def parse(self, text: str) -> Parsed:
         """Read `Answer: N` strictly, the last whole number leniently."""
@@ -83,9 +85,9 @@ def split_of(canonical: str) -> Split:
     return next(split for split, buckets in _BUCKETS.items() if bucket in buckets)
 
 
-def _draw(kind: str, level: int, split: Split, rng: Random, seen: set[str]) -> Problem:
+def _draw(kind: str, level: int, largest: int, split: Split, rng: Random, seen: set[str]) -> Problem:
     for _ in range(_TRIES):
-        worked = KINDS[kind](rng, level)
+        worked = KINDS[kind](rng, level, largest)
         if worked is None or worked.canonical in seen or split_of(worked.canonical) != split:
             continue
         seen.add(worked.canonical)

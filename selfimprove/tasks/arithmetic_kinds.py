@@ -25,17 +25,21 @@ class Worked:
     canonical: str
 
 
-def _walk(rng: Random, level: int) -> tuple[int, list[int]] | None:
+def _walk(rng: Random, level: int, largest: int) -> tuple[int, list[int]] | None:
     """Draw a start and `level` signed terms whose partial sums stay in [1, TOP]."""
     start = rng.randint(2, 60)
     value, terms = start, []
     for _ in range(level):
-        term = rng.randint(2, 20) * rng.choice((1, -1))
+        term = _term(rng, largest)
         value += term
         if not 1 <= value <= TOP:
             return None
         terms.append(term)
     return start, terms
+
+
+def _term(rng: Random, largest: int) -> int:
+    return rng.randint(2, largest) * rng.choice((1, -1))
 
 
 def _signed(term: int) -> str:
@@ -54,9 +58,9 @@ def _sum_form(start: int, terms: list[int]) -> str:
     return "sum " + " ".join(f"{t:+d}" for t in sorted([start, *terms]))
 
 
-def make_sum(rng: Random, level: int) -> Worked | None:
+def make_sum(rng: Random, level: int, largest: int) -> Worked | None:
     """`17 + 5 - 8`: a sum or difference of `level + 1` terms."""
-    if (walk := _walk(rng, level)) is None:
+    if (walk := _walk(rng, level, largest)) is None:
         return None
     start, terms = walk
     steps, value = _add_up(start, terms)
@@ -65,14 +69,32 @@ def make_sum(rng: Random, level: int) -> Worked | None:
 
 
 _PEOPLE: Final = ("Ana", "Ben", "Chen", "Dina", "Emil", "Fay", "Goran", "Hana", "Ivo", "June", "Kofi", "Lena")
-_THINGS: Final = ("shells", "stamps", "marbles", "books", "cards", "apples", "coins", "beads", "pens", "buttons")
+_THINGS: Final = (
+    "shells",
+    "stamps",
+    "marbles",
+    "books",
+    "cards",
+    "apples",
+    "coins",
+    "beads",
+    "pens",
+    "buttons",
+)
 _GAINS: Final = ("gets {n} more", "finds {n}", "buys {n}", "is given {n}", "picks up {n}", "wins {n}")
-_LOSSES: Final = ("loses {n}", "gives away {n}", "sells {n}", "drops {n}", "trades away {n}", "hands {n} to a friend")
+_LOSSES: Final = (
+    "loses {n}",
+    "gives away {n}",
+    "sells {n}",
+    "drops {n}",
+    "trades away {n}",
+    "hands {n} to a friend",
+)
 
 
-def make_story(rng: Random, level: int) -> Worked | None:
+def make_story(rng: Random, level: int, largest: int) -> Worked | None:
     """Tell the same walk as a story of `level` events."""
-    if (walk := _walk(rng, level)) is None:
+    if (walk := _walk(rng, level, largest)) is None:
         return None
     start, terms = walk
     who, what = rng.choice(_PEOPLE), rng.choice(_THINGS)
@@ -83,10 +105,10 @@ def make_story(rng: Random, level: int) -> Worked | None:
     return Worked(question, steps, value, _sum_form(start, terms))
 
 
-def make_product(rng: Random, level: int) -> Worked | None:
+def make_product(rng: Random, level: int, largest: int) -> Worked | None:
     """`23 * 4 + 5 - 7`: a product of a two-digit and a one-digit number, then `level` terms."""
     a, b = rng.randint(11, 99), rng.randint(2, 9)
-    terms = [rng.randint(2, 60) * rng.choice((1, -1)) for _ in range(level)]
+    terms = [_term(rng, largest) for _ in range(level)]
     tens, ones = a // 10 * 10, a % 10
     parts = (f"{tens} * {b} = {tens * b}", f"{ones} * {b} = {ones * b}", f"{tens * b} + {ones * b} = {a * b}")
     if min(a * b + sum(terms[: i + 1]) for i in range(level)) < 1:
@@ -97,10 +119,10 @@ def make_product(rng: Random, level: int) -> Worked | None:
     return Worked(question, (*parts, *steps), value, f"product {a} {b} {form}")
 
 
-def make_bracket(rng: Random, level: int) -> Worked | None:
+def make_bracket(rng: Random, level: int, largest: int) -> Worked | None:
     """`(3 + 4) * 2 - 5`: a bracket, a factor, then `level - 1` terms."""
     a, b, factor = rng.randint(2, 30), rng.randint(2, 30) * rng.choice((1, -1)), rng.randint(2, 9)
-    terms = [rng.randint(2, 60) * rng.choice((1, -1)) for _ in range(level - 1)]
+    terms = [_term(rng, largest) for _ in range(level - 1)]
     inner, value = a + b, (a + b) * factor
     if inner < 1 or any(value + sum(terms[: i + 1]) < 1 for i in range(level - 1)):
         return None
@@ -111,11 +133,11 @@ def make_bracket(rng: Random, level: int) -> Worked | None:
     return Worked(f"What is ({a} {_signed(b)}) * {factor}{tail}?", (*first, *steps), end, form)
 
 
-def make_equation(rng: Random, level: int) -> Worked | None:
+def make_equation(rng: Random, level: int, largest: int) -> Worked | None:
     """`3 * x + 4 - 2 = 17`: `level - 1` terms to move and, above level 1, a factor to divide by."""
     factor = rng.randint(2, 5) if level > 1 else 1
     x = rng.randint(2, TOP // factor)
-    terms = [rng.randint(2, 20) * rng.choice((1, -1)) for _ in range(max(1, level - 1))]
+    terms = [_term(rng, largest) for _ in range(max(1, level - 1))]
     values = [factor * x + sum(terms[:i]) for i in range(len(terms) + 1)]
     if not all(1 <= value <= TOP for value in values):
         return None
@@ -131,7 +153,7 @@ def make_equation(rng: Random, level: int) -> Worked | None:
     return Worked(question, tuple(steps), x, f"equation {factor} {form} = {values[-1]}")
 
 
-KINDS: Final[Mapping[str, Callable[[Random, int], Worked | None]]] = {
+KINDS: Final[Mapping[str, Callable[[Random, int, int], Worked | None]]] = {
     "sum": make_sum,
     "story": make_story,
     "product": make_product,

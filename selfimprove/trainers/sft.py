@@ -78,13 +78,13 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
     """
     programs = {name: Program.load(state) for name, state in job.program_state.items()}
     rows = [TrackRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
-    made = [
-        training_example(tokenizer, programs[row.program].messages(row.inputs), row.target) for row in rows
-    ]
+    made = [training_example(tokenizer, programs[row.program].messages(row.inputs), row.target) for row in rows]
     limit = int(_sft_settings(job)["max_length"])
     fitting = [example for example in made if len(example.ids) <= limit]
     if not fitting:
-        raise InputError(f"{job.rows}: none of its {len(rows)} rows fits max_length = {limit}; raise train.sft.max_length")
+        raise InputError(
+            f"{job.rows}: none of its {len(rows)} rows fits max_length = {limit}; raise train.sft.max_length"
+        )
     if not job.trained_tokens:
         return fitting
     rng, chosen, carried = Random(job.seed), list[TrainingExample](), 0
@@ -110,7 +110,9 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     import torch
     from datasets import Dataset
     from peft import LoraConfig, PeftModel
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
+
+    from selfimprove.trainers.completion_loss import CompletionLossTrainer
 
     settings = _sft_settings(job)
     if job.trained_tokens:
@@ -136,12 +138,11 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     else:
         new = LoraConfig(task_type="CAUSAL_LM", **lora)
     data = Dataset.from_list(
-        [
-            {"input_ids": e.ids, "completion_mask": [0] * e.prompt_length + [1] * loss_tokens(e)}
-            for e in examples
-        ]
+        [{"input_ids": e.ids, "completion_mask": [0] * e.prompt_length + [1] * loss_tokens(e)} for e in examples]
     )
-    return SFTTrainer(model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=new)
+    return CompletionLossTrainer(
+        model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=new
+    )
 
 
 def _write_metrics(
@@ -150,7 +151,7 @@ def _write_metrics(
     passes = 1.0 if job.trained_tokens else float(trainer.args.num_train_epochs)
     log = trainer.state.log_history
     losses = [entry["loss"] for entry in log if "loss" in entry]
-    if not losses or losses[-1] != losses[-1]:  # noqa: PLR0124 - NaN is the only value unlike itself
+    if not losses or losses[-1] != losses[-1]:
         raise TrainingError(f"training ended with loss {losses[-1:]}; lower train.sft.learning_rate")
     metrics = {
         "rows": len(examples),

@@ -1,0 +1,1 @@
+"""Find final answers in completions and compare them with references."""

@@ -1,0 +1,1 @@
+"""LangGraph state machines of the loop, returned uncompiled: the caller picks the checkpointer."""

@@ -1,0 +1,1 @@
+"""The loop, one verb a file. A step takes records and returns records; each works without LangGraph."""

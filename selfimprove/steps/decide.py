@@ -1,0 +1,73 @@
+"""Decide: promote, hold or roll back, on dev, with the test that led to it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from selfimprove.records import Comparison, Decision
+from selfimprove.stats import problems_needed
+
+
+def alpha_of_round(alpha: float, round_: int, arms: int) -> float:
+    """Give what one comparison of a round may spend: half of what is left each round, shared by its arms.
+
+    The shares add up to less than `alpha` however many rounds follow, so a campaign can be prolonged.
+
+    >>> alpha_of_round(0.05, 1, 1), alpha_of_round(0.05, 2, 1)
+    (0.025, 0.0125)
+    """
+    return alpha / 2**round_ / max(1, arms)
+
+
+def decide(
+    comparison: Comparison, *, round_: int, arm: str, alpha: float, min_gain: float, adapter: str, best: str
+) -> Decision:
+    """Decide on one arm.
+
+    Args:
+        comparison: the arm against the best so far, on dev.
+        round_: from 1.
+        arm: its name.
+        alpha: what this comparison may spend.
+        min_gain: smallest gain that is promoted, as a share.
+        adapter: the arm's adapter.
+        best: the best adapter so far.
+    """
+    c = comparison
+    outcome: Literal["promote", "hold", "roll back"] = "hold"
+    if c.p_better <= alpha and c.difference > 0 and c.difference >= min_gain:
+        outcome = "promote"
+    elif c.p_worse <= alpha and c.difference < 0:
+        outcome = "roll back"
+    return Decision(
+        round=round_,
+        arm=arm,
+        outcome=outcome,
+        comparison=c,
+        alpha=alpha,
+        min_gain=min_gain,
+        adapter=adapter if outcome == "promote" else best,
+        sentence=f"Round {round_}, {arm}: {_sentence(outcome, c, alpha)}",
+    )
+
+
+def _sentence(outcome: str, c: Comparison, alpha: float) -> str:
+    change = f"{100 * c.difference:+.1f} points on {c.n} dev problems ({c.gained} gained, {c.lost} lost"
+    if outcome == "promote":
+        return f"promoted, {change}; p {p_text(c.p_better)})."
+    if outcome == "roll back":
+        return f"rolled back, {change}; p {p_text(c.p_worse)} of being worse). Its rows are set aside."
+    if c.difference > 0:
+        discordant = max(c.difference, (c.gained + c.lost) / c.n)
+        needed = problems_needed(c.difference, discordant, alpha)
+        return f"held, {change}; p {p_text(c.p_better)}, needed {alpha:.3g}). {needed} dev problems would show such a gain."
+    return f"held, {change}; p {p_text(c.p_better)}). Not better."
+
+
+def p_text(p: float) -> str:
+    """Write a p-value as people do.
+
+    >>> p_text(0.00001), p_text(0.0312)
+    ('< 0.001', '= 0.031')
+    """
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"  # noqa: PLR2004

@@ -1,0 +1,72 @@
+"""Harvest: keep what is verified in lessons, as targets to train on and as preference pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, digest
+
+
+class Target(NamedTuple):
+    """A verified solution of one problem."""
+
+    problem: str
+    lesson: str
+    text: str
+    answer: str
+    source: str
+    calls: tuple[str, ...]
+
+
+def harvest(lessons: Iterable[Lesson]) -> list[Target]:
+    """Give the verified solutions of each lesson, the best first, at most one a lesson.
+
+    The student's own words come first when they are right and in the strict form: they are easiest for it to learn.
+    """
+    found = []
+    for lesson in lessons:
+        own = _own(lesson)
+        taught = [r for r in lesson.rationales if r.verdict is Verdict.CORRECT]
+        if own is not None:
+            source = "self:rewrite" if own in lesson.rewrites else "self:draft"
+            calls = _calls(lesson, own)
+            found.append(Target(lesson.problem, lesson.id, own.completion.text, own.answer or "", source, calls))
+        elif taught:
+            best = min(taught, key=lambda r: (r.rationalised, len(r.text)))
+            source = f"{best.source}:rationalised" if best.rationalised else best.source
+            found.append(Target(lesson.problem, lesson.id, best.text, best.answer or "", source, best.calls))
+    return found
+
+
+def pairs(lessons: Iterable[Lesson], problem_text: dict[str, str], round_: int) -> list[PreferenceRow]:
+    """Give verified-over-wrong pairs: what is right in a lesson over its wrong draft."""
+    rows = []
+    for lesson in lessons:
+        right = next(iter(harvest([lesson])), None)
+        if right is None or lesson.draft.verdict is not Verdict.WRONG:
+            continue
+        rows.append(
+            PreferenceRow(
+                id=digest("pair", lesson.id),
+                program="solve",
+                inputs={"problem": problem_text[lesson.problem]},
+                chosen=right.text,
+                rejected=lesson.draft.completion.text,
+                problem=lesson.problem,
+                lesson=lesson.id,
+                round=round_,
+                calls=(lesson.draft.completion.call, *right.calls),
+            )
+        )
+    return rows
+
+
+def _own(lesson: Lesson) -> Attempt | None:
+    tries: Sequence[Attempt] = (*reversed(lesson.rewrites), lesson.draft)
+    return next((a for a in tries if a.strict is Verdict.CORRECT and a.verdict is Verdict.CORRECT), None)
+
+
+def _calls(lesson: Lesson, own: Attempt) -> tuple[str, ...]:
+    asked = [call for c in lesson.clarifications for call in c.calls] if own in lesson.rewrites else []
+    return (*asked, own.completion.call)

@@ -1,0 +1,192 @@
+"""The run folder: every file written whole or not at all, hashed, and listed.
+
+A run *is* its folder. Copying the folder copies the campaign.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from selfimprove.errors import RunFolderError
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def write_whole(path: Path, data: bytes) -> str:
+    """Write a file so that a reader sees all of it or nothing, and give its sha256.
+
+    Raises:
+        RunFolderError: the place cannot be written to.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise RunFolderError(
+            f"{path} cannot be written: {error.strerror or error}; free the place or name another"
+        ) from error
+    return hashlib.sha256(data).hexdigest()
+
+
+class RunFolder:
+    """One campaign's files, with their hashes in `manifest.json`.
+
+    Args:
+        path: the folder; made when it does not exist.
+        writer: take the lock that lets one process write.
+
+    Raises:
+        RunFolderError: another process holds the lock, or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, writer: bool = True) -> None:
+        self.path = path
+        self._lock = _take_lock(path) if writer else None
+        self._hashes: dict[str, str] = {}
+        if (path / "manifest.json").is_file():
+            self._hashes = json.loads((path / "manifest.json").read_bytes())["files"]
+
+    def close(self) -> None:
+        """Let another process write."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def at(self, name: str) -> Path:
+        """Give the place of a file named relative to the folder."""
+        return self.path / name
+
+    def has(self, name: str) -> bool:
+        """Say whether a file was written whole."""
+        return name in self._hashes and self.at(name).is_file()
+
+    def write_rows(self, name: str, rows: Iterable[BaseModel], by: Callable[[Any], Any] | None = None) -> str:
+        """Write records as JSON lines, sorted by `by` (default: problem, then id), and give the name."""
+        ordered = sorted(rows, key=by or _by_problem)
+        data = "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in ordered)
+        return self._listed(name, data.encode())
+
+    def write_json(self, name: str, value: BaseModel | dict[str, Any]) -> str:
+        """Write one record or mapping as indented JSON, and give the name."""
+        plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return self._listed(name, (json.dumps(plain, indent=1, ensure_ascii=False) + "\n").encode())
+
+    def write_text(self, name: str, text: str) -> str:
+        """Write a text, and give the name."""
+        return self._listed(name, text.encode())
+
+    def rows(self, name: str, kind: type[R]) -> list[R]:
+        """Read records back.
+
+        Raises:
+            RunFolderError: the file is missing, was changed since it was written, or does not parse.
+        """
+        lines = self._checked(name).splitlines()
+        try:
+            return [kind.model_validate_json(line) for line in lines]
+        except ValidationError as error:
+            raise RunFolderError(
+                f"{self.at(name)} does not hold {kind.__name__} rows: {error.errors()[0]['msg']}"
+            ) from error
+
+    def record(self, name: str, kind: type[R]) -> R:
+        """Read one record back; errors as `rows`."""
+        try:
+            return kind.model_validate_json(self._checked(name))
+        except ValidationError as error:
+            raise RunFolderError(
+                f"{self.at(name)} does not hold a {kind.__name__}: {error.errors()[0]['msg']}"
+            ) from error
+
+    def json(self, name: str) -> Any:
+        """Read a JSON file back; errors as `rows`."""
+        return json.loads(self._checked(name))
+
+    def list_tree(self, name: str) -> None:
+        """Take files that another process wrote under a folder into the manifest."""
+        for path in sorted(self.at(name).rglob("*")):
+            if path.is_file():
+                self._hashes[str(path.relative_to(self.path))] = _sha256(path)
+        self._write_manifest()
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """Name to sha256 of every listed file."""
+        return dict(self._hashes)
+
+    def _listed(self, name: str, data: bytes) -> str:
+        self._hashes[name] = write_whole(self.at(name), data)
+        self._write_manifest()
+        return name
+
+    def _write_manifest(self) -> None:
+        listed = {"version": 1, "files": dict(sorted(self._hashes.items()))}
+        write_whole(self.path / "manifest.json", (json.dumps(listed, indent=1) + "\n").encode())
+
+    def _checked(self, name: str) -> bytes:
+        path = self.at(name)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RunFolderError(f"{path} cannot be read: {error.strerror}; the run folder is incomplete") from error
+        if hashlib.sha256(data).hexdigest() != self._hashes.get(name):
+            raise RunFolderError(f"{path} is not what was written there; restore it, or start a new run folder")
+        return data
+
+
+def _by_problem(row: Any) -> tuple[str, str]:
+    return getattr(row, "problem", ""), getattr(row, "id", "")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _take_lock(path: Path) -> int:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise RunFolderError(f"{path} cannot be used as a run folder: {error.strerror}; name another") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        owner = os.read(handle, 20).decode().strip()
+        os.close(handle)
+        raise RunFolderError(f"{path} is in use by process {owner}; wait for it or end it") from error
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    return handle
+
+
+def require_space(path: Path, need_bytes: int) -> None:
+    """Refuse to start where the disk cannot hold what will be written.
+
+    Raises:
+        RunFolderError: fewer than `need_bytes` are free.
+    """
+    place = path if path.exists() else next(parent for parent in path.absolute().parents if parent.exists())
+    free = shutil.disk_usage(place).free
+    if free < need_bytes:
+        raise RunFolderError(
+            f"{path} needs about {need_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; free space or name another folder"
+        )

@@ -1,0 +1,156 @@
+"""LoRA adapters put into resident weights and taken out again, without loading the base anew."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selfimprove.errors import InputError
+from selfimprove.records import digest
+from selfimprove.students.fetch import model_hash
+
+_PLAIN = {
+    "use_dora": False,
+    "bias": "none",
+    "modules_to_save": None,
+    "fan_in_fan_out": False,
+    "lora_bias": False,
+    "layer_replication": None,
+    "trainable_token_indices": None,
+    "target_parameters": None,
+    "alora_invocation_tokens": None,
+    "rank_pattern": {},
+    "alpha_pattern": {},
+}
+"""Settings of a LoRA that is nothing but `W + scale * B @ A`; any other goes through PEFT itself."""
+
+
+class Lora(NamedTuple):
+    """The matrices of a plain LoRA by the name of the module they change."""
+
+    scale: float
+    pairs: dict[str, tuple[Any, Any]]
+    """Module name to (A of shape `[rank, in]`, B of shape `[out, rank]`)."""
+
+
+def adapter_hash(path: Path) -> str:
+    """Hash an adapter's weights and settings, wherever it and its base lie, to 16 characters."""
+    settings = {key: value for key, value in _config(path).items() if key != "base_model_name_or_path"}
+    with _weights(path).open("rb") as file:
+        return digest(hashlib.file_digest(file, "sha256").hexdigest(), settings)
+
+
+def check_base(path: Path, folder: Path) -> None:
+    """Refuse an adapter that says it was trained on other weights than those in `folder`."""
+    base = _config(path).get("base_model_name_or_path")
+    if base and Path(base).is_dir() and Path(base).resolve() != folder.resolve():
+        made_for, ours = model_hash(Path(base)), model_hash(folder)
+        if made_for != ours:
+            raise InputError(
+                f"the adapter {path} was trained on {base} ({made_for}), not on {folder} ({ours}); "
+                "use the base it was trained on"
+            )
+
+
+def read(path: Path) -> Lora | None:
+    """Read a plain LoRA; None when it is of a kind that only PEFT can merge."""
+    from safetensors.torch import load_file
+
+    config = _config(path)
+    if config.get("peft_type") != "LORA":
+        return None
+    if any((config.get(key) or default) != default for key, default in _PLAIN.items()):
+        return None
+    tensors = load_file(_weights(path))
+    pairs: dict[str, tuple[Any, Any]] = {}
+    for name in tensors:
+        if not name.endswith((".lora_A.weight", ".lora_B.weight")):
+            return None
+        module = name.removeprefix("base_model.model.").rsplit(".lora_", 1)[0]
+        stem = name.rsplit(".lora_", 1)[0]
+        if f"{stem}.lora_A.weight" not in tensors or f"{stem}.lora_B.weight" not in tensors:
+            raise InputError(f"the adapter {path} is damaged: {stem} lacks one of its two matrices")
+        pairs[module] = (tensors[f"{stem}.lora_A.weight"], tensors[f"{stem}.lora_B.weight"])
+    rank, alpha = float(config["r"]), float(config["lora_alpha"])
+    return Lora(alpha / (rank**0.5 if config.get("use_rslora") else rank), pairs)
+
+
+def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:
+    """Add a LoRA to the weights in place; returns the originals by module name.
+
+    The sum is taken in float32 and rounded once. None,
+    with nothing changed, when a target is no linear layer.
+
+    Raises:
+        InputError: a target is missing from the model or has another shape.
+    """
+    import torch
+
+    modules = {}
+    for name, (a, b) in lora.pairs.items():
+        try:
+            modules[name] = model.get_submodule(name)
+        except AttributeError:
+            raise InputError(f"the adapter {path} is for another model: this one has no {name}") from None
+        if not isinstance(modules[name], torch.nn.Linear):
+            return None
+        needed, found = (b.shape[0], a.shape[1]), tuple(modules[name].weight.shape)
+        if needed != found:
+            raise InputError(
+                f"the adapter {path} is for another model: {name} is {found} here and {needed} there"
+            )
+    originals = {}
+    with torch.no_grad():
+        for name, (a, b) in lora.pairs.items():
+            weight = modules[name].weight
+            originals[name] = weight.detach().clone()
+            delta = b.to(weight.device).float() @ a.to(weight.device).float()
+            weight.copy_(weight.float() + lora.scale * delta)
+    return originals
+
+
+def take_out(model: Any, originals: dict[str, Any]) -> None:
+    """Give the weights back their exact bits."""
+    import torch
+
+    with torch.no_grad():
+        for name, weight in originals.items():
+            model.get_submodule(name).weight.copy_(weight)
+
+
+def merged_copy(model: Any, path: Path) -> Any:
+    """Merge any kind of adapter with PEFT, into a second copy of the model."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(copy.deepcopy(model), str(path)).merge_and_unload().eval()
+    except (RuntimeError, ValueError, KeyError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"the adapter {path} does not go into this model: {reason}") from error
+
+
+def _config(path: Path) -> dict[str, Any]:
+    file = path / "adapter_config.json"
+    if not file.is_file():
+        raise InputError(
+            f"{path} holds no adapter: adapter_config.json is missing; give the folder training wrote"
+        )
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file} is not JSON ({error}); train the adapter again") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{file} holds no settings; train the adapter again")
+    return found
+
+
+def _weights(path: Path) -> Path:
+    file = path / "adapter_model.safetensors"
+    if not file.is_file():
+        raise InputError(
+            f"{path} has no adapter_model.safetensors; save the adapter as safetensors, not as a pickle"
+        )
+    return file

@@ -1,0 +1,178 @@
+"""A student behind any server that speaks OpenAI's protocol: vLLM, llama.cpp, `transformers serve`, ..."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from selfimprove import progress
+from selfimprove.errors import InputError
+from selfimprove.records import Completion, Request
+from selfimprove.students.adapters import adapter_hash
+from selfimprove.students.engine import row_seed
+
+_OK = 200
+_BAD_REQUEST, _UNPROCESSABLE = 400, 422
+
+
+class OpenAIServerStudent:
+    """A model served over HTTP. Satisfies `Student`; only vLLM with LoRA switched on can be trained.
+
+    A request that fails is a completion with an error: nothing is tried again here, the ledger does that.
+
+    Args:
+        model: the name the server knows it by.
+        base_url: up to and with `/v1`.
+        api_key_env: name of the environment variable that holds the key, if the server wants one.
+        lora: the server takes adapters while it runs (vLLM: `--enable-lora` and
+            `VLLM_ALLOW_RUNTIME_LORA_UPDATING=True`).
+        concurrency: requests under way at once.
+        timeout_s: longest wait for one completion.
+        adapter: name and hash of the adapter in use; set by `with_adapter`.
+
+    Raises:
+        InputError: the address is no http address, or the environment variable is not set.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str,
+        api_key_env: str | None = None,
+        *,
+        lora: bool = False,
+        concurrency: int = 64,
+        timeout_s: float = 600.0,
+        adapter: str = "",
+    ) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise InputError(f'base_url = "{base_url}" is no http address; write http://HOST:PORT/v1')
+        if api_key_env is not None and not os.environ.get(api_key_env):
+            raise InputError(f"the environment variable {api_key_env} is not set; put the server's key in it")
+        self.model, self.base_url, self.api_key_env = model, base_url.rstrip("/"), api_key_env
+        self.lora, self.concurrency, self.timeout_s, self.adapter = lora, concurrency, timeout_s, adapter
+
+    @property
+    def identity(self) -> str:
+        """Model and adapter at their server."""
+        return f"openai-server/{self.model}{'+' + self.adapter if self.adapter else ''}@{self.base_url}"
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        """Complete every request, in order."""
+        if not requests:
+            return []
+        watcher = progress.current()  # a context variable: the pool's threads do not see it
+        with self._client() as client, ThreadPoolExecutor(min(self.concurrency, len(requests))) as pool:
+            found = []
+            for completion in pool.map(lambda request: self._one(client, request), requests):
+                watcher.advance(done=1, tokens=completion.completion_tokens)
+                found.append(completion)
+            return found
+
+    def with_adapter(self, path: Path | None) -> OpenAIServerStudent:
+        """Give the same server with another adapter in use, or with none.
+
+        The server reads the folder itself, so it must be on the same file system.
+
+        Raises:
+            InputError: the server cannot take adapters, or refuses this one.
+        """
+        name = "" if path is None else self._load(path)
+        return OpenAIServerStudent(
+            self.model,
+            self.base_url,
+            self.api_key_env,
+            lora=self.lora,
+            concurrency=self.concurrency,
+            timeout_s=self.timeout_s,
+            adapter=name,
+        )
+
+    def _load(self, path: Path) -> str:
+        """Have the server load an adapter; its name holds its hash, so loading it twice is the same."""
+        if not self.lora:
+            raise InputError(
+                f"the server at {self.base_url} only serves the stages before training; start vLLM with "
+                "--enable-lora and set lora = true, or use a student that runs here"
+            )
+        name = f"adapter-{adapter_hash(path)}"
+        asked = {"lora_name": name, "lora_path": str(path.resolve())}
+        try:
+            with self._client() as client:
+                answer = client.post("/load_lora_adapter", json=asked)
+        except httpx.HTTPError as error:
+            raise InputError(
+                f"the server at {self.base_url} cannot be reached ({_why(error)}); start it"
+            ) from error
+        if answer.status_code != _OK and "already" not in answer.text:
+            raise InputError(
+                f"the server at {self.base_url} refused the adapter {path} ({answer.status_code}: "
+                f"{answer.text.strip()[:200]}), so it only serves the stages before training"
+            )
+        return name
+
+    def _client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {os.environ[self.api_key_env]}"} if self.api_key_env else {}
+        limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
+        wait = httpx.Timeout(self.timeout_s, connect=10.0)
+        # trust_env=False: a student's server is never behind the proxy that other traffic goes through
+        return httpx.Client(
+            base_url=self.base_url, headers=headers, limits=limits, timeout=wait, trust_env=False
+        )
+
+    def _one(self, client: httpx.Client, request: Request) -> Completion:
+        same = {"model": self.identity, "sampling": request.sampling, "sample": request.sample}
+        body = self._body(request)
+        try:
+            answer = client.post("/chat/completions", json=body)
+            if answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE} and "logprobs" in answer.text:
+                body.pop("logprobs")  # some servers refuse what they do not offer
+                answer = client.post("/chat/completions", json=body)
+            if answer.status_code != _OK:
+                said = f"{answer.status_code}: {answer.text.strip()[:300]}"
+                return Completion(text="", finish_reason="error", error=said, **same)
+            return read(answer.json(), same)
+        except httpx.HTTPError as error:
+            return Completion(text="", finish_reason="error", error=_why(error), **same)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            said = f"the server's answer is not a chat completion ({_why(error)})"
+            return Completion(text="", finish_reason="error", error=said, **same)
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        drawn = request.sampling
+        body: dict[str, Any] = {
+            "model": self.adapter or self.model,
+            "messages": [{"role": m.role, "content": m.content} for m in request.messages],
+            "temperature": drawn.temperature,
+            "top_p": drawn.top_p,
+            "max_tokens": drawn.max_tokens,
+            "seed": row_seed(request) % 2**31,
+            "logprobs": True,
+        }
+        if drawn.stop:
+            body["stop"] = list(drawn.stop)
+        return body
+
+
+def read(answer: Mapping[str, Any], same: Mapping[str, Any]) -> Completion:
+    """Make a completion of a server's answer, with the fields in `same` beside it."""
+    choice, usage = answer["choices"][0], answer.get("usage") or {}
+    scored = [one["logprob"] for one in (choice.get("logprobs") or {}).get("content") or ()]
+    return Completion(
+        text=choice["message"].get("content") or "",
+        finish_reason="length" if choice.get("finish_reason") == "length" else "stop",
+        prompt_tokens=usage.get("prompt_tokens") or 0,
+        completion_tokens=usage.get("completion_tokens") or 0,
+        mean_logprob=sum(scored) / len(scored) if scored else None,
+        reasoning=choice["message"].get("reasoning_content") or "",
+        **same,
+    )
+
+
+def _why(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

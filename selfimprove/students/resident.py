@@ -1,0 +1,166 @@
+"""One base model in memory, shared by every student that differs only in its adapter."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from selfimprove.errors import InputError
+from selfimprove.students import adapters
+from selfimprove.students.fetch import fetch
+
+_CPU_SLOTS = 128
+_CUDA_SLOTS = 512
+_MEMORY_SHARE = 0.4
+"""Of all memory of the machine: the rest is for weights, activations and other processes."""
+
+
+class Resident:
+    """Loads a base when it is first needed, and puts one adapter at a time into its weights.
+
+    Args:
+        folder: what `fetch` gave.
+        dtype: `auto` is bfloat16 where the hardware computes in it, else float32.
+        device: `auto` is the first GPU if there is one.
+        max_length: tokens of prompt and completion together.
+        slots: completions that run at once; by default from the memory of the machine.
+    """
+
+    def __init__(
+        self, folder: Path | str, *, dtype: str, device: str, max_length: int, slots: int | None
+    ) -> None:
+        import torch
+        from transformers import AutoConfig, AutoTokenizer
+
+        self.folder = fetch(folder)
+        self.lock = RLock()
+        self.device = _device(device)
+        self.dtype = _dtype(dtype, self.device)
+        self.config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+        self.tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token_id is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        most = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        self.max_length = min(max_length, most) if most else max_length
+        width = torch.finfo(getattr(torch, self.dtype)).bits // 8
+        room = token_bytes(self.config.get_text_config(), width) * self.max_length
+        self.slots = slots or slots_for(
+            room, _memory(self.device), _CUDA_SLOTS if self.device != "cpu" else _CPU_SLOTS
+        )
+        self._base: Any = None
+        self._active: Path | None = None
+        self._originals: dict[str, Any] = {}
+        self._copy: Any = None
+
+    def model(self, adapter: Path | None) -> Any:
+        """Give the model with this adapter in force. Call it, and use what it gives, under the lock."""
+        if self._base is None:
+            self._base = self._load()
+        if adapter != self._active:
+            self._deactivate()
+            if adapter is not None:
+                self._activate(adapter)
+            self._active = adapter
+        return self._base if self._copy is None else self._copy
+
+    def unload(self) -> None:
+        """Give the memory back; the next use loads again."""
+        import torch
+
+        with self.lock:
+            self._base = self._copy = self._active = None
+            self._originals = {}
+            gc.collect()
+            if self.device != "cpu" and torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def ends(self) -> frozenset[int]:
+        """Give the tokens that end a completion: the tokenizer's and the generation config's."""
+        found = {self.tokenizer.eos_token_id}
+        for name in ("generation_config.json", "config.json"):
+            if (self.folder / name).is_file():
+                given = json.loads((self.folder / name).read_text(encoding="utf-8")).get("eos_token_id")
+                found |= set(given) if isinstance(given, list) else {given}
+        return frozenset(token for token in found if token is not None)
+
+    def _load(self) -> Any:
+        import torch
+        from transformers import AutoModelForCausalLM
+
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                self.folder, dtype=getattr(torch, self.dtype), use_safetensors=True, trust_remote_code=False
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{self.folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+        return model.to(self.device).eval()
+
+    def _activate(self, path: Path) -> None:
+        adapters.check_base(path, self.folder)
+        lora = adapters.read(path)
+        originals = adapters.put_in(self._base, lora, path) if lora else None
+        if originals is None:
+            self._copy = adapters.merged_copy(self._base, path)
+        else:
+            self._originals = originals
+
+    def _deactivate(self) -> None:
+        adapters.take_out(self._base, self._originals)
+        self._originals, self._copy, self._active = {}, None, None
+
+
+def token_bytes(config: Any, width: int) -> int:
+    """Bytes that one token takes in the cache of all layers, `width` bytes a number."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * size * width)
+
+
+def slots_for(room: int, memory: int, most: int) -> int:
+    """Choose how many completions run at once: a pure function, so that a resumed run batches alike.
+
+    Args:
+        room: bytes one completion of full length takes.
+        memory: bytes of the device in all (not what happens to be free).
+        most: more than this brings no speed.
+
+    >>> slots_for(room=47_000_000, memory=24_000_000_000, most=128)
+    128
+    >>> slots_for(room=1_000_000_000, memory=24_000_000_000, most=128)
+    9
+    """
+    return max(1, min(most, int(memory * _MEMORY_SHARE) // room))
+
+
+def _memory(device: str) -> int:
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    if asked != "auto":
+        return asked
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def _dtype(asked: str, device: str) -> str:
+    import torch
+
+    known = {"float32", "bfloat16", "float16"}
+    if asked != "auto":
+        if asked not in known:
+            raise InputError(f'dtype = "{asked}" is unknown; use "auto", {", ".join(sorted(known))}')
+        return asked
+    if device.startswith("cuda"):
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"  # noqa: SLF001

@@ -1,0 +1,209 @@
+"""Your own problems, from JSON Lines files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from selfimprove.answers.kinds import Kind, KindName, guess, kind
+from selfimprove.errors import InputError, nearest
+from selfimprove.records import Parsed, Problem, Split, Verdict, digest
+from selfimprove.tasks.choice import options, right_option
+from selfimprove.tasks.cuts import Splits, divide, same_question
+from selfimprove.tasks.source import Row, read_rows
+
+_OPTIONAL = ("rationale_field", "facts_field", "choices_field", "context_field", "id_field")
+_BUCKETS = 10_000
+
+
+@dataclass(frozen=True)
+class JsonlTask:
+    """Problems of a file, cut into splits by the hash of the question, or of a file a split.
+
+    A question stays in its split when rows are added.
+
+    Args:
+        path: the file; all splits are cut from it unless `dev` or `test` name their own.
+        dev: file of dev problems.
+        test: file of test problems.
+        dev_share: share of `path` that becomes dev, in [0, 1); not used when `dev` is given.
+        test_share: share of `path` that becomes test, in [0, 1); not used when `test` is given.
+        kind: how answers are read and compared; `auto` takes the narrowest that fits all reference answers.
+        question_field: field with the question.
+        answer_field: field with the reference answer: text, number, true or false; for choices a letter, an index from
+            0, or the option's text.
+        rationale_field: field with a worked solution, without the final answer.
+        facts_field: field with a list of facts.
+        choices_field: field with a list of options.
+        context_field: field with a text that the question is about.
+        id_field: field with your own id, by which predictions may name a problem.
+        label_fields: fields that results are grouped by.
+        sizes: the most problems to give a split.
+        name: the task's name; empty: the file's.
+    """
+
+    path: Path
+    dev: Path | None = None
+    test: Path | None = None
+    dev_share: float = 0.15
+    test_share: float = 0.15
+    kind: Literal["auto", "number", "expression", "yes_no", "choice", "text"] = "auto"
+    question_field: str = "question"
+    answer_field: str = "answer"
+    rationale_field: str = "rationale"
+    facts_field: str = "facts"
+    choices_field: str = "choices"
+    context_field: str = "context"
+    id_field: str = "id"
+    label_fields: tuple[str, ...] = ()
+    sizes: Mapping[Split, int] = field(default_factory=dict)
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not (
+            0 <= self.dev_share < 1 and 0 <= self.test_share < 1 and self.dev_share + self.test_share < 1
+        ):
+            raise InputError(
+                f"dev_share {self.dev_share} and test_share {self.test_share} must add up to less than 1"
+            )
+        object.__setattr__(self, "name", self.name or Path(self.path).stem)
+
+    @property
+    def instruction(self) -> str:
+        """What the kind of answer asks for."""
+        return self._kind.instruction
+
+    def problems(self, split: Split) -> Iterator[Problem]:
+        """Walk a split, in the order of its file."""
+        yield from self._splits[split]
+
+    def parse(self, text: str) -> Parsed:
+        """Read as the kind of answer does."""
+        return self._kind.read(text)
+
+    def compare(self, answer: str, problem: Problem) -> Verdict:
+        """Compare as the kind of answer does."""
+        return self._kind.compare(answer, problem)
+
+    def conclude(self, rationale: str, answer: str) -> str:
+        """Write the rationale and the answer in the strict form."""
+        return self._kind.conclude(rationale, answer)
+
+    def problem(self, row: Row) -> Problem:
+        """Turn one row into a problem.
+
+        Raises:
+            InputError: a field is missing, or the reference answer cannot be read.
+        """
+        advice = f'each line needs "{self.question_field}" and "{self.answer_field}"; add it, or name the field that holds it with '
+        question = row.text(self.question_field, f'{advice}question_field = "..."')
+        choices = options(row, self.choices_field) if self._kind.name == "choice" else ()
+        if choices:
+            answer: str | None = right_option(row, self.answer_field, choices)
+        else:
+            answer = self._kind.canonical(_said(row, self.answer_field, f'{advice}answer_field = "..."'), ())
+        if answer is None:
+            value = row.fields[self.answer_field]
+            raise InputError(
+                f'{row.where}: "{self.answer_field}" is {value!r:.80}, which cannot be read as {self._kind.name}; '
+                f'correct it, or choose another kind, such as kind = "text"'
+            )
+        return Problem.of(
+            question,
+            answer,
+            choices=choices,
+            rationale="\n".join(row.texts(self.rationale_field)),
+            facts=row.texts(self.facts_field),
+            context="\n".join(row.texts(self.context_field)),
+            labels={name: str(row.fields[name]) for name in self.label_fields if name in row.fields},
+        )
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Your own ids, each with the id of its problem."""
+        named: dict[str, str] = {}
+        for row in (row for rows in self._rows.values() for row in rows if self.id_field in row.fields):
+            own, identity = str(row.fields[self.id_field]), self.problem(row).id
+            if named.setdefault(own, identity) != identity:
+                raise InputError(
+                    f'{row.where}: "{self.id_field}" {own!r} names another problem already; give each its own'
+                )
+        return named
+
+    @cached_property
+    def _rows(self) -> Mapping[Split, list[Row]]:
+        files: Mapping[Split, Path | None] = {"train": self.path, "dev": self.dev, "test": self.test}
+        rows = {split: read_rows(Path(path)) for split, path in files.items() if path is not None}
+        fields = {name for row in rows["train"] for name in row.fields}
+        named = {name: getattr(self, name) for name in _OPTIONAL} | {name: name for name in self.label_fields}
+        for setting, name in named.items():
+            default = type(self).__dataclass_fields__[setting].default if setting in _OPTIONAL else None
+            if name not in fields and name != default:
+                raise InputError(f'{self.path}: no row has "{name}"; {nearest(name, fields)}')
+        return rows
+
+    @cached_property
+    def _kind(self) -> Kind:
+        if self.kind != "auto":
+            return kind(self.kind)
+        rows = [row for each in self._rows.values() for row in each]
+        if all(row.fields.get(self.choices_field) for row in rows):
+            return kind("choice")
+        given = [
+            str(_plain(row.fields[self.answer_field])) for row in rows if self.answer_field in row.fields
+        ]
+        found: KindName = guess(given, choices=False) if given else "text"
+        return kind(found)
+
+    @cached_property
+    def _splits(self) -> Splits:
+        pools: dict[Split, list[Problem]] = {"train": [], "dev": [], "test": []}
+        for split, rows in self._rows.items():
+            problems = [self.problem(row) for row in rows]
+            _refuse_contradictions(self._kind, rows, problems)
+            for problem in problems:
+                pools[self._cut(problem) if split == "train" else split].append(problem)
+        divided = divide(pools, name=self.name, dev_size=0, sizes=self.sizes)
+        for split, problems_of in pools.items():
+            if not problems_of:
+                raise InputError(
+                    f"{self.path}: no problem falls into {split}; give more rows, another share, or a file of its own"
+                )
+        return divided
+
+    def _cut(self, problem: Problem) -> Split:
+        place = int(digest("jsonl", same_question(problem)), 16) % _BUCKETS / _BUCKETS
+        test = 0.0 if self.test is not None else self.test_share
+        dev = 0.0 if self.dev is not None else self.dev_share
+        return "test" if place < test else "dev" if place < test + dev else "train"
+
+
+def _plain(value: object) -> object:
+    return ("yes" if value else "no") if isinstance(value, bool) else value
+
+
+def _said(row: Row, name: str, advice: str) -> str:
+    """Give the reference answer as text; numbers and booleans are answers too."""
+    value = _plain(row.fields.get(name))
+    return (
+        str(value)
+        if isinstance(value, int | float)
+        else value
+        if isinstance(value, str) and value
+        else row.text(name, advice)
+    )
+
+
+def _refuse_contradictions(answers: Kind, rows: list[Row], problems: list[Problem]) -> None:
+    """Refuse the same question with two different reference answers."""
+    first: dict[str, tuple[Row, Problem]] = {}
+    for row, problem in zip(rows, problems, strict=True):
+        known_row, known = first.setdefault(same_question(problem), (row, problem))
+        if known.answer != problem.answer and answers.compare(problem.answer, known) is not Verdict.CORRECT:
+            raise InputError(
+                f"{row.where}: the question of {known_row.where.rpartition(', ')[2]} again, with the answer "
+                f"{problem.answer!r:.40} instead of {known.answer!r:.40}; keep the right one"
+            )

@@ -1,0 +1,194 @@
+"""Any procedural data set of reasoning-gym (Stojanovski et al. 2025, arXiv:2505.24760), as `reasoning_gym:NAME`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from selfimprove.answers import number, text
+from selfimprove.answers.killable import WorkerError, shared
+from selfimprove.answers.kinds import guess, labelled_conclusion
+from selfimprove.errors import InputError, MissingDependencyError, nearest
+from selfimprove.records import Parsed, Problem, Split, Verdict, digest
+from selfimprove.tasks.cuts import SPLITS, checked_sizes, same_question
+
+_BUCKETS: Mapping[Split, range] = {"test": range(20), "dev": range(20, 40), "train": range(40, 100)}
+_DRAWS_PER_PROBLEM = 40  # a small question space is used up before that
+_LAST_INDEX = 2**31 - 1  # items are drawn one by one, so the size costs nothing
+_SCORE_S = 20.0
+_SAMPLE = 50
+
+
+@dataclass(frozen=True)
+class ReasoningGym:
+    """Questions of one generator, each in the split that the hash of its text says.
+
+    So splits are disjoint for every seed and size. A generator with a small question space gives fewer problems than
+    asked for.
+
+    Args:
+        dataset: the generator's name, such as `chain_sum`.
+        sizes: problems a split.
+        seed: another seed draws other questions, never across splits.
+        config: the generator's own settings.
+    """
+
+    dataset: str
+    sizes: Mapping[Split, int] = field(default_factory=lambda: {"train": 2000, "dev": 400, "test": 400})
+    seed: int = 0
+    config: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        checked_sizes(self.sizes)
+        _check(self.dataset, self.config)
+
+    @property
+    def name(self) -> str:
+        """`reasoning_gym:` and the generator's name."""
+        return f"reasoning_gym:{self.dataset}"
+
+    @property
+    def instruction(self) -> str:
+        """Ask for a last line, or for a last block where answers have several lines."""
+        form = "the answer, nothing after it." if self._multiline else "the bare answer."
+        return f'Reason step by step. End with a line "Answer: " and {form}'
+
+    def problems(self, split: Split) -> Iterator[Problem]:
+        """Walk a split, in the order of drawing."""
+        yield from self._split(split).values()
+
+    def parse(self, text_: str) -> Parsed:
+        """Read what stands after "Answer:"."""
+        return number.read(text_) if self._numeric else text.read(text_, multiline=self._multiline)
+
+    def compare(self, answer: str, problem: Problem) -> Verdict:
+        """Compare with the generator's own scorer: its full score is correct, everything less is wrong."""
+        if answer == problem.answer:
+            return Verdict.CORRECT
+        index = self._index(problem)
+        if index is None:
+            return Verdict.ERROR
+        config = json.dumps(dict(self.config), sort_keys=True)
+        scorer = "selfimprove.tasks.reasoning_gym:score"
+        try:  # in the worker: some scorers evaluate what they are given
+            found = shared().call(scorer, self.dataset, self.seed, config, index, answer, timeout_s=_SCORE_S)
+        except TimeoutError:
+            return Verdict.TIMEOUT
+        except WorkerError:
+            return Verdict.ERROR
+        return Verdict.CORRECT if found == 1.0 else Verdict.WRONG
+
+    def conclude(self, rationale: str, answer: str) -> str:
+        """Write the rationale and the answer line."""
+        return labelled_conclusion(rationale, answer)
+
+    def _split(self, split: Split) -> dict[int, Problem]:
+        if split not in self._drawn:
+            self._drawn[split] = self._draw(split)
+        return self._drawn[split]
+
+    @cached_property
+    def _drawn(self) -> dict[Split, dict[int, Problem]]:
+        return {}
+
+    def _draw(self, split: Split) -> dict[int, Problem]:
+        """Draw items in order, keep those of the split, each question once; keys are the items' indices."""
+        wanted = self.sizes.get(split, 0)
+        items = _generator(self.dataset, self.seed, json.dumps(dict(self.config), sort_keys=True))
+        kept: dict[int, Problem] = {}
+        seen: set[str] = set()
+        for index in range(wanted * _DRAWS_PER_PROBLEM):
+            if len(kept) == wanted:
+                break
+            problem = _problem(self.dataset, items[index])
+            if problem is None or problem.canonical in seen or split_of(problem.canonical) != split:
+                continue
+            seen.add(problem.canonical)
+            kept[index] = problem
+        if wanted and not kept:
+            raise InputError(
+                f"{self.name} has no {split} question with a reference answer; choose another generator"
+            )
+        return kept
+
+    def _index(self, problem: Problem) -> int | None:
+        for split in sorted(SPLITS, key=lambda split: split not in self._drawn):
+            index = next((at for at, drawn in self._split(split).items() if drawn.id == problem.id), None)
+            if index is not None:
+                return index
+        return None
+
+    @cached_property
+    def _references(self) -> list[str]:
+        items = _generator(self.dataset, self.seed, json.dumps(dict(self.config), sort_keys=True))
+        return [str(items[index]["answer"]) for index in range(_SAMPLE)]
+
+    @cached_property
+    def _multiline(self) -> bool:
+        return any("\n" in reference.strip() for reference in self._references)
+
+    @cached_property
+    def _numeric(self) -> bool:
+        return guess(self._references, choices=False) == "number"
+
+
+def split_of(canonical: str) -> Split:
+    """Say which split a question belongs to, the same for every seed, size and version."""
+    bucket = int(digest("reasoning_gym", canonical), 16) % 100
+    return next(split for split, buckets in _BUCKETS.items() if bucket in buckets)
+
+
+def score(dataset: str, seed: int, config: str, index: int, answer: str) -> float:
+    """Score an answer to one item with the generator's scorer, in [0, 1]; runs inside the worker."""
+    items = _generator(dataset, seed, config)
+    return float(items.score_answer(answer, items[index]))
+
+
+@lru_cache(maxsize=8)
+def _generator(dataset: str, seed: int, config: str) -> Any:
+    import reasoning_gym
+
+    return reasoning_gym.create_dataset(dataset, seed=seed, size=_LAST_INDEX, **json.loads(config))
+
+
+def _problem(dataset: str, item: Mapping[str, Any]) -> Problem | None:
+    """Turn an item into a problem, None when it has no reference answer."""
+    if item["answer"] is None:
+        return None
+    difficulty = item["metadata"].get("difficulty")
+    levels = difficulty.items() if isinstance(difficulty, Mapping) else ()
+    labels = {"dataset": dataset} | {
+        name: str(level) for name, level in levels if isinstance(level, int | str)
+    }
+    made = Problem.of(item["question"].strip(), str(item["answer"]), labels=labels)
+    return made.model_copy(update={"canonical": same_question(made)})
+
+
+def _check(dataset: str, config: Mapping[str, object]) -> None:
+    """Refuse a generator or a setting that does not exist."""
+    try:
+        from reasoning_gym.factory import DATASETS
+    except ImportError:
+        raise MissingDependencyError(
+            'reasoning_gym tasks need reasoning-gym; install it with: pip install "selfimprove[tasks]"'
+        ) from None
+    if dataset not in DATASETS:
+        raise InputError(f'reasoning_gym has no data set "{dataset}"; {nearest(dataset, DATASETS)}')
+    known = {each.name for each in dataclasses.fields(DATASETS[dataset][1])} - {"seed", "size"}
+    for setting in config:
+        if setting not in known:
+            raise InputError(f'reasoning_gym:{dataset} has no setting "{setting}"; {nearest(setting, known)}')
+    try:
+        _generator(dataset, 0, json.dumps(dict(config), sort_keys=True))
+    except (
+        AssertionError,
+        TypeError,
+        ValueError,
+    ) as error:  # how its configs say that a value is out of range
+        raise InputError(
+            f"reasoning_gym:{dataset} refuses {dict(config)}: {error or 'a value is out of range'}"
+        ) from error

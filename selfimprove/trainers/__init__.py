@@ -1,0 +1,1 @@
+"""Trainers: thin over TRL and PEFT, each in a process of its own."""

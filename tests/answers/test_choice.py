@@ -1,0 +1,72 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfimprove.answers import choice
+from selfimprove.records import Verdict
+
+OPTIONS = ("the nucleus", "Mitochondria", "a dog", "B")
+
+READ = [
+    ("Answer: B", "B", "B"),
+    ("It is hot.\nAnswer: (C).", "C", "C"),
+    ("**Answer: D**", "D", "D"),
+    ("Answer: B. Mitochondria", "B", None),
+    ("B", "B", None),
+    ("B.", "B", None),
+    ("(B)", "B", None),
+    ("b)", "B", None),
+    ("b", "B", None),
+    ("B) Mitochondria", "B", None),
+    ("The answer is B.", "B", None),
+    ("The answer is (B) because it is hot", "B", None),
+    ("The correct answer is **B**.", "B", None),
+    ("The answer is option C", "C", None),
+    ("The answer is A because it is hot", "A", None),
+    ("The answer is B, not A", "B", None),
+    ("the answer is \\boxed{C}", "C", None),
+    ("The answer is A. Wait, the answer is D.", "D", None),
+    ("Both (B) and again (B) fit best here, I think\nindeed.", "B", None),
+    ("Option A is too cold.\nSo I choose\nC.", "C", None),
+    ("The answer is a dog", "a dog", None),
+    ("Mitochondria", "Mitochondria", None),
+    ("The answer is A, B, C and D", None, None),
+    ("The answer is A or B", None, None),
+    ("Answer: A, B", None, None),
+    ("A, B, C, D", None, None),
+    ("(A) or (B) might both\nbe it, hard to say", None, None),
+    ("", None, None),
+]
+
+
+@pytest.mark.parametrize(("text", "lenient", "strict"), READ)
+def test_read(text: str, lenient: str | None, strict: str | None):
+    """One letter is found in every usual form; several letters are no answer."""
+    parsed = choice.read(text)
+    assert (parsed.answer, parsed.strict) == (lenient, strict)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "verdict"),
+    [
+        ("B", "B", "correct"),  # the letter that was asked for goes before option D, whose text it also is
+        ("A", "A", "correct"),
+        ("C", "A", "wrong"),
+        ("J", "A", "wrong"),
+        ("mitochondria", "B", "correct"),
+        ("A dog", "C", "correct"),
+        ("B. Mitochondria", "B", "correct"),
+        ("nucleus", "A", "correct"),
+        ("ribosome", "A", "unparseable"),
+    ],
+)
+def test_compare(answer: str, reference: str, verdict: str):
+    """A letter or an option's text is compared with the reference letter."""
+    assert choice.compare(answer, reference, OPTIONS) == Verdict(verdict)
+
+
+@given(st.text(alphabet=st.sampled_from("ABCDabc ().,:*\nanswerisodx\\{}"), max_size=60))
+def test_read_never_raises(text: str):
+    """Whatever a model writes, reading and comparing come back."""
+    found = choice.read(text).answer
+    assert found is None or choice.compare(found, "A", OPTIONS) in set(Verdict)

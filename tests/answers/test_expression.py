@@ -1,0 +1,88 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfimprove.answers import expression
+from selfimprove.records import Verdict
+
+READ = [
+    (r"so $x = \boxed{\frac{1}{2}}$.", r"\frac{1}{2}", r"\frac{1}{2}"),
+    (r"\boxed{3} and finally \boxed{4}", "4", "4"),
+    (r"\boxed{\{1, 2\}}", r"\{1, 2\}", r"\{1, 2\}"),
+    (r"\boxed{4} \boxed{}", "4", "4"),
+    (r"\boxed{$x^2$}", "x^2", "x^2"),
+    (r"Answer: $x^2$", "x^2", None),
+    (r"The answer is $2\sqrt{3}$ meters.", r"2\sqrt{3}", None),
+    (r"The answer is 12.", "12", None),
+    (r"Then $a = 1$ and so $b = 2$.", "b = 2", None),
+    (r"We get 3 and 4", "4", None),
+    (r"\boxed{4", "4", None),
+    ("", None, None),
+]
+
+
+@pytest.mark.parametrize(("text", "lenient", "strict"), READ)
+def test_read(text: str, lenient: str | None, strict: str | None):
+    """The last closed, non-empty box counts; without a box only the lenient reading finds something."""
+    parsed = expression.read(text)
+    assert (parsed.answer, parsed.strict) == (lenient, strict)
+
+
+COMPARED = [
+    (r"\dfrac12", r"\frac{1}{2}", "correct"),
+    ("0.5", r"\frac12", "correct"),
+    (r"2\sqrt2", r"\sqrt{8}", "correct"),
+    ("(x-1)(x+1)", "x^2-1", "correct"),
+    ("4i+8", "8+4i", "correct"),
+    ("x=3", "3", "correct"),
+    (r"11,\! 111", "11111", "correct"),
+    (r"10\text{ cm}", "10", "correct"),
+    (r"90^\circ", "90", "correct"),
+    (r"50\%", "50", "correct"),
+    (r"\text{(B)}", "B", "correct"),
+    (r"\text{evelyn}", r"\text{Evelyn}", "wrong"),
+    ("Evelyn", r"\text{Evelyn}", "correct"),
+    (r"\text{Bob}", r"\text{Evelyn}", "wrong"),
+    ("(2,1)", "(1,2)", "wrong"),
+    ("2,1", "1,2", "correct"),
+    ("4", "3", "wrong"),
+    ("1, 2, 3", "3", "wrong"),
+    (r"3 \text{ or } 4", "3", "wrong"),
+    ("1$ $2$ $3", "3", "wrong"),
+    (r"\text{none of it}", "3", "wrong"),
+    ("", "3", "unparseable"),
+    (r"\frac{", "3", "unparseable"),
+    ("9" * 2000, "3", "unparseable"),
+]
+
+
+@pytest.mark.parametrize(("answer", "reference", "verdict"), COMPARED)
+def test_compare(answer: str, reference: str, verdict: str):
+    """Expressions are equal by meaning; listing several answers does not help."""
+    pytest.importorskip("math_verify")
+    assert expression.compare(answer, reference) == Verdict(verdict)
+
+
+def test_endless_algebra_is_a_timeout_and_the_next_comparison_works():
+    """An expansion of 100,000 terms is killed at its deadline, and is no verdict; the worker starts again by itself."""
+    pytest.importorskip("math_verify")
+    started = time.monotonic()
+    verdict = expression.compare("(x+1)^{100000}", "(1+x)^{100001}", timeout_s=1.0)
+    assert verdict is Verdict.TIMEOUT
+    assert time.monotonic() - started < 30
+    assert expression.compare("2+2", "4") is Verdict.CORRECT
+
+
+@given(st.text(alphabet=st.sampled_from("\\boxed{}$x^2frac10 .=\n"), max_size=80))
+def test_read_never_raises(text: str):
+    """Whatever a model writes, reading comes back with a non-empty answer or none."""
+    assert expression.read(text).answer != ""
+
+
+def test_many_open_boxes_are_read_quickly():
+    """Unclosed boxes cost time that grows with the text, not with its square."""
+    started = time.monotonic()
+    assert expression.read("\\boxed{" * 2_000).strict is None
+    assert time.monotonic() - started < 3

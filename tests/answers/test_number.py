@@ -1,0 +1,197 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfimprove.answers import number
+from selfimprove.records import Verdict
+
+VALUES = [
+    ("18", Fraction(18)),
+    ("-18", Fraction(-18)),
+    ("−18", Fraction(-18)),
+    ("–18", Fraction(-18)),
+    ("minus 18", Fraction(-18)),
+    ("negative 3", Fraction(-3)),
+    ("+7", Fraction(7)),
+    ("1,234", Fraction(1234)),
+    ("1,234,567.50", Fraction("1234567.5")),
+    ("12,34,567", Fraction(1234567)),
+    ("1{,}234", Fraction(1234)),
+    ("11,\\! 111", Fraction(11111)),
+    ("10\\,000", Fraction(10000)),
+    ("10\u202f000", Fraction(10000)),
+    (".5", Fraction(1, 2)),
+    ("0.50", Fraction(1, 2)),
+    ("18.", Fraction(18)),
+    ("$18", Fraction(18)),
+    ("$ 18.00", Fraction(18)),
+    ("-$5", Fraction(-5)),
+    ("$-5", Fraction(-5)),
+    ("\\$18", Fraction(18)),
+    ("€3.20", Fraction("3.2")),
+    ("18 dollars", Fraction(18)),
+    ("18 apples", Fraction(18)),
+    ("18\\text{ cm}", Fraction(18)),
+    ("1/2", Fraction(1, 2)),
+    ("-1/2", Fraction(-1, 2)),
+    ("3 / 4", Fraction(3, 4)),
+    ("1 1/2", Fraction(3, 2)),
+    ("1 and 1/2", Fraction(3, 2)),
+    ("1-1/2", Fraction(3, 2)),
+    ("2½", Fraction(5, 2)),
+    ("½", Fraction(1, 2)),
+    ("\\frac{1}{2}", Fraction(1, 2)),
+    ("\\dfrac{3}{4}", Fraction(3, 4)),
+    ("\\frac12", Fraction(1, 2)),
+    ("-\\frac{1}{2}", Fraction(-1, 2)),
+    ("2\\frac{1}{2}", Fraction(5, 2)),
+    ("1.2e3", Fraction(1200)),
+    ("1.2E-3", Fraction("0.0012")),
+    ("1.2 × 10^3", Fraction(1200)),
+    ("1.2 x 10^{3}", Fraction(1200)),
+    ("1.2\\times 10^{-3}", Fraction("0.0012")),
+    ("1.2*10**3", Fraction(1200)),
+    ("5·10³", Fraction(5000)),
+    ("10^6", Fraction(10**6)),
+    ("x = 18", Fraction(18)),
+    ("3 + 4 = 7", Fraction(7)),
+    ("90^\\circ", Fraction(90)),
+    ("**18**", Fraction(18)),
+    ("$18$", Fraction(18)),
+]
+
+UNREADABLE = [
+    "",
+    "apples",
+    "18 or 19",
+    "1,2,3",
+    "3,14",
+    "1/0",
+    "12 and 13",
+    "1e999",
+    "5-7",
+    "12 + 6",
+    "\\sqrt{2}",
+    "3\\pi",
+    "√2",
+    "x^2",
+]
+
+
+@pytest.mark.parametrize(("text", "value"), VALUES)
+def test_quantity_reads(text: str, value: Fraction):
+    """One number with its signs and units is read exactly."""
+    found = number.quantity(text)
+    assert found is not None
+    assert found.value == value
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+def test_quantity_refuses(text: str):
+    """A text that is not one number has no value."""
+    assert number.quantity(text) is None
+
+
+COMPARED = [
+    ("18", "18", "correct"),
+    ("18.0", "18", "correct"),
+    ("$18.00", "18", "correct"),
+    ("1,080", "1080", "correct"),
+    ("1/2", "0.5", "correct"),
+    ("0.333", "1/3", "wrong"),
+    ("50%", "50", "correct"),
+    ("50", "50%", "correct"),
+    ("50%", "0.5", "correct"),
+    ("0.5", "50%", "correct"),
+    ("50%", "1/2", "correct"),
+    ("50 percent", "50%", "correct"),
+    ("0.5%", "50%", "wrong"),
+    ("0.5", "50", "wrong"),
+    ("3 million", "3000000", "correct"),
+    ("3 million", "3", "correct"),
+    ("3", "3 million", "correct"),
+    ("3 thousand", "3 million", "wrong"),
+    ("-18", "18", "wrong"),
+    ("18 or 19", "18", "unparseable"),
+    ("many", "18", "unparseable"),
+    ("18", "many", "error"),
+]
+
+
+@pytest.mark.parametrize(("answer", "reference", "verdict"), COMPARED)
+def test_compare(answer: str, reference: str, verdict: str):
+    """Numbers are equal by value, with the documented policy for percent and scale words."""
+    assert number.compare(answer, reference) == Verdict(verdict)
+
+
+READ = [
+    ("Answer: 18", "18", "18"),
+    ("3 + 4 = 7\nAnswer: $1,200.", "1200", "1200"),
+    ("**Answer:** 18 apples", "18", "18"),
+    ("Final answer: 5", "5", "5"),
+    ("Answer: 5\nWait.\nAnswer: 6", "6", "6"),
+    ("Answer:\n\n18", "18", None),
+    ("The answer is 18.", "18", None),
+    ("The answer is: **18**", "18", None),
+    ("The answer is 12 + 6 = 18 dollars.", "18", None),
+    ("The answer is 18 because 12 + 6 = 18", "18", None),
+    ("The answer is $\\boxed{18}$.", "18", None),
+    ("The answer is 18. That leaves 20 of 30.", "18", None),
+    ("\\boxed{17} \\boxed{18}", "18", None),
+    ("#### 18", "18", None),
+    ("She has 3 + 4 = 7 eggs", "7", None),
+    ("She has 12-5 eggs, so 7", "7", None),
+    ("From 5-7", "7", None),
+    ("The temperature fell to -5", "-5", None),
+    ("The answer is seven.", "7", None),
+    ("The answer is 18 or 19", None, None),
+    ("The answer is 17, 18, 19, 20", None, None),
+    ("The answer is between 5 and 7", None, None),
+    ("The answer is 12 + 6", None, None),
+    ("Answer: 18 or 19", None, None),
+    ("\\boxed{17, 18, 19}", None, None),
+    ("The answer is 18 dollars and 50 cents", None, None),
+    ("No idea", None, None),
+    ("", None, None),
+    ("Answer:", None, None),
+    ("It costs x2 and v1", None, None),
+    ("\\boxed{18", "18", None),
+]
+
+
+@pytest.mark.parametrize(("text", "lenient", "strict"), READ)
+def test_read(text: str, lenient: str | None, strict: str | None):
+    """The number a careful person would take is found, and none where several are offered."""
+    parsed = number.read(text)
+    assert (parsed.answer, parsed.strict) == (lenient, strict)
+
+
+@given(st.text(alphabet=st.sampled_from("0123456789.,-+/ $%e^{}\\=answer:isoxb×10½#\n"), max_size=80))
+def test_read_never_raises(text: str):
+    """Whatever a model writes, reading and comparing come back, and what is read can be compared."""
+    parsed = number.read(text)
+    assert number.compare(text, "3") in set(Verdict)
+    if parsed.answer is not None:
+        assert number.quantity(parsed.answer) is not None
+
+
+@given(st.fractions(max_denominator=1000))
+def test_fractions_round_trip(value: Fraction):
+    """A fraction written as Python writes it is read back."""
+    found = number.quantity(str(value))
+    assert found is not None
+    assert found.value == value
+
+
+@given(st.integers(-(10**12), 10**12))
+def test_grouped_integers_round_trip(value: int):
+    """An integer with thousands commas is read back."""
+    assert number.compare(f"{value:,}", str(value)) is Verdict.CORRECT
+
+
+def test_hostile_exponent_takes_no_memory():
+    """A number too large to hold is no number."""
+    assert number.read("Answer: 1e99999999").strict is None
+    assert number.quantity("9" * 5000) is None

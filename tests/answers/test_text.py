@@ -1,0 +1,65 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from selfimprove.answers import text
+from selfimprove.records import Verdict
+
+
+@pytest.mark.parametrize(
+    ("written", "lenient", "strict"),
+    [
+        ("It lies in France.\nAnswer: Paris.", "Paris", "Paris"),
+        ("Answer: St. Louis", "St. Louis", "St. Louis"),
+        ("The answer is the Eiffel Tower.", "the Eiffel Tower", None),
+        ("Paris", "Paris", None),
+        ("I think so.\n\n**Paris**\n", "Paris", None),
+        ("Answer: Paris\nAnswer: London", "London", "London"),
+        ("Answer:\nParis", "Paris", None),
+        ("  \n ", None, None),
+    ],
+)
+def test_read(written: str, lenient: str | None, strict: str | None):
+    """The labelled line, the last mark or the last line is the answer."""
+    parsed = text.read(written)
+    assert (parsed.answer, parsed.strict) == (lenient, strict)
+
+
+def test_multiline_answer_goes_to_the_end():
+    """A grid after "Answer:" is read whole."""
+    assert text.read("I rotate it.\nAnswer:\n1 2\n3 4\n", multiline=True).strict == "1 2\n3 4"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "verdict"),
+    [
+        ("the U.S. Army", "US army", "correct"),
+        ("Paris!", "paris", "correct"),
+        ("London", "Paris", "wrong"),
+        ("A", "A", "correct"),
+        ("A", "The", "wrong"),
+        ("+", "-", "wrong"),
+        (" ", "Paris", "unparseable"),
+        ("Paris", "", "error"),
+    ],
+)
+def test_compare(answer: str, reference: str, verdict: str):
+    """Case, punctuation and articles make no difference, all else does."""
+    assert text.compare(answer, reference) == Verdict(verdict)
+
+
+def test_f1_counts_common_words():
+    """Half of the words in common is two thirds, none is zero."""
+    assert text.f1("Eiffel Tower Paris", "the Eiffel Tower") == pytest.approx(0.8)
+    assert text.f1("London", "Paris") == 0.0
+
+
+@given(st.text(max_size=100))
+def test_read_never_raises(written: str):
+    """Whatever a model writes, reading comes back."""
+    found = text.read(written).answer
+    assert found is None or text.compare(found, found) in {
+        Verdict.CORRECT,
+        Verdict.UNPARSEABLE,
+        Verdict.ERROR,
+    }
