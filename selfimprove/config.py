@@ -131,8 +131,8 @@ class SelectConfig(Section):
     """`failures`: from the whole training split. `ladder`: from the frontier level, which moves up as it is solved."""
     label: str = "level"
     """Ladder: the label whose values are the rungs, lowest first."""
-    first: tuple[str, ...] = ()
-    """Ladder: rungs of the first round; empty: the lowest two."""
+    first: Annotated[int, Field(ge=1)] = 2
+    """Ladder: how many of the lowest rungs the first round works on."""
     width: Annotated[int, Field(ge=1)] = 1
     """Ladder: unmastered rungs that are worked on at once."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8

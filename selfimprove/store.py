@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,6 +59,7 @@ class RunFolder:
         self.path = path
         self._lock = _take_lock(path) if writer else None
         self._hashes: dict[str, str] = {}
+        self._listing = threading.Lock()
         if (path / "manifest.json").is_file():
             self._hashes = json.loads((path / "manifest.json").read_bytes())["files"]
 
@@ -119,10 +121,10 @@ class RunFolder:
 
     def list_tree(self, name: str) -> None:
         """Take files that another process wrote under a folder into the manifest."""
-        for path in sorted(self.at(name).rglob("*")):
-            if path.is_file():
-                self._hashes[str(path.relative_to(self.path))] = _sha256(path)
-        self._write_manifest()
+        found = {str(path.relative_to(self.path)): _sha256(path) for path in self.at(name).rglob("*") if path.is_file()}
+        with self._listing:
+            self._hashes.update(found)
+            self._write_manifest()
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -130,8 +132,10 @@ class RunFolder:
         return dict(self._hashes)
 
     def _listed(self, name: str, data: bytes) -> str:
-        self._hashes[name] = write_whole(self.at(name), data)
-        self._write_manifest()
+        written = write_whole(self.at(name), data)
+        with self._listing:
+            self._hashes[name] = written
+            self._write_manifest()
         return name
 
     def _write_manifest(self) -> None:

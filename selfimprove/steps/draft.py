@@ -30,7 +30,7 @@ def draft(
     together = questions > 0 and asking != "two_calls"
     program = programs["draft_and_ask" if together else "solve"]
     items = [Item(problem.id, {"problem": stated(problem)}) for problem in problems]
-    made = run(program, items, student, sampling, role="draft", seed=seed)
+    made = run(program, items, student, sampling, role="draft" if together else "solve", seed=seed)
     attempts = []
     for problem, completion in zip(problems, made, strict=True):
         read = program.parse(completion.text)

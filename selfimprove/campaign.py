@@ -1,0 +1,185 @@
+"""A campaign: baseline, rounds until a stop rule, and a report. The same call again goes on after a crash."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from selfimprove.config import Config, changed, load_config, make_config
+from selfimprove.errors import InputError, RunFolderError
+from selfimprove.graphs.crew import Crew
+from selfimprove.ledger import Ledger
+from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
+from selfimprove.report.schema import Summary
+from selfimprove.store import RunFolder
+
+_log = logging.getLogger("selfimprove")
+
+
+class Campaign:
+    """Improve a student at a task, round after round.
+
+    Args:
+        config: a TOML file or a `Config`; the keywords below go over it.
+        task: a name, a file of problems, `package.module:Name`, or your own `Task`.
+        student: a hub id, a folder, `server:MODEL@URL`, or your own `Student`.
+        teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, or your own `Teacher`.
+        trainer: your own `Trainer`; default: a process of its own over TRL.
+        out: the run folder; default: `runs/<task>`.
+        settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or whole sections as mappings.
+
+    Raises:
+        InputError: a setting will not do.
+    """
+
+    def __init__(
+        self,
+        config: Path | str | Config | None = None,
+        *,
+        task: str | Task | None = None,
+        student: str | Student | None = None,
+        teacher: str | Teacher | None = None,
+        trainer: Trainer | None = None,
+        out: Path | str | None = None,
+        **settings: Any,
+    ) -> None:
+        given = _base(config)
+        names: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
+        self._given = {name: thing for name, thing in names.items() if thing is not None and not isinstance(thing, str)}
+        self._trainer = trainer
+        self.config = _merged(given, names, settings)
+        self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
+
+    def plan(self) -> str:
+        """Say what the campaign will take, before anything is spent."""
+        from selfimprove.plan import plan
+
+        return plan(self.config, self._load_task())
+
+    def run(self) -> Summary:
+        """Run to the end, or go on from where a run was ended.
+
+        Raises:
+            InputError: the run folder belongs to another campaign, or a part cannot be had.
+            BudgetExceededError: the budget's end; raise it and run again.
+            TeacherError, TrainingError: see there; what was done is kept.
+        """
+        from selfimprove.graphs.run import run_campaign
+        from selfimprove.report.summary import summarise
+
+        folder = RunFolder(self.out)
+        with closing(folder), closing(Ledger(self.out / "ledger.sqlite", self.config.campaign.budget_usd)) as ledger:
+            self._claim(folder)
+            if _finished(folder, self.config):
+                return summarise(folder, ledger)
+            crew = self._crew(folder, ledger)
+            run_campaign(crew, folder.at("graph.sqlite"))
+            summary = summarise(folder, ledger)
+            folder.write_json("report/summary.json", summary)
+            return summary
+
+    def _claim(self, folder: RunFolder) -> None:
+        """Take a folder as this campaign's, or check that it already is."""
+        if folder.has("campaign.json"):
+            rows = changed(folder.record("campaign.json", Config), self.config)
+            if rows:
+                raise RunFolderError(
+                    f"{folder.path} holds another campaign ({'; '.join(rows[:3])}); "
+                    "name another folder, or give the settings it was started with"
+                )
+        elif any(
+            path.name not in {"run.lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "campaign.log"}
+            for path in folder.path.iterdir()
+        ):
+            raise RunFolderError(f"{folder.path} holds other files and no campaign; name an empty or new folder")
+        folder.write_json("campaign.json", self.config)
+
+    def _load_task(self) -> Task:
+        from selfimprove.tasks import load_task
+
+        data, options = self.config.data, self.config.task
+        given = self._given.get("task", self.config.campaign.task)
+        sizes = {"train": data.train, "dev": data.dev, "test": data.test}
+        place = Path(data.data_dir) if data.data_dir else None
+        return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
+
+    def _crew(self, folder: RunFolder, ledger: Ledger) -> Crew:
+        from selfimprove.programs import SIGNATURES, program_for
+        from selfimprove.students import load_student
+        from selfimprove.teachers import load_teacher
+        from selfimprove.trainers.process import ProcessTrainer
+
+        config, task = self.config, self._load_task()
+        programs = {name: program_for(name, task) for name in SIGNATURES}
+        student = self._given.get("student") or load_student(config.campaign.student, config.student)
+
+        def teacher_for(model: LanguageModel) -> Teacher:
+            given: Teacher | None = self._given.get("teacher")
+            return given or load_teacher(config.teacher, task, programs, ledger, model, config.campaign.seed)
+
+        return Crew(
+            config=config,
+            folder=folder,
+            ledger=ledger,
+            task=task,
+            student=student,
+            teacher_for=teacher_for,
+            trainer=self._trainer or ProcessTrainer(),
+            programs=programs,
+            model_folder=str(getattr(student, "folder", "")),
+            chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
+        )
+
+
+def load_object(name: str) -> Any:
+    """Import `package.module:Name`.
+
+    Raises:
+        InputError: it cannot be imported.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f'"{name}" cannot be imported: {error}; give package.module:Name') from error
+
+
+def _base(config: Path | str | Config | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    return (config if isinstance(config, Config) else load_config(Path(config))).model_dump(mode="json")
+
+
+def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[str, Any]) -> Config:
+    values = {section: dict(held) for section, held in given.items()}
+    campaign = values.setdefault("campaign", {})
+    for name, thing in names.items():
+        if thing is None:
+            continue
+        label = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
+        if name == "teacher":
+            values.setdefault("teacher", {})["model"] = label
+        else:
+            campaign[name] = label
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            values.setdefault(key, {}).update(value)
+        else:
+            campaign[key] = value
+    return make_config(values, "Campaign")
+
+
+def _safe(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem) or "run"
+
+
+def _finished(folder: RunFolder, config: Config) -> bool:
+    """Say whether all that the config asks for is there."""
+    if not folder.has("finished.json"):
+        return False
+    ended = folder.json("finished.json")
+    return bool(ended["rounds"] >= config.campaign.rounds or ended["idle"] >= config.campaign.patience)

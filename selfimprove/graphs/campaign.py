@@ -1,0 +1,208 @@
+"""A whole campaign.
+
+::
+
+    freeze -> baseline -> round -> (rounds left, and patience? round : finish) ;  finish: control -> final -> end
+
+Dev decides. Test is opened by `final` alone, and each opening is written down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from selfimprove import progress
+from selfimprove.graphs.crew import Crew, stage
+from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.graphs.rounds import build_round
+from selfimprove.graphs.training import RoundDecision, guarded, measure, tracks, train_arm
+from selfimprove.records import Record, Split, Verdict
+from selfimprove.splits import freeze
+from selfimprove.steps.build import balance, build
+from selfimprove.steps.harvest import Target
+from selfimprove.steps.mine import fresh
+from selfimprove.steps.reason import rationales
+
+
+class CampaignState(TypedDict):
+    """Handles of a campaign."""
+
+    round: int
+    """The last finished round; 0: the baseline."""
+    best: str
+    idle: int
+    """Rounds in a row without a promotion."""
+
+
+class Opening(Record):
+    """One look at the test split."""
+
+    data_sha256: str
+    after_round: int
+    models: tuple[str, ...]
+
+
+class Openings(Record):
+    """Every look at the test split."""
+
+    openings: tuple[Opening, ...] = ()
+
+
+def build_campaign(crew: Crew) -> StateGraph[Any]:
+    """Wire a campaign; compile it with a checkpointer to survive a crash."""
+    graph: StateGraph[Any] = StateGraph(CampaignState)
+    one_round = build_round(crew).compile()
+
+    def next_round(state: CampaignState) -> dict[str, Any]:
+        round_ = state["round"] + 1
+        progress.current().say(f"round {round_} of {crew.config.campaign.rounds}")
+        window = {"max_concurrency": 2}
+        one_round.invoke({"round": round_, "best": state["best"], "cohorts": [], "lessons": "", "taught": 0}, window)
+        made = crew.folder.record(f"{round_folder(round_)}/decision.json", RoundDecision)
+        return {"round": round_, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}
+
+    graph.add_node("freeze", freeze_node(crew))
+    graph.add_node("baseline", baseline_node(crew))
+    graph.add_node("round", next_round)
+    graph.add_node("control", control_node(crew))
+    graph.add_node("final", final_node(crew))
+    graph.add_edge(START, "freeze")
+    graph.add_edge("freeze", "baseline")
+    graph.add_edge("baseline", "round")
+    graph.add_conditional_edges("round", _go_on(crew), ["round", "control"])
+    graph.add_edge("control", "final")
+    graph.add_edge("final", END)
+    return graph
+
+
+def _go_on(crew: Crew) -> Callable[[CampaignState], str]:
+    def choose(state: CampaignState) -> str:
+        campaign = crew.config.campaign
+        more = state["round"] < campaign.rounds and state["idle"] < campaign.patience
+        return "round" if more else "control"
+
+    return choose
+
+
+def freeze_node(crew: Crew) -> Node:
+    """Take the splits and never change them again."""
+
+    def node(_: CampaignState) -> dict[str, Any]:
+        if not crew.folder.has("data/leakage.json"):
+            data = crew.config.data
+            sizes: dict[Split, int] = {"train": data.train, "dev": data.dev, "test": data.test}
+            splits = freeze(crew.task, sizes)
+            for name in ("train", "dev", "test"):
+                crew.folder.write_rows(f"data/{name}.jsonl", getattr(splits, name))
+            found = [{"id": p.id, "question": p.question} for p in splits.leaked]
+            crew.folder.write_json("data/leakage.json", {"check": "exact", "dropped_from_train": found})
+        return {"round": 0, "best": "", "idle": 0}
+
+    return node
+
+
+def baseline_node(crew: Crew) -> Node:
+    """Measure the untouched student on dev, zero-shot and few-shot; the better one is what gains count from."""
+
+    def node(_: CampaignState) -> dict[str, Any]:
+        best, chosen = -1, 0
+        for shots in sorted({0, crew.config.evaluate.shots}):
+            place = _baseline(shots)
+            _, result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
+            if result.lenient.correct > best:
+                best, chosen = result.lenient.correct, shots
+        start = RoundDecision(
+            round=0, best="", predictions=f"{_baseline(chosen)}/predictions.jsonl", promoted="", decisions=()
+        )
+        crew.folder.write_json("round-00/baseline.json", {"shots": chosen})
+        crew.folder.write_json("round-00/decision.json", start)
+        return {}
+
+    return node
+
+
+def _baseline(shots: int) -> str:
+    return f"round-00/few-shot-{shots}" if shots else "round-00"
+
+
+def control_node(crew: Crew) -> Node:
+    """Train the control: from the base, on as many tokens as the best was, on rows not selected by failure."""
+
+    def node(state: CampaignState) -> dict[str, Any]:
+        if "control" not in crew.config.campaign.arms or not state["best"]:
+            return {}
+        trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, state["best"])]
+        tokens, count = (sum(int(made[key]) for made in trained) for key in ("trained_tokens", "rows"))
+        train = crew.problems("train")
+        chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
+        with stage("control", len(chosen)):
+            teacher = crew.teacher_for(crew.model(""))
+            found = rationales(chosen, teacher, crew.task)
+        targets = [
+            Target(p.id, "", r.text, r.answer or "", r.source, r.calls)
+            for p, some in zip(chosen, found, strict=True)
+            for r in some[:1]
+            if r.verdict is Verdict.CORRECT
+        ]
+        by_id = {p.id: p for p in chosen}
+        made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
+        made = guarded(crew, balance(made, train), "final/control/refused.jsonl")
+        if made:
+            train_arm(crew, made, "final/control", "control", "", tokens)
+        return {}
+
+    return node
+
+
+def lineage(crew: Crew, adapter: str) -> list[str]:
+    """Give the adapters that one goes back to, the newest first."""
+    chain = [adapter] if adapter else []
+    while chain:
+        start = crew.folder.json(f"{chain[-1].rpartition('/')[0]}/origin.json")["start"]
+        if not start:
+            break
+        chain.append(start)
+    return chain
+
+
+def final_node(crew: Crew) -> Node:
+    """Open the test split: base, best, control, and each arm's last."""
+
+    def node(state: CampaignState) -> dict[str, Any]:
+        shots = int(crew.folder.json("round-00/baseline.json")["shots"])
+        tested = {"base": ("", "base", shots), "best": (state["best"], _arm(state["best"]), 0)}
+        if not state["best"]:
+            tested.pop("best")
+        for arm in tracks(crew):
+            last = _last_of(crew, arm, state["round"])
+            if last and last != state["best"]:
+                tested[arm] = (last, arm, 0)
+        if crew.folder.has("final/control/adapter/metrics.json"):
+            tested["control"] = ("final/control/adapter", "control", 0)
+        _record_opening(crew, state["round"], tuple(tested))
+        for name, (adapter, arm, shot) in tested.items():
+            measure(crew, "test", adapter, arm, f"final/{name}", round_=state["round"], shots=shot)
+        crew.folder.write_json("final/tested.json", {name: adapter for name, (adapter, _, _) in tested.items()})
+        return {}
+
+    return node
+
+
+def _arm(adapter: str) -> str:
+    return adapter.split("/")[-2] if adapter else "base"
+
+
+def _last_of(crew: Crew, arm: str, rounds: int) -> str:
+    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in range(rounds, 0, -1)]
+    return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
+
+
+def _record_opening(crew: Crew, round_: int, models: tuple[str, ...]) -> None:
+    name = "final/openings.json"
+    known = crew.folder.record(name, Openings).openings if crew.folder.has(name) else ()
+    new = Opening(data_sha256=crew.folder.hashes["data/test.jsonl"], after_round=round_, models=models)
+    if new not in known:
+        crew.folder.write_json(name, Openings(openings=(*known, new)))

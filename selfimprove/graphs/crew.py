@@ -1,0 +1,95 @@
+"""Who and what a campaign works with, bound into its graphs when they are built."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selfimprove import progress
+from selfimprove.config import Config
+from selfimprove.ledger import Journaled, Ledger, stage_of_calls
+from selfimprove.programs import Program
+from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
+from selfimprove.records import Attempt, Completion, Problem, Request, Sampling, Split
+from selfimprove.steps.draft import solve
+from selfimprove.store import RunFolder
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The parts of one campaign.
+
+    Attributes:
+        teacher_for: gives the teacher, knowing the student as it now is (a student can be its own teacher).
+        model_folder: the base model's files, for training; empty where the student cannot be trained here.
+        chat_template: the student's, part of every render hash.
+    """
+
+    config: Config
+    folder: RunFolder
+    ledger: Ledger
+    task: Task
+    student: Student
+    teacher_for: Callable[[LanguageModel], Teacher]
+    trainer: Trainer
+    programs: Mapping[str, Program]
+    model_folder: str = ""
+    chat_template: str = ""
+    _engine: threading.Lock = field(default_factory=threading.Lock)
+
+    def model(self, adapter: str) -> LanguageModel:
+        """Give the student with an adapter of the run folder (empty: none), behind the ledger."""
+        path: Path | None = self.folder.at(adapter) if adapter else None
+        return Journaled(_OneAtATime(self.student.with_adapter(path), self._engine), self.ledger)
+
+    def problems(self, split: Split) -> list[Problem]:
+        """Read a frozen split."""
+        return self.folder.rows(f"data/{split}.jsonl", Problem)
+
+    def greedy(self) -> Sampling:
+        """Give how the student is evaluated and drafts."""
+        return Sampling(max_tokens=self.config.student.max_tokens)
+
+    def solve(
+        self,
+        problems: Sequence[Problem],
+        adapter: str,
+        program: Program,
+        sampling: Sampling | None = None,
+        samples: Sequence[int] = (0,),
+    ) -> list[list[Attempt]]:
+        """Let the student with an adapter solve problems, shape `[P][len(samples)]`."""
+        how = sampling or self.greedy()
+        seed = self.config.campaign.seed
+        return solve(problems, self.model(adapter), program, self.task, how, samples=samples, seed=seed)
+
+
+class _OneAtATime:
+    """An engine that several cohorts share: one batch at a time keeps its speed and its bytes."""
+
+    def __init__(self, model: LanguageModel, lock: threading.Lock) -> None:
+        self._model = model
+        self._lock = lock
+
+    @property
+    def identity(self) -> str:
+        return self._model.identity
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        with self._lock:
+            return self._model.complete(requests)
+
+
+@contextmanager
+def stage(name: str, total: int = 0) -> Iterator[progress.Watcher]:
+    """Name what is being done, to the watcher and to the ledger."""
+    token = stage_of_calls.set(name)
+    watcher = progress.current()
+    watcher.stage(name, total)
+    try:
+        yield watcher
+    finally:
+        stage_of_calls.reset(token)

@@ -1,0 +1,162 @@
+"""One lesson for a cohort of problems.
+
+::
+
+    draft -> ask -> answer -> rewrite -> (unsolved, and turns left? ask : reason) -> end
+
+State holds handles: each node reads the file of lessons that the state names, lets a step work on it, writes a new file
+and names that. A replayed node finds its calls in the ledger and writes the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from selfimprove.graphs.crew import Crew, stage
+from selfimprove.records import Lesson, Problem, digest
+from selfimprove.steps.answer import answer
+from selfimprove.steps.ask import ask
+from selfimprove.steps.draft import draft
+from selfimprove.steps.reason import reason
+from selfimprove.steps.rewrite import rewrite
+
+
+def _last(_: str, new: str) -> str:
+    return new
+
+
+class LessonState(TypedDict):
+    """Handles of one cohort."""
+
+    round: int
+    adapter: str
+    """The student's adapter, relative to the run folder; empty: the base."""
+    cohort: str
+    """The cohort's folder; it holds `problems.jsonl`."""
+    lessons: Annotated[str, _last]
+    turn: int
+    unsolved: int
+
+
+Work = Callable[[Sequence[Lesson], dict[str, Problem], LessonState], list[Lesson]]
+
+
+def build_lesson(crew: Crew) -> StateGraph[Any]:
+    """Wire one lesson; compile it with or without a checkpointer."""
+    graph: StateGraph[Any] = StateGraph(LessonState)
+    graph.add_node("draft", _draft(crew))
+    graph.add_node("ask", _on_lessons(crew, "ask", _ask(crew)))
+    graph.add_node("answer", _on_lessons(crew, "answer", _answer(crew)))
+    graph.add_node("rewrite", _on_lessons(crew, "rewrite", _rewrite(crew), turn=1))
+    graph.add_node("reason", _on_lessons(crew, "reason", _reason(crew)))
+    graph.add_edge(START, "draft")
+    asks = crew.config.lesson.questions > 0 and crew.config.lesson.turns > 0
+    graph.add_conditional_edges("draft", _after_draft(asks=asks), ["ask", "reason", END])
+    graph.add_edge("ask", "answer")
+    graph.add_edge("answer", "rewrite")
+    graph.add_conditional_edges("rewrite", _after_rewrite(crew.config.lesson.turns), ["ask", "reason", END])
+    graph.add_edge("reason", END)
+    return graph
+
+
+def _after_draft(*, asks: bool) -> Callable[[LessonState], str]:
+    def choose(state: LessonState) -> str:
+        if not state["unsolved"]:
+            return END
+        return "ask" if asks else "reason"
+
+    return choose
+
+
+def _after_rewrite(turns: int) -> Callable[[LessonState], str]:
+    def choose(state: LessonState) -> str:
+        if not state["unsolved"]:
+            return END
+        return "ask" if state["turn"] < turns else "reason"
+
+    return choose
+
+
+def _draft(crew: Crew) -> Callable[[LessonState], dict[str, Any]]:
+    lesson = crew.config.lesson
+
+    def node(state: LessonState) -> dict[str, Any]:
+        problems = crew.folder.rows(f"{state['cohort']}/problems.jsonl", Problem)
+        with stage("draft", len(problems)):
+            attempts = draft(
+                problems,
+                crew.model(state["adapter"]),
+                crew.programs,
+                crew.task,
+                crew.greedy(),
+                questions=lesson.questions,
+                asking=lesson.asking,
+                seed=crew.config.campaign.seed,
+            )
+        lessons = [
+            Lesson(id=digest("lesson", state["round"], a.problem), problem=a.problem, round=state["round"], draft=a)
+            for a in attempts
+        ]
+        return {**_write(crew, state, "draft", lessons), "turn": 0}
+
+    return node
+
+
+def _on_lessons(crew: Crew, name: str, work: Work, turn: int = 0) -> Callable[[LessonState], dict[str, Any]]:
+    def node(state: LessonState) -> dict[str, Any]:
+        problems = {p.id: p for p in crew.folder.rows(f"{state['cohort']}/problems.jsonl", Problem)}
+        lessons = crew.folder.rows(state["lessons"], Lesson)
+        with stage(name, state["unsolved"]):
+            done = work(lessons, problems, state)
+        return {**_write(crew, state, f"{name}-{state['turn']}", done), "turn": state["turn"] + turn}
+
+    return node
+
+
+def _write(crew: Crew, state: LessonState, name: str, lessons: Sequence[Lesson]) -> dict[str, Any]:
+    handle = crew.folder.write_rows(f"{state['cohort']}/{name}.jsonl", lessons)
+    return {"lessons": handle, "unsolved": sum(not lesson.solved for lesson in lessons)}
+
+
+def _ask(crew: Crew) -> Work:
+    def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
+        return ask(
+            lessons,
+            problems,
+            crew.model(state["adapter"]),
+            crew.programs["ask"],
+            crew.greedy(),
+            questions=crew.config.lesson.questions,
+            turn=state["turn"],
+            seed=crew.config.campaign.seed,
+        )
+
+    return work
+
+
+def _answer(crew: Crew) -> Work:
+    def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
+        return answer(lessons, problems, crew.teacher_for(crew.model(state["adapter"])), crew.task)
+
+    return work
+
+
+def _rewrite(crew: Crew) -> Work:
+    def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
+        model, program = crew.model(state["adapter"]), crew.programs["rewrite"]
+        return rewrite(lessons, problems, model, program, crew.task, crew.greedy(), seed=crew.config.campaign.seed)
+
+    return work
+
+
+def _reason(crew: Crew) -> Work:
+    lesson = crew.config.lesson
+
+    def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
+        teacher = crew.teacher_for(crew.model(state["adapter"]))
+        return reason(lessons, problems, teacher, crew.task, samples=lesson.rationales, rationalise=lesson.rationalise)
+
+    return work

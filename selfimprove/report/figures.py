@@ -1,0 +1,228 @@
+"""Where things lie in the page's figures: numbers only, the template draws them.
+
+Horizontal places are per cent of the figure's width and vertical ones pixels, so a figure fits a
+phone and a sheet of paper without its text becoming small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from selfimprove.report.schema import LabelPair, RoundSummary, ScoreSummary, Summary
+
+HEIGHT_PX = 320
+_TOP_PX, _BOTTOM_PX = 18, 34
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
+_MOST_TICKS = 6
+_DODGE_PX = 9
+_MOST_TICK_LABELS = 12
+CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A stretch of accuracies that is shown."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def across(self, value: float) -> float:
+        """Give the place from left to right, in per cent."""
+        return round(100 * self._share(value), 2)
+
+    def down(self, value: float) -> float:
+        """Give the place from top to bottom in the round figure, in pixels."""
+        room = HEIGHT_PX - _TOP_PX - _BOTTOM_PX
+        return round(_TOP_PX + room * (1 - self._share(value)), 1)
+
+    def _share(self, value: float) -> float:
+        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One score in the round figure."""
+
+    x: float
+    y: float
+    top: float
+    bottom: float
+    mark: str
+    """`promote`, `hold`, `roll back` or `baseline`."""
+    title: str
+    value: str
+    """Written beside the point; empty for most."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One arm's way through the rounds."""
+
+    name: str
+    tone: str
+    """Class that colours it: `tone-0` ... `tone-4`, `tone-control` or `tone-base`."""
+    dodge: int
+    """Pixels to the right, so that arms of one round do not cover each other."""
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Band:
+    """The baseline that gains count from, over the whole width."""
+
+    y: float
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Accuracy on dev from round to round."""
+
+    scale: Scale
+    slots: tuple[tuple[float, str], ...]
+    """Place and name of each round."""
+    series: tuple[Series, ...]
+    baselines: Series
+    band: Band | None
+
+
+def scale_over(scores: Iterable[ScoreSummary]) -> Scale:
+    """Choose a stretch with round ends that holds all intervals.
+
+    >>> scale_over([]).ticks
+    (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """
+    ends = [end for score in scores for end in (*score.interval, score.accuracy)] or [0.0, 1.0]
+    low, high = max(0.0, min(ends)), min(1.0, max(ends))
+    step = next((s for s in _STEPS if _ticks_between(low, high, s) <= _MOST_TICKS), _STEPS[-1])
+    first, last = math.floor(low / step + 1e-9), max(math.ceil(high / step - 1e-9), math.floor(low / step + 1e-9) + 1)
+    ticks = tuple(round(index * step, 4) for index in range(first, last + 1))
+    return Scale(ticks[0], ticks[-1], ticks)
+
+
+def _ticks_between(low: float, high: float, step: float) -> int:
+    return math.ceil(high / step - 1e-9) - math.floor(low / step + 1e-9) + 1
+
+
+def arms_of(rounds: Iterable[RoundSummary]) -> dict[str, str]:
+    """Give each arm its colour class, in order of first appearance, the control arm apart."""
+    names = list(dict.fromkeys(row.arm for row in rounds))
+    trained = [name for name in names if name != CONTROL]
+    return {
+        name: "tone-control" if name == CONTROL else f"tone-{trained.index(name) % 5}" for name in names
+    }
+
+
+def accuracy_chart(summary: Summary) -> Chart | None:
+    """Lay out the accuracy of every arm in every round, None when nothing was evaluated yet."""
+    scores = [*(row.dev for row in summary.baselines), *(row.dev for row in summary.rounds)]
+    if not scores:
+        return None
+    scale = scale_over(scores)
+    rounds = sorted({row.round for row in summary.rounds})
+    width = 100 / (len(rounds) + 1)
+    at = {number: round(width * (index + 1.5), 2) for index, number in enumerate(rounds)}
+    every = math.ceil(len(rounds) / _MOST_TICK_LABELS)
+    names = [f"round {n}" if len(rounds) <= 3 else str(n) for n in rounds]  # noqa: PLR2004 - what fits on a phone
+    slots = [(at[n], name) for index, (n, name) in enumerate(zip(rounds, names, strict=True)) if index % every == 0]
+    arms = arms_of(summary.rounds)
+    series = [
+        Series(name, tone, _dodge(index, len(arms)), _points(summary, name, scale, at))
+        for index, (name, tone) in enumerate(arms.items())
+    ]
+    before = round(width / 2, 2)
+    return Chart(scale, ((before, "before"), *slots), tuple(series), _baselines(summary, scale, before), _band(summary, scale))
+
+
+def _dodge(index: int, of: int) -> int:
+    return round(_DODGE_PX * (index - (of - 1) / 2))
+
+
+def _points(summary: Summary, arm: str, scale: Scale, at: Mapping[int, float]) -> tuple[Point, ...]:
+    rows = [row for row in summary.rounds if row.arm == arm]
+    best = (summary.best.round, _best_arm(summary))
+    return tuple(
+        _point(row.dev, scale, at[row.round], row.decision, f"round {row.round}, {arm}, {row.decision}", labelled=(row.round, arm) == best)
+        for row in rows
+    )
+
+
+def _best_arm(summary: Summary) -> str:
+    promoted = [row for row in summary.rounds if row.round == summary.best.round and row.decision == "promote"]
+    return max(promoted, key=lambda row: row.dev.accuracy).arm if promoted else ""
+
+
+def _point(score: ScoreSummary, scale: Scale, x: float, mark: str, what: str, *, labelled: bool) -> Point:
+    low, high = score.interval
+    share = f"{100 * score.accuracy:.1f} %"
+    title = f"{what}: {share} of {score.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f}"
+    return Point(x, scale.down(score.accuracy), scale.down(high), scale.down(low), mark, title, share if labelled else "")
+
+
+def _baselines(summary: Summary, scale: Scale, x: float) -> Series:
+    points = [
+        _point(row.dev, scale, x, "baseline" if row.chosen else "other", f"before training, {row.name}", labelled=row.chosen)
+        for row in summary.baselines
+    ]
+    return Series("before training", "tone-base", 0, tuple(points))
+
+
+def _band(summary: Summary, scale: Scale) -> Band | None:
+    chosen = next((row.dev for row in summary.baselines if row.chosen), None)
+    if chosen is None:
+        return None
+    top, bottom = scale.down(chosen.interval[1]), scale.down(chosen.interval[0])
+    return Band(scale.down(chosen.accuracy), top, round(bottom - top, 1))
+
+
+def in_order(values: Iterable[str]) -> list[str]:
+    """Sort label values: numbers by size, the rest by name.
+
+    >>> in_order(["10", "9", "1"]), in_order(["b", "10", "a"])
+    (['1', '9', '10'], ['10', 'a', 'b'])
+    """
+    listed = list(values)
+    try:
+        return sorted(listed, key=float)
+    except ValueError:
+        return sorted(listed)
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How the accuracy at each value of a label went from round to round."""
+
+    label: str
+    values: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[ScoreSummary | None, ...]], ...]
+
+
+def heat_tables(summary: Summary, most_values: int = 10) -> list[Heat]:
+    """Lay out dev accuracy by label and round, for labels with few enough values to stand side by side."""
+    shown: list[tuple[str, Mapping[str, Mapping[str, ScoreSummary]]]] = [
+        (f"before ({row.name})", row.by_label) for row in summary.baselines if row.chosen and row.by_label
+    ]
+    several = len({row.arm for row in summary.rounds} - {CONTROL}) > 1
+    shown += [
+        (f"round {row.round}" + (f", {row.arm}" if several else ""), row.by_label)
+        for row in summary.rounds
+        if row.arm != CONTROL and row.by_label
+    ]
+    labels = dict.fromkeys(label for _, by_label in shown for label in by_label)
+    made = []
+    for label in labels:
+        values = in_order({value for _, by_label in shown for value in by_label.get(label, {})})
+        if 1 < len(values) <= most_values:
+            rows = tuple((name, tuple(by_label.get(label, {}).get(value) for value in values)) for name, by_label in shown)
+            made.append(Heat(label, tuple(values), rows))
+    return made
+
+
+def pair_scale(pairs: Mapping[str, LabelPair]) -> Scale:
+    """Choose one stretch for all values of a label."""
+    scores: Sequence[ScoreSummary | None] = [score for pair in pairs.values() for score in (pair.base, pair.best)]
+    return scale_over(score for score in scores if score is not None)

@@ -1,0 +1,109 @@
+"""The page a person looks at: one HTML file that asks nothing of the network and runs nothing."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from selfimprove.errors import MissingDependencyError
+from selfimprove.report import figures, formats
+from selfimprove.report.schema import Summary
+from selfimprove.store import write_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+VERDICTS = {
+    "correct": "correct",
+    "wrong": "wrong",
+    "truncated": "cut off by the token limit",
+    "unparseable": "no answer found",
+    "timeout": "comparison took too long",
+    "error": "failed",
+}
+
+
+def write_page(summary: Summary, out: Path) -> Path:
+    """Write a campaign's report as one self-contained HTML file, and give its path.
+
+    The same summary gives the same bytes. All text of models and data is escaped, and the page's own policy forbids
+    scripts and requests.
+
+    Raises:
+        MissingDependencyError: jinja2 is not installed.
+        RunFolderError: the place cannot be written to.
+    """
+    write_whole(out, render_page(summary).encode("utf-8", "replace"))
+    return out
+
+
+def render_page(summary: Summary) -> str:
+    """Give the page as text; errors as `write_page`."""
+    template = _environment().get_template("page.html.jinja")
+    rounds = [(number, list(rows)) for number, rows in groupby(summary.rounds, key=lambda row: row.round)]
+    chosen = next((row for row in summary.baselines if row.chosen), None)
+    return template.render(
+        s=summary,
+        chart=figures.accuracy_chart(summary),
+        height=figures.HEIGHT_PX,
+        tones=figures.arms_of(summary.rounds),
+        heats=figures.heat_tables(summary),
+        rounds=rounds,
+        chosen=chosen,
+        test_rows=_test_rows(summary),
+        test_scale=figures.scale_over(row[1] for row in _test_rows(summary)),
+    )
+
+
+def _test_rows(summary: Summary) -> list[tuple[str, figures.ScoreSummary, figures.ScoreSummary | None, str]]:
+    """List what was tested as (name, score, strict score, colour class)."""
+    test = summary.test
+    if test is None:
+        return []
+    named = [
+        ("base", test.base, test.strict.base, "tone-base"),
+        ("best", test.best, test.strict.best, "tone-0"),
+        ("control", test.control, test.strict.control, "tone-control"),
+    ]
+    rows = [(name, score, strict, tone) for name, score, strict, tone in named if score is not None]
+    tones = figures.arms_of(summary.rounds)
+    shown = [score for _, score, _, _ in rows]
+    rows += [
+        (f"{arm}, last round", score, None, tones.get(arm, "tone-1"))
+        for arm, score in test.arms.items()
+        if arm != figures.CONTROL or test.control is None
+        if score not in shown
+    ]
+    return rows
+
+
+def _environment() -> Environment:
+    try:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+    except ImportError as error:
+        raise MissingDependencyError(
+            'the report page needs jinja2; install it with: pip install "selfimprove[report]"'
+        ) from error
+    made = Environment(
+        loader=PackageLoader("selfimprove", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for tool in (
+        formats.percent,
+        formats.points,
+        formats.p_value,
+        formats.dollars,
+        formats.duration,
+        formats.count,
+        formats.large,
+        formats.times,
+        figures.in_order,
+        figures.pair_scale,
+    ):
+        made.filters[tool.__name__] = tool
+    made.globals["verdicts"] = VERDICTS
+    return made

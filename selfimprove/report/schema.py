@@ -1,0 +1,304 @@
+"""What a report says, as types: `selfimprove report RUN --json` prints a `Summary`, the page renders one.
+
+Accuracies are shares in [0, 1]; differences are in percentage points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from selfimprove.records import Comparison, Record, Score, Verdict
+
+State = Literal["finished", "running", "stopped at the budget", "interrupted"]
+Outcome = Literal["promote", "hold", "roll back"]
+SCHEMA_VERSION = 1
+
+
+class Part(Record):
+    """A part of the summary; its attribute docstrings are the descriptions in the JSON schema."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class ScoreSummary(Part):
+    """A share of correct answers with its uncertainty."""
+
+    n: int
+    """Problems."""
+    correct: int
+    """Problems answered correctly."""
+    accuracy: float
+    """Share of correct answers, in [0, 1]."""
+    interval: tuple[float, float]
+    """95 % confidence interval of the accuracy, in [0, 1]."""
+    no_verdict: int = 0
+    """Problems whose completion was truncated, unreadable or failed; they count as not correct."""
+
+    @classmethod
+    def of(cls, score: Score) -> ScoreSummary:
+        """Take over an evaluation's score."""
+        between = (score.interval.low, score.interval.high)
+        return cls(
+            n=score.n, correct=score.correct, accuracy=score.accuracy, interval=between, no_verdict=score.no_verdict
+        )
+
+
+class Difference(Part):
+    """How much better one model is than another on the same problems."""
+
+    points: float
+    """Accuracy of the new less accuracy of the old, in percentage points."""
+    interval: tuple[float, float]
+    """95 % confidence interval, in percentage points."""
+    p_value: float
+    """One-sided mid-p McNemar, against `not better`."""
+
+    @classmethod
+    def of(cls, comparison: Comparison) -> Difference:
+        """Take over a paired comparison."""
+        between = (100 * comparison.interval.low, 100 * comparison.interval.high)
+        return cls(points=100 * comparison.difference, interval=between, p_value=comparison.p_better)
+
+
+class Best(Part):
+    """The best adapter."""
+
+    path: str
+    """Folder of the adapter; empty: the base model is still the best."""
+    round: int
+    """Round that made it; 0: none did."""
+    load: str
+    """The lines of Python that load it."""
+
+
+class BaselineSummary(Part):
+    """The base model before any training."""
+
+    name: str
+    """`zero-shot`, `four-shot`, ..."""
+    dev: ScoreSummary
+    """Score on dev."""
+    shots: int
+    """Worked examples in the prompt."""
+    chosen: bool
+    """True for the better one, which gains count from."""
+    by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
+    """Scores on dev by label and value."""
+
+
+class RoundSummary(Part):
+    """One arm of one round, with the decision about it."""
+
+    round: int
+    """Counted from 1."""
+    arm: str
+    """How it was trained."""
+    decision: Outcome
+    """What the round ended in for this arm."""
+    sentence: str
+    """The decision with the test that led to it, in words."""
+    dev: ScoreSummary
+    """Score on dev, by the lenient reading."""
+    strict: ScoreSummary
+    """Score on dev, by the strict reading."""
+    difference: Difference
+    """Against the best model before this round, on dev."""
+    rows: int
+    """Training rows."""
+    trained_tokens: int
+    """Tokens that carried loss."""
+    pool: int
+    """Training problems that the student tried in this round."""
+    failures: int
+    """Tried problems that it got wrong."""
+    pool_pass_rate: float
+    """Share of tried problems that it got right, in [0, 1]."""
+    wall_s: float
+    """Time this round (or arm) took, in seconds."""
+    rungs: tuple[str, ...] = ()
+    """Ladder: the levels that were worked on."""
+    by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
+    """Scores on dev by label and value."""
+    truncated: int = 0
+    """Completions on dev that the token limit cut off."""
+
+
+class StrictTest(Part):
+    """Test scores by the strict reading."""
+
+    base: ScoreSummary | None = None
+    best: ScoreSummary | None = None
+    control: ScoreSummary | None = None
+
+
+class LabelPair(Part):
+    """Base and best on the problems of one label value."""
+
+    base: ScoreSummary | None = None
+    best: ScoreSummary | None = None
+
+
+class TestSummary(Part):
+    """What the test split said, which nothing was decided on."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    n: int
+    """Problems of the test split."""
+    opened: int
+    """How often the split was opened in this run folder."""
+    base: ScoreSummary | None = None
+    """The better baseline."""
+    best: ScoreSummary | None = None
+    """The best round."""
+    control: ScoreSummary | None = None
+    """The control arm's last round."""
+    arms: Mapping[str, ScoreSummary] = Field(default_factory=dict)
+    """Each arm's last round."""
+    strict: StrictTest = StrictTest()
+    """The same by the strict reading."""
+    difference: Difference | None = None
+    """Best against base."""
+    best_minus_control: Difference | None = None
+    """Best against control."""
+    by_label: Mapping[str, Mapping[str, LabelPair]] = Field(default_factory=dict)
+    """Base and best by label and value."""
+
+
+class StageCost(Part):
+    """What one kind of call in one stage took."""
+
+    stage: str
+    payer: str
+    """`teacher` or `student`."""
+    role: str
+    """What the calls were for."""
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+    """Dollars."""
+
+
+class CostSummary(Part):
+    """What the campaign took."""
+
+    usd: float
+    """Dollars spent."""
+    held_usd: float = 0.0
+    """Dollars set aside for calls without a known outcome."""
+    calls: int = 0
+    """Calls to student and teacher."""
+    teacher_calls: int = 0
+    tokens: int = 0
+    """Prompt and completion tokens of all calls."""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    in_doubt: int = 0
+    """Calls that were sent and whose answer never came back."""
+    budget_usd: float | None = None
+    """The most that could be spent; null: no cap."""
+    by_stage: tuple[StageCost, ...] = ()
+
+
+class ClarificationExample(Part):
+    """A clarifying question with its answer."""
+
+    question: str
+    answer: str
+    """Empty where no answer was let through."""
+    refused: tuple[str, ...] = ()
+    """Answers that gave the solution away."""
+
+
+class LessonExample(Part):
+    """One pass through the clarifying loop."""
+
+    problem: str
+    """Id of the problem."""
+    question: str
+    answer: str
+    """The reference answer."""
+    draft: str
+    """The student's first text."""
+    draft_verdict: Verdict
+    clarifications: tuple[ClarificationExample, ...] = ()
+    rewrite: str = ""
+    """The student's last text; empty where it wrote none."""
+    rewrite_verdict: Verdict | None = None
+    rationale: str = ""
+    """The chain of thought that was harvested; empty where none was."""
+    rationale_source: str = ""
+    """Who wrote it: `reference`, `self`, or a model's identity."""
+    round: int | None = None
+    """The round of the lesson."""
+
+
+class FailureExample(Part):
+    """A dev problem that the best model still gets wrong."""
+
+    question: str
+    answer: str
+    """The reference answer."""
+    text: str
+    """What the model wrote."""
+    verdict: Verdict
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Provenance(Part):
+    """Where the numbers come from."""
+
+    selfimprove: str
+    """Version of this library."""
+    python: str
+    packages: Mapping[str, str] = Field(default_factory=dict)
+    """Versions of what the numbers depend on."""
+    machine: str = ""
+    """Processor, memory, accelerator."""
+    student_identity: str = ""
+    """Hash of the student's weights, dtype and engine."""
+    render_hash: str = ""
+    """Hash of the prompts and the chat template."""
+    data: Mapping[str, str] = Field(default_factory=dict)
+    """Split to sha256 of its file."""
+    seeds: tuple[int, ...] = ()
+    started: str = ""
+    """ISO 8601, with the zone."""
+    finished: str = ""
+    """ISO 8601, with the zone; empty while it runs."""
+    manifest_sha256: str = ""
+    """Hash of `manifest.json`, which lists every file of the run folder with its hash."""
+
+
+class Summary(Part):
+    """A campaign in one record."""
+
+    version: int = SCHEMA_VERSION
+    """Version of this schema."""
+    sentence: str
+    """The result in one sentence."""
+    next_step: str
+    """What to do now."""
+    best: Best
+    task: str
+    student: str
+    teacher: str
+    seed: int
+    state: State
+    baselines: tuple[BaselineSummary, ...] = ()
+    rounds: tuple[RoundSummary, ...] = ()
+    """One entry a round and arm, in order."""
+    test: TestSummary | None = None
+    """Null until the test split was opened."""
+    cost: CostSummary
+    wall_s: float
+    """Time the campaign took, in seconds."""
+    lessons: tuple[LessonExample, ...] = ()
+    """A handful of examples."""
+    failures: tuple[FailureExample, ...] = ()
+    """Examples of what the best model still gets wrong on dev, never on test."""
+    provenance: Provenance
