@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +15,7 @@ from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
 
-_log = logging.getLogger("selfimprove")
+_OWN_FILES = ("run.lock", "ledger.sqlite", "campaign.log", ".")
 
 
 class Campaign:
@@ -26,7 +24,7 @@ class Campaign:
     Args:
         config: a TOML file or a `Config`; the keywords below go over it.
         task: a name, a file of problems, `package.module:Name`, or your own `Task`.
-        student: a hub id, a folder, `server:MODEL@URL`, or your own `Student`.
+        student: a hub id, a folder, `openai-server:MODEL@URL`, or your own `Student`.
         teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, or your own `Teacher`.
         trainer: your own `Trainer`; default: a process of its own over TRL.
         out: the run folder; default: `runs/<task>`.
@@ -77,7 +75,8 @@ class Campaign:
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
             crew = self._crew(folder, ledger)
-            run_campaign(crew, folder.at("graph.sqlite"))
+            with ledger.span("campaign"):
+                run_campaign(crew, folder.at("graph.sqlite"))
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary
@@ -115,7 +114,7 @@ class Campaign:
 
         config, task = self.config, self._load_task()
         programs = {name: program_for(name, task) for name in SIGNATURES}
-        student = self._given.get("student") or load_student(config.campaign.student, config.student)
+        student = self._given.get("student") or load_student(config.campaign.student, **_student_settings(config))
 
         def teacher_for(model: LanguageModel) -> Teacher:
             given: Teacher | None = self._given.get("teacher")
@@ -135,17 +134,25 @@ class Campaign:
         )
 
 
-def load_object(name: str) -> Any:
-    """Import `package.module:Name`.
+def read_summary(out: Path) -> Summary:
+    """Sum up a run folder without changing it, finished or not.
 
     Raises:
-        InputError: it cannot be imported.
+        InputError: there is no campaign in it.
     """
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f'"{name}" cannot be imported: {error}; give package.module:Name') from error
+    from selfimprove.report.summary import summarise
+
+    if not (out / "campaign.json").is_file():
+        raise InputError(f"{out} holds no campaign; name a run folder, such as runs/demo")
+    with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
+        return summarise(RunFolder(out, writer=False), ledger)
+
+
+def _student_settings(config: Config) -> dict[str, Any]:
+    if config.campaign.student.startswith("openai-server:"):
+        return {}
+    own = config.student
+    return {"dtype": own.dtype, "device": own.device, "slots": own.slots}
 
 
 def _base(config: Path | str | Config | None) -> dict[str, Any]:

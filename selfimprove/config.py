@@ -24,7 +24,7 @@ class CampaignConfig(Section):
     task: str = "arithmetic"
     """A task's name, a file of problems, or `package.module:Name`."""
     student: str = "smollm2-135m"
-    """A hub id, a folder, `smollm2-135m`, or `server:MODEL@URL`."""
+    """A hub id, a folder, `smollm2-135m`, or `openai-server:MODEL@URL`."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 3
     seed: int = 0
     budget_usd: Annotated[float, Field(ge=0)] | None = None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -38,6 +39,11 @@ CREATE TABLE IF NOT EXISTS calls (
     at REAL NOT NULL,
     completion TEXT
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spans (
+    name TEXT NOT NULL,
+    started REAL NOT NULL,
+    ended REAL                    -- NULL: the process was killed inside it
+);
 """
 _CHUNK: Final = 500
 
@@ -85,32 +91,43 @@ class Ledger:
     Args:
         path: the SQLite file, or `:memory:`.
         budget_usd: the most that may be spent; None: no cap.
+        reader: only look, as another process may be writing.
 
     Raises:
         RunFolderError: the file is no ledger.
     """
 
-    def __init__(self, path: Path | str, budget_usd: float | None = None) -> None:
+    def __init__(self, path: Path | str, budget_usd: float | None = None, *, reader: bool = False) -> None:
         self.budget_usd = budget_usd
         self._lock = threading.Lock()
+        self._held: dict[str, float] = {}
+        place = f"{Path(path).resolve().as_uri()}?mode=ro" if reader else str(path)
         try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
-            # What a process reserved and never settled may have been answered and billed.
-            self._db.execute(
-                "UPDATE calls SET state='in doubt', doubt_usd=doubt_usd+reserved_usd, reserved_usd=0 WHERE state='reserved'"
-            )
-            row = self._db.execute("SELECT total(usd)+total(doubt_usd) FROM calls").fetchone()
-        except sqlite3.DatabaseError as error:
+            self._db = sqlite3.connect(place, uri=reader, check_same_thread=False, isolation_level=None)
+            if not reader:
+                self._prepare()
+            row = self._db.execute("SELECT total(usd)+total(reserved_usd)+total(doubt_usd) FROM calls").fetchone()
+        except sqlite3.Error as error:
             raise RunFolderError(f"{path} is not a readable ledger ({error}); restore it from a copy") from error
         self._committed_usd = float(row[0])
-        self._held: dict[str, float] = {}
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(_SCHEMA)
+        # What a process reserved and never settled may have been answered and billed.
+        self._db.execute(
+            "UPDATE calls SET state='in doubt', doubt_usd=doubt_usd+reserved_usd, reserved_usd=0 WHERE state='reserved'"
+        )
 
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @property
+    def spent_usd(self) -> float:
+        """Dollars settled, reserved or in doubt: what counts against the budget."""
+        return self._committed_usd
 
     def lookup(self, keys: Sequence[str]) -> dict[str, Completion]:
         """Give the completions of the answered calls among these keys."""
@@ -209,6 +226,30 @@ class Ledger:
                 "FROM calls GROUP BY stage, payer, role ORDER BY min(at)"
             ).fetchall()
         return [dict(zip(names, row, strict=True)) for row in rows]
+
+    @contextmanager
+    def span(self, name: str) -> Iterator[None]:
+        """Write down how long something takes."""
+        started = time.time()
+        with self._lock:
+            at = self._db.execute("INSERT INTO spans (name, started) VALUES (?, ?)", (name, started)).lastrowid
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._db.execute("UPDATE spans SET ended=? WHERE rowid=?", (time.time(), at))
+
+    def seconds(self, name: str) -> float:
+        """Add up the finished spans of a name, in seconds."""
+        with self._lock:
+            row = self._db.execute("SELECT total(ended-started) FROM spans WHERE name=?", (name,)).fetchone()
+        return round(float(row[0]), 1)
+
+    def between(self) -> tuple[float, float]:
+        """Give the first and the last moment of any span, in seconds since 1970; zeros where there is none."""
+        with self._lock:
+            row = self._db.execute("SELECT min(started), max(coalesce(ended, started)) FROM spans").fetchone()
+        return float(row[0] or 0), float(row[1] or 0)
 
     def _left(self) -> float:
         return max(0.0, (self.budget_usd or 0.0) - self._committed_usd)

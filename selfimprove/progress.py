@@ -27,6 +27,14 @@ class Watcher(Protocol):
         """One sentence worth reading."""
         ...
 
+    def round(self, number: int, of: int) -> None:
+        """A round begins."""
+        ...
+
+    def spent(self, usd: float, budget_usd: float | None) -> None:
+        """So many dollars are spent or set aside, of this budget."""
+        ...
+
 
 class Nobody:
     """The default: nobody watches."""
@@ -38,6 +46,12 @@ class Nobody:
         """Do nothing."""
 
     def say(self, text: str) -> None:
+        """Do nothing."""
+
+    def round(self, number: int, of: int) -> None:
+        """Do nothing."""
+
+    def spent(self, usd: float, budget_usd: float | None) -> None:
         """Do nothing."""
 
 

@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
-from selfimprove.graphs.crew import Crew, stage
+from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import RoundDecision, guarded, measure, tracks, train_arm
@@ -58,9 +58,11 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
 
     def next_round(state: CampaignState) -> dict[str, Any]:
         round_ = state["round"] + 1
-        progress.current().say(f"round {round_} of {crew.config.campaign.rounds}")
-        window = {"max_concurrency": 2}
-        one_round.invoke({"round": round_, "best": state["best"], "cohorts": [], "lessons": "", "taught": 0}, window)
+        progress.current().round(round_, crew.config.campaign.rounds)
+        with crew.ledger.span(round_folder(round_)):
+            one_round.invoke(
+                {"round": round_, "best": state["best"], "cohorts": [], "lessons": "", "taught": 0}, {"max_concurrency": 2}
+            )
         made = crew.folder.record(f"{round_folder(round_)}/decision.json", RoundDecision)
         return {"round": round_, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}
 
@@ -138,7 +140,7 @@ def control_node(crew: Crew) -> Node:
         tokens, count = (sum(int(made[key]) for made in trained) for key in ("trained_tokens", "rows"))
         train = crew.problems("train")
         chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
-        with stage("control", len(chosen)):
+        with crew.stage("control", len(chosen)):
             teacher = crew.teacher_for(crew.model(""))
             found = rationales(chosen, teacher, crew.task)
         targets = [

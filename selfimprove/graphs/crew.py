@@ -45,6 +45,25 @@ class Crew:
         path: Path | None = self.folder.at(adapter) if adapter else None
         return Journaled(_OneAtATime(self.student.with_adapter(path), self._engine), self.ledger)
 
+    @contextmanager
+    def stage(self, name: str, total: int = 0) -> Iterator[progress.Watcher]:
+        """Name what is being done, to the watcher and to the ledger.
+
+        Args:
+            name: of the stage.
+            total: items it will do; 0: unknown.
+        """
+        token = stage_of_calls.set(name)
+        watcher = progress.current()
+        watcher.stage(name, total)
+        watcher.spent(self.ledger.spent_usd, self.ledger.budget_usd)
+        try:
+            with self.ledger.span(name):
+                yield watcher
+        finally:
+            watcher.spent(self.ledger.spent_usd, self.ledger.budget_usd)
+            stage_of_calls.reset(token)
+
     def problems(self, split: Split) -> list[Problem]:
         """Read a frozen split."""
         return self.folder.rows(f"data/{split}.jsonl", Problem)
@@ -81,15 +100,3 @@ class _OneAtATime:
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         with self._lock:
             return self._model.complete(requests)
-
-
-@contextmanager
-def stage(name: str, total: int = 0) -> Iterator[progress.Watcher]:
-    """Name what is being done, to the watcher and to the ledger."""
-    token = stage_of_calls.set(name)
-    watcher = progress.current()
-    watcher.stage(name, total)
-    try:
-        yield watcher
-    finally:
-        stage_of_calls.reset(token)

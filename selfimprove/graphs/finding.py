@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from selfimprove.graphs.crew import Crew, stage
+from selfimprove.graphs.crew import Crew
 from selfimprove.records import Attempt, Problem, Record, Sampling, Verdict
 from selfimprove.splits import rungs
 from selfimprove.steps.grade import grade
@@ -47,7 +47,7 @@ def mine_node(crew: Crew) -> Node:
         def attempt(problems: Sequence[Problem]) -> list[list[Attempt]]:
             return _tries(crew, problems, state["best"], state["round"])
 
-        with stage("mine", config.mine.pool * (1 + config.mine.samples)):
+        with crew.stage("mine", config.mine.pool * (1 + config.mine.samples)):
             if config.select.policy == "ladder":
                 pool, made, mastered = climb(
                     train,

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from selfimprove.graphs.crew import Crew, stage
+from selfimprove.graphs.crew import Crew
 from selfimprove.records import Lesson, Problem, digest
 from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
@@ -85,7 +85,7 @@ def _draft(crew: Crew) -> Callable[[LessonState], dict[str, Any]]:
 
     def node(state: LessonState) -> dict[str, Any]:
         problems = crew.folder.rows(f"{state['cohort']}/problems.jsonl", Problem)
-        with stage("draft", len(problems)):
+        with crew.stage("draft", len(problems)):
             attempts = draft(
                 problems,
                 crew.model(state["adapter"]),
@@ -109,7 +109,7 @@ def _on_lessons(crew: Crew, name: str, work: Work, turn: int = 0) -> Callable[[L
     def node(state: LessonState) -> dict[str, Any]:
         problems = {p.id: p for p in crew.folder.rows(f"{state['cohort']}/problems.jsonl", Problem)}
         lessons = crew.folder.rows(state["lessons"], Lesson)
-        with stage(name, state["unsolved"]):
+        with crew.stage(name, state["unsolved"]):
             done = work(lessons, problems, state)
         return {**_write(crew, state, f"{name}-{state['turn']}", done), "turn": state["turn"] + turn}
 

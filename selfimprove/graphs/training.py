@@ -7,7 +7,7 @@ from typing import Any
 
 from selfimprove import progress
 from selfimprove.errors import InputError
-from selfimprove.graphs.crew import Crew, stage
+from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.programs import stated
 from selfimprove.records import Adapter, Attempt, Decision, Evaluation, Lesson, Record, Split, TrackRow, TrainingJob
@@ -64,7 +64,7 @@ def build_node(crew: Crew) -> Node:
         lessons = crew.folder.rows(state["lessons"], Lesson)
         train = crew.problems("train")
         by_id = {p.id: p for p in train}
-        with stage("build", len(lessons)) as watcher:
+        with crew.stage("build", len(lessons)) as watcher:
             targets = harvest(lessons)
             for track in ("track_a", "track_b"):
                 rows = build(targets, by_id, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
@@ -165,7 +165,7 @@ def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start:
         render_hash=program.hash(crew.chat_template),
         seed=config.campaign.seed,
     )
-    with stage(f"train {arm}", 0):
+    with crew.stage(f"train {arm}", 0):
         unload = getattr(crew.student, "unload", None)
         if unload is not None:
             unload()
@@ -206,7 +206,7 @@ def measure(
                 f"{adapter} was trained under prompt {trained} and would be tested under {rendered}; train it again"
             )
     problems = sorted(crew.problems(split), key=lambda p: p.id)
-    with stage(f"evaluate {arm}" + (f" {shots}-shot" if shots else ""), len(problems)) as watcher:
+    with crew.stage(f"evaluate {arm}" + (f" {shots}-shot" if shots else ""), len(problems)) as watcher:
         attempts = [some[0] for some in crew.solve(problems, adapter, program)]
         result = evaluate(
             attempts,

@@ -16,7 +16,9 @@ HEIGHT_PX = 320
 _TOP_PX, _BOTTOM_PX = 18, 34
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25)
 _MOST_TICKS = 6
-_DODGE_PX = 9
+_DODGE_PX, _NARROW_DODGE_PX = 9, 3
+_MANY_ROUNDS = 12
+_LEAST_SPAN = 0.1
 _MOST_TICK_LABELS = 12
 CONTROL = "control"
 
@@ -88,6 +90,8 @@ class Chart:
     series: tuple[Series, ...]
     baselines: Series
     band: Band | None
+    radius: float
+    """Of the points, in pixels: smaller where there are many."""
 
 
 def scale_over(scores: Iterable[ScoreSummary]) -> Scale:
@@ -98,6 +102,11 @@ def scale_over(scores: Iterable[ScoreSummary]) -> Scale:
     """
     ends = [end for score in scores for end in (*score.interval, score.accuracy)] or [0.0, 1.0]
     low, high = max(0.0, min(ends)), min(1.0, max(ends))
+    if low < high / 3:  # zero is near enough to be shown
+        low = 0.0
+    if high - low < _LEAST_SPAN:  # a small difference should look small
+        low = max(0.0, (low + high - _LEAST_SPAN) / 2)
+        high = min(1.0, low + _LEAST_SPAN)
     step = next((s for s in _STEPS if _ticks_between(low, high, s) <= _MOST_TICKS), _STEPS[-1])
     first, last = math.floor(low / step + 1e-9), max(math.ceil(high / step - 1e-9), math.floor(low / step + 1e-9) + 1)
     ticks = tuple(round(index * step, 4) for index in range(first, last + 1))
@@ -112,9 +121,7 @@ def arms_of(rounds: Iterable[RoundSummary]) -> dict[str, str]:
     """Give each arm its colour class, in order of first appearance, the control arm apart."""
     names = list(dict.fromkeys(row.arm for row in rounds))
     trained = [name for name in names if name != CONTROL]
-    return {
-        name: "tone-control" if name == CONTROL else f"tone-{trained.index(name) % 5}" for name in names
-    }
+    return {name: "tone-control" if name == CONTROL else f"tone-{trained.index(name) % 5}" for name in names}
 
 
 def accuracy_chart(summary: Summary) -> Chart | None:
@@ -129,43 +136,72 @@ def accuracy_chart(summary: Summary) -> Chart | None:
     every = math.ceil(len(rounds) / _MOST_TICK_LABELS)
     names = [f"round {n}" if len(rounds) <= 3 else str(n) for n in rounds]  # noqa: PLR2004 - what fits on a phone
     slots = [(at[n], name) for index, (n, name) in enumerate(zip(rounds, names, strict=True)) if index % every == 0]
-    arms = arms_of(summary.rounds)
+    arms, many = arms_of(summary.rounds), len(rounds) > _MANY_ROUNDS
     series = [
-        Series(name, tone, _dodge(index, len(arms)), _points(summary, name, scale, at))
+        Series(name, tone, _dodge(index, len(arms), many=many), _points(summary, name, scale, at))
         for index, (name, tone) in enumerate(arms.items())
     ]
     before = round(width / 2, 2)
-    return Chart(scale, ((before, "before"), *slots), tuple(series), _baselines(summary, scale, before), _band(summary, scale))
+    return Chart(
+        scale,
+        ((before, "before"), *slots),
+        tuple(series),
+        _baselines(summary, scale, before),
+        _band(summary, scale),
+        3.5 if many else 5,
+    )
 
 
-def _dodge(index: int, of: int) -> int:
-    return round(_DODGE_PX * (index - (of - 1) / 2))
+def _dodge(index: int, of: int, *, many: bool) -> int:
+    return round((_NARROW_DODGE_PX if many else _DODGE_PX) * (index - (of - 1) / 2))
 
 
 def _points(summary: Summary, arm: str, scale: Scale, at: Mapping[int, float]) -> tuple[Point, ...]:
     rows = [row for row in summary.rounds if row.arm == arm]
-    best = (summary.best.round, _best_arm(summary))
     return tuple(
-        _point(row.dev, scale, at[row.round], row.decision, f"round {row.round}, {arm}, {row.decision}", labelled=(row.round, arm) == best)
+        _point(
+            row.dev,
+            scale,
+            at[row.round],
+            row.decision,
+            f"round {row.round}, {arm}, {row.decision}",
+            labelled=is_best(summary, row),
+        )
         for row in rows
     )
 
 
-def _best_arm(summary: Summary) -> str:
-    promoted = [row for row in summary.rounds if row.round == summary.best.round and row.decision == "promote"]
-    return max(promoted, key=lambda row: row.dev.accuracy).arm if promoted else ""
+def is_best(summary: Summary, row: RoundSummary) -> bool:
+    """Say whether this arm of this round made the best adapter."""
+    made = [each for each in summary.rounds if each.round == summary.best.round and each.decision == "promote"]
+    return bool(made) and row == max(made, key=lambda each: each.dev.accuracy)
+
+
+def best_tone(summary: Summary) -> str:
+    """Give the colour class of the arm that made the best adapter."""
+    arm = next((row.arm for row in summary.rounds if is_best(summary, row)), None)
+    return arms_of(summary.rounds)[arm] if arm else "tone-0"
 
 
 def _point(score: ScoreSummary, scale: Scale, x: float, mark: str, what: str, *, labelled: bool) -> Point:
     low, high = score.interval
     share = f"{100 * score.accuracy:.1f} %"
     title = f"{what}: {share} of {score.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f}"
-    return Point(x, scale.down(score.accuracy), scale.down(high), scale.down(low), mark, title, share if labelled else "")
+    return Point(
+        x, scale.down(score.accuracy), scale.down(high), scale.down(low), mark, title, share if labelled else ""
+    )
 
 
 def _baselines(summary: Summary, scale: Scale, x: float) -> Series:
     points = [
-        _point(row.dev, scale, x, "baseline" if row.chosen else "other", f"before training, {row.name}", labelled=row.chosen)
+        _point(
+            row.dev,
+            scale,
+            x,
+            "baseline" if row.chosen else "other",
+            f"before training, {row.name}",
+            labelled=row.chosen,
+        )
         for row in summary.baselines
     ]
     return Series("before training", "tone-base", 0, tuple(points))
@@ -204,7 +240,7 @@ class Heat:
 def heat_tables(summary: Summary, most_values: int = 10) -> list[Heat]:
     """Lay out dev accuracy by label and round, for labels with few enough values to stand side by side."""
     shown: list[tuple[str, Mapping[str, Mapping[str, ScoreSummary]]]] = [
-        (f"before ({row.name})", row.by_label) for row in summary.baselines if row.chosen and row.by_label
+        ("before", row.by_label) for row in summary.baselines if row.chosen and row.by_label
     ]
     several = len({row.arm for row in summary.rounds} - {CONTROL}) > 1
     shown += [
@@ -217,7 +253,9 @@ def heat_tables(summary: Summary, most_values: int = 10) -> list[Heat]:
     for label in labels:
         values = in_order({value for _, by_label in shown for value in by_label.get(label, {})})
         if 1 < len(values) <= most_values:
-            rows = tuple((name, tuple(by_label.get(label, {}).get(value) for value in values)) for name, by_label in shown)
+            rows = tuple(
+                (name, tuple(by_label.get(label, {}).get(value) for value in values)) for name, by_label in shown
+            )
             made.append(Heat(label, tuple(values), rows))
     return made
 

@@ -7,10 +7,10 @@ _SMALLEST_P = 0.0001
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Write a share in [0, 1] in per cent.
+    r"""Write a share in [0, 1] in per cent.
 
     >>> percent(0.7884)
-    '78.8 %'
+    '78.8\xa0%'
     """
     return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 

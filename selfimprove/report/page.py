@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, formats
-from selfimprove.report.schema import Summary
+from selfimprove.report.schema import ScoreSummary, Summary
 from selfimprove.store import write_whole
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def render_page(summary: Summary) -> str:
     """Give the page as text; errors as `write_page`."""
     template = _environment().get_template("page.html.jinja")
     rounds = [(number, list(rows)) for number, rows in groupby(summary.rounds, key=lambda row: row.round)]
-    chosen = next((row for row in summary.baselines if row.chosen), None)
+    tested = _test_rows(summary)
     return template.render(
         s=summary,
         chart=figures.accuracy_chart(summary),
@@ -50,20 +50,22 @@ def render_page(summary: Summary) -> str:
         tones=figures.arms_of(summary.rounds),
         heats=figures.heat_tables(summary),
         rounds=rounds,
-        chosen=chosen,
-        test_rows=_test_rows(summary),
-        test_scale=figures.scale_over(row[1] for row in _test_rows(summary)),
+        chosen=next((row for row in summary.baselines if row.chosen), None),
+        best_dev=next((row.dev for row in summary.rounds if figures.is_best(summary, row)), None),
+        best_tone=figures.best_tone(summary),
+        test_rows=tested,
+        test_scale=figures.scale_over(score for _, score, _, _ in tested),
     )
 
 
-def _test_rows(summary: Summary) -> list[tuple[str, figures.ScoreSummary, figures.ScoreSummary | None, str]]:
+def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary | None, str]]:
     """List what was tested as (name, score, strict score, colour class)."""
     test = summary.test
     if test is None:
         return []
     named = [
         ("base", test.base, test.strict.base, "tone-base"),
-        ("best", test.best, test.strict.best, "tone-0"),
+        ("best", test.best, test.strict.best, figures.best_tone(summary)),
         ("control", test.control, test.strict.control, "tone-control"),
     ]
     rows = [(name, score, strict, tone) for name, score, strict, tone in named if score is not None]

@@ -27,9 +27,7 @@ def load_student(spec: str | Path, **settings: Any) -> Student:
 
         model, at, base_url = str(spec).removeprefix(_SERVER).rpartition("@")
         if not (at and model and base_url.startswith(("http://", "https://"))):
-            raise InputError(
-                f'the student "{spec}" names no server; write openai-server:MODEL@http://HOST:PORT/v1'
-            )
+            raise InputError(f'the student "{spec}" names no server; write openai-server:MODEL@http://HOST:PORT/v1')
         return OpenAIServerStudent(model, base_url, **settings)
     from selfimprove.students.transformers import TransformersStudent
 

@@ -99,9 +99,7 @@ def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:
             return None
         needed, found = (b.shape[0], a.shape[1]), tuple(modules[name].weight.shape)
         if needed != found:
-            raise InputError(
-                f"the adapter {path} is for another model: {name} is {found} here and {needed} there"
-            )
+            raise InputError(f"the adapter {path} is for another model: {name} is {found} here and {needed} there")
     originals = {}
     with torch.no_grad():
         for name, (a, b) in lora.pairs.items():
@@ -135,9 +133,7 @@ def merged_copy(model: Any, path: Path) -> Any:
 def _config(path: Path) -> dict[str, Any]:
     file = path / "adapter_config.json"
     if not file.is_file():
-        raise InputError(
-            f"{path} holds no adapter: adapter_config.json is missing; give the folder training wrote"
-        )
+        raise InputError(f"{path} holds no adapter: adapter_config.json is missing; give the folder training wrote")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -150,7 +146,5 @@ def _config(path: Path) -> dict[str, Any]:
 def _weights(path: Path) -> Path:
     file = path / "adapter_model.safetensors"
     if not file.is_file():
-        raise InputError(
-            f"{path} has no adapter_model.safetensors; save the adapter as safetensors, not as a pickle"
-        )
+        raise InputError(f"{path} has no adapter_model.safetensors; save the adapter as safetensors, not as a pickle")
     return file

@@ -107,9 +107,7 @@ class Engine:
         import torch
 
         done: dict[int, Generated] = {}
-        queue = sorted(
-            range(len(jobs)), key=lambda index: (-len(jobs[index].prompt), jobs[index].prompt, index)
-        )
+        queue = sorted(range(len(jobs)), key=lambda index: (-len(jobs[index].prompt), jobs[index].prompt, index))
         running: list[_Row] = []
         with torch.inference_mode():
             if jobs:

@@ -112,9 +112,7 @@ def model_hash(folder: Path) -> str:
 def _checked(folder: Path) -> Path:
     """Refuse a folder that holds no model, or one whose weights would run code when read."""
     if not (folder / "config.json").is_file():
-        raise InputError(
-            f"{folder} has no config.json, so it holds no model; give what save_pretrained wrote"
-        )
+        raise InputError(f"{folder} has no config.json, so it holds no model; give what save_pretrained wrote")
     if not any(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
         found = f"only pickled weights ({pickled[0]})" if pickled else "no weights"

@@ -106,9 +106,7 @@ class OpenAIServerStudent:
             with self._client() as client:
                 answer = client.post("/load_lora_adapter", json=asked)
         except httpx.HTTPError as error:
-            raise InputError(
-                f"the server at {self.base_url} cannot be reached ({_why(error)}); start it"
-            ) from error
+            raise InputError(f"the server at {self.base_url} cannot be reached ({_why(error)}); start it") from error
         if answer.status_code != _OK and "already" not in answer.text:
             raise InputError(
                 f"the server at {self.base_url} refused the adapter {path} ({answer.status_code}: "
@@ -121,9 +119,7 @@ class OpenAIServerStudent:
         limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
         wait = httpx.Timeout(self.timeout_s, connect=10.0)
         # trust_env=False: a student's server is never behind the proxy that other traffic goes through
-        return httpx.Client(
-            base_url=self.base_url, headers=headers, limits=limits, timeout=wait, trust_env=False
-        )
+        return httpx.Client(base_url=self.base_url, headers=headers, limits=limits, timeout=wait, trust_env=False)
 
     def _one(self, client: httpx.Client, request: Request) -> Completion:
         same = {"model": self.identity, "sampling": request.sampling, "sample": request.sample}

@@ -30,9 +30,7 @@ class Resident:
         slots: completions that run at once; by default from the memory of the machine.
     """
 
-    def __init__(
-        self, folder: Path | str, *, dtype: str, device: str, max_length: int, slots: int | None
-    ) -> None:
+    def __init__(self, folder: Path | str, *, dtype: str, device: str, max_length: int, slots: int | None) -> None:
         import torch
         from transformers import AutoConfig, AutoTokenizer
 
@@ -49,9 +47,7 @@ class Resident:
         self.max_length = min(max_length, most) if most else max_length
         width = torch.finfo(getattr(torch, self.dtype)).bits // 8
         room = token_bytes(self.config.get_text_config(), width) * self.max_length
-        self.slots = slots or slots_for(
-            room, _memory(self.device), _CUDA_SLOTS if self.device != "cpu" else _CPU_SLOTS
-        )
+        self.slots = slots or slots_for(room, _memory(self.device), _CUDA_SLOTS if self.device != "cpu" else _CPU_SLOTS)
         self._base: Any = None
         self._active: Path | None = None
         self._originals: dict[str, Any] = {}

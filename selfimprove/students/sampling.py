@@ -15,6 +15,8 @@ import torch
 
 _BLOCK = 256
 _LIKELY = 512
+_ROWS_CPU = 16
+"""Rows worked on at once, so that their scores stay in the processor's cache."""
 
 
 class Drawn(NamedTuple):
@@ -51,28 +53,31 @@ def draw(logits: Any, temperatures: Any, top_ps: Any, chance: Any) -> Drawn:
         top_ps: the smallest set of likeliest tokens that holds this much is drawn from, shape `[rows]`.
         chance: one number in [0, 1) a row, see `uniforms`.
     """
-    logits = logits.float()
-    tokens = logits.argmax(dim=-1)
-    top = logits.gather(1, tokens[:, None])
-    weights = (logits - top).exp_()
-    norm = weights.sum(dim=-1, keepdim=True).log_()
-    whole = (temperatures > 0) & (top_ps >= 1)
-    nucleus = (temperatures > 0) & (top_ps < 1)
-    if bool(whole.any()):
-        rows = whole.nonzero()[:, 0]
-        tokens[rows] = _invert(_tempered(weights, rows, temperatures), chance[rows])
-    if bool(nucleus.any()):
-        rows = nucleus.nonzero()[:, 0]
-        likely = _nucleus(_tempered(weights, rows, temperatures), top_ps[rows])
-        tokens[rows] = _invert(likely, chance[rows])
-    logprobs = logits.gather(1, tokens[:, None]) - top - norm
-    return Drawn(tokens.tolist(), logprobs[:, 0].tolist())
+    many = _ROWS_CPU if logits.device.type == "cpu" else len(logits)
+    parts = [
+        _draw(logits[rows], temperatures[rows], top_ps[rows], chance[rows])
+        for rows in (slice(start, start + many) for start in range(0, len(logits), many))
+    ]
+    return Drawn(
+        [token for tokens, _ in parts for token in tokens.tolist()],
+        [logprob for _, logprobs in parts for logprob in logprobs.tolist()],
+    )
 
 
-def _tempered(weights: Any, rows: Any, temperatures: Any) -> Any:
-    """Weights at each row's temperature: `exp(x / t)` is `exp(x) ** (1 / t)`."""
-    chosen = weights if len(rows) == len(weights) else weights[rows]
-    return chosen if bool((temperatures[rows] == 1).all()) else chosen.pow(1 / temperatures[rows, None])
+def _draw(logits: Any, temperatures: Any, top_ps: Any, chance: Any) -> tuple[Any, Any]:
+    scores = logits.float()
+    top, tokens = scores.max(dim=-1, keepdim=True)
+    scores = scores - top
+    tokens, hot = tokens[:, 0], temperatures > 0
+    weights = scores.exp()
+    norm = weights.sum(dim=-1).log_()
+    if bool(hot.any()):
+        if not bool((temperatures == 1).all()):  # greedy rows are thrown away below
+            weights = scores.div(temperatures.where(hot, 1)[:, None]).exp_()
+        if bool((top_ps < 1).any()):
+            weights = _nucleus(weights, top_ps)
+        tokens = torch.where(hot, _invert(weights, chance), tokens)
+    return tokens, scores.gather(1, tokens[:, None])[:, 0] - norm
 
 
 def _invert(weights: Any, chance: Any) -> Any:

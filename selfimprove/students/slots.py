@@ -19,6 +19,8 @@ from transformers.cache_utils import (
     DynamicSlidingWindowLayer,
 )
 
+from selfimprove.students import attention
+
 _CHUNK = 64
 """Tokens a slot grows by. Larger wastes memory, smaller copies the cache more often."""
 _PREFILL_TOKENS = 4096
@@ -118,7 +120,7 @@ def fits(model: Any) -> bool:
     return bool(layers) and plain and written and not chunked and model.config._attn_implementation in _MASKED  # noqa: SLF001
 
 
-_MASKED = {"sdpa", "eager"}
+_MASKED = {"sdpa", "eager", attention.NAME}
 
 
 class SlotMemory:
@@ -132,6 +134,7 @@ class SlotMemory:
     refills = True
 
     def __init__(self, model: Any, slots: int) -> None:
+        attention.install(model)
         self.model, self.slots = model, slots
         self.book = _Book(slots)
         count = len(DynamicCache(config=model.config).layers)
@@ -168,9 +171,7 @@ class SlotMemory:
         first: dict[tuple[int, ...], list[int]] = {}
         for slot, prompt in enumerate(prompts, start):
             first.setdefault(tuple(prompt[:-1]), []).append(slot)
-        todo = sorted(
-            ((list(text), slots) for text, slots in first.items() if text), key=lambda one: len(one[0])
-        )
+        todo = sorted(((list(text), slots) for text, slots in first.items() if text), key=lambda one: len(one[0]))
         while todo:
             longest = len(todo[-1][0]) - len(self.prefix)
             many = max(1, _PREFILL_TOKENS // max(1, longest))
@@ -260,6 +261,4 @@ class SlotMemory:
     def _additive(self, visible: Any) -> Any:
         """A mask that is added to scores: the one form that both attention kernels take."""
         hidden = torch.finfo(self.model.dtype).min
-        return torch.zeros(visible.shape, dtype=self.model.dtype, device=visible.device).masked_fill(
-            ~visible, hidden
-        )
+        return torch.zeros(visible.shape, dtype=self.model.dtype, device=visible.device).masked_fill(~visible, hidden)

@@ -125,12 +125,8 @@ class TransformersStudent:
         same = {"model": self.identity, "sampling": request.sampling, "sample": request.sample}
         if made is None:
             limit = self._resident.max_length
-            reason = (
-                f"the prompt has {prompt_tokens} tokens and the context holds {limit}, the reply counted in"
-            )
-            return Completion(
-                text="", finish_reason="error", prompt_tokens=prompt_tokens, error=reason, **same
-            )
+            reason = f"the prompt has {prompt_tokens} tokens and the context holds {limit}, the reply counted in"
+            return Completion(text="", finish_reason="error", prompt_tokens=prompt_tokens, error=reason, **same)
         return Completion(
             text=made.text,
             finish_reason=made.finish_reason,

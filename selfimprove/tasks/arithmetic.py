@@ -44,7 +44,7 @@ class Arithmetic:
     seed: int = 0
 
     name = "arithmetic"
-    instruction = "Work it out step by step, one step a line. End with the line: Answer: NUMBER"
+    instruction = "Work step by step. End with: Answer: NUMBER"
 
     def __post_init__(self) -> None:
         for kind in self.kinds:

@@ -75,9 +75,7 @@ class MultipleChoice:
                 dev, test = (_of_subject(rows, self.subject) for rows in (dev, test))
         else:
             train = from_hub(_HUB, "auxiliary_train", "all", files=_FILES)
-            dev, test = (
-                from_hub(_HUB, split, self.subject, files=_FILES) for split in ("validation", "test")
-            )
+            dev, test = (from_hub(_HUB, split, self.subject, files=_FILES) for split in ("validation", "test"))
         pools: Mapping[Split, list[Problem]] = {
             "train": [*map(self.problem, train)],
             "dev": [*map(self.problem, dev)],
@@ -112,9 +110,7 @@ def right_option(row: Row, field: str, choices: tuple[str, ...]) -> str:
         return LETTERS[value]
     letter = canonical(value, choices) if isinstance(value, str) else None
     if letter is None or LETTERS.index(letter) >= len(choices):
-        allowed = (
-            f'a letter from "A" to "{LETTERS[len(choices) - 1]}", an index from 0, or the text of an option'
-        )
+        allowed = f'a letter from "A" to "{LETTERS[len(choices) - 1]}", an index from 0, or the text of an option'
         raise InputError(f'{row.where}: "{field}" must be {allowed}, not {value!r:.80}; correct it')
     return letter
 

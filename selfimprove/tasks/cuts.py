@@ -18,7 +18,12 @@ Splits = Mapping[Split, tuple[Problem, ...]]
 def same_question(problem: Problem) -> str:
     """Give what two problems share when they ask the same, but for case and spacing."""
     parts = (problem.context, problem.question, *problem.choices)
-    return "\n".join(" ".join(part.casefold().split()) for part in parts)
+    return "\n".join(map(squeezed, parts))
+
+
+def squeezed(text: str) -> str:
+    """Take case and spacing out of a text."""
+    return " ".join(text.casefold().split())
 
 
 def same_words(problem: Problem) -> str:
@@ -63,9 +68,7 @@ def divide(
     if "dev" not in pools and train:
         count = max(dev_size, wanted.get("dev", 0))
         if count >= len(train):
-            raise InputError(
-                f"{name}: dev of {count} cannot be cut from {len(train)} train problems; ask for fewer"
-            )
+            raise InputError(f"{name}: dev of {count} cannot be cut from {len(train)} train problems; ask for fewer")
         chosen = _stratified(train, count, key, stratum)
         dev = [problem for problem in train if key(problem) in chosen]
         train = [problem for problem in train if key(problem) not in chosen]
@@ -91,9 +94,7 @@ def take(problems: Sequence[Problem], size: int | None) -> tuple[Problem, ...]:
     """Give at most `size` problems in their order; a hash of the id decides which, all when None."""
     if size is None or size >= len(problems):
         return tuple(problems)
-    chosen = {
-        problem.id for problem in sorted(problems, key=lambda problem: digest("take", problem.id))[:size]
-    }
+    chosen = {problem.id for problem in sorted(problems, key=lambda problem: digest("take", problem.id))[:size]}
     return tuple(problem for problem in problems if problem.id in chosen)
 
 
@@ -101,11 +102,7 @@ def _distinct(
     problems: Iterable[Problem], banned: set[str], key: Callable[[Problem], str] = same_question
 ) -> list[Problem]:
     """Drop questions that are banned, and problems that are there already."""
-    kept = {
-        problem.id: problem
-        for problem in reversed(list(problems))
-        if not banned or key(problem) not in banned
-    }
+    kept = {problem.id: problem for problem in reversed(list(problems)) if not banned or key(problem) not in banned}
     return list(reversed(kept.values()))
 
 

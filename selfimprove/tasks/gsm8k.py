@@ -71,9 +71,7 @@ class Gsm8k:
             train, test = (read_rows(path) for path in local)
         else:
             files = "gsm8k/train.jsonl and gsm8k/test.jsonl"
-            train, test = (
-                from_hub("openai/gsm8k", split, "main", files=files) for split in ("train", "test")
-            )
+            train, test = (from_hub("openai/gsm8k", split, "main", files=files) for split in ("train", "test"))
         pools: Mapping[Split, list[Problem]] = {
             "train": [*map(self.problem, train)],
             "test": [*map(self.problem, test)],

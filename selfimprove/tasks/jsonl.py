@@ -63,12 +63,8 @@ class JsonlTask:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if not (
-            0 <= self.dev_share < 1 and 0 <= self.test_share < 1 and self.dev_share + self.test_share < 1
-        ):
-            raise InputError(
-                f"dev_share {self.dev_share} and test_share {self.test_share} must add up to less than 1"
-            )
+        if not (0 <= self.dev_share < 1 and 0 <= self.test_share < 1 and self.dev_share + self.test_share < 1):
+            raise InputError(f"dev_share {self.dev_share} and test_share {self.test_share} must add up to less than 1")
         object.__setattr__(self, "name", self.name or Path(self.path).stem)
 
     @property
@@ -152,9 +148,7 @@ class JsonlTask:
         rows = [row for each in self._rows.values() for row in each]
         if all(row.fields.get(self.choices_field) for row in rows):
             return kind("choice")
-        given = [
-            str(_plain(row.fields[self.answer_field])) for row in rows if self.answer_field in row.fields
-        ]
+        given = [str(_plain(row.fields[self.answer_field])) for row in rows if self.answer_field in row.fields]
         found: KindName = guess(given, choices=False) if given else "text"
         return kind(found)
 

@@ -18,7 +18,7 @@ from selfimprove.tasks.cuts import SPLITS, checked_sizes, same_question
 
 _BUCKETS: Mapping[Split, range] = {"test": range(20), "dev": range(20, 40), "train": range(40, 100)}
 _DRAWS_PER_PROBLEM = 40  # a small question space is used up before that
-_LAST_INDEX = 2**31 - 1  # items are drawn one by one, so the size costs nothing
+_CHUNK = 500  # items of one generator object: some make all of theirs at once
 _SCORE_S = 20.0
 _SAMPLE = 50
 
@@ -72,10 +72,9 @@ class ReasoningGym:
         index = self._index(problem)
         if index is None:
             return Verdict.ERROR
-        config = json.dumps(dict(self.config), sort_keys=True)
         scorer = "selfimprove.tasks.reasoning_gym:score"
         try:  # in the worker: some scorers evaluate what they are given
-            found = shared().call(scorer, self.dataset, self.seed, config, index, answer, timeout_s=_SCORE_S)
+            found = shared().call(scorer, self.dataset, self.seed, self._settings, index, answer, timeout_s=_SCORE_S)
         except TimeoutError:
             return Verdict.TIMEOUT
         except WorkerError:
@@ -96,24 +95,32 @@ class ReasoningGym:
         return {}
 
     def _draw(self, split: Split) -> dict[int, Problem]:
-        """Draw items in order, keep those of the split, each question once; keys are the items' indices."""
+        """Take the split's questions from the stream, each once; keys are the items' indices."""
         wanted = self.sizes.get(split, 0)
-        items = _generator(self.dataset, self.seed, json.dumps(dict(self.config), sort_keys=True))
         kept: dict[int, Problem] = {}
         seen: set[str] = set()
         for index in range(wanted * _DRAWS_PER_PROBLEM):
             if len(kept) == wanted:
                 break
-            problem = _problem(self.dataset, items[index])
+            problem = self._drawn_at(index)
             if problem is None or problem.canonical in seen or split_of(problem.canonical) != split:
                 continue
             seen.add(problem.canonical)
             kept[index] = problem
         if wanted and not kept:
-            raise InputError(
-                f"{self.name} has no {split} question with a reference answer; choose another generator"
-            )
+            raise InputError(f"{self.name} has no {split} question with a reference answer; choose another generator")
         return kept
+
+    def _drawn_at(self, index: int) -> Problem | None:
+        """Give a problem of the stream that all splits are taken from; each is drawn once."""
+        while len(self._stream) <= index:
+            item = _item(self.dataset, self.seed, self._settings, len(self._stream))
+            self._stream.append(_problem(self.dataset, item))
+        return self._stream[index]
+
+    @cached_property
+    def _stream(self) -> list[Problem | None]:
+        return []
 
     def _index(self, problem: Problem) -> int | None:
         for split in sorted(SPLITS, key=lambda split: split not in self._drawn):
@@ -122,10 +129,14 @@ class ReasoningGym:
                 return index
         return None
 
+    @property
+    def _settings(self) -> str:
+        return json.dumps(dict(self.config), sort_keys=True)
+
     @cached_property
     def _references(self) -> list[str]:
-        items = _generator(self.dataset, self.seed, json.dumps(dict(self.config), sort_keys=True))
-        return [str(items[index]["answer"]) for index in range(_SAMPLE)]
+        drawn = (self._drawn_at(index) for index in range(_SAMPLE))
+        return [problem.answer for problem in drawn if problem is not None]
 
     @cached_property
     def _multiline(self) -> bool:
@@ -144,15 +155,21 @@ def split_of(canonical: str) -> Split:
 
 def score(dataset: str, seed: int, config: str, index: int, answer: str) -> float:
     """Score an answer to one item with the generator's scorer, in [0, 1]; runs inside the worker."""
-    items = _generator(dataset, seed, config)
-    return float(items.score_answer(answer, items[index]))
+    chunk = _generator(dataset, seed + index // _CHUNK * _CHUNK, config)
+    return float(chunk.score_answer(answer, chunk[index % _CHUNK]))
+
+
+def _item(dataset: str, seed: int, config: str, index: int) -> Mapping[str, Any]:
+    """Draw the item at an index of the endless stream that a seed begins; each item's seed is the first plus its index."""
+    item: Mapping[str, Any] = _generator(dataset, seed + index // _CHUNK * _CHUNK, config)[index % _CHUNK]
+    return item
 
 
 @lru_cache(maxsize=8)
 def _generator(dataset: str, seed: int, config: str) -> Any:
     import reasoning_gym
 
-    return reasoning_gym.create_dataset(dataset, seed=seed, size=_LAST_INDEX, **json.loads(config))
+    return reasoning_gym.create_dataset(dataset, seed=seed, size=_CHUNK, **json.loads(config))
 
 
 def _problem(dataset: str, item: Mapping[str, Any]) -> Problem | None:
@@ -161,9 +178,7 @@ def _problem(dataset: str, item: Mapping[str, Any]) -> Problem | None:
         return None
     difficulty = item["metadata"].get("difficulty")
     levels = difficulty.items() if isinstance(difficulty, Mapping) else ()
-    labels = {"dataset": dataset} | {
-        name: str(level) for name, level in levels if isinstance(level, int | str)
-    }
+    labels = {"dataset": dataset} | {name: str(level) for name, level in levels if isinstance(level, int | str)}
     made = Problem.of(item["question"].strip(), str(item["answer"]), labels=labels)
     return made.model_copy(update={"canonical": same_question(made)})
 

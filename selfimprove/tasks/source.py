@@ -30,9 +30,7 @@ class Row:
         if field not in self.fields:
             known = f"the row has {nearest(field, self.fields)}" if self.fields else "the row is empty"
             raise InputError(f'{self.where}: "{field}" is missing; {advice or known}')
-        raise InputError(
-            f'{self.where}: "{field}" must be text, not {json.dumps(value, default=str)[:80]}; correct it'
-        )
+        raise InputError(f'{self.where}: "{field}" must be text, not {json.dumps(value, default=str)[:80]}; correct it')
 
     def texts(self, field: str) -> tuple[str, ...]:
         """Give a field that may be missing, one string or several, as strings.
@@ -47,9 +45,7 @@ class Row:
             return (value.strip(),) if value.strip() else ()
         if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
             return tuple(item.strip() for item in value if item.strip())
-        raise InputError(
-            f'{self.where}: "{field}" must be a list of texts, not {json.dumps(value, default=str)[:80]}'
-        )
+        raise InputError(f'{self.where}: "{field}" must be a list of texts, not {json.dumps(value, default=str)[:80]}')
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -69,14 +65,10 @@ def read_rows(path: Path) -> list[Row]:
         )
     else:
         lines = enumerate(text.split("\n"), 1)  # not splitlines: a JSON string may hold U+2028
-        pairs = [
-            (f"{path}, line {n}", _parsed(line, f"{path}, line {n}")) for n, line in lines if line.strip()
-        ]
+        pairs = [(f"{path}, line {n}", _parsed(line, f"{path}, line {n}")) for n, line in lines if line.strip()]
     for where, value in pairs:
         if not isinstance(value, dict):
-            raise InputError(
-                f"{where}: not a JSON object but {json.dumps(value)[:80]}; each row needs named fields"
-            )
+            raise InputError(f"{where}: not a JSON object but {json.dumps(value)[:80]}; each row needs named fields")
     if not pairs:
         raise InputError(f"{path} holds no rows; give a file with one JSON object a line")
     return [Row(fields, where) for where, fields in pairs if isinstance(fields, dict)]
@@ -104,9 +96,7 @@ def _parsed(text: str, where: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"{where}: not JSON ({error.msg} at column {error.colno}); correct or remove it"
-        ) from None
+        raise InputError(f"{where}: not JSON ({error.msg} at column {error.colno}); correct or remove it") from None
     except RecursionError:
         raise InputError(f"{where}: JSON nested too deeply; correct or remove it") from None
 
@@ -122,9 +112,7 @@ def find(data_dir: Path | None, task: str, *files: str) -> list[Path] | None:
     paths = [Path(data_dir) / task / name for name in files]
     for path in paths:
         if not path.is_file():
-            raise InputError(
-                f"{path} does not exist; data_dir must be a folder that holds {task}/{', '.join(files)}"
-            )
+            raise InputError(f"{path} does not exist; data_dir must be a folder that holds {task}/{', '.join(files)}")
     return paths
 
 
@@ -155,6 +143,4 @@ def from_hub(repository: str, split: str, config: str | None = None, *, files: s
             f"{repository} ({split}) cannot be reached on the hub ({type(error).__name__}: {reason}); "
             f"go online, or set data_dir or SELFIMPROVE_DATA to a folder that holds {files}"
         ) from error
-    return [
-        Row(dict(fields), f"{repository} ({split}), row {index}") for index, fields in enumerate(table, 1)
-    ]
+    return [Row(dict(fields), f"{repository} ({split}), row {index}") for index, fields in enumerate(table, 1)]

@@ -70,9 +70,7 @@ class StrategyQa:
         labels = {"answer": said} | ({"steps": str(len(steps))} if steps else {})
         rationale = " ".join(_sentence(fact) for fact in facts)
         question = row.text("question")
-        return Problem.of(
-            question, said, rationale=rationale, facts=facts, decomposition=steps, labels=labels
-        )
+        return Problem.of(question, said, rationale=rationale, facts=facts, decomposition=steps, labels=labels)
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:

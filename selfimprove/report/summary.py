@@ -1,0 +1,278 @@
+"""Read a run folder and sum it up; everything said here comes from files and the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any, Final
+
+from selfimprove import __version__
+from selfimprove.config import Config
+from selfimprove.ledger import Ledger
+from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
+from selfimprove.report.outcome import next_step, outcome
+from selfimprove.report.schema import (
+    BaselineSummary,
+    Best,
+    ClarificationExample,
+    CostSummary,
+    Difference,
+    FailureExample,
+    LabelPair,
+    LessonExample,
+    Provenance,
+    RoundSummary,
+    ScoreSummary,
+    StageCost,
+    State,
+    StrictTest,
+    Summary,
+    TestSummary,
+)
+from selfimprove.stats import compare_paired
+from selfimprove.store import RunFolder
+
+_SHOWN: Final = 6
+_PACKAGES: Final = ("torch", "transformers", "trl", "peft", "dspy", "litellm", "langgraph", "pydantic")
+_SHOT_NAMES: Final = {0: "zero-shot", 1: "one-shot", 2: "two-shot", 3: "three-shot", 4: "four-shot", 8: "eight-shot"}
+
+
+def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> Summary:
+    """Sum up what a run folder holds so far."""
+    config = folder.record("campaign.json", Config)
+    rounds = _rounds(folder, ledger, config)
+    test = _test(folder)
+    best = _best(folder, config, rounds)
+    started, ended = ledger.between()
+    return Summary(
+        sentence=outcome(rounds, test, best),
+        next_step=next_step(rounds, test, best, config),
+        best=best,
+        task=config.campaign.task,
+        student=config.campaign.student,
+        teacher=config.teacher.model,
+        seed=config.campaign.seed,
+        state=state or ("finished" if folder.has("finished.json") else "running"),
+        baselines=_baselines(folder, config),
+        rounds=rounds,
+        test=test,
+        cost=_cost(ledger),
+        wall_s=ledger.seconds("campaign"),
+        lessons=_lessons(folder, rounds),
+        failures=_failures(folder, rounds),
+        provenance=_provenance(folder, config, started, ended),
+    )
+
+
+def _folder(round_: int) -> str:
+    return f"round-{round_:02d}"
+
+
+def _baselines(folder: RunFolder, config: Config) -> tuple[BaselineSummary, ...]:
+    if not folder.has("round-00/baseline.json"):
+        return ()
+    chosen = folder.json("round-00/baseline.json")["shots"]
+    found = []
+    for shots in sorted({0, config.evaluate.shots}):
+        name = f"round-00/few-shot-{shots}" if shots else "round-00"
+        made = folder.record(f"{name}/evaluation.json", Evaluation)
+        found.append(
+            BaselineSummary(
+                name=_SHOT_NAMES.get(shots, f"{shots}-shot"),
+                dev=ScoreSummary.of(made.lenient),
+                shots=shots,
+                chosen=shots == chosen,
+                by_label=_labels(made),
+            )
+        )
+    return tuple(found)
+
+
+def _labels(made: Evaluation) -> dict[str, dict[str, ScoreSummary]]:
+    return {label: {v: ScoreSummary.of(s) for v, s in some.items()} for label, some in made.by_label.items()}
+
+
+def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSummary, ...]:
+    found = []
+    for round_ in range(1, config.campaign.rounds + 1):
+        here = _folder(round_)
+        if not folder.has(f"{here}/decision.json"):
+            break
+        pool = folder.json(f"{here}/pool.json")
+        for decision in folder.json(f"{here}/decision.json")["decisions"]:
+            arm = f"{here}/arms/{decision['arm']}"
+            made = folder.record(f"{arm}/evaluation.json", Evaluation)
+            trained = folder.json(f"{arm}/adapter/metrics.json")
+            found.append(
+                RoundSummary(
+                    round=round_,
+                    arm=decision["arm"],
+                    decision=decision["outcome"],
+                    sentence=decision["sentence"],
+                    dev=ScoreSummary.of(made.lenient),
+                    strict=ScoreSummary.of(made.strict),
+                    difference=Difference.of(Comparison.model_validate(decision["comparison"])),
+                    rows=trained["rows"],
+                    trained_tokens=trained["trained_tokens"],
+                    pool=pool["problems"],
+                    failures=pool["failures"],
+                    pool_pass_rate=pool["pass_rate"],
+                    wall_s=ledger.seconds(here),
+                    rungs=tuple(pool["tried_rungs"]),
+                    by_label=_labels(made),
+                    truncated=made.truncated,
+                )
+            )
+    return tuple(found)
+
+
+def _best(folder: RunFolder, config: Config, rounds: Sequence[RoundSummary]) -> Best:
+    last = _folder(rounds[-1].round) if rounds else "round-00"
+    adapter = folder.json(f"{last}/decision.json")["best"] if folder.has(f"{last}/decision.json") else ""
+    if not adapter:
+        return Best(path="", round=0, load="")
+    path = str(folder.at(adapter))
+    load = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{config.campaign.student}"), "{path}")'
+    return Best(path=path, round=int(adapter[6:8]), load=load)
+
+
+def _test(folder: RunFolder) -> TestSummary | None:
+    if not folder.has("final/tested.json"):
+        return None
+    names = list(folder.json("final/tested.json"))
+    made = {name: folder.record(f"final/{name}/evaluation.json", Evaluation) for name in names}
+    scores = {name: ScoreSummary.of(one.lenient) for name, one in made.items()}
+    strict = {name: ScoreSummary.of(one.strict) for name, one in made.items() if name in {"base", "best", "control"}}
+    openings = folder.json("final/openings.json")["openings"]
+    best = "best" if "best" in made else "base"
+    return TestSummary(
+        n=scores["base"].n,
+        opened=len(openings),
+        base=scores["base"],
+        best=scores[best],
+        control=scores.get("control"),
+        arms={name: score for name, score in scores.items() if name not in {"base", "best", "control"}},
+        strict=StrictTest(**{**strict, "best": strict[best]}),
+        difference=_difference(folder, "best", "base") if best == "best" else None,
+        best_minus_control=_difference(folder, "best", "control") if {"best", "control"} <= made.keys() else None,
+        by_label=_pairs(made["base"], made[best]),
+    )
+
+
+def _difference(folder: RunFolder, new: str, old: str) -> Difference:
+    right = []
+    for name in (new, old):
+        rows = folder.rows(f"final/{name}/predictions.jsonl", Attempt)
+        right.append({a.problem: a.verdict is Verdict.CORRECT for a in rows})
+    ids = sorted(right[0])
+    return Difference.of(compare_paired([right[0][i] for i in ids], [right[1][i] for i in ids]))
+
+
+def _pairs(base: Evaluation, best: Evaluation) -> dict[str, dict[str, LabelPair]]:
+    old, new = _labels(base), _labels(best)
+    return {
+        label: {value: LabelPair(base=old[label].get(value), best=score) for value, score in some.items()}
+        for label, some in new.items()
+    }
+
+
+def _cost(ledger: Ledger) -> CostSummary:
+    total = ledger.totals()
+    return CostSummary(
+        usd=total.usd,
+        held_usd=total.held_usd,
+        calls=total.calls,
+        teacher_calls=total.teacher_calls,
+        tokens=total.prompt_tokens + total.completion_tokens,
+        prompt_tokens=total.prompt_tokens,
+        completion_tokens=total.completion_tokens,
+        in_doubt=total.in_doubt,
+        budget_usd=ledger.budget_usd,
+        by_stage=tuple(StageCost.model_validate(row) for row in ledger.by_stage()),
+    )
+
+
+def _lessons(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[LessonExample, ...]:
+    """Show some lessons, those with most to see first."""
+    by_id = _problems(folder, "train")
+    found: list[Lesson] = []
+    for round_ in dict.fromkeys(r.round for r in rounds):
+        found += folder.rows(f"{_folder(round_)}/lessons.jsonl", Lesson)
+    found.sort(key=lambda x: (not x.clarifications, x.draft.verdict != Verdict.WRONG, not x.rationales, x.id))
+    return tuple(_lesson(lesson, by_id[lesson.problem]) for lesson in found[:_SHOWN])
+
+
+def _lesson(lesson: Lesson, problem: Problem) -> LessonExample:
+    kept = next((r for r in lesson.rationales if r.verdict is Verdict.CORRECT), None)
+    last = lesson.rewrites[-1] if lesson.rewrites else None
+    return LessonExample(
+        problem=problem.id,
+        question=problem.question,
+        answer=problem.answer,
+        draft=lesson.draft.completion.text,
+        draft_verdict=lesson.draft.verdict,
+        clarifications=tuple(
+            ClarificationExample(question=c.question, answer=c.answer, refused=c.refused) for c in lesson.clarifications
+        ),
+        rewrite=last.completion.text if last else "",
+        rewrite_verdict=last.verdict if last else None,
+        rationale=kept.text if kept else "",
+        rationale_source=kept.source if kept else "",
+        round=lesson.round,
+    )
+
+
+def _failures(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[FailureExample, ...]:
+    if not rounds:
+        return ()
+    by_id = _problems(folder, "dev")
+    name = folder.json(f"{_folder(rounds[-1].round)}/decision.json")["predictions"]
+    wrong = [a for a in folder.rows(name, Attempt) if a.verdict is not Verdict.CORRECT][:_SHOWN]
+    return tuple(
+        FailureExample(
+            question=by_id[a.problem].question,
+            answer=by_id[a.problem].answer,
+            text=a.completion.text,
+            verdict=a.verdict,
+            labels=by_id[a.problem].labels,
+        )
+        for a in wrong
+    )
+
+
+def _problems(folder: RunFolder, split: str) -> Mapping[str, Problem]:
+    return {p.id: p for p in folder.rows(f"data/{split}.jsonl", Problem)}
+
+
+def _provenance(folder: RunFolder, config: Config, started: float, ended: float) -> Provenance:
+    base: Any = (
+        folder.record("round-00/evaluation.json", Evaluation) if folder.has("round-00/evaluation.json") else None
+    )
+    manifest = folder.at("manifest.json").read_bytes()
+    return Provenance(
+        selfimprove=__version__,
+        python=platform.python_version(),
+        packages={name: version for name in _PACKAGES if (version := _version(name))},
+        machine=f"{platform.system()} {platform.machine()}",
+        student_identity=base.model if base else "",
+        render_hash=base.render_hash if base else "",
+        data={s: folder.hashes.get(f"data/{s}.jsonl", "") for s in ("train", "dev", "test")},
+        seeds=(config.campaign.seed,),
+        started=_moment(started),
+        finished=_moment(ended) if folder.has("finished.json") else "",
+        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds") if seconds else ""

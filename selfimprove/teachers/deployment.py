@@ -1,0 +1,238 @@
+"""One model at one address, reached through LiteLLM: its price, its key, and a single call."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from selfimprove.errors import InputError
+from selfimprove.records import Completion, Request
+from selfimprove.teachers.faults import redacted
+from selfimprove.teachers.prices import Price, is_here, listed_price, unknown_price
+
+_MARGIN: Final = 1.2
+_TEMPLATE_TOKENS: Final = 32
+_NO_KEY: Final = "none"
+_CHECK_S: Final = 10.0
+_THINK: Final = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL)
+_OURS: Final = frozenset(
+    {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "temperature", "top_p", "stop", "seed"}
+    | {"num_retries", "max_retries", "caching", "cache", "fallbacks", "timeout", "request_timeout"}
+    | {"api_key", "api_base", "base_url"}
+)
+
+
+def quiet_litellm() -> Any:
+    """Import LiteLLM (1.5 s) without its banner, its counting home and its look for prices on the network.
+
+    `LITELLM_LOCAL_MODEL_COST_MAP=False` in the environment makes it fetch today's prices.
+    """
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    litellm.disable_hf_tokenizer_download = True
+    return litellm
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model at an address.
+
+    Attributes:
+        model: as LiteLLM names it, provider first.
+        base_url: where it is, None for the provider's own address.
+        price: what a token can cost.
+        api_key: never shown; None: LiteLLM takes it from the environment.
+    """
+
+    model: str
+    base_url: str | None
+    price: Price
+    timeout_s: float
+    api_key: str | None = field(default=None, repr=False)
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def identity(self) -> str:
+        """Model and address, without user and password."""
+        return self.model + at(self.base_url)
+
+    def worst_usd(self, request: Request) -> float:
+        """Give the most that one call can cost, in dollars; prompt tokens with a margin where they are guessed."""
+        if self.price.free:
+            return 0.0
+        tokens: float = quiet_litellm().token_counter(model=self.model, messages=_turns(request))
+        if self.base_url or provider_of(self.model) != "openai":
+            tokens = tokens * _MARGIN + _TEMPLATE_TOKENS
+        return self.price.of(tokens, request.sampling.max_tokens)
+
+    def send(self, request: Request, key: str) -> Completion:
+        """Make one call, never a second.
+
+        Raises:
+            openai.OpenAIError: what LiteLLM makes of any failure, see `faults`.
+        """
+        litellm = quiet_litellm()
+        drawn = request.sampling
+        how: dict[str, Any] = {"temperature": drawn.temperature, "max_tokens": drawn.max_tokens}
+        if drawn.top_p < 1:
+            how["top_p"] = drawn.top_p  # some providers refuse it beside a temperature
+        if drawn.stop:
+            how["stop"] = list(drawn.stop)
+        if drawn.temperature:
+            how["seed"] = request.seed
+        response = litellm.completion(
+            model=self.model,
+            messages=_turns(request),
+            api_base=self.base_url,
+            api_key=self.api_key,
+            timeout=self.timeout_s,
+            num_retries=0,
+            max_retries=0,
+            caching=False,
+            drop_params=True,
+            **how,
+            **self.parameters,
+        )
+        return self._read(request, key, response)
+
+    def _read(self, request: Request, key: str, response: Any) -> Completion:
+        choice, usage = response.choices[0], getattr(response, "usage", None)
+        hidden = getattr(choice.message, "reasoning_content", None) or ""
+        text, thought = split_thinking(choice.message.content or "")
+        reasoning = "\n".join(part for part in (hidden.strip(), thought) if part)
+        counted = quiet_litellm().token_counter
+        prompt = getattr(usage, "prompt_tokens", 0) or counted(model=self.model, messages=_turns(request))
+        made = getattr(usage, "completion_tokens", 0) or 0
+        if not made and (text or reasoning):
+            made = counted(model=self.model, text=f"{reasoning}{text}")
+        return Completion(
+            text=text,
+            finish_reason="length" if choice.finish_reason in {"length", "max_tokens"} else "stop",
+            prompt_tokens=prompt,
+            completion_tokens=made,
+            sampling=request.sampling,
+            sample=request.sample,
+            reasoning=reasoning,
+            model=self.identity,
+            call=key,
+            usd=self._bill(response, prompt, made),
+        )
+
+    def _bill(self, response: Any, prompt_tokens: int, completion_tokens: int) -> float:
+        """Give what a call cost: by LiteLLM's own sum (it knows discounts), else by the price."""
+        mine = self.price.of(prompt_tokens, completion_tokens)
+        known = (getattr(response, "_hidden_params", None) or {}).get("response_cost")
+        usage = getattr(response, "usage", None)
+        if self.price.free or self.price.given or not known or not getattr(usage, "completion_tokens", 0):
+            return mine
+        return float(known)
+
+    def check(self, secrets: frozenset[str]) -> None:
+        """See that a server answers at all, where an address was given.
+
+        Raises:
+            InputError: nothing answers there.
+        """
+        import httpx
+
+        if self.base_url is None or "mock_response" in self.parameters:
+            return
+        try:
+            # A server on this machine is never behind the proxy that other traffic goes through.
+            trust = not is_here(self.base_url)
+            httpx.get(f"{self.base_url.rstrip('/')}/models", timeout=_CHECK_S, trust_env=trust)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            said = redacted(str(error) or type(error).__name__, secrets)
+            raise InputError(
+                f'teacher.base_url = "{at(self.base_url)[1:]}" cannot be reached ({said}); start it or correct it'
+            ) from error
+
+
+def _turns(request: Request) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.content} for m in request.messages]
+
+
+def at(base_url: str | None) -> str:
+    """Write `@address` without user and password, nothing where there is no address.
+
+    >>> at("http://me:secret@host:8000/v1/")
+    '@http://host:8000/v1'
+    """
+    if not base_url:
+        return ""
+    parts = urlsplit(base_url)
+    return "@" + urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+
+def split_thinking(content: str) -> tuple[str, str]:
+    """Part a reply from what a thinking model wrote before it.
+
+    The opening tag may be missing (it stood in the prompt), the closing one too (it was cut off).
+
+    >>> split_thinking("<think>2 and 2</think>Answer: 4")
+    ('Answer: 4', '2 and 2')
+    """
+    thoughts = _THINK.findall(content)
+    rest = _THINK.sub("", content)
+    for closing in ("</think>", "</thinking>"):
+        head, mark, tail = rest.rpartition(closing)
+        if mark:
+            thoughts, rest = [*thoughts, head], tail
+    head, mark, tail = rest.partition("<think>")
+    if mark and not head.strip():
+        thoughts, rest = [*thoughts, tail], ""
+    return rest.strip() if thoughts else rest, "\n".join(t.strip() for t in thoughts).strip()
+
+
+def provider_of(model: str) -> str:
+    """Give LiteLLM's name of the provider.
+
+    Raises:
+        InputError: the model string names none.
+    """
+    litellm = quiet_litellm()
+    try:
+        return str(litellm.get_llm_provider(model)[1])
+    except litellm.BadRequestError as error:
+        raise InputError(
+            f'teacher model "{model}" names no provider that LiteLLM knows; write "provider/model", such as '
+            f'"openai/{model}" with base_url for an OpenAI-compatible server'
+        ) from error
+
+
+def make_deployment(
+    model: str, base_url: str | None, api_key: str | None, given: Price | None, how: Mapping[str, Any], timeout_s: float
+) -> Deployment:
+    """Make a deployment whose key and price are known before anything is sent.
+
+    Raises:
+        InputError: no provider, no key, no price, or a parameter that is not the user's to set.
+    """
+    litellm = quiet_litellm()
+    for name in how:
+        if name in _OURS:
+            raise InputError(f"teacher.parameters.{name} is not for setting there; use the teacher's own keys")
+    if base_url is not None and not base_url.startswith(("http://", "https://")):
+        raise InputError(f'teacher.base_url = "{base_url}" is no http address; write http://HOST:PORT/v1')
+    provider_of(model)
+    mocked = "mock_response" in how
+    if api_key is None and not mocked and not is_here(base_url):
+        missing = [n for n in litellm.validate_environment(model)["missing_keys"] if n.endswith(("_API_KEY", "_TOKEN"))]
+        if missing:
+            raise InputError(
+                f'teacher model "{model}" needs a key: set the environment variable {" or ".join(missing)}, or name '
+                "another one with teacher.api_key_env"
+            )
+    # A server on this machine is not sent the key of the provider whose protocol it speaks.
+    key = _NO_KEY if api_key is None and is_here(base_url) else api_key
+    price = given or (Price(0.0, 0.0) if is_here(base_url) else listed_price(model, how))
+    if price is None:
+        raise unknown_price(model)
+    return Deployment(model, base_url, price, timeout_s, key, dict(how))

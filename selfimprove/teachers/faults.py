@@ -1,0 +1,108 @@
+"""What went wrong with a call: will it pass, who is at fault, may it have been billed, and how to say it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Collection
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal, NamedTuple
+
+_TOO_LONG: Final = 240
+_UNCALLED: Final = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "PoolTimeout")
+_KEY_LIKE: Final = re.compile(r"\b(?:(?:sk|pk|key|gsk|xai|hf)[-_]|AIza|Bearer )[A-Za-z0-9_*.-]{8,}")
+_SECRET_NAMES: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$")
+_SHORTEST_SECRET: Final = 6
+_GATEWAY_TIMEOUT: Final = 504
+_REQUEST_TIMEOUT: Final = 408
+_SERVER: Final = 500
+
+Kind = Literal["passing", "deployment", "request"]
+
+
+class Fault(NamedTuple):
+    """One failed try.
+
+    Attributes:
+        kind: `passing` (the same call may work later), `deployment` (no call to it will: key, account, name), or
+            `request` (this one will not do there).
+        billable: the provider may have done the work and bill it, though no answer came.
+        wait_s: how long the provider asks to wait, in seconds; None where it does not say.
+        said: one sentence without secrets.
+    """
+
+    kind: Kind
+    billable: bool
+    wait_s: float | None
+    said: str
+
+
+def fault_of(error: Exception, deployment: str, secrets: Collection[str]) -> Fault:
+    """Read what an exception of LiteLLM means."""
+    status = getattr(error, "status_code", None)
+    status = status if isinstance(status, int) else _SERVER
+    chain = _chain(error)
+    reached = not any(name in _UNCALLED for name in chain)
+    lost = status in {_REQUEST_TIMEOUT, _GATEWAY_TIMEOUT} or any(name.startswith("Read") for name in chain)
+    lost = lost or "RemoteProtocolError" in chain
+    text = " ".join(str(error).split("\n", 1)[0].split())
+    said = f"{deployment} did not answer ({redacted(text, secrets)[:_TOO_LONG]})"
+    return Fault(_kind(status), reached and lost, _wait(error), said)
+
+
+def _kind(status: int) -> Kind:
+    if status in {401, 402, 404}:
+        return "deployment"
+    return "passing" if status in {_REQUEST_TIMEOUT, 409, 425, 429} or status >= _SERVER else "request"
+
+
+def _chain(error: BaseException | None) -> list[str]:
+    names: list[str] = []
+    while error is not None and len(names) < 20:  # noqa: PLR2004 - a bound against cycles
+        names.append(type(error).__name__)
+        error = error.__cause__ or error.__context__
+    return names
+
+
+def _wait(error: Exception) -> float | None:
+    """Read Retry-After: seconds, or a date."""
+    headers: Any = getattr(error, "litellm_response_headers", None)
+    if headers is None:
+        headers = getattr(getattr(error, "response", None), "headers", None)
+    value = (headers or {}).get("retry-after")
+    if value is None:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def redacted(text: str, secrets: Collection[str]) -> str:
+    """Take known secrets, and what looks like a key, out of a text.
+
+    >>> redacted("key my-own-secret refused", ["my-own-secret"])
+    'key *** refused'
+    """
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "***")
+    return _KEY_LIKE.sub("***", text)
+
+
+def secrets_of(api_key: str | None, parameters: object) -> frozenset[str]:
+    """Collect what must never be written: the key, secrets of the environment, and those among the parameters."""
+    found = {value for name, value in os.environ.items() if _SECRET_NAMES.search(name.upper())}
+    return frozenset({*found, *_leaves(parameters), *([api_key] if api_key else [])} - {""})
+
+
+def _leaves(value: object, *, secret: bool = False) -> list[str]:
+    if isinstance(value, dict):
+        hot = re.compile(r"key|token$|secret|password|auth|header", re.IGNORECASE)
+        return [leaf for k, v in value.items() for leaf in _leaves(v, secret=secret or bool(hot.search(str(k))))]
+    return [value, value.removeprefix("Bearer ")] if secret and isinstance(value, str) else []

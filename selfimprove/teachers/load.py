@@ -1,0 +1,165 @@
+"""Turn the teacher's configuration into a teacher."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from selfimprove.config import TeacherConfig, TeacherRole
+from selfimprove.errors import InputError, nearest
+from selfimprove.ledger import Ledger
+from selfimprove.programs import Program
+from selfimprove.protocols import LanguageModel, Task, Teacher
+from selfimprove.records import Sampling
+from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.reference import ReferenceTeacher
+
+_NAMED: Final = ("reference", "self")
+_IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_FORMS: Final = '"reference", "self", a LiteLLM model such as "openai/gpt-4o", or "package.module:Name"'
+_METHODS: Final = ("answer", "reason")
+
+Role = Literal["answer", "reason", "judge"]
+
+
+def load_teacher(
+    config: TeacherConfig,
+    task: Task,
+    programs: Mapping[str, Program],
+    ledger: Ledger,
+    student: LanguageModel | None = None,
+    seed: int = 0,
+) -> Teacher:
+    """Give the teacher that a configuration means.
+
+    Args:
+        config: `model` is `reference`, `self`, a LiteLLM model, or `package.module:Name` (a Teacher, or what makes one when
+            called with the task or with nothing).
+        task: reads and compares answers.
+        programs: compiled programs by name; the plain one stands in for each that is missing.
+        ledger: journals a LiteLLM model's calls.
+        student: needed by `self`; behind the ledger already.
+        seed: the campaign's.
+
+    Raises:
+        InputError: there is no such teacher, or it lacks a key, a price or a method.
+    """
+    model = config.model
+    if model == "reference":
+        return ReferenceTeacher(task)
+    if model == "self":
+        return _own(config, task, programs, student, seed)
+    if _IMPORT.fullmatch(model):
+        return checked(_made(_imported(model), task, model), model)
+    _refuse_typo(model)
+    from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
+
+    answering = load_model(config, "answer", ledger)
+    same = _models(config, config.answer) == _models(config, config.reason)
+    reasoning = answering if same else load_model(config, "reason", ledger)
+    return LiteLLMTeacher(task, programs, answering, reasoning, config, seed)
+
+
+def load_model(config: TeacherConfig, role: Role, ledger: Ledger) -> LiteLLMModel:
+    """Give one role's LiteLLM model with its fallbacks.
+
+    Raises:
+        InputError: no such provider, no key, no price.
+    """
+    api_key = None
+    if config.api_key_env is not None:
+        api_key = os.environ.get(config.api_key_env)
+        if not api_key:
+            raise InputError(
+                f"teacher.api_key_env names {config.api_key_env}, which is not set in the environment; put the key there"
+            )
+    return LiteLLMModel(
+        role,
+        _models(config, getattr(config, role)),
+        ledger,
+        base_url=config.base_url,
+        api_key=api_key,
+        concurrency=config.concurrency,
+        timeout_s=config.timeout_s,
+        retries=config.retries,
+        input_price=config.input_price,
+        output_price=config.output_price,
+        parameters=config.parameters,
+    )
+
+
+def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:
+    fallbacks = config.fallbacks if role.fallbacks is None else role.fallbacks
+    return (role.model or config.model, *fallbacks)
+
+
+def _own(
+    config: TeacherConfig, task: Task, programs: Mapping[str, Program], student: LanguageModel | None, seed: int
+) -> Teacher:
+    from selfimprove.teachers.self_taught import SelfTeacher
+
+    if student is None:
+        raise InputError('teacher "self" needs the student; give it, or use teacher = "reference"')
+    sampling = Sampling(temperature=config.temperature, max_tokens=config.max_tokens)
+    return SelfTeacher(student, task, programs, sampling, seed)
+
+
+def _refuse_typo(model: str) -> None:
+    """Catch a misspelt built-in name before LiteLLM is asked for it."""
+    close = difflib.get_close_matches(model.casefold(), _NAMED, n=1, cutoff=0.7)
+    if close:
+        raise InputError(f'there is no teacher "{model}"; {nearest(model.casefold(), _NAMED)} Else give {_FORMS}')
+
+
+def _imported(path: str) -> Any:
+    """Import "package.module:Name"."""
+    module_name, _, name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise  # the module is there and misses something itself
+        raise InputError(
+            f'teacher "{path}": there is no module {error.name}; install it, or run where it can be imported'
+        ) from error
+    if not hasattr(module, name):
+        public = [each for each in vars(module) if not each.startswith("_")]
+        raise InputError(f'teacher "{path}": {module_name} has no "{name}"; {nearest(name, public)}')
+    return getattr(module, name)
+
+
+def _made(found: Any, task: Task, path: str) -> object:
+    """Give the object itself, or what a class or function makes of the task."""
+    if not isinstance(found, type) and isinstance(found, Teacher):
+        return found
+    if not callable(found):
+        return found
+    try:
+        inspect.signature(found).bind(task)
+    except TypeError:
+        try:
+            inspect.signature(found).bind()
+        except TypeError as error:
+            raise InputError(f'teacher "{path}" must be callable with the task or with nothing ({error})') from error
+        return found()
+    return found(task)
+
+
+def checked(made: object, name: str) -> Teacher:
+    """Give a plugged-in object as a Teacher.
+
+    Raises:
+        InputError: it lacks a method.
+    """
+    missing = [each for each in _METHODS if not callable(getattr(made, each, None))]
+    if missing or not isinstance(made, Teacher):
+        raise InputError(
+            f'teacher "{name}" is no Teacher: it lacks the method {" and ".join(missing)}; add it, see '
+            "selfimprove.protocols.Teacher"
+        )
+    return made

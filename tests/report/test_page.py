@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from sample import SCRIPT, score, summary
+
+from selfimprove.errors import MissingDependencyError, RunFolderError
+from selfimprove.report.page import render_page, write_page
+from selfimprove.report.schema import Best, CostSummary, Difference
+
+
+def test_page_opens_with_the_sentence():
+    """The result's sentence is the page's only first heading."""
+    made = summary()
+    assert re.findall(r"<h1[^>]*>(.*?)</h1>", render_page(made), re.DOTALL) == [made.sentence.replace("'", "&#39;")]
+
+
+def test_what_a_model_wrote_is_escaped_everywhere():
+    """A script tag in any model text shows as text and never as a tag."""
+    page = render_page(summary(SCRIPT))
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;document.title") == 10
+
+
+def test_names_from_config_and_data_are_escaped():
+    """Task, student, arm and label names cannot open a tag either."""
+    made = summary()
+    rows = tuple(
+        row.model_copy(update={"arm": "<b>arm", "by_label": {"<i>label": {"<u>a": score(0.5), "<u>b": score(0.5)}}})
+        for row in made.rounds
+    )
+    page = render_page(made.model_copy(update={"task": "<s>task", "student": "<q>student", "rounds": rows}))
+    assert not re.search(r"<(b>arm|i>label|u>a|s>task|q>student)", page)
+    assert "&lt;b&gt;arm" in page
+    assert "&lt;i&gt;label" in page
+
+
+def test_page_asks_nothing_of_the_network():
+    """No attribute and no style names an address, and the page's policy forbids requests."""
+    page = render_page(summary())
+    assert not re.search(r"(?:src|href|action|data)\s*=\s*[\"'](?!#)|url\(|@import|<link|<iframe|<object", page)
+    assert "default-src 'none'" in page
+
+
+def test_same_summary_gives_the_same_bytes(tmp_path: Path):
+    """Nothing of the clock or of memory addresses is in the page."""
+    first, second = write_page(summary(), tmp_path / "a.html"), write_page(summary(), tmp_path / "b.html")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_every_round_arm_and_decision_is_shown():
+    """The table names each arm with its decision, difference and p-value."""
+    page = render_page(summary())
+    assert page.count('class="decision"') == 6
+    assert [page.count(f">{word}</span>") for word in ("promote", "hold", "roll back")] == [2, 3, 1]
+    for shown in ("+12.2", "[+7.7, +16.8]", "0.32", "Round 3"):
+        assert shown in page
+
+
+def test_the_test_split_shows_how_often_it_was_opened():
+    """A second look at the test split is said, since it weakens the claim."""
+    made = summary()
+    again = made.model_copy(update={"test": made.test.model_copy(update={"opened": 3})})
+    assert "opened once" in render_page(made)
+    assert "opened 3 times" in render_page(again)
+
+
+def test_campaign_without_rounds_still_has_a_page():
+    """An interrupted campaign shows what there is and no empty section."""
+    bare = summary(
+        rounds=(), baselines=(), test=None, lessons=(), failures=(), state="interrupted",
+        best=Best(path="", round=0, load=""), cost=CostSummary(usd=0),
+    )  # fmt: skip
+    page = render_page(bare)
+    assert re.findall(r'<section id="(\w+)"', page) == ["cost", "provenance"]
+
+
+def test_refused_answers_are_struck_out_beside_the_one_let_through():
+    """A lesson shows which answers gave the solution away."""
+    page = render_page(summary())
+    assert '<p class="said refused">The answer is 22.</p>' in page
+    assert "No answer was let through." in page
+
+
+def test_truncated_is_named_apart_from_wrong():
+    """No verdict reads as what happened, never as wrong."""
+    page = render_page(summary())
+    assert "cut off by the token limit" in page
+    assert "no answer found" in page
+
+
+def test_a_lone_surrogate_cannot_stop_the_page(tmp_path: Path):
+    """Text that is not encodable is replaced, not raised."""
+    broken = summary().model_copy(update={"sentence": "half \ud800 a character"})
+    assert "half ? a character" in write_page(broken, tmp_path / "index.html").read_text("utf-8")
+
+
+def test_unwritable_place_is_one_sentence(tmp_path: Path):
+    """A folder where the file should be is said, and nothing is left behind."""
+    (tmp_path / "index.html").mkdir()
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        write_page(summary(), tmp_path / "index.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_without_jinja_the_error_names_the_command(monkeypatch: pytest.MonkeyPatch):
+    """The optional package is asked for by its extra."""
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "selfimprove\[report\]"'):
+        render_page(summary())
+
+
+def test_negative_differences_have_a_real_minus():
+    """A loss is written with a minus sign, not a hyphen, and never as -0.0."""
+    made = summary()
+    lost = made.test.model_copy(
+        update={"best_minus_control": Difference(points=-0.04, interval=(-3.1, 3.0), p_value=0.51)}
+    )
+    page = render_page(made.model_copy(update={"test": lost}))
+    assert "[\N{MINUS SIGN}3.1, +3.0]" in page
+    assert "-0.0" not in page
