@@ -13,6 +13,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from selfimprove.students.transformers import TransformersStudent
 QUICK = bool(os.environ.get("QUICK"))
 MAX_TOKENS = 96
 TEMPERATURE = 0.8
+SHORTLY = " Answer with one short sentence."
+"""Without it the untuned model talks to the limit each time, and nothing is ragged."""
 
 
 def questions(count: int) -> list[str]:
@@ -30,13 +33,10 @@ def questions(count: int) -> list[str]:
     rng = random.Random(0)
     if (data / "gsm8k" / "train.jsonl").is_file():
         lines = (data / "gsm8k" / "train.jsonl").read_text(encoding="utf-8").splitlines()
-        return [json.loads(line)["question"] for line in rng.sample(lines, count)]
+        return [json.loads(line)["question"] + SHORTLY for line in rng.sample(lines, count)]
     what = ["apples", "pencils", "tickets", "coins"]
-    parts = [
-        [f"{rng.randrange(2, 99)} {rng.choice(what)}" for _ in range(rng.randrange(2, 12))]
-        for _ in range(count)
-    ]
-    return [f"Ann buys {', '.join(part)}. How many things does she have?" for part in parts]
+    parts = [[f"{rng.randrange(2, 99)} {rng.choice(what)}" for _ in range(rng.randrange(2, 12))] for _ in range(count)]
+    return [f"Ann buys {', '.join(part)}. How many things does she have?{SHORTLY}" for part in parts]
 
 
 def ours(student: TransformersStudent, asked: list[str]) -> int:
@@ -54,15 +54,11 @@ def plain(model: Any, tokenizer: Any, asked: list[str], batch: int) -> int:
     import torch
 
     chats = [[{"role": "user", "content": text}] for text in asked]
-    prompts = [
-        str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)) for chat in chats
-    ]
+    prompts = [str(tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)) for chat in chats]
     prompts.sort(key=lambda text: -len(tokenizer.encode(text)))
     useful, ends = 0, {tokenizer.eos_token_id}
     for start in range(0, len(prompts), batch):
-        given = tokenizer(
-            prompts[start : start + batch], return_tensors="pt", padding=True, add_special_tokens=False
-        )
+        given = tokenizer(prompts[start : start + batch], return_tensors="pt", padding=True, add_special_tokens=False)
         with torch.inference_mode():
             out = model.generate(
                 **given,
@@ -91,22 +87,22 @@ def measure(name: str) -> Iterator[tuple[str, float]]:
     asked = questions(192 if QUICK else 512)
     student = TransformersStudent(name)
     ours(student, asked[:4])  # loads the model and warms the kernels
-    yield "slot engine", rate(lambda: ours(student, asked))
+    yield "slot engine", rate(partial(ours, student, asked))
     for dtype in ("bfloat16", "float32"):
         model = AutoModelForCausalLM.from_pretrained(student.folder, dtype=getattr(torch, dtype)).eval()
         plain(model, student.tokenizer, asked[:4], 4)
         few = asked[: 2 if QUICK else 6]
         yield (
             f"one by one, {dtype}",
-            rate(lambda few=few, model=model: plain(model, student.tokenizer, few, 1)),
+            rate(partial(plain, model, student.tokenizer, few, 1)),
         )
         if dtype == "bfloat16":  # float32 is the slower one from a batch of 8 on
             for batch in (64, 128) if QUICK else (16, 32, 64, 128):
                 yield (
                     f"generate, {dtype}, batch {batch}",
-                    rate(lambda b=batch, model=model: plain(model, student.tokenizer, asked, b)),
+                    rate(partial(plain, model, student.tokenizer, asked, batch)),
                 )
-    yield "slot engine again", rate(lambda: ours(student, asked))
+    yield "slot engine again", rate(partial(ours, student, asked))
 
 
 def main() -> None:

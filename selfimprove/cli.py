@@ -128,7 +128,7 @@ def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None
     from selfimprove.tasks import load_task
 
     found = score_file(load_task(task, data_dir=data_dir), predictions, gold)
-    click.echo(json.dumps(found.to_dict(), indent=1) if as_json else found.to_text())
+    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else found.table())
 
 
 @cli.command()

@@ -42,7 +42,11 @@ def lines(config: Config) -> list[Line]:
     return [
         Line("baseline on dev", config.data.dev * (1 + bool(config.evaluate.shots)), 0),
         Line(f"mine, {rounds} round(s)", rounds * pool * (1 + config.mine.samples), 0),
-        Line(f"lessons, {rounds} round(s)", rounds * pool * (1 + 2 * lesson.turns * bool(lesson.questions)), rounds * teacher),
+        Line(
+            f"lessons, {rounds} round(s)",
+            rounds * pool * (1 + 2 * lesson.turns * bool(lesson.questions)),
+            rounds * teacher,
+        ),
         Line(f"evaluate on dev, {rounds} round(s)", rounds * len(arms) * config.data.dev, 0),
         Line("control", 0, control),
         Line("final on test", tested * config.data.test, 0),
@@ -66,7 +70,10 @@ def plan(config: Config, task: Task) -> str:
         usd = teacher * (prompt * price.input_usd + config.teacher.max_tokens * price.output_usd)
         rows.append(f"Teacher tokens: at most {teacher * (prompt + config.teacher.max_tokens):,}")
         cap = config.campaign.budget_usd
-        rows.append(f"Dollars: at most {usd:.2f}" + (f"; the budget stops it at {cap:.2f}" if cap is not None else "; no budget is set"))
+        rows.append(
+            f"Dollars: at most {usd:.2f}"
+            + (f"; the budget stops it at {cap:.2f}" if cap is not None else "; no budget is set")
+        )
     else:
         rows.append("Dollars: 0, this teacher makes no paid calls")
     rows.append(f"Disk: about {_disk_bytes(config, student) / 1e6:,.0f} MB")

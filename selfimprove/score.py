@@ -146,7 +146,8 @@ def _matched(
     ordered = not any(prediction.identity or prediction.question for prediction in predictions)
     if ordered and len(predictions) != len(problems):
         raise InputError(
-            f'{path} has {len(predictions)} rows without an id, {said} has {len(problems)} problems; give each row an "id"'
+            f"{path} has {len(predictions)} rows without an id, {said} has {len(problems)} problems; "
+            'give each row an "id"'
         )
     found: dict[str, Prediction] = {}
     unknown: list[Prediction] = []

@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "gsm8k").mkdir()
     (tmp_path / "strategyqa").mkdir()
     for split, count in (("train", 8), ("test", 4)):
-        rows = [{"question": f"{split} {n}?", "answer": f"a\n" * (n + 1) + f"#### {n}"} for n in range(count)]
+        rows = [{"question": f"{split} {n}?", "answer": "a\n" * (n + 1) + f"#### {n}"} for n in range(count)]
         (tmp_path / "gsm8k" / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
         questions = [
             {
@@ -107,7 +107,7 @@ def test_harness_samples(gsm8k: Task, tmp_path: Path):
         {
             "doc_id": n,
             "doc": {"question": f"test {n}?", "answer": f"#### {n}"},
-            "resps": [[f"#### {n if n else 9}"]],
+            "resps": [[f"#### {n or 9}"]],
             "filtered_resps": [str(n)],
             "filter": name,
         }

@@ -16,12 +16,8 @@ _LEADING = re.compile(
     r"(?:\(([A-Ja-j])\)|([A-J])(?=[).:,;\]*_]|$|\n|\s{0,2}[-–—(/&|]|\s(?:because|since|as|and|or|is|for)\b)"  # noqa: RUF001
     r"|([B-HJ])(?=\s)|([a-j])(?=\)|\.?$))"
 )
-_OPENING = re.compile(
-    r"[*_]{0,3}(?:\(([A-J])\)|([A-J])(?=[).:*_]|$)|([a-j])(?=\)|$))"
-)  # of a line without a mark
-_SEVERAL = re.compile(
-    r"[)*_\]]{0,3}\s{0,2}(?:,|/|&|\||\band\b|\bor\b)\s{0,2}(?:(?:and|or)\s)?[*_]{0,2}\(?([A-J])\b"
-)
+_OPENING = re.compile(r"[*_]{0,3}(?:\(([A-J])\)|([A-J])(?=[).:*_]|$)|([a-j])(?=\)|$))")  # of a line without a mark
+_SEVERAL = re.compile(r"[)*_\]]{0,3}\s{0,2}(?:,|/|&|\||\band\b|\bor\b)\s{0,2}(?:(?:and|or)\s)?[*_]{0,2}\(?([A-J])\b")
 _CAPITAL = re.compile(r"\b([A-J])\b")
 _IN_BRACKETS = re.compile(r"\(([A-J])\)")
 
@@ -29,9 +25,9 @@ _IN_BRACKETS = re.compile(r"\(([A-J])\)")
 def read(text: str) -> Parsed:
     """Find the option a completion settles on.
 
-    Strictly only "Answer: B". Leniently a letter in the last mark (see `marks.concluded`), at the start of the text, at the
-    start of its last line, or the only one in brackets; else the mark's text or a one-line text, which `compare`
-    looks for among the options. Several letters to choose from give no answer.
+    Strictly only "Answer: B". Leniently a letter in the last mark (see `marks.concluded`), at the start of the
+    text, at the start of its last line, or the only one in brackets; else the mark's text or a one-line text,
+    which `compare` looks for among the options. Several letters to choose from give no answer.
 
     >>> read("The answer is (C), since it is cold.").answer
     'C'

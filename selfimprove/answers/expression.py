@@ -1,8 +1,8 @@
 r"""Mathematical expressions: found in `\boxed{...}`, compared by math-verify in a process that can be killed.
 
 Equal writing needs no algebra, so most comparisons cost microseconds. The rest goes to math-verify
-(Kydlíček 2025, github.com/huggingface/Math-Verify), in a child process with a deadline: symbolic algebra on model text can
-run for hours. Too slow is `timeout`, which is no verdict.
+(Kydlíček 2025, github.com/huggingface/Math-Verify), in a child process with a deadline: symbolic algebra
+on model text can run for hours. Too slow is `timeout`, which is no verdict.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TIMEOUT_S = 5.0
 _LONGEST = 1_000  # characters; an answer longer than this is no final answer
 _INLINE = re.compile(r"\$([^$\n]{1,300})\$|\\\(([^\n]{1,300}?)\\\)")
 _WORDS_ONLY = re.compile(r"\(?[A-Za-z][A-Za-z .,'()-]*\)?")
-_SPACING = re.compile(r"\\[,;:!> ]|\\left(?![a-z])|\\right(?![a-z])|[\s~]|\\(?=[$%])")
+_SPACING = re.compile(r"(?<!\\)\\[,;:!> ]|\\left(?![a-z])|\\right(?![a-z])|[\s~]|\\(?=[$%])")
 
 
 def read(text: str) -> Parsed:

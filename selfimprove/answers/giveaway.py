@@ -1,16 +1,17 @@
 """Does the answer to a clarifying question answer the original question?
 
-A sentence that does is not let through to the student. The rules, in words (a refused answer costs one more call, a missed
-one spoils a lesson, so doubt refuses):
+Such an answer is not let through to the student. A refused answer costs one more call, a missed one spoils a lesson, so
+doubt refuses. The rules:
 
 1. The clarifying question *is* the original one up to wording, and the reply decides it.
 2. The clarifying question guesses the reference ("Is it 66?") and the reply confirms it.
-3. The reply concludes: "the answer is", or "so", "therefore", "which means" before a decision, before the reference, or before
-   words of the original question that the clarifying question does not hold.
-4. The reference stands in the reply and neither in the problem nor in the clarifying question. A number inside a fact about
-   units ("a week has 7 days") does not count. A bare yes or no is never a reference of this kind.
+3. The reply concludes: "the answer is"; or "so", "therefore", "which means" before a decision, before the reference, or
+   before words of the original question that the clarifying question does not hold.
+4. The reference stands in the reply and neither in the problem nor in the clarifying question; a number that the
+   problem holds counts where it is worked out ("= 4"). Operands ("12 * 5") and facts about units ("a week has 7 days")
+   do not count, and neither does a bare yes or no.
 5. Yes/no questions: the reply says again what the original asks, or opens with yes or no where the clarifying question
-   asked "what", "when", "how".
+   asked "what", "when" or "how".
 """
 
 from __future__ import annotations
@@ -26,10 +27,14 @@ from selfimprove.protocols import Task
 from selfimprove.records import Problem
 
 _STOP: Final = frozenset(
-    "a an the of in on at to for from by with about over than then and or but as is are was were be been being am do "
-    "does did done has have had can could will would shall should may might must it its he she they them him her his "
-    "their this that these those there here what which who whom whose when where why how many much long if so not no "
-    "yes n't s t any some all each every ever also just only i you we my your our me us into out up down more most".split()
+    re.findall(
+        r"\S+",
+        "a an the of in on at to for from by with about over than then and or but as is are was were be been "
+        "being am do does did done has have had can could will would shall should may might must it its he "
+        "she they them him her his their this that these those there here what which who whom whose when "
+        "where why how many much long if so not no yes n't s t any some all each every ever also just only i "
+        "you we my your our me us into out up down more most",
+    )
 )
 _WORD: Final = re.compile(r"[^\W_]+(?:\.[0-9]+)?")
 _ENDINGS: Final = ("ings", "ing", "edly", "ed", "ers", "er", "es", "s", "e", "y")
@@ -51,27 +56,34 @@ _DECISION: Final = re.compile(r"\b(?:yes|no|true|false|impossible|possible|corre
 _OPENS: Final = re.compile(r"^\W*(?:yes|no|true|false|correct|right|exactly|indeed)\b", re.IGNORECASE)
 _CONFIRMS: Final = re.compile(r"^\W*(?:yes|true|correct|right|exactly|indeed|that is|that's|it is)\b", re.IGNORECASE)
 _OPEN_QUESTION: Final = re.compile(r"^\W*(?:what|when|where|which|who|whom|whose|why|how)\b", re.IGNORECASE)
+_ASKS: Final = re.compile(r"\b(?:how|what|which|who|whose|where|when)\b", re.IGNORECASE)
+_OPERAND: Final = re.compile(
+    r"[$€£]?[0-9][0-9,.]*%?(?=\s*[-+*/×x÷^]\s*[$€£(]?[0-9(])|(?<=[-+*/×÷^x])\s*[$€£]?[0-9][0-9,.]*%?(?=[^=.]*=)"  # noqa: RUF001
+)
+_RESULT: Final = re.compile(r"=\s*([$€£]?-?[0-9][0-9,.]*)(?!\s*[-+*/×x÷^]\s*[0-9])")  # noqa: RUF001
 _UNITS: Final = (
     r"(?:(?:milli|centi|kilo)?(?:met(?:re|er)|gram|lit(?:re|er))|second|minute|hour|day|week|fortnight|month|year|decade|"
     r"centur(?:y|ie)|dozen|score|cent|penn(?:y|ie)|nickel|dime|quarter|dollar|inch|foot|feet|yard|mile|ounce|pound|ton|pint|"
     r"quart|gallon|cup|degree|side|corner|pair)(?:e?s)?"
 )
-_UNIT_FACT: Final = re.compile(rf"\b{_UNITS}\b.*\b{_UNITS}\b", re.IGNORECASE)
+_ONE: Final = rf"(?:(?:half|quarter\s+of)\s+)?(?:an?|one|1|each|every)\s+{_UNITS}"
+_SOME: Final = rf"(?:exactly\s+)?[0-9][0-9,.]*\s+{_UNITS}"
+_UNIT_FACT: Final = re.compile(
+    rf"^\W*(?:(?:there\s+are\s+)?{_SOME}\s+(?:in|to|per|make|are|=)\s+{_ONE}"
+    rf"|{_ONE}\s+(?:has|is|equals|contains|makes|lasts|=)\s+{_SOME})\W*$",
+    re.IGNORECASE,
+)
 _SAME_ASKED: Final = 0.75
 _SAME_ORIGINAL: Final = 0.6
 _SAID_AGAIN: Final = 0.75
 _ABOUT: Final = 2
-_SMALL: Final = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split(),
-        range(21),
-        strict=True,
-    )
+_UNDER_TWENTY: Final = (
+    "zero one two three four five six seven eight nine ten eleven twelve "
+    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 )
-_TENS: Final = dict(
-    zip("twenty thirty forty fifty sixty seventy eighty ninety".split(), range(20, 100, 10), strict=True)
-)
+_SMALL: Final = {word: value for value, word in enumerate(re.findall(r"\S+", _UNDER_TWENTY))}
+_TENTHS: Final = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_TENS: Final = {word: 10 * value for value, word in enumerate(_TENTHS, 2)}
 
 
 def gives_away(answer: str, problem: Problem, question: str, task: Task) -> bool:
@@ -83,22 +95,18 @@ def gives_away(answer: str, problem: Problem, question: str, task: Task) -> bool
         question: the clarifying question; may be empty.
         task: reads a final answer in its strict form.
     """
-    reply = _LABEL.sub("", answer).strip()
-    if not reply:
-        return False
-    if _ANSWER_IS.search(reply) or (task.parse(reply).strict is not None):
-        return True
+    said = _LABEL.sub("", answer).strip()
+    reply = _OPERAND.sub(" ", said)
     decides = yes_no.canonical(problem.answer) is not None
-    if _restates(question, problem) and _decides(reply, problem, decides=decides):
-        return True
-    if _holds(question, problem) and _CONFIRMS.search(reply):
-        return True
-    if any(_concludes(part, problem, question, decides=decides) for part in _SENTENCE.split(reply)):
-        return True
-    if decides:
-        return _says_again(reply, problem) or bool(_OPEN_QUESTION.search(question) and _OPENS.search(reply))
-    known = _holds(f"{problem.context} {problem.question} {question}", problem)
-    return not known and any(_holds(part, problem) and not _is_unit_fact(part) for part in _SENTENCE.split(reply))
+    return bool(said) and bool(
+        _ANSWER_IS.search(said)
+        or task.parse(said).strict is not None
+        or (_restates(question, problem) and _decides(reply, problem, decides=decides))
+        or (_holds(question, problem) and _CONFIRMS.search(reply))
+        or any(_concludes(part, problem, question, decides=decides) for part in _SENTENCE.split(reply))
+        or (_says_again(reply, problem) if decides else _tells(reply, problem, question))
+        or (decides and _OPEN_QUESTION.search(question) and _OPENS.search(reply))
+    )
 
 
 def content_words(text: str) -> list[str]:
@@ -117,32 +125,37 @@ def _stem(word: str) -> str:
     return word
 
 
-def _asked(problem: Problem) -> frozenset[str]:
-    """Give the words of the sentence that asks: the last of the question."""
+def _asked(problem: Problem) -> list[frozenset[str]]:
+    """Give the words of the sentence that asks (the last of the question), and of its part from "how many" on."""
     parts = [part for part in _SENTENCE.split(problem.question.strip()) if content_words(part)]
-    return frozenset(content_words(parts[-1])) if parts else frozenset()
+    if not parts:
+        return []
+    last = list(_ASKS.finditer(parts[-1]))
+    asked = [parts[-1], parts[-1][last[-1].start() :]] if last else parts[-1:]
+    return [frozenset(content_words(part)) for part in asked]
 
 
 def _restates(question: str, problem: Problem) -> bool:
-    asked, original = frozenset(content_words(question)), _asked(problem)
-    if not asked or not original or any(word.isdecimal() for word in original - asked):
-        return False
-    common = len(asked & original)
-    return common / len(asked) >= _SAME_ASKED and common / len(original) >= _SAME_ORIGINAL
+    asked = frozenset(content_words(question))
+    return any(
+        len(asked & original) >= max(1, _SAME_ASKED * len(asked), _SAME_ORIGINAL * len(original))
+        and not any(word.isdecimal() for word in original - asked)
+        for original in _asked(problem)
+    )
 
 
 def _decides(reply: str, problem: Problem, *, decides: bool) -> bool:
     """Say whether a reply to the original question answers it, rightly or not."""
     if decides:
         return bool(_DECISION.search(reply)) or _says_again(reply, problem)
-    return _holds(reply, problem) or number.quantity(reply) is not None
+    return _holds(reply, problem)
 
 
 def _says_again(reply: str, problem: Problem) -> bool:
-    original = _asked(problem)
     return any(
         len(original & frozenset(content_words(part))) >= max(_ABOUT, _SAID_AGAIN * len(original))
         for part in _SENTENCE.split(reply)
+        for original in _asked(problem)[:1]
     )
 
 
@@ -196,5 +209,11 @@ def _numbers(text: str) -> Iterator[Fraction]:
             yield Fraction(_SMALL[word])
 
 
-def _is_unit_fact(sentence: str) -> bool:
-    return _UNIT_FACT.search(sentence) is not None and "=" not in sentence
+def _tells(reply: str, problem: Problem, question: str) -> bool:
+    """Say whether a reply tells the reference, and not only repeats what was known before (rule 4)."""
+    known = _holds(f"{problem.context} {problem.question} {question}", problem)
+    if number.quantity(problem.answer) is None or problem.choices:
+        return not known and _holds(reply, problem)
+    parts = [part for part in _SENTENCE.split(reply) if not _UNIT_FACT.search(part)]
+    worked_out = [end for part in parts for end in _RESULT.findall(part)]
+    return any(_holds(part, problem) for part in (worked_out if known else parts))

@@ -1,7 +1,7 @@
 """GSM8K's answers, read as EleutherAI's lm-evaluation-harness reads them (its `gsm8k.yaml`, version 3).
 
-The strict reading is its `strict-match`: the first `#### N`. The lenient one is the strict one where it is found, else its
-`flexible-extract`: the last number. Numbers are then compared by value (`number.compare`), so "18.", "$18" and
+The strict reading is its `strict-match`: the first `#### N`. The lenient one is the strict one where it is found, else
+its `flexible-extract`: the last number. Numbers are then compared by value (`number.compare`), so "18.", "$18" and
 "18.00" are 18, where the harness compares strings after taking out what `plain` takes out.
 """
 
@@ -19,9 +19,9 @@ _LINE = re.compile(r"^[ \t]*####[^\n]*$", re.MULTILINE)
 
 
 def read(text: str) -> Parsed:
-    """Find the final number, strictly and leniently.
+    r"""Find the final number, strictly and leniently.
 
-    >>> read("She sold 48 + 24 = 72 clips.\\n#### 72").strict
+    >>> read("She sold 48 + 24 = 72 clips.\n#### 72").strict
     '72'
     """
     strict = _number(harness_strict(text))

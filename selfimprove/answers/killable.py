@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import queue
@@ -100,10 +101,8 @@ class Killable:
         child.kill()
         child.wait()
         if child.stdin is not None and not child.stdin.closed:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # what was left to write has no reader any more
                 child.stdin.close()
-            except BrokenPipeError:
-                pass  # what was left to write has no reader any more
 
 
 def _forward(source: IO[str] | None, replies: queue.Queue[str | None]) -> None:
@@ -115,9 +114,7 @@ def _forward(source: IO[str] | None, replies: queue.Queue[str | None]) -> None:
 
 
 def _spawn() -> subprocess.Popen[str]:
-    root = str(
-        Path(__file__).resolve().parents[2]
-    )  # the package may run from a checkout that is not installed
+    root = str(Path(__file__).resolve().parents[2])  # the package may run from a checkout that is not installed
     known = os.environ.get("PYTHONPATH")
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "selfimprove.answers.worker"],

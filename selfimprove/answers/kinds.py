@@ -116,8 +116,4 @@ def guess(references: Sequence[str], *, choices: bool) -> KindName:
 def _is_number(reference: str) -> bool:
     """True when the text is a number and perhaps a unit, not a formula or a sentence with a number in it."""
     words = re.findall(r"[^\W\d]{2,}", reference)
-    return (
-        number.canonical(reference) is not None
-        and len(words) <= _UNIT_WORDS
-        and not _VARIABLE.search(reference)
-    )
+    return number.canonical(reference) is not None and len(words) <= _UNIT_WORDS and not _VARIABLE.search(reference)

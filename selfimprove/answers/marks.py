@@ -10,7 +10,7 @@ import re
 _BRACE = re.compile(r"\\f?boxed\s?\{|\\[{}\\]|[{}]")
 _HASHES = re.compile(r"####[ \t]{0,3}([^\n]*)")
 _SAID = re.compile(
-    r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?(?:is|was|:|=)[*_:]{0,3}",
+    r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|=)[*_:]{0,3}",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
@@ -44,9 +44,9 @@ def _boxes(text: str) -> list[tuple[int, str]]:
 
 
 def labelled(text: str) -> str | None:
-    """Give what the last line of the form "Answer: ..." holds, without markup and final period.
+    r"""Give what the last line of the form "Answer: ..." holds, without markup and final period.
 
-    >>> labelled("It is hot.\\n**Answer:** yes.")
+    >>> labelled("It is hot.\n**Answer:** yes.")
     'yes'
     """
     found = [tidy(line.group(1)) for line in _LABEL.finditer(text)]

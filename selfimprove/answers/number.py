@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001, RUF002 - these are the signs that people write
 r"""Numbers: found in running text, read with their units, compared as exact rationals.
 
 What is read: `1,234.50`, `$18`, `-5` with any minus sign, `1/2`, `1 1/2`, `\frac{1}{2}`, `½`, `50%`,
@@ -25,10 +26,29 @@ _SCALES = {
     "thousand": Fraction(1000),
 }
 _SCALES |= {"million": Fraction(10**6), "billion": Fraction(10**9), "trillion": Fraction(10**12)}
-_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
-)
-_WORDS += "sixteen seventeen eighteen nineteen twenty".split()
+_WORDS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+]
 _MOST_DIGITS = 400  # of a number and of an exponent's worth of zeros: hostile text must not fill the memory
 
 _PLAIN = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
@@ -41,7 +61,9 @@ _TOKEN = re.compile(
     | (?P<whole>[0-9]{{1,9}})(?:[ ]|[ ]and[ ]|-)(?P<part>[0-9]{{1,9}})/(?P<parts>[0-9]{{1,9}})(?![0-9/])
     | (?P<top>{_PLAIN})[ ]?/[ ]?(?P<bottom>{_PLAIN})
     | (?P<plain>{_PLAIN})
-      (?: [eE](?P<e>[+-]?[0-9]{{1,3}})(?!\w) | [ ]?[x×*·][ ]?10\^\{{?(?P<ten>-?[0-9]{{1,3}})\}}? | (?![0-9.,]*[eE][+-]?[0-9]) )
+      (?: [eE](?P<e>[+-]?[0-9]{{1,3}})(?!\w)
+        | [ ]?[x×*·][ ]?10\^\{{?(?P<ten>-?[0-9]{{1,3}})\}}?
+        | (?![0-9.,]*[eE][+-]?[0-9]) )
     )
     (?:[ ]?(?P<unit>%|(?:percent|hundred|thousand|million|billion|trillion)\b))?
     """,
@@ -132,7 +154,7 @@ def clean(text: str) -> str:
     text = re.sub(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s?\{([^{}]{0,60})\}", r" \1 ", text)
     text = re.sub(r"(?<=[0-9])(?=[¼-¾⅐-⅞])", " ", text)
     text = unicodedata.normalize("NFKC", text).replace("⁄", "/")
-    text = re.sub(r"[−‒–﹣]", "-", text)  # noqa: RUF001 - these are the signs that people write
+    text = re.sub(r"[−‒–﹣]", "-", text)
     text = re.sub(r"- (?=[0-9]{1,9}/)", "-", text)
     return re.sub(r"\b(?:minus|negative) (?=[$]?[0-9.])", "-", text, flags=re.IGNORECASE)
 
@@ -159,9 +181,7 @@ def _value(token: re.Match[str]) -> Quantity | None:
         value = _decimal(at["plain"]) * Fraction(10) ** power if abs(power) <= _MOST_DIGITS else None
     if value is None:
         return None
-    return Quantity(
-        -value if at["sign"] or at["inner"] else value, _SCALES.get(at["unit"] or "", Fraction(1))
-    )
+    return Quantity(-value if at["sign"] or at["inner"] else value, _SCALES.get(at["unit"] or "", Fraction(1)))
 
 
 def _decimal(digits: str) -> Fraction:

@@ -17,7 +17,7 @@ _AFTER_LABEL = re.compile(
 
 
 def read(text: str, *, multiline: bool = False) -> Parsed:
-    """Find the answer of a completion as text.
+    r"""Find the answer of a completion as text.
 
     Strictly what stands after "Answer:", to the end of the line. Leniently the last mark (see `marks.concluded`), else
     the last line.
@@ -26,7 +26,7 @@ def read(text: str, *, multiline: bool = False) -> Parsed:
         text: the completion.
         multiline: an answer goes on to the end of the text (grids, code).
 
-    >>> read("It lies in France.\\nAnswer: Paris.").strict
+    >>> read("It lies in France.\nAnswer: Paris.").strict
     'Paris'
     """
     if multiline:

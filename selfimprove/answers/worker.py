@@ -48,9 +48,7 @@ def _answer(call: Mapping[str, object], nowhere: TextIO) -> dict[str, object]:
     arguments = call["args"]
     faulthandler.dump_traceback_later(float(str(call["timeout_s"])) + _GRACE_S, exit=True, file=nowhere)
     try:
-        value = getattr(importlib.import_module(module), function)(
-            *(arguments if isinstance(arguments, list) else [])
-        )
+        value = getattr(importlib.import_module(module), function)(*(arguments if isinstance(arguments, list) else []))
     except Exception as error:  # noqa: BLE001 - whatever a library raises on model text is reported to the parent
         return {"error": f"{type(error).__name__}: {error}"[:500]}
     finally:

@@ -10,13 +10,13 @@ from selfimprove.records import Parsed, Verdict
 _MEANS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
 _WORD = re.compile(r"\b(yes|no|true|false)\b", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:not|n't|neither|cannot)\b|n't\b", re.IGNORECASE)
-_HEDGED = re.compile(
-    r"\b(?:yes|no|true|false)\b\W{0,3}(?:and|or|/|nor)\W{0,3}\b(?:yes|no|true|false)\b", re.IGNORECASE
-)
+_HEDGED = re.compile(r"\b(?:yes|no|true|false)\b\W{0,3}(?:and|or|/|nor)\W{0,3}\b(?:yes|no|true|false)\b", re.IGNORECASE)
 # at the start of a sentence or after "so"; "no" before a noun ("No one knows") is no answer
 _DECIDES = re.compile(
     r"(?:^|[.!?:;\n]|\b(?:so|thus|therefore|hence|answer),?)[\s*_\"'(]{0,6}"
-    r"(?:(yes|true|false)\b|(no)\b(?=\s{0,3}(?:[.,;:!)*\"'_—-]|$|\n)|\s(?:it|he|she|they|there|we|you|the|this|that|because)\b))",
+    r"(?:(yes|true|false)\b"
+    r"|(no)\b(?=\s{0,3}(?:[.,;:!)*\"'_—-]|$|\n)|\s(?:it|he|she|they|there|we|you|the|this|that|because)\b))"
+    r"|\b(?:statement|claim|it|this|that)\sis\s(true|false)(?=\s?(?:[.!]|$))",
     re.IGNORECASE,
 )
 
@@ -39,7 +39,7 @@ def read(text: str) -> Parsed:
         return Parsed(answer=_decided(span))
     if _HEDGED.search(text):
         return Parsed()
-    found = [a or b for a, b in _DECIDES.findall(text)]
+    found = [next(filter(None, groups)) for groups in _DECIDES.findall(text)]
     return Parsed(answer=_MEANS[found[-1].casefold()] if found else canonical(text))
 
 

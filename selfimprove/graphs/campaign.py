@@ -61,7 +61,8 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
         progress.current().round(round_, crew.config.campaign.rounds)
         with crew.ledger.span(round_folder(round_)):
             one_round.invoke(
-                {"round": round_, "best": state["best"], "cohorts": [], "lessons": "", "taught": 0}, {"max_concurrency": 2}
+                {"round": round_, "best": state["best"], "cohorts": [], "lessons": "", "taught": 0},
+                {"max_concurrency": 2},
             )
         made = crew.folder.record(f"{round_folder(round_)}/decision.json", RoundDecision)
         return {"round": round_, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}

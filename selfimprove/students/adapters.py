@@ -82,7 +82,7 @@ def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:
     """Add a LoRA to the weights in place; returns the originals by module name.
 
     The sum is taken in float32 and rounded once. None,
-    with nothing changed, when a target is no linear layer.
+    with nothing changed, when a target is no linear layer, or one tied to the embeddings.
 
     Raises:
         InputError: a target is missing from the model or has another shape.
@@ -95,7 +95,8 @@ def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:
             modules[name] = model.get_submodule(name)
         except AttributeError:
             raise InputError(f"the adapter {path} is for another model: this one has no {name}") from None
-        if not isinstance(modules[name], torch.nn.Linear):
+        tied = modules[name].weight is model.get_input_embeddings().weight
+        if tied or not isinstance(modules[name], torch.nn.Linear):
             return None
         needed, found = (b.shape[0], a.shape[1]), tuple(modules[name].weight.shape)
         if needed != found:

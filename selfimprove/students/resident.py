@@ -11,7 +11,7 @@ from typing import Any
 
 from selfimprove.errors import InputError
 from selfimprove.students import adapters
-from selfimprove.students.fetch import fetch
+from selfimprove.students.fetch import fetch, no_bars
 
 _CPU_SLOTS = 128
 _CUDA_SLOTS = 512
@@ -88,10 +88,10 @@ class Resident:
         import torch
         from transformers import AutoModelForCausalLM
 
+        how = {"use_safetensors": True, "trust_remote_code": False}
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                self.folder, dtype=getattr(torch, self.dtype), use_safetensors=True, trust_remote_code=False
-            )
+            with no_bars():
+                model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=getattr(torch, self.dtype), **how)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{self.folder} cannot be loaded: {str(error).splitlines()[0]}") from error
         return model.to(self.device).eval()

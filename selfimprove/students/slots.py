@@ -113,10 +113,11 @@ def _room(like: Any, slots: int, capacity: int) -> Any:
 
 def fits(model: Any) -> bool:
     """Say whether a model's cache is plain keys and values, so that slots can stand in for it."""
-    layers = DynamicCache(config=model.config).layers
+    config = model.config.get_text_config()
+    layers = DynamicCache(config=config).layers
     plain = all(type(layer) in {DynamicLayer, DynamicSlidingWindowLayer} for layer in layers)
-    chunked = "chunked_attention" in (getattr(model.config, "layer_types", None) or ())
-    written = len(layers) == model.config.num_hidden_layers
+    chunked = "chunked_attention" in (getattr(config, "layer_types", None) or ())
+    written = len(layers) == config.num_hidden_layers
     return bool(layers) and plain and written and not chunked and model.config._attn_implementation in _MASKED  # noqa: SLF001
 
 
@@ -137,12 +138,13 @@ class SlotMemory:
         attention.install(model)
         self.model, self.slots = model, slots
         self.book = _Book(slots)
-        count = len(DynamicCache(config=model.config).layers)
+        config = model.config.get_text_config()
+        count = len(DynamicCache(config=config).layers)
         self.cache = Cache(layers=[SlotLayer(self.book) for _ in range(count)])
         self.lengths: list[int] = []
         self.prefix: list[int] = []
-        kinds = set(getattr(model.config, "layer_types", None) or ())
-        self.window = getattr(model.config, "sliding_window", None)
+        kinds = set(getattr(config, "layer_types", None) or ())
+        self.window = getattr(config, "sliding_window", None)
         if kinds == {"full_attention"}:
             self.window = None
         self.mixed = "full_attention" in kinds and "sliding_attention" in kinds

@@ -139,10 +139,15 @@ class TransformersStudent:
 
 def check_template(tokenizer: Any, folder: Path) -> None:
     """Refuse a tokenizer whose chat template is missing or does not lead up to the reply."""
+    from jinja2 import TemplateError
+
     from selfimprove.render import prompt_text
 
     asked = [{"role": "user", "content": "question"}]
-    bare = prompt_text(tokenizer, (Message(role="user", content="question"),))
+    try:
+        bare = prompt_text(tokenizer, (Message(role="user", content="question"),))
+    except TemplateError as error:
+        raise InputError(f"the chat template in {folder} is broken: {error}") from error
     if bare != tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=False):
         return
     # Some templates (Mistral's) need no generation prompt: the reply follows the question at once.

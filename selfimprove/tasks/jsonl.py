@@ -94,7 +94,8 @@ class JsonlTask:
         Raises:
             InputError: a field is missing, or the reference answer cannot be read.
         """
-        advice = f'each line needs "{self.question_field}" and "{self.answer_field}"; add it, or name the field that holds it with '
+        both = f'"{self.question_field}" and "{self.answer_field}"'
+        advice = f"each line needs {both}; add it, or name the field that holds it with "
         question = row.text(self.question_field, f'{advice}question_field = "..."')
         choices = options(row, self.choices_field) if self._kind.name == "choice" else ()
         if choices:
@@ -156,9 +157,7 @@ class JsonlTask:
     def _splits(self) -> Splits:
         pools: dict[Split, list[Problem]] = {"train": [], "dev": [], "test": []}
         for split, rows in self._rows.items():
-            problems = [self.problem(row) for row in rows]
-            _refuse_contradictions(self._kind, rows, problems)
-            for problem in problems:
+            for problem in _once(self._kind, rows, [self.problem(row) for row in rows]):
                 pools[self._cut(problem) if split == "train" else split].append(problem)
         divided = divide(pools, name=self.name, dev_size=0, sizes=self.sizes)
         for split, problems_of in pools.items():
@@ -191,8 +190,8 @@ def _said(row: Row, name: str, advice: str) -> str:
     )
 
 
-def _refuse_contradictions(answers: Kind, rows: list[Row], problems: list[Problem]) -> None:
-    """Refuse the same question with two different reference answers."""
+def _once(answers: Kind, rows: list[Row], problems: list[Problem]) -> list[Problem]:
+    """Keep each question once; refuse one with two different reference answers."""
     first: dict[str, tuple[Row, Problem]] = {}
     for row, problem in zip(rows, problems, strict=True):
         known_row, known = first.setdefault(same_question(problem), (row, problem))
@@ -201,3 +200,4 @@ def _refuse_contradictions(answers: Kind, rows: list[Row], problems: list[Proble
                 f"{row.where}: the question of {known_row.where.rpartition(', ')[2]} again, with the answer "
                 f"{problem.answer!r:.40} instead of {known.answer!r:.40}; keep the right one"
             )
+    return [problem for _, problem in first.values()]

@@ -38,9 +38,10 @@ def load_task(
     """Give the task that a name, a file or an import path means; a task is given back.
 
     Args:
-        spec: `gsm8k`, `strategyqa`, `mmlu`, `math`, `arithmetic`, `reasoning_gym:NAME`, a path that ends in `.jsonl`, or
-            `package.module:Name`.
-        data_dir: folder with local copies of the named data sets; None: the environment's `SELFIMPROVE_DATA`, else the hub.
+        spec: `gsm8k`, `strategyqa`, `mmlu`, `math`, `arithmetic`, `reasoning_gym:NAME`, a path that ends in `.jsonl`,
+            or `package.module:Name`.
+        data_dir: folder with local copies of the named data sets; None: the environment's `SELFIMPROVE_DATA`, else the
+            hub.
         options: the task's own settings.
         sizes: the most problems to use of a split; procedural tasks draw that many.
 

@@ -14,7 +14,7 @@ from selfimprove.answers.killable import WorkerError, shared
 from selfimprove.answers.kinds import guess, labelled_conclusion
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Parsed, Problem, Split, Verdict, digest
-from selfimprove.tasks.cuts import SPLITS, checked_sizes, same_question
+from selfimprove.tasks.cuts import SPLITS, checked_sizes, squeezed
 
 _BUCKETS: Mapping[Split, range] = {"test": range(20), "dev": range(20, 40), "train": range(40, 100)}
 _DRAWS_PER_PROBLEM = 40  # a small question space is used up before that
@@ -66,8 +66,12 @@ class ReasoningGym:
         return number.read(text_) if self._numeric else text.read(text_, multiline=self._multiline)
 
     def compare(self, answer: str, problem: Problem) -> Verdict:
-        """Compare with the generator's own scorer: its full score is correct, everything less is wrong."""
-        if answer == problem.answer:
+        """Compare with the generator's own scorer: its full score is correct, everything less is wrong.
+
+        The reference answer, or the same number written otherwise, needs no scorer.
+        """
+        same_number = self._numeric and number.compare(answer, problem.answer) is Verdict.CORRECT
+        if answer == problem.answer or same_number:
             return Verdict.CORRECT
         index = self._index(problem)
         if index is None:
@@ -160,7 +164,7 @@ def score(dataset: str, seed: int, config: str, index: int, answer: str) -> floa
 
 
 def _item(dataset: str, seed: int, config: str, index: int) -> Mapping[str, Any]:
-    """Draw the item at an index of the endless stream that a seed begins; each item's seed is the first plus its index."""
+    """Draw the item at an index of a seed's endless stream; each item's own seed is that seed plus its index."""
     item: Mapping[str, Any] = _generator(dataset, seed + index // _CHUNK * _CHUNK, config)[index % _CHUNK]
     return item
 
@@ -180,7 +184,7 @@ def _problem(dataset: str, item: Mapping[str, Any]) -> Problem | None:
     levels = difficulty.items() if isinstance(difficulty, Mapping) else ()
     labels = {"dataset": dataset} | {name: str(level) for name, level in levels if isinstance(level, int | str)}
     made = Problem.of(item["question"].strip(), str(item["answer"]), labels=labels)
-    return made.model_copy(update={"canonical": same_question(made)})
+    return made.model_copy(update={"canonical": squeezed(made.question)})
 
 
 def _check(dataset: str, config: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from selfimprove.errors import InputError
 from selfimprove.records import Completion, Request
 from selfimprove.teachers.faults import redacted
-from selfimprove.teachers.prices import Price, is_here, listed_price, unknown_price
+from selfimprove.teachers.prices import HERE, Price, is_here, quiet_litellm, unknown_price
 
 _MARGIN: Final = 1.2
 _TEMPLATE_TOKENS: Final = 32
@@ -24,20 +24,6 @@ _OURS: Final = frozenset(
     | {"num_retries", "max_retries", "caching", "cache", "fallbacks", "timeout", "request_timeout"}
     | {"api_key", "api_base", "base_url"}
 )
-
-
-def quiet_litellm() -> Any:
-    """Import LiteLLM (1.5 s) without its banner, its counting home and its look for prices on the network.
-
-    `LITELLM_LOCAL_MODEL_COST_MAP=False` in the environment makes it fetch today's prices.
-    """
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    import litellm
-
-    litellm.suppress_debug_info = True
-    litellm.telemetry = False
-    litellm.disable_hf_tokenizer_download = True
-    return litellm
 
 
 @dataclass(frozen=True)
@@ -113,7 +99,7 @@ class Deployment:
         if not made and (text or reasoning):
             made = counted(model=self.model, text=f"{reasoning}{text}")
         return Completion(
-            text=text,
+            text=text.strip() if reasoning else text,
             finish_reason="length" if choice.finish_reason in {"length", "max_tokens"} else "stop",
             prompt_tokens=prompt,
             completion_tokens=made,
@@ -208,7 +194,7 @@ def provider_of(model: str) -> str:
 
 
 def make_deployment(
-    model: str, base_url: str | None, api_key: str | None, given: Price | None, how: Mapping[str, Any], timeout_s: float
+    model: str, base_url: str | None, api_key: str | None, price: Price | None, how: Mapping[str, Any], timeout_s: float
 ) -> Deployment:
     """Make a deployment whose key and price are known before anything is sent.
 
@@ -230,9 +216,17 @@ def make_deployment(
                 f'teacher model "{model}" needs a key: set the environment variable {" or ".join(missing)}, or name '
                 "another one with teacher.api_key_env"
             )
+    if is_here(base_url):
+        _past_the_proxy()
     # A server on this machine is not sent the key of the provider whose protocol it speaks.
     key = _NO_KEY if api_key is None and is_here(base_url) else api_key
-    price = given or (Price(0.0, 0.0) if is_here(base_url) else listed_price(model, how))
     if price is None:
         raise unknown_price(model)
     return Deployment(model, base_url, price, timeout_s, key, dict(how))
+
+
+def _past_the_proxy() -> None:
+    """Keep traffic to this machine off a proxy that the environment names: HTTP clients read it from there."""
+    for name in ("NO_PROXY", "no_proxy"):
+        listed = [part for part in os.environ.get(name, "").split(",") if part]
+        os.environ[name] = ",".join([*listed, *(host for host in sorted(HERE) if host not in listed)])

@@ -14,6 +14,7 @@ _UNCALLED: Final = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", 
 _KEY_LIKE: Final = re.compile(r"\b(?:(?:sk|pk|key|gsk|xai|hf)[-_]|AIza|Bearer )[A-Za-z0-9_*.-]{8,}")
 _SECRET_NAMES: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$")
 _SHORTEST_SECRET: Final = 6
+_NO_CREDIT: Final = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
 _GATEWAY_TIMEOUT: Final = 504
 _REQUEST_TIMEOUT: Final = 408
 _SERVER: Final = 500
@@ -48,7 +49,9 @@ def fault_of(error: Exception, deployment: str, secrets: Collection[str]) -> Fau
     lost = lost or "RemoteProtocolError" in chain
     text = " ".join(str(error).split("\n", 1)[0].split())
     said = f"{deployment} did not answer ({redacted(text, secrets)[:_TOO_LONG]})"
-    return Fault(_kind(status), reached and lost, _wait(error), said)
+    # Some providers say "no money left" with the status of a rate limit or of a bad request.
+    kind = "deployment" if _NO_CREDIT.search(str(error)) else _kind(status)
+    return Fault(kind, reached and lost, _wait(error), said)
 
 
 def _kind(status: int) -> Kind:

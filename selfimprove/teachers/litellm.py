@@ -19,12 +19,16 @@ from selfimprove.ledger import Ledger, Reservation, Settlement
 from selfimprove.records import Completion, Request, digest
 from selfimprove.teachers.deployment import Deployment, at, make_deployment, provider_of
 from selfimprove.teachers.faults import Fault, fault_of, secrets_of
-from selfimprove.teachers.prices import given_price, listed_price
+from selfimprove.teachers.prices import find_price, given_price
 
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
 _LONGEST_WAIT_S: Final = 300.0
 """A provider that asks for more is given up for this call."""
+
+
+class _StoppedError(Exception):
+    """The batch ended before this call was sent; nobody reads it."""
 
 
 class LiteLLMModel:
@@ -70,12 +74,12 @@ class LiteLLMModel:
         given = given_price(input_price, output_price)
         first = provider_of(models[0])
 
-        def deployment(model: str) -> Deployment:
-            place = (base_url, api_key) if provider_of(model) == first else (None, None)
-            listed = None if model == models[0] else listed_price(model, how)
-            return make_deployment(model, *place, None if listed else given, how, timeout_s)
+        def deployment(place: int, model: str) -> Deployment:
+            address, key = (base_url, api_key) if provider_of(model) == first else (None, None)
+            price = find_price(model, address, given, how, fallback=place > 0)
+            return make_deployment(model, address, key, price, how, timeout_s)
 
-        self.deployments = tuple(deployment(model) for model in models)
+        self.deployments = tuple(deployment(i, model) for i, model in enumerate(models))
         self._secrets = secrets_of(api_key, how)
         extra = f"#{digest(how)}" if how else ""
         self._identity = "|".join(models) + at(base_url) + extra
@@ -174,7 +178,7 @@ class LiteLLMModel:
                     got = kept = deployment.send(request, key)
                 except openai.OpenAIError as error:
                     got = fault_of(error, deployment.identity, self._secrets)
-                    kept = _failed(key, request, got.said, deployment.identity, worst_usd if got.billable else 0.0)
+                    kept = _failed(key, request, got.said, deployment.identity, 0.0)
                 self._ledger.settle([Settlement(key, kept, time.monotonic() - started)])
             finally:
                 with self._money:
@@ -189,7 +193,7 @@ class LiteLLMModel:
         with self._money:
             while True:
                 if stop.is_set():
-                    raise BudgetExceededError("stopped before this call was sent")
+                    raise _StoppedError
                 try:
                     self._ledger.reserve(wanted)
                 except BudgetExceededError:

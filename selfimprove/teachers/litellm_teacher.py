@@ -37,7 +37,9 @@ class LiteLLMTeacher:
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.answer_model, self.reason_model = answer_model, reason_model
-        self._programs = {name: find_program(name, programs, task) for name in ("answer_question", "reason", "rationalise")}
+        self._programs = {
+            name: find_program(name, programs, task) for name in ("answer_question", "reason", "rationalise")
+        }
 
     def check(self) -> None:
         """See that the servers named by address answer.

@@ -16,12 +16,13 @@ from selfimprove.ledger import Ledger
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Sampling
+from selfimprove.teachers.deployment import provider_of
 from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.prices import Price, find_price, given_price, unknown_price
 from selfimprove.teachers.reference import ReferenceTeacher
 
 _NAMED: Final = ("reference", "self")
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_FORMS: Final = '"reference", "self", a LiteLLM model such as "openai/gpt-4o", or "package.module:Name"'
 _METHODS: Final = ("answer", "reason")
 
 Role = Literal["answer", "reason", "judge"]
@@ -38,8 +39,8 @@ def load_teacher(
     """Give the teacher that a configuration means.
 
     Args:
-        config: `model` is `reference`, `self`, a LiteLLM model, or `package.module:Name` (a Teacher, or what makes one when
-            called with the task or with nothing).
+        config: `model` is `reference`, `self`, a LiteLLM model, or `package.module:Name` (a Teacher, or what
+            makes one when called with the task or with nothing).
         task: reads and compares answers.
         programs: compiled programs by name; the plain one stands in for each that is missing.
         ledger: journals a LiteLLM model's calls.
@@ -76,7 +77,7 @@ def load_model(config: TeacherConfig, role: Role, ledger: Ledger) -> LiteLLMMode
         api_key = os.environ.get(config.api_key_env)
         if not api_key:
             raise InputError(
-                f"teacher.api_key_env names {config.api_key_env}, which is not set in the environment; put the key there"
+                f"teacher.api_key_env names {config.api_key_env}, which is not set; put the key into that variable"
             )
     return LiteLLMModel(
         role,
@@ -91,6 +92,28 @@ def load_model(config: TeacherConfig, role: Role, ledger: Ledger) -> LiteLLMMode
         output_price=config.output_price,
         parameters=config.parameters,
     )
+
+
+def price_of(config: TeacherConfig) -> Price:
+    """Give the most that a token of the lessons' teacher can cost, over its roles and fallbacks; needs no key.
+
+    Raises:
+        InputError: a model has no known price.
+    """
+    if config.model in _NAMED or _IMPORT.fullmatch(config.model):
+        return Price(0.0, 0.0)
+    _refuse_typo(config.model)
+    given = given_price(config.input_price, config.output_price)
+    found: list[Price] = []
+    for role in (config.answer, config.reason):
+        models = _models(config, role)
+        for place, model in enumerate(models):
+            address = config.base_url if provider_of(model) == provider_of(models[0]) else None
+            price = find_price(model, address, given, config.parameters, fallback=place > 0)
+            if price is None:
+                raise unknown_price(model)
+            found.append(price)
+    return Price(max(p.input_usd for p in found), max(p.output_usd for p in found))
 
 
 def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:
@@ -113,7 +136,7 @@ def _refuse_typo(model: str) -> None:
     """Catch a misspelt built-in name before LiteLLM is asked for it."""
     close = difflib.get_close_matches(model.casefold(), _NAMED, n=1, cutoff=0.7)
     if close:
-        raise InputError(f'there is no teacher "{model}"; {nearest(model.casefold(), _NAMED)} Else give {_FORMS}')
+        raise InputError(f'there is no teacher "{model}"; {nearest(model.casefold(), _NAMED)}')
 
 
 def _imported(path: str) -> Any:

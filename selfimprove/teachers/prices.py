@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from selfimprove.errors import InputError
 
 _PER: Final = 1_000_000
-_HERE: Final = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}  # noqa: S104 - compared with, not bound to
+HERE: Final = {"127.0.0.1", "localhost", "::1", "0.0.0.0"}  # noqa: S104 - compared with, not bound to
 _CHEAPER_TIERS: Final = ("_batches", "_flex", "_cache_hit")
+
+
+def quiet_litellm() -> Any:
+    """Import LiteLLM (1.5 s) without its banner, its counting home and its look for prices on the network.
+
+    `LITELLM_LOCAL_MODEL_COST_MAP=False` in the environment makes it fetch today's prices.
+    """
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    import litellm
+
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    litellm.disable_hf_tokenizer_download = True
+    return litellm
 
 
 class Price(NamedTuple):
@@ -42,7 +57,7 @@ def is_here(address: str | None) -> bool:
     >>> is_here("http://127.0.0.1:8000/v1"), is_here("https://api.openai.com/v1"), is_here(None)
     (True, False, False)
     """
-    return bool(address) and urlsplit(address).hostname in _HERE
+    return bool(address) and urlsplit(address).hostname in HERE
 
 
 def given_price(input_price: float | None, output_price: float | None) -> Price | None:
@@ -59,13 +74,25 @@ def given_price(input_price: float | None, output_price: float | None) -> Price 
     return Price(input_price / _PER, output_price / _PER, given=True)
 
 
+def find_price(
+    model: str, base_url: str | None, given: Price | None, parameters: Mapping[str, object], *, fallback: bool
+) -> Price | None:
+    """Give what a model costs: as configured, nothing on this machine, else as listed; None where nobody says.
+
+    A configured price is the first model's and that of the configured address; it holds for a fallback elsewhere only
+    where no other is known.
+    """
+    known = Price(0.0, 0.0) if is_here(base_url) else listed_price(model, parameters)
+    elsewhere = fallback and base_url is None and known is not None
+    return known if given is None or elsewhere else given
+
+
 def listed_price(model: str, parameters: Mapping[str, object]) -> Price | None:
     """Give LiteLLM's price for a model, None where it lists none.
 
     Where it depends on the length of the prompt or on the kind of token, the highest counts: it is for reserving.
     """
-    import litellm
-
+    litellm = quiet_litellm()
     try:
         key = litellm.get_model_info(model)["key"]
     except litellm.exceptions.ModelNotMappedError:

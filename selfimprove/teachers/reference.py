@@ -20,9 +20,9 @@ _SOURCE = "reference"
 class ReferenceTeacher:
     """Answers with the problem's own facts and reasons with its own rationale. Satisfies `Teacher`; free.
 
-    A clarifying question gets the fact, step or line of the worked rationale that shares most with it. Words count by how
-    rare they are among the problem's lines (`log(1 + lines / lines with the word)`), so that what every line speaks of
-    decides nothing; equal lines go to the shorter, then the earlier. No line that gives the answer away is used.
+    A clarifying question gets the fact, step or line of the worked rationale that shares most with it. Words count by
+    how rare they are among the problem's lines (`log(1 + lines / lines with the word)`), so that what every line speaks
+    of decides little; equal lines go to the shorter, then the earlier. No line that gives the answer away is used.
     """
 
     task: Task

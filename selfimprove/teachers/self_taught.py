@@ -17,9 +17,10 @@ _FEWEST_VOTES: Final = 2
 class SelfTeacher:
     """A student that teaches itself. Satisfies `Teacher`; costs no money.
 
-    Its reasoning is sampled from the `solve` program under the role `solve`, so that samples drawn when mining are found
-    in the ledger. Where a problem has no reference answer, the answer that most samples share decides (Wang et al. 2022,
-    arXiv:2203.11171): those rationales are `self:majority`, `correct` or `wrong` by it; no majority is no verdict.
+    Its reasoning is sampled from the `solve` program under the role `solve`, so that samples drawn when mining are
+    found in the ledger. Where a problem has no reference answer, the answer that most samples share decides (Wang et
+    al. 2022, arXiv:2203.11171): those rationales are `self:majority`, `correct` or `wrong` by it; no majority is no
+    verdict.
 
     Args:
         student: what completes.
@@ -70,9 +71,7 @@ class SelfTeacher:
         return [
             one
             if one.answer is None
-            else one.model_copy(
-                update={"source": "self:majority", "verdict": self.task.compare(one.answer, voted)}
-            )
+            else one.model_copy(update={"source": "self:majority", "verdict": self.task.compare(one.answer, voted)})
             for one in made
         ]
 

@@ -21,7 +21,7 @@ class CompletionLossTrainer(SFTTrainer):  # type: ignore[misc]
         model: Any,
         inputs: dict[str, Any],
         return_outputs: bool = False,
-        num_items_in_batch: Any = None,  # noqa: FBT001, FBT002 - transformers' signature
+        num_items_in_batch: Any = None,
     ) -> Any:
         """Give the mean cross-entropy over the batch's trained tokens."""
         if return_outputs or self.args.device.type != "cpu" or self.accelerator.num_processes > 1:

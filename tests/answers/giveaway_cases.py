@@ -174,9 +174,7 @@ HELD_OUT = [
     ),
     *_cases(
         "choice",
-        Problem.of(
-            "Which planet is closest to the Sun?", "B", choices=("Venus", "Mercury", "Earth", "Mars")
-        ),
+        Problem.of("Which planet is closest to the Sun?", "B", choices=("Venus", "Mercury", "Earth", "Mars")),
         ("Is Venus hotter than Earth?", "Yes, because of its thick atmosphere.", False),
         ("Is Mars farther out than Earth?", "Yes.", False),
         ("Which planet has the shortest year?", "Mercury, because it is nearest.", True),

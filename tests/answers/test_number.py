@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - these are the signs that people write
 from fractions import Fraction
 
 import pytest

@@ -55,9 +55,7 @@ def tokenizer() -> Any:
         special_tokens=["<pad>", "<s>", "</s>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
-    bpe.train_from_iterator(
-        ["one two three four five", "what is seven and nine", "user: assistant: system:"], trainer
-    )
+    bpe.train_from_iterator(["one two three four five", "what is seven and nine", "user: assistant: system:"], trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
     fast.chat_template = TEMPLATE
     return fast

@@ -4,8 +4,10 @@ import torch
 
 from selfimprove.students.sampling import draw, uniforms
 
+DRAWS = 10_000
 
-def frequencies(logits: torch.Tensor, temperature: float, top_p: float, n: int = 20_000) -> torch.Tensor:
+
+def frequencies(logits: torch.Tensor, temperature: float, top_p: float, n: int = DRAWS) -> torch.Tensor:
     """Draw one row's next token many times."""
     rows = logits.expand(n, -1)
     chance = torch.from_numpy(uniforms(list(range(n)), [3] * n))
@@ -16,7 +18,8 @@ def frequencies(logits: torch.Tensor, temperature: float, top_p: float, n: int =
 def test_uniforms_are_even_and_independent_of_order() -> None:
     """Numbers fill [0, 1) evenly over seeds and over steps, and depend on their own seed and step alone."""
     for numbers in (uniforms(range(40_000), [0] * 40_000), uniforms([2**63] * 40_000, range(40_000))):
-        assert 0 <= numbers.min() and numbers.max() < 1
+        assert numbers.min() >= 0
+        assert numbers.max() < 1
         counts = np.histogram(numbers, bins=20, range=(0, 1))[0]
         assert ((counts - 2000) ** 2 / 2000).sum() < 60
     assert uniforms([5, 6], [1, 2])[1] == uniforms([6], [2])[0]
@@ -29,7 +32,7 @@ def test_samples_follow_the_distribution(size: int, temperature: float) -> None:
     torch.manual_seed(0)
     logits = torch.randn(1, size) * 2
     wanted = (logits[0] / temperature).softmax(-1)
-    error = (wanted * (1 - wanted) / 20_000).sqrt() + 1e-4
+    error = (wanted * (1 - wanted) / DRAWS).sqrt() + 1e-4
     assert ((frequencies(logits, temperature, 1.0) - wanted).abs() / error).max() < 5
 
 
@@ -44,7 +47,7 @@ def test_top_p_draws_from_the_smallest_likely_set(size: int) -> None:
     wanted[order[kept]] = ranked[kept] / ranked[kept].sum()
     found = frequencies(logits, 1.0, 0.9)
     assert found[wanted == 0].sum() == 0
-    error = (wanted * (1 - wanted) / 20_000).sqrt() + 1e-4
+    error = (wanted * (1 - wanted) / DRAWS).sqrt() + 1e-4
     assert ((found - wanted).abs() / error).max() < 5
 
 
@@ -52,14 +55,10 @@ def test_temperature_zero_is_greedy_beside_sampled_rows() -> None:
     """Greedy, sampled and nucleus rows share a batch; log-probabilities are those of temperature 1."""
     torch.manual_seed(0)
     logits = torch.randn(3, 300)
-    drawn = draw(
-        logits, torch.tensor([0.0, 1.5, 0.7]), torch.tensor([1.0, 1.0, 0.5]), torch.tensor([0.9, 0.5, 0.1])
-    )
+    drawn = draw(logits, torch.tensor([0.0, 1.5, 0.7]), torch.tensor([1.0, 1.0, 0.5]), torch.tensor([0.9, 0.5, 0.1]))
     assert drawn.tokens[0] == logits[0].argmax().item()
     scores = logits.log_softmax(-1)
-    assert drawn.logprobs == pytest.approx(
-        [scores[i, t].item() for i, t in enumerate(drawn.tokens)], abs=1e-5
-    )
+    assert drawn.logprobs == pytest.approx([scores[i, t].item() for i, t in enumerate(drawn.tokens)], abs=1e-5)
 
 
 @pytest.mark.parametrize("chance", [0.0, 1 - 2**-24])

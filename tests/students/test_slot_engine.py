@@ -15,6 +15,7 @@ STANDARD = ["llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "mistral"]
 
 
 def load(folder: Path) -> Any:
+    """A model in float32, where equal means equal."""
     from transformers import AutoModelForCausalLM
 
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
@@ -34,6 +35,7 @@ def run(memory: Any, jobs: list[Job], ends: frozenset[int] = frozenset()) -> lis
 
 
 def job(prompt: tuple[int, ...], limit: int = 20, **more: Any) -> Job:
+    """A greedy job unless told otherwise."""
     return Job(**{"prompt": prompt, "limit": limit, "temperature": 0.0, "top_p": 1.0, "seed": 0, **more})
 
 
@@ -79,8 +81,7 @@ def test_other_architectures_fall_back_and_equal_generate(family: Family) -> Non
     model = load(family("lfm2"))
     assert not fits(model)
     prompts = [
-        prompt[:length]
-        for prompt, length in zip(ragged(8, common=9), [9, 9, 10, 9, 10, 10, 10, 11], strict=True)
+        prompt[:length] for prompt, length in zip(ragged(8, common=9), [9, 9, 10, 9, 10, 10, 10, 11], strict=True)
     ]
     jobs = [job(prompt, 8 + i) for i, prompt in enumerate(prompts)]
     found = run(OwnMemory(model, 3), jobs)
@@ -95,9 +96,7 @@ def test_a_seed_gives_the_same_tokens_among_any_neighbours(family: Family, top_p
     together = run(SlotMemory(model, 4), jobs)
     alone = [run(SlotMemory(model, 1), [one])[0] for one in jobs]
     assert [made.text for made in together] == [made.text for made in alone]
-    other = run(
-        SlotMemory(model, 4), [job(one.prompt, 25, temperature=0.9, top_p=top_p, seed=7) for one in jobs]
-    )
+    other = run(SlotMemory(model, 4), [job(one.prompt, 25, temperature=0.9, top_p=top_p, seed=7) for one in jobs])
     assert sum(a.text != b.text for a, b in zip(other, together, strict=True)) >= 9
 
 

@@ -49,14 +49,16 @@ def test_numbers_are_read_and_compared(sums: Task):
     parsed = sums.parse(f"Let me see.\nAnswer: {problem.answer}.")
     assert parsed.strict == parsed.answer == problem.answer
     assert sums.compare(parsed.answer, problem) is Verdict.CORRECT
+    assert sums.compare(f"{problem.answer}.0", problem) is Verdict.CORRECT
     assert sums.compare(f"{problem.answer}0", problem) is Verdict.WRONG
 
 
 def test_scorer_accepts_another_right_answer():
     """Where several answers are right, the generator's scorer decides, in another process."""
-    task = load_task("reasoning_gym:basic_arithmetic", sizes={"train": 0, "dev": 0, "test": 2})
+    task = load_task("reasoning_gym:countdown", sizes={"train": 0, "dev": 0, "test": 1})
     problem = next(task.problems("test"))
-    assert task.compare(f"{problem.answer}.0", problem) is Verdict.CORRECT
+    assert task.compare(f"0 + ({problem.answer})", problem) is Verdict.WRONG  # it uses a number that is not given
+    assert task.compare(f"({problem.answer})", problem) is Verdict.CORRECT
 
 
 def test_grids_are_read_to_the_end():

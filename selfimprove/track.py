@@ -1,0 +1,129 @@
+"""Metrics for others' tools: Weights & Biases, and Hugging Face's `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from selfimprove.errors import InputError, MissingDependencyError, nearest
+from selfimprove.records import Decision, Evaluation, digest
+from selfimprove.store import write_whole
+
+_EXTRA = 'pip install "selfimprove[track]"'
+_METRICS = Path(__file__).parent / "metrics"
+
+
+class Tracker(Protocol):
+    """Where metrics go besides the run folder."""
+
+    def log(self, round_: int, metrics: Mapping[str, float]) -> None:
+        """Take the metrics of a round; 0 is the baseline."""
+        ...
+
+    def finish(self) -> None:
+        """Write out what is still held."""
+        ...
+
+
+class WandbTracker:
+    """A run of Weights & Biases that goes on when the campaign does.
+
+    Its files lie in `RUN/wandb`, the run's id among them. `WANDB_MODE` chooses `online`, `offline` or `disabled`;
+    nothing of the machine, the code or the terminal is recorded.
+
+    Args:
+        project: name of the project.
+        config: settings that are shown beside the run.
+        run_dir: the run folder.
+
+    Raises:
+        MissingDependencyError: wandb is not installed.
+        InputError: there is no key, or the server cannot be reached.
+    """
+
+    def __init__(self, project: str, config: Mapping[str, Any], run_dir: Path) -> None:
+        try:
+            import wandb
+        except ImportError as error:
+            raise MissingDependencyError(f"Weights & Biases needs wandb; install it with: {_EXTRA}") from error
+        quietly = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, x_disable_stats=True)
+        try:
+            self._run: Any = wandb.init(
+                project=project,
+                name=run_dir.name,
+                id=_run_id(project, run_dir),
+                resume="allow",
+                config=dict(config),
+                dir=str(run_dir),
+                reinit="create_new",
+                settings=quietly,
+            )
+        except wandb.errors.Error as error:
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise InputError(
+                f'track.wandb = "{project}" cannot be used: {reason}; set WANDB_API_KEY, or WANDB_MODE=offline'
+            ) from error
+        self._run.define_metric("*", step_metric="round")
+
+    def log(self, round_: int, metrics: Mapping[str, float]) -> None:
+        """Log the metrics of a round; a round that is logged again replaces nothing, its points lie on each other."""
+        self._run.log({**metrics, "round": round_})
+
+    def finish(self) -> None:
+        """Write out and end the run; the same folder goes on with it."""
+        self._run.finish()
+
+
+def metrics_of(evaluation: Evaluation, decision: Decision | None = None) -> dict[str, float]:
+    """Flatten an evaluation, and the decision about it, to named numbers such as `dev/track_b/accuracy`.
+
+    Accuracies are shares in [0, 1], the difference is in percentage points.
+    """
+    at = "/".join(part for part in (evaluation.split, evaluation.arm) if part)
+    score = evaluation.lenient
+    named: dict[str, float] = {
+        f"{at}/accuracy": score.accuracy,
+        f"{at}/accuracy_low": score.interval.low,
+        f"{at}/accuracy_high": score.interval.high,
+        f"{at}/strict": evaluation.strict.accuracy,
+        f"{at}/no_verdict": score.no_verdict,
+        f"{at}/truncated": evaluation.truncated,
+        f"{at}/completion_tokens": evaluation.completion_tokens,
+    }
+    for label, values in evaluation.by_label.items():
+        named |= {f"{at}/{label}={value}": each.accuracy for value, each in values.items()}
+    if decision is not None:
+        named |= {
+            f"{at}/difference_points": 100 * decision.comparison.difference,
+            f"{at}/p_better": decision.comparison.p_better,
+            f"{at}/promoted": float(decision.outcome == "promote"),
+        }
+    return named
+
+
+def load_metric(name: str = "selfimprove_accuracy") -> Any:
+    """Load one of selfimprove's metrics with `evaluate`, from this installation and without a hub.
+
+    Raises:
+        InputError: there is no such metric.
+        MissingDependencyError: evaluate is not installed.
+    """
+    known = {path.stem: path for path in _METRICS.glob("*.py") if path.stem != "__init__"}
+    if name not in known:
+        raise InputError(f'there is no metric "{name}"; {nearest(name, known)}')
+    try:
+        import evaluate
+    except ImportError as error:
+        raise MissingDependencyError(f"metrics need evaluate; install it with: {_EXTRA}") from error
+    return evaluate.load(str(known[name]))
+
+
+def _run_id(project: str, run_dir: Path) -> str:
+    """Give the id under which this folder was logged before, or a new one kept for next time."""
+    kept = run_dir / "wandb" / "run_id"
+    if kept.is_file():
+        return kept.read_text("utf-8").strip()
+    made = digest(project, str(run_dir.resolve()))
+    write_whole(kept, made.encode())
+    return made

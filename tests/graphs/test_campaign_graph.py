@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.graphs.campaign import Openings, lineage
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.run import run_campaign
+from selfimprove.graphs.training import RoundDecision, measure
+from selfimprove.records import Attempt, Evaluation, Lesson, PreferenceRow, TrackRow, TrainingJob
+from selfimprove.report.summary import summarise
+
+
+def run(crew: Crew) -> dict[str, Any]:
+    return run_campaign(crew, crew.folder.at("graph.sqlite"))
+
+
+def files(crew: Crew) -> dict[str, bytes]:
+    """Give the bytes of every listed file but the manifest itself."""
+    return {name: crew.folder.at(name).read_bytes() for name in crew.folder.hashes}
+
+
+def test_scripted_campaign_promotes_what_is_better(make_crew: Any) -> None:
+    """A student that really gets better is promoted every round, and the test split shows it."""
+    crew = make_crew()
+    state = run(crew)
+    assert state["best"] == "round-02/arms/track_b/adapter"
+    base = crew.folder.record("final/base/evaluation.json", Evaluation)
+    best = crew.folder.record("final/best/evaluation.json", Evaluation)
+    assert best.lenient.accuracy > base.lenient.accuracy + 0.25
+
+
+def test_student_that_learns_nothing_is_not_promoted(make_crew: Any) -> None:
+    """With a trainer of no gain every round is held, the campaign stops early, and the sentence claims nothing."""
+    crew = make_crew(campaign={"rounds": 5, "patience": 2})
+    crew = Crew(**{**crew.__dict__, "trainer": type(crew.trainer)(gain=0.0)})
+    state = run(crew)
+    assert (state["round"], state["best"]) == (2, "")
+    assert "No significant change" in summarise(crew.folder, crew.ledger).sentence
+
+
+def test_every_row_walks_back_to_its_origin(make_crew: Any) -> None:
+    """A trained row names its problem, its lesson and the calls it came from, and all of them exist."""
+    crew = make_crew()
+    run(crew)
+    lessons = {x.id: x for x in crew.folder.rows("round-01/lessons.jsonl", Lesson)}
+    train = {p.id for p in crew.problems("train")}
+    rows = crew.folder.rows("round-01/track_b.jsonl", TrackRow)
+    assert rows
+    for row in rows:
+        assert row.problem in train
+        assert lessons[row.lesson].problem == row.problem
+        assert len(crew.ledger.lookup(list(row.calls))) == len(set(row.calls))
+
+
+def test_no_held_out_problem_is_trained_on(make_crew: Any) -> None:
+    """No row of any track asks a question of dev or test."""
+    crew = make_crew()
+    run(crew)
+    held = {p.question for split in ("dev", "test") for p in crew.problems(split)}
+    names = [n for n in crew.folder.hashes if n.endswith("rows.jsonl")]
+    assert names
+    for name in names:
+        assert not held & {row.inputs["problem"] for row in crew.folder.rows(name, TrackRow)}
+
+
+def test_preference_pairs_are_right_over_wrong(make_crew: Any) -> None:
+    """The chosen text of a pair is correct, the rejected one wrong."""
+    crew = make_crew()
+    run(crew)
+    problems = {p.id: p for p in crew.problems("train")}
+    pairs = crew.folder.rows("round-01/preferences.jsonl", PreferenceRow)
+    assert pairs
+    for pair in pairs:
+        problem = problems[pair.problem]
+        assert crew.task.compare(crew.task.parse(pair.chosen).answer or "", problem) == "correct"
+        assert crew.task.compare(crew.task.parse(pair.rejected).answer or "", problem) == "wrong"
+
+
+def test_same_command_again_changes_nothing(make_crew: Any, tmp_path: Path) -> None:
+    """A finished campaign makes no call and writes the same bytes when it is run again in a copied folder."""
+    crew = make_crew()
+    run(crew)
+    before, calls = files(crew), crew.ledger.totals().calls
+    crew.folder.close()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "run", copy)
+    again = make_crew(copy)
+    run(again)
+    assert files(again) == before
+    assert again.ledger.totals().calls == calls
+
+
+def test_more_rounds_go_on_behind_the_last(make_crew: Any, tmp_path: Path) -> None:
+    """A finished campaign given another round adds it, and writes the second opening of the test split down."""
+    crew = make_crew()
+    run(crew)
+    crew.folder.close()
+    more = make_crew(tmp_path / "run", campaign={"rounds": 3, "arms": ["track_b", "track_a", "control"]})
+    assert run(more)["round"] == 3
+    assert len(more.folder.record("final/openings.json", Openings).openings) == 2
+
+
+@pytest.mark.parametrize("dies_at", [1, 3, 7, 12, 20])
+def test_crash_and_resume_ends_the_same(make_crew: Any, tmp_path: Path, dies_at: int) -> None:
+    """A campaign whose student dies in mid-work ends, after the same command again, in the same files."""
+    whole = make_crew(tmp_path / "whole")
+    run(whole)
+
+    class Dying:
+        def __init__(self, student: Any, left: list[int]) -> None:
+            self.student, self.left = student, left
+
+        identity = property(lambda self: self.student.identity)
+
+        def complete(self, requests: Any) -> Any:
+            self.left[0] -= 1
+            if self.left[0] == 0:
+                raise RuntimeError("killed")
+            return self.student.complete(requests)
+
+        def with_adapter(self, path: Any) -> Any:
+            return Dying(self.student.with_adapter(path), self.left)
+
+    crew = make_crew(tmp_path / "killed")
+    with pytest.raises(RuntimeError, match="killed"):
+        run(Crew(**{**crew.__dict__, "student": Dying(crew.student, [dies_at])}))
+    crew.folder.close()
+    again = make_crew(tmp_path / "killed")
+    run(again)
+    assert files(again) == files(whole)
+    assert again.ledger.totals().calls == whole.ledger.totals().calls
+
+
+def test_control_gets_as_many_trained_tokens(make_crew: Any) -> None:
+    """The control is trained on as many tokens as the whole line of the best adapter was."""
+    crew = make_crew()
+    state = run(crew)
+    chain = lineage(crew, state["best"])
+    assert len(chain) == 2
+    tokens = sum(crew.folder.json(f"{a}/metrics.json")["trained_tokens"] for a in chain)
+    assert crew.folder.json("final/control/adapter/metrics.json")["trained_tokens"] == tokens
+
+
+def test_arms_get_equal_tokens(make_crew: Any) -> None:
+    """Track A is trained on as many tokens as track B of the same round."""
+    crew = make_crew(campaign={"rounds": 1})
+    run(crew)
+    a, b = (crew.folder.json(f"round-01/arms/{arm}/adapter/metrics.json") for arm in ("track_a", "track_b"))
+    assert a["trained_tokens"] == b["trained_tokens"]
+
+
+def test_adapter_of_another_prompt_is_not_evaluated(make_crew: Any) -> None:
+    """Evaluation under a prompt that training did not use is refused in one sentence."""
+    crew = make_crew(campaign={"rounds": 1})
+    run(crew)
+    with pytest.raises(InputError, match="trained under prompt"):
+        measure(crew, "dev", "round-01/arms/track_b/adapter", "track_a", "elsewhere", round_=1)
+
+
+def test_rolled_back_rows_are_not_replayed(make_crew: Any) -> None:
+    """Rows of a round that made the student worse are set aside."""
+    crew = make_crew(campaign={"rounds": 3, "patience": 3, "arms": ["track_b"]}, select={"replay": 1.0})
+
+    class WorseThenBetter:
+        def __init__(self, inner: Any) -> None:
+            self.inner = inner
+
+        def train(self, job: TrainingJob) -> Any:
+            gain = -0.2 if "round-02" in job.out else 0.3
+            return type(self.inner)(gain=gain).train(job)
+
+    crew = Crew(**{**crew.__dict__, "trainer": WorseThenBetter(crew.trainer)})
+    run(crew)
+    second = crew.folder.record("round-02/decision.json", RoundDecision)
+    assert second.decisions[0].outcome == "roll back"
+    assert second.best == "round-01/arms/track_b/adapter"
+    rows = crew.folder.rows("round-03/arms/track_b/rows.jsonl", TrackRow)
+    assert {row.round for row in rows} == {1, 3}
+
+
+def test_ladder_moves_up(make_crew: Any) -> None:
+    """The frontier leaves a rung behind once the student has mastered it."""
+    crew = make_crew(
+        campaign={"rounds": 3, "arms": ["track_b"], "patience": 3},
+        select={"policy": "ladder", "first": 1, "width": 1, "threshold": 0.55},
+    )
+    run(crew)
+    tried = [crew.folder.json(f"round-0{r}/pool.json")["tried_rungs"] for r in (1, 2, 3)]
+    assert tried[0] == ["2"]
+    assert tried[2][-1] > tried[0][-1]
+
+
+def test_predictions_are_attempts_sorted_by_problem(make_crew: Any) -> None:
+    """Predictions hold one attempt for each dev problem, in order of problem."""
+    crew = make_crew(campaign={"rounds": 1})
+    run(crew)
+    ids = [a.problem for a in crew.folder.rows("round-00/predictions.jsonl", Attempt)]
+    assert ids == sorted(p.id for p in crew.problems("dev"))

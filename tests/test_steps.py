@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from selfimprove.programs import SIGNATURES, program_for
+from selfimprove.records import (
+    Answer,
+    Attempt,
+    Clarification,
+    Completion,
+    Lesson,
+    Problem,
+    Question,
+    Rationale,
+    Request,
+    Sampling,
+    TrackRow,
+    Verdict,
+)
+from selfimprove.stats import compare_paired
+from selfimprove.steps.answer import answer
+from selfimprove.steps.ask import ask
+from selfimprove.steps.build import balance, build
+from selfimprove.steps.decide import alpha_of_round, decide
+from selfimprove.steps.draft import draft
+from selfimprove.steps.evaluate import evaluate
+from selfimprove.steps.grade import grade
+from selfimprove.steps.harvest import harvest, pairs
+from selfimprove.steps.reason import reason
+from selfimprove.steps.rewrite import rewrite
+from selfimprove.steps.select import select
+from selfimprove.steps.verify import verify
+from selfimprove.tasks.arithmetic import Arithmetic
+
+TASK = Arithmetic()
+PROGRAMS = {name: program_for(name, TASK) for name in SIGNATURES}
+PROBLEM = Problem.of("What is 2 + 3?", "5", rationale="2 + 3 = 5")
+
+
+class Says:
+    """A model that says one thing for each role."""
+
+    identity = "says"
+
+    def __init__(self, **by_role: str) -> None:
+        self.by_role, self.asked = by_role, list[Request]()
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        self.asked += requests
+        return [Completion(text=self.by_role[r.role]) for r in requests]
+
+
+def attempt(text: str, finish: Any = "stop", problem: Problem = PROBLEM) -> Attempt:
+    return verify(TASK, problem, Completion(text=text, finish_reason=finish))
+
+
+def lesson(draft_text: str = "4", **rest: Any) -> Lesson:
+    return Lesson(id="l", problem=PROBLEM.id, round=1, draft=attempt(draft_text), **rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "lenient", "strict"),
+    [
+        ("2 + 3 = 5\nAnswer: 5", "stop", "correct", "correct"),
+        ("it is 5", "stop", "correct", "unparseable"),
+        ("Answer: 6", "stop", "wrong", "wrong"),
+        ("I do not know", "stop", "unparseable", "unparseable"),
+        ("2 + 3 = 5 and then", "length", "truncated", "truncated"),
+        ("Answer: 5\nand then", "length", "correct", "correct"),
+        ("", "error", "error", "error"),
+    ],
+)
+def test_no_verdict_is_not_wrong(text: str, finish: str, lenient: str, strict: str) -> None:
+    """What was cut off, unreadable or failed has no verdict, unless the answer was stated before the cut."""
+    found = attempt(text, finish)
+    assert (found.verdict, found.strict) == (lenient, strict)
+
+
+def test_truncated_draft_is_no_failure() -> None:
+    """A problem whose draft was cut off is chosen after the failures and never counts as one."""
+    wrong, cut, right = (
+        attempt(t, f, Problem.of(f"q{t}", "5")) for t, f in (("4", "stop"), ("4", "length"), ("Answer: 5", "stop"))
+    )
+    assert select([[cut], [wrong], [right]], solved=0.5, seed=0) == [wrong.problem, cut.problem, right.problem]
+    assert grade("p", [cut]) is None
+
+
+def test_grade_is_zero_when_right_and_rises_with_failure() -> None:
+    """Right is easy; wrong every time is harder than wrong at times."""
+    right, wrong = attempt("Answer: 5"), attempt("Answer: 6")
+    levels = [grade("p", some) for some in ([right, wrong], [wrong, right, right], [wrong] * 9)]
+    found = [g.difficulty for g in levels if g is not None]
+    assert found[0] == 0
+    assert 1 <= found[1] < found[2] <= 5
+
+
+def test_draft_asks_in_one_call() -> None:
+    """A model that keeps the form gives its answer and questions at once, and at most the allowed number."""
+    model = Says(draft="I think 4\nQuestions:\n1. Is it a sum?\n2. Of what?\n3. Why?")
+    found = draft([PROBLEM], model, PROGRAMS, TASK, Sampling(), questions=2, asking="one_call")
+    assert found[0].questions == ("Is it a sum?", "Of what?")
+    assert found[0].verdict is Verdict.WRONG
+
+
+def test_silent_draft_is_asked_in_a_second_call() -> None:
+    """A draft without questions, of a problem not solved, is asked for them; lines that ask nothing are dropped."""
+    model = Says(ask="Here are my questions:\n- Is it a sum?\nIs it a sum?\nThat is all.")
+    found = ask([lesson()], {PROBLEM.id: PROBLEM}, model, PROGRAMS["ask"], Sampling())
+    assert found[0].draft.questions == ("Is it a sum?",)
+    assert ask([lesson("Answer: 5")], {}, Says(), PROGRAMS["ask"], Sampling())[0].draft.questions == ()
+
+
+class Telling:
+    """A teacher that gives the solution away, at first or always."""
+
+    def __init__(self, replies: list[str]) -> None:
+        self.replies, self.attempts = replies, list[int]()
+
+    def answer(self, asked: Sequence[Question]) -> list[Answer]:
+        self.attempts += [q.attempt for q in asked]
+        return [Answer(text=self.replies[q.attempt], calls=(f"c{q.attempt}",)) for q in asked]
+
+    def reason(self, problems: Sequence[Problem], samples: int) -> list[list[Rationale]]:
+        del samples
+        return [[Rationale(text="2 + 3 = 6\nAnswer: 6"), Rationale(text="2 + 3 = 5\nAnswer: 5")] for _ in problems]
+
+
+def asked_lesson() -> Lesson:
+    plain = lesson()
+    return plain.model_copy(update={"draft": plain.draft.model_copy(update={"questions": ("How do I begin?",)})})
+
+
+@pytest.mark.parametrize(
+    ("replies", "kept", "refused"),
+    [
+        (["Add the second to the first.", "-"], "Add the second to the first.", 0),
+        (["The final answer is 5.", "Begin with the two."], "Begin with the two.", 1),
+        (["The final answer is 5.", "The answer is 5."], "", 2),
+    ],
+)
+def test_answer_that_solves_the_problem_is_refused(replies: list[str], kept: str, refused: int) -> None:
+    """A giveaway is asked again once as a new attempt; a second one is left out, and both are on record."""
+    teacher = Telling(replies)
+    found = answer([asked_lesson()], {PROBLEM.id: PROBLEM}, teacher, TASK)[0].clarifications[0]
+    assert (found.answer, len(found.refused)) == (kept, refused)
+    assert len(found.calls) == len(teacher.attempts) == min(2, refused + 1)
+
+
+def test_rewrite_needs_something_learned() -> None:
+    """A lesson whose questions were not answered is not rewritten; one that learned something is."""
+    model = Says(rewrite="2 + 3 = 5\nAnswer: 5")
+    told = lesson(clarifications=(Clarification(question="How?", answer="Add."),))
+    empty = lesson(clarifications=(Clarification(question="How?", answer=""),)).model_copy(update={"id": "m"})
+    found = rewrite([told, empty], {PROBLEM.id: PROBLEM}, model, PROGRAMS["rewrite"], TASK, Sampling())
+    assert [len(x.rewrites) for x in found] == [1, 0]
+    assert found[0].solved
+    assert "Q: How?\nA: Add." in model.asked[0].messages[-1].content
+
+
+def test_only_verified_rationales_are_harvested() -> None:
+    """Of a wrong and a right rationale, both are on record and the right one is harvested."""
+    found = reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2)
+    assert [r.verdict for r in found[0].rationales] == ["wrong", "correct"]
+    assert [t.text for t in harvest(found)] == ["2 + 3 = 5\nAnswer: 5"]
+
+
+def test_own_right_words_are_preferred_and_paired() -> None:
+    """A student's verified rewrite is the target, and stands over its wrong draft."""
+    taught = lesson(rewrites=(attempt("2 + 3 = 5\nAnswer: 5"),))
+    assert [t.source for t in harvest([taught])] == ["self:rewrite"]
+    pair = pairs([taught], {PROBLEM.id: "q"}, 1)[0]
+    assert (pair.chosen, pair.rejected) == ("2 + 3 = 5\nAnswer: 5", "4")
+
+
+def test_right_answer_in_the_wrong_form_is_not_a_target() -> None:
+    """What is right by the lenient reading alone would teach the wrong form."""
+    assert harvest([lesson("it is 5")]) == []
+
+
+def test_track_rows_are_unique_and_bounded() -> None:
+    """The same solution twice is one row; a target that could not be generated whole is none."""
+    target = harvest(reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2))[0]
+    by_id = {PROBLEM.id: PROBLEM}
+    assert len(build([target, target], by_id, TASK, "track_b", round_=1, longest=50)) == 1
+    assert build([target], by_id, TASK, "track_b", round_=1, longest=3) == []
+    assert build([target], by_id, TASK, "track_a", round_=1, longest=50)[0].target == "Answer: 5"
+
+
+def row(index: int, answer_: str) -> TrackRow:
+    return TrackRow(
+        id=str(index), track="track_b", program="solve", inputs={"problem": str(index)}, target="t", answer=answer_,
+        problem=str(index), source="x", round=1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("yes", "no"), [(60, 140), (140, 60), (100, 100), (5, 195)])
+def test_answer_classes_keep_their_share(yes: int, no: int) -> None:
+    """A drifted track is cut until each class is within two points of the source."""
+    source = [Problem.of(f"q{i}", "yes" if i < 46 else "no") for i in range(100)]
+    kept = balance([row(i, "yes" if i < yes else "no") for i in range(yes + no)], source)
+    shares = Counter(r.answer for r in kept)
+    assert abs(shares["yes"] / len(kept) - 0.46) <= 0.021
+    assert len(kept) >= min(yes / 0.46, no / 0.54) * 0.97
+
+
+def test_tasks_with_many_answers_are_not_balanced() -> None:
+    """Numbers have no classes to keep."""
+    source = [Problem.of(f"q{i}", str(i)) for i in range(100)]
+    rows = [row(i, "7") for i in range(20)]
+    assert balance(rows, source) == rows
+
+
+def test_evaluation_counts_apart() -> None:
+    """Accuracy is over all problems; truncations and other missing verdicts are counted beside it."""
+    texts = [("Answer: 5", "stop"), ("it is 5", "stop"), ("Answer: 6", "stop"), ("2 +", "length"), ("?", "stop")]
+    many = [PROBLEM.model_copy(update={"id": str(i), "labels": {"level": str(i % 2)}}) for i in range(5)]
+    made = [attempt(t, f, p) for (t, f), p in zip(texts, many, strict=True)]
+    found = evaluate(made, many, split="dev", round_=1, arm="a", program="solve", render_hash="h")
+    assert (found.lenient.correct, found.strict.correct, found.lenient.no_verdict, found.truncated) == (2, 1, 2, 1)
+    assert found.by_label["level"]["1"].n == 2
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "outcome"), [(30, 5, "promote"), (5, 30, "roll back"), (12, 10, "hold"), (0, 0, "hold")]
+)
+def test_decision_follows_the_test(gained: int, lost: int, outcome: str) -> None:
+    """Only a significant change promotes or rolls back; the best adapter changes on promotion alone."""
+    new = [True] * gained + [False] * lost + [True] * 50
+    old = [False] * gained + [True] * lost + [True] * 50
+    made = decide(compare_paired(new, old), round_=1, arm="a", alpha=0.025, min_gain=0, adapter="new", best="old")
+    assert made.outcome == outcome
+    assert made.adapter == ("new" if outcome == "promote" else "old")
+
+
+def test_gain_below_the_least_is_held() -> None:
+    """A significant gain smaller than asked for is not promoted."""
+    comparison = compare_paired([True] * 100 + [False] * 900, [True] * 80 + [False] * 920)
+    made = decide(comparison, round_=1, arm="a", alpha=0.025, min_gain=0.05, adapter="n", best="o")
+    assert (comparison.p_better < 0.001, made.outcome) == (True, "hold")
+
+
+def test_alpha_is_never_overspent() -> None:
+    """The shares of any number of rounds and arms add up to less than the whole."""
+    assert sum(4 * alpha_of_round(0.05, r, 4) for r in range(1, 60)) <= 0.05

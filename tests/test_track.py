@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.errors import InputError, MissingDependencyError
+from selfimprove.records import Comparison, Decision, Evaluation, Interval, Score
+from selfimprove.stats import wilson
+from selfimprove.track import WandbTracker, load_metric, metrics_of
+
+COMPLETIONS = ["3 + 4 = 7\nAnswer: 7", "Answer: 9", "I do not know", "so it is 12"]
+REFERENCES = ["7", "8", "3", "12"]
+
+
+@pytest.fixture(scope="module")
+def metric(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """The metric as evaluate loads it, with its cache in a folder of the test."""
+    pytest.importorskip("evaluate", reason="evaluate is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evaluate.config.HF_MODULES_CACHE", str(tmp_path_factory.mktemp("modules")))
+        patch.setattr("evaluate.config.HF_EVALUATE_OFFLINE", True)
+        return load_metric()
+
+
+def score(correct: int, n: int) -> Score:
+    """Make a score."""
+    return Score(n=n, correct=correct, accuracy=correct / n, interval=wilson(correct, n), no_verdict=1)
+
+
+def evaluation() -> Evaluation:
+    """Make an evaluation of round 2."""
+    return Evaluation(
+        split="dev",
+        round=2,
+        arm="track_b",
+        model="m",
+        program="solve",
+        render_hash="h",
+        lenient=score(50, 100),
+        strict=score(40, 100),
+        truncated=3,
+        by_label={"level": {"1": score(9, 10)}},
+        completion_tokens=900,
+    )
+
+
+def decision() -> Decision:
+    """Make a promotion."""
+    compared = Comparison(
+        n=100, gained=20, lost=5, difference=0.15, interval=Interval(low=0.05, high=0.25), p_better=0.001, p_worse=0.999
+    )
+    return Decision(
+        round=2,
+        arm="track_b",
+        outcome="promote",
+        comparison=compared,
+        alpha=0.01,
+        min_gain=0,
+        adapter="a",
+        sentence="s",
+    )
+
+
+def test_metric_counts_and_gives_the_interval(metric: Any):
+    """Two of four are right, one has no answer; the interval is Wilson's."""
+    found = metric.compute(predictions=COMPLETIONS, references=REFERENCES)
+    between = wilson(2, 4)
+    assert found == {
+        "accuracy": 0.5,
+        "interval_low": between.low,
+        "interval_high": between.high,
+        "correct": 2,
+        "n": 4,
+        "no_verdict": 1,
+    }
+
+
+def test_strict_metric_wants_the_form(metric: Any):
+    """A right number without the form does not count when strict."""
+    found = metric.compute(predictions=COMPLETIONS, references=REFERENCES, strict=True)
+    assert (found["correct"], found["no_verdict"]) == (1, 2)
+
+
+def test_metric_reads_other_kinds(metric: Any):
+    """Yes and no are compared as decisions."""
+    found = metric.compute(predictions=["Answer: yes", "Answer: no"], references=["yes", "yes"], kind="yes_no")
+    assert found["accuracy"] == 0.5
+
+
+def test_unknown_kind_is_answered_with_the_nearest(metric: Any):
+    """A slip in the kind names what was meant."""
+    with pytest.raises(Exception, match='did you mean "number"'):
+        metric.compute(predictions=["1"], references=["1"], kind="numbr")
+
+
+def test_unknown_metric_is_answered_with_the_nearest():
+    """A slip in the metric's name too, before evaluate is even imported."""
+    with pytest.raises(InputError, match='did you mean "selfimprove_accuracy"'):
+        load_metric("selfimprove_acuracy")
+
+
+@pytest.mark.parametrize("package", ["evaluate", "wandb"])
+def test_missing_package_names_the_command(package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Both come with the extra `track`."""
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "selfimprove\[track\]"'):
+        load_metric() if package == "evaluate" else WandbTracker("p", {}, tmp_path)
+
+
+def test_metrics_are_named_by_split_and_arm():
+    """Accuracy, labels and the decision are flat numbers."""
+    named = metrics_of(evaluation(), decision())
+    assert named["dev/track_b/accuracy"] == 0.5
+    assert named["dev/track_b/level=1"] == 0.9
+    assert named["dev/track_b/difference_points"] == 15.0
+    assert named["dev/track_b/promoted"] == 1.0
+    assert all(isinstance(value, int | float) for value in named.values())
+
+
+def test_wandb_runs_offline_and_goes_on_under_its_id(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Without a network the files lie in the run folder, and the same folder keeps its id."""
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    for round_ in (1, 2):
+        tracker = WandbTracker("selfimprove-tests", {"seed": 0}, tmp_path)
+        tracker.log(round_, metrics_of(evaluation()))
+        tracker.finish()
+    identity = (tmp_path / "wandb" / "run_id").read_text()
+    files = list((tmp_path / "wandb").glob(f"offline-run-*/run-{identity}.wandb"))
+    assert files
+    assert any(b"dev/track_b/accuracy" in path.read_bytes() for path in files)
+
+
+def test_wandb_without_a_key_is_one_sentence(tmp_path: Path):
+    """Online without a key says what to set; in a process of its own, since wandb keeps its first mode."""
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    code = "import sys; from pathlib import Path; from selfimprove.track import WandbTracker; WandbTracker('p', {}, Path(sys.argv[1]))"  # noqa: E501
+    free = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    home = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=free | home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "InputError" in done.stderr.splitlines()[-1]
+    assert "WANDB_MODE=offline" in done.stderr.splitlines()[-1]
