@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import Ledger
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
+from selfimprove.records import Evaluation
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
 
@@ -74,9 +75,8 @@ class Campaign:
             self._claim(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
-            crew = self._crew(folder, ledger)
-            with ledger.span("campaign"):
-                run_campaign(crew, folder.at("graph.sqlite"))
+            with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
+                run_campaign(self._crew(folder, ledger, after_round), folder.at("graph.sqlite"))
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary
@@ -106,7 +106,7 @@ class Campaign:
         place = Path(data.data_dir) if data.data_dir else None
         return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
 
-    def _crew(self, folder: RunFolder, ledger: Ledger) -> Crew:
+    def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for
         from selfimprove.students import load_student
         from selfimprove.teachers import load_teacher
@@ -131,6 +131,7 @@ class Campaign:
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
+            after_round=after_round,
         )
 
 
@@ -182,6 +183,31 @@ def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[s
 
 def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem) or "run"
+
+
+@contextmanager
+def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]]:
+    """Send each round's metrics to where the config asks, as it ends."""
+    if config.track.wandb is None:
+        yield lambda _: None
+        return
+    from selfimprove.graphs.training import RoundDecision
+    from selfimprove.track import WandbTracker, metrics_of
+
+    tracker = WandbTracker(config.track.wandb, config.model_dump(mode="json"), folder.path)
+
+    def log(round_: int) -> None:
+        here = f"round-{round_:02d}"
+        if round_ == 0:
+            tracker.log(0, metrics_of(folder.record(f"{here}/evaluation.json", Evaluation)))
+        for decision in folder.record(f"{here}/decision.json", RoundDecision).decisions:
+            made = folder.record(f"{here}/arms/{decision.arm}/evaluation.json", Evaluation)
+            tracker.log(round_, metrics_of(made, decision))
+
+    try:
+        yield log
+    finally:
+        tracker.finish()
 
 
 def _finished(folder: RunFolder, config: Config) -> bool:

@@ -29,7 +29,7 @@ _GROUPS: Final = {
 class _Grouped(click.Group):
     """Lists commands by what they are for."""
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as in click
         for title, names in _GROUPS.items():
             commands = [(name, self.commands[name]) for name in names]
             with formatter.section(title):
@@ -230,7 +230,7 @@ def main() -> None:
         click.echo("Interrupted; the same command goes on from here.", err=True)
         sys.exit(_INTERRUPTED)
     except SelfImproveError as error:
-        logging.getLogger("selfimprove").error("%s", error)
+        logging.getLogger("selfimprove").error("%s", error)  # noqa: TRY400 - one sentence, no traceback
         click.echo(f"selfimprove: {error}", err=True)
         sys.exit(error.exit_code)
 

@@ -26,7 +26,9 @@ class CampaignConfig(Section):
     student: str = "smollm2-135m"
     """A hub id, a folder, `smollm2-135m`, or `openai-server:MODEL@URL`."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 3
+    """Rounds of mining, teaching, training and deciding, at most."""
     seed: int = 0
+    """Every draw follows from it."""
     budget_usd: Annotated[float, Field(ge=0)] | None = None
     """The most that teacher calls may cost, in dollars; unset: no cap."""
     arms: tuple[Literal["track_a", "track_b", "control"], ...] = ("track_b", "control")
@@ -39,8 +41,11 @@ class DataConfig(Section):
     """How many problems of each split are used. Dev decides, test is opened once."""
 
     train: Annotated[int, Field(ge=1)] = 2000
+    """Problems to learn from, at most."""
     dev: Annotated[int, Field(ge=1)] = 400
+    """Problems to decide on, at most."""
     test: Annotated[int, Field(ge=1)] = 400
+    """Problems to report on, at most."""
     data_dir: str | None = None
     """Folder with local copies of the data sets; unset: `SELFIMPROVE_DATA`, else the hub."""
 
@@ -49,7 +54,9 @@ class TeacherRole(Section):
     """One role's own model, where it differs."""
 
     model: str | None = None
+    """Model of this role; unset: teacher.model."""
     fallbacks: tuple[str, ...] | None = None
+    """Models tried in turn; unset: teacher.fallbacks."""
 
 
 class TeacherConfig(Section):
@@ -92,7 +99,9 @@ class StudentConfig(Section):
     max_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest completion, in tokens."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Number format of the weights; auto: bfloat16."""
     device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
     slots: Annotated[int, Field(ge=1)] | None = None
     """Completions generated at once; unset: chosen by memory."""
 
@@ -122,6 +131,7 @@ class MineConfig(Section):
     samples: Annotated[int, Field(ge=0, le=64)] = 0
     """Sampled completions a problem besides the greedy one."""
     temperature: Annotated[float, Field(gt=0)] = 0.7
+    """Of the sampled completions."""
 
 
 class SelectConfig(Section):
@@ -269,12 +279,11 @@ def _known_at(path: list[str]) -> list[str]:
 
 def changed(old: Config, new: Config) -> list[str]:
     """List the settings that differ and may not, as `section.key: old -> new`."""
-    rows = []
+    rows: list[str] = []
     for name in Config.model_fields:
         was, now = _plain(getattr(old, name)), _plain(getattr(new, name))
-        for key in sorted({*was, *now}):
-            if was.get(key) != now.get(key) and (name, key) not in RESUMABLE:
-                rows.append(f"{name}.{key}: {was.get(key)!r} -> {now.get(key)!r}")
+        keys = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key) and (name, key) not in RESUMABLE]
+        rows += [f"{name}.{key}: {was.get(key)!r} -> {now.get(key)!r}" for key in keys]
     return rows
 
 

@@ -35,6 +35,7 @@ def lines(config: Config) -> list[Line]:
     arms = [arm for arm in config.campaign.arms if arm != "control"]
     rounds, pool, lesson = config.campaign.rounds, config.mine.pool, config.lesson
     asked = pool * lesson.questions * lesson.turns
+    drafts = 2 * lesson.turns * bool(lesson.questions)
     told = config.teacher.model != "reference"
     tested = 2 + len(arms) + ("control" in config.campaign.arms)
     teacher = (2 * asked + pool * (lesson.rationales + lesson.rationalise)) if told else 0
@@ -42,11 +43,7 @@ def lines(config: Config) -> list[Line]:
     return [
         Line("baseline on dev", config.data.dev * (1 + bool(config.evaluate.shots)), 0),
         Line(f"mine, {rounds} round(s)", rounds * pool * (1 + config.mine.samples), 0),
-        Line(
-            f"lessons, {rounds} round(s)",
-            rounds * pool * (1 + 2 * lesson.turns * bool(lesson.questions)),
-            rounds * teacher,
-        ),
+        Line(f"lessons, {rounds} round(s)", rounds * pool * (1 + drafts), rounds * teacher),
         Line(f"evaluate on dev, {rounds} round(s)", rounds * len(arms) * config.data.dev, 0),
         Line("control", 0, control),
         Line("final on test", tested * config.data.test, 0),
@@ -55,7 +52,7 @@ def lines(config: Config) -> list[Line]:
 
 def plan(config: Config, task: Task) -> str:
     """Write the plan as a text."""
-    from selfimprove.teachers import price_of
+    from selfimprove.teachers.prices import find_price, given_price, unknown_price
 
     made = lines(config)
     prompt = _prompt_tokens(task)
@@ -66,8 +63,12 @@ def plan(config: Config, task: Task) -> str:
     rows.append("")
     rows.append(f"Student tokens: at most {student * (prompt + config.student.max_tokens):,}")
     if teacher:
-        price = price_of(config.teacher)
-        usd = teacher * (prompt * price.input_usd + config.teacher.max_tokens * price.output_usd)
+        own = config.teacher
+        given = given_price(own.input_price, own.output_price)
+        price = find_price(own.model, own.base_url, given, own.parameters, fallback=False)
+        if price is None and own.model != "self":
+            raise unknown_price(own.model)
+        usd = teacher * price.of(prompt, own.max_tokens) if price else 0.0
         rows.append(f"Teacher tokens: at most {teacher * (prompt + config.teacher.max_tokens):,}")
         cap = config.campaign.budget_usd
         rows.append(
@@ -77,7 +78,7 @@ def plan(config: Config, task: Task) -> str:
     else:
         rows.append("Dollars: 0, this teacher makes no paid calls")
     rows.append(f"Disk: about {_disk_bytes(config, student) / 1e6:,.0f} MB")
-    rows += _power(config)
+    rows.append(_power(config))
     return "\n".join(rows)
 
 
@@ -91,11 +92,11 @@ def _disk_bytes(config: Config, calls: int) -> int:
     return calls * _BYTES_A_ROW + adapters * _ADAPTER_BYTES
 
 
-def _power(config: Config) -> list[str]:
+def _power(config: Config) -> str:
     arms = len([arm for arm in config.campaign.arms if arm != "control"])
     first, last = (alpha_of_round(config.gate.alpha, r, arms) for r in (1, config.campaign.rounds))
     gains = [100 * smallest_gain(config.data.dev, _DISCORDANT, a) for a in (first, last)]
-    return [
+    return (
         f"Smallest true gain that {config.data.dev} dev problems show at 80 % power: {gains[0]:.1f} points in round 1, "
         f"{gains[1]:.1f} in round {config.campaign.rounds} (where the students differ on 20 % of problems)"
-    ]
+    )

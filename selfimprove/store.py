@@ -5,6 +5,7 @@ A run *is* its folder. Copying the folder copies the campaign.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -37,7 +38,8 @@ def write_whole(path: Path, data: bytes) -> str:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise RunFolderError(
             f"{path} cannot be written: {error.strerror or error}; free the place or name another"
         ) from error
@@ -192,5 +194,6 @@ def require_space(path: Path, need_bytes: int) -> None:
     free = shutil.disk_usage(place).free
     if free < need_bytes:
         raise RunFolderError(
-            f"{path} needs about {need_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; free space or name another folder"
+            f"{path} needs about {need_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
+            "free space or name another folder"
         )

@@ -26,8 +26,8 @@ from selfimprove.records import (
 class ScriptedStudent:
     """A student that answers from the task's own references, correctly with a known chance.
 
-    Each adapter that `NullTrainer` makes raises the chance. Whether a problem is answered correctly depends on the problem
-    and the sample alone, so a campaign is the same every time.
+    Each adapter that `NullTrainer` makes raises the chance. Whether a problem is answered correctly depends on the
+    problem and the sample alone, so a campaign is the same every time.
     """
 
     task: Task

@@ -127,6 +127,6 @@ def test_advice_is_said_once():
 
 def test_looking_imports_nothing_heavy():
     """The doctor's own process never imports torch or a hub client."""
-    code = "import sys; from selfimprove import doctor; doctor.examine(); print(sorted({'torch','transformers','dspy','litellm'} & set(sys.modules)))"  # noqa: E501
+    code = "import sys; from selfimprove import doctor; doctor.examine(); print(sorted({'torch','transformers','dspy','litellm'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"

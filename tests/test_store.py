@@ -64,5 +64,5 @@ def test_manifest_lists_every_file_with_its_hash(tmp_path: Path) -> None:
 
 def test_disk_that_is_too_small_is_said_before_the_start(tmp_path: Path) -> None:
     """A need beyond the free space is refused with both figures."""
-    with pytest.raises(RunFolderError, match="needs about .* GB and .* GB are free"):
+    with pytest.raises(RunFolderError, match=r"needs about .* GB and .* GB are free"):
         require_space(tmp_path / "run", 10**18)

@@ -139,7 +139,7 @@ def test_wandb_runs_offline_and_goes_on_under_its_id(monkeypatch: pytest.MonkeyP
 def test_wandb_without_a_key_is_one_sentence(tmp_path: Path):
     """Online without a key says what to set; in a process of its own, since wandb keeps its first mode."""
     pytest.importorskip("wandb", reason="wandb is not installed")
-    code = "import sys; from pathlib import Path; from selfimprove.track import WandbTracker; WandbTracker('p', {}, Path(sys.argv[1]))"  # noqa: E501
+    code = "import sys; from pathlib import Path; from selfimprove.track import WandbTracker; WandbTracker('p', {}, Path(sys.argv[1]))"
     free = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     home = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "none")}
     done = subprocess.run(

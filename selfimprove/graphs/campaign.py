@@ -65,6 +65,7 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
                 {"max_concurrency": 2},
             )
         made = crew.folder.record(f"{round_folder(round_)}/decision.json", RoundDecision)
+        crew.after_round(round_)
         return {"round": round_, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}
 
     graph.add_node("freeze", freeze_node(crew))
@@ -122,6 +123,7 @@ def baseline_node(crew: Crew) -> Node:
         )
         crew.folder.write_json("round-00/baseline.json", {"shots": chosen})
         crew.folder.write_json("round-00/decision.json", start)
+        crew.after_round(0)
         return {}
 
     return node

@@ -26,6 +26,7 @@ class Crew:
         teacher_for: gives the teacher, knowing the student as it now is (a student can be its own teacher).
         model_folder: the base model's files, for training; empty where the student cannot be trained here.
         chat_template: the student's, part of every render hash.
+        after_round: told of each finished round, 0 is the baseline; for metrics kept elsewhere.
     """
 
     config: Config
@@ -38,6 +39,7 @@ class Crew:
     programs: Mapping[str, Program]
     model_folder: str = ""
     chat_template: str = ""
+    after_round: Callable[[int], None] = lambda _: None
     _engine: threading.Lock = field(default_factory=threading.Lock)
 
     def model(self, adapter: str) -> LanguageModel:

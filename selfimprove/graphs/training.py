@@ -100,7 +100,7 @@ def train_node(crew: Crew) -> Node:
             if not crew.config.train.restart:
                 count = round(len(rows) * crew.config.select.replay)
                 again = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
-            start = "" if crew.config.train.restart else _start(crew, arm, state["best"])
+            start = "" if crew.config.train.restart else _start(arm, state["best"])
             if rows:
                 made = train_arm(crew, [*rows, *again], f"{round_folder(round_)}/arms/{arm}", arm, start, tokens)
                 tokens = tokens or made.trained_tokens
@@ -111,7 +111,7 @@ def train_node(crew: Crew) -> Node:
     return node
 
 
-def _start(crew: Crew, arm: str, best: str) -> str:
+def _start(arm: str, best: str) -> str:
     """Give the adapter an arm goes on from: the best one, where it was trained under the same prompt."""
     owner = best.split("/")[-2] if best else arm
     return best if PROGRAM_OF[owner] == PROGRAM_OF[arm] else ""

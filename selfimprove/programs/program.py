@@ -105,10 +105,10 @@ def program_for(name: str, task: Task) -> Program:
 
 
 def stated(problem: Problem) -> str:
-    """Write a problem as every program shows it: context, question, options.
+    r"""Write a problem as every program shows it: context, question, options.
 
     >>> stated(Problem.of("Which?", "B", choices=("one", "two")))
-    'Which?\\nA. one\\nB. two'
+    'Which?\nA. one\nB. two'
     """
     options = [f"{chr(65 + i)}. {choice}" for i, choice in enumerate(problem.choices)]
     return "\n".join([part for part in (problem.context, problem.question) if part] + options)

@@ -21,12 +21,12 @@ def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best
     if test.base is None or test.best is None or test.difference is None:
         return f"No significant change: no round was promoted; the base answers {_share(test.base)} held-out problems."
     change = test.difference
-    control = f"; the unselected control {_percent(test.control)}" if test.control else ""
+    control = f"; the unselected control {_share(test.control)}" if test.control else ""
     claim = "better" if change.points > 0 else "worse"
     if (change.p_value if change.points > 0 else 1 - change.p_value) > _CLAIM:
         return (
-            f"No significant change: round {best.round} answers {_share(test.best)} held-out problems, {test.base.correct} "
-            f"before ({_spread(change)}, p {p_text(change.p_value)}){control}."
+            f"No significant change: round {best.round} answers {_share(test.best)} held-out problems, "
+            f"{test.base.correct} before ({_spread(change)}, p {p_text(change.p_value)}){control}."
         )
     return (
         f"Round {best.round} answers {_share(test.best)} held-out problems, {test.base.correct} before: {claim} by "
@@ -56,10 +56,6 @@ def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Be
 
 def _share(score: ScoreSummary | None) -> str:
     return f"{score.correct} of {score.n}" if score else "an unknown share of"
-
-
-def _percent(score: ScoreSummary) -> str:
-    return f"{score.correct}"
 
 
 def _spread(change: Difference) -> str:

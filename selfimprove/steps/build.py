@@ -64,8 +64,8 @@ def balance(
 ) -> list[TrackRow]:
     """Drop rows until every answer class has its share of the source, within `tolerance`.
 
-    For tasks with few answer classes only; others come back as they are. A track that drifts from 54 to 72 % "no" teaches
-    the student to say no.
+    For tasks with few answer classes only; others come back as they are. A track that drifts from 54 to 72 % "no"
+    teaches the student to say no.
     """
     shares = Counter(problem.answer for problem in source)
     if not rows or not 1 < len(shares) <= _FEW_CLASSES:

@@ -60,7 +60,8 @@ def _sentence(outcome: str, c: Comparison, alpha: float) -> str:
     if c.difference > 0:
         discordant = max(c.difference, (c.gained + c.lost) / c.n)
         needed = problems_needed(c.difference, discordant, alpha)
-        return f"held, {change}; p {p_text(c.p_better)}, needed {alpha:.3g}). {needed} dev problems would show such a gain."
+        shown = f"{needed} dev problems would show such a gain."
+        return f"held, {change}; p {p_text(c.p_better)}, needed {alpha:.3g}). {shown}"
     return f"held, {change}; p {p_text(c.p_better)}). Not better."
 
 

@@ -3,7 +3,7 @@
 A level is a number of steps. Every question has a canonical form that does not change when its
 operands are reordered or its story is told with other words; a hash of that form decides whether it
 belongs to train, dev or test. So the splits are disjoint for every seed, and held-out accuracy
-cannot be memory: from two steps on every cell has thousands of canonical forms, most have millions.
+cannot be memory: from two steps on every kind has over a thousand canonical forms, from four on millions.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Arithmetic:
     Args:
         kinds: some of `sum`, `story`, `product`, `bracket`, `equation`.
         levels: numbers of steps, each from 1 to 8.
-        largest: largest number that a step adds or takes away.
+        largest: largest number that a step adds or takes away; questions begin with numbers up to twice as large.
         sizes: problems a split.
         seed: another seed draws other questions, never across splits.
     """

@@ -27,7 +27,7 @@ class Worked:
 
 def _walk(rng: Random, level: int, largest: int) -> tuple[int, list[int]] | None:
     """Draw a start and `level` signed terms whose partial sums stay in [1, TOP]."""
-    start = rng.randint(2, 60)
+    start = rng.randint(2, 2 * largest + 2)
     value, terms = start, []
     for _ in range(level):
         term = _term(rng, largest)
@@ -136,7 +136,7 @@ def make_bracket(rng: Random, level: int, largest: int) -> Worked | None:
 def make_equation(rng: Random, level: int, largest: int) -> Worked | None:
     """`3 * x + 4 - 2 = 17`: `level - 1` terms to move and, above level 1, a factor to divide by."""
     factor = rng.randint(2, 5) if level > 1 else 1
-    x = rng.randint(2, TOP // factor)
+    x = rng.randint(2, 2 * largest + 2)
     terms = [_term(rng, largest) for _ in range(max(1, level - 1))]
     values = [factor * x + sum(terms[:i]) for i in range(len(terms) + 1)]
     if not all(1 <= value <= TOP for value in values):

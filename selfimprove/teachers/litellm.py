@@ -178,7 +178,7 @@ class LiteLLMModel:
                     got = kept = deployment.send(request, key)
                 except openai.OpenAIError as error:
                     got = fault_of(error, deployment.identity, self._secrets)
-                    kept = _failed(key, request, got.said, deployment.identity, 0.0)
+                    kept = _failed(key, request, got.said, deployment.identity, worst_usd if got.billable else 0.0)
                 self._ledger.settle([Settlement(key, kept, time.monotonic() - started)])
             finally:
                 with self._money:

@@ -70,8 +70,8 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
 def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
     """Render the job's rows, in training order.
 
-    With `trained_tokens` the rows are walked in seeded, shuffled passes until so many tokens carry loss, so that arms of
-    different tracks can be trained on the same amount.
+    With `trained_tokens` the rows are walked in seeded, shuffled passes until so many tokens carry loss, so that arms
+    of different tracks can be trained on the same amount.
 
     Raises:
         InputError: no row is left within the length limit.

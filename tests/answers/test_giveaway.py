@@ -34,7 +34,7 @@ class KindTask:
         """What the kind says."""
         return self.of.instruction
 
-    def problems(self, split: Split) -> list[Problem]:  # noqa: ARG002 - the protocol's
+    def problems(self, split: Split) -> list[Problem]:
         """Give none."""
         return []
 

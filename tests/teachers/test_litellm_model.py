@@ -258,7 +258,7 @@ def test_a_proxy_is_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) 
 class Impatient(progress.Nobody):
     """Somebody who presses Ctrl-C when the first call is done."""
 
-    def advance(self, done: int = 1, tokens: int = 0) -> None:  # noqa: ARG002 - the protocol's
+    def advance(self, done: int = 1, tokens: int = 0) -> None:
         """Interrupt."""
         raise KeyboardInterrupt
 
