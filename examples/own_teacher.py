@@ -39,7 +39,7 @@ def main() -> None:
         out="runs/own_teacher",
         data={"train": 400, "dev": 60, "test": 60},
         mine={"pool": 60},
-        student_settings={"max_tokens": 96},
+        sections={"student": {"max_tokens": 96}},
     )
     print(campaign.plan())
     report = campaign.run()

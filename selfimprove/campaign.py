@@ -11,6 +11,7 @@ from selfimprove.config import Config, changed, load_config, make_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import Ledger
+from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Evaluation
 from selfimprove.report.schema import Summary
@@ -29,7 +30,8 @@ class Campaign:
         teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, or your own `Teacher`.
         trainer: your own `Trainer`; default: a process of its own over TRL.
         out: the run folder; default: `runs/<task>`.
-        settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or whole sections as mappings.
+        sections: settings of `[student]`, `[task]`, `[teacher]` and any other section.
+        settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or `data={...}`, `mine={...}`, ...
 
     Raises:
         InputError: a setting will not do.
@@ -44,20 +46,21 @@ class Campaign:
         teacher: str | Teacher | None = None,
         trainer: Trainer | None = None,
         out: Path | str | None = None,
+        sections: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
         given = _base(config)
         names: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
         self._given = {name: thing for name, thing in names.items() if thing is not None and not isinstance(thing, str)}
         self._trainer = trainer
-        self.config = _merged(given, names, settings)
+        self.config = _merged(given, names, {**settings, **(sections or {})})
         self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
 
     def plan(self) -> str:
         """Say what the campaign will take, before anything is spent."""
         from selfimprove.plan import plan
 
-        return plan(self.config, self._load_task())
+        return plan(self.config, self.load_task())
 
     def run(self) -> Summary:
         """Run to the end, or go on from where a run was ended.
@@ -97,7 +100,12 @@ class Campaign:
             raise RunFolderError(f"{folder.path} holds other files and no campaign; name an empty or new folder")
         folder.write_json("campaign.json", self.config)
 
-    def _load_task(self) -> Task:
+    def load_task(self) -> Task:
+        """Give the task that the settings name.
+
+        Raises:
+            InputError: there is no such task, option or file.
+        """
         from selfimprove.tasks import load_task
 
         data, options = self.config.data, self.config.task
@@ -106,19 +114,34 @@ class Campaign:
         place = Path(data.data_dir) if data.data_dir else None
         return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
 
+    def _teacher_for(
+        self, task: Task, programs: Mapping[str, Program], ledger: Ledger
+    ) -> Callable[[LanguageModel], Teacher]:
+        """Give what gives the teacher: one for the whole campaign, unless the student is its own."""
+        from selfimprove.teachers.load import checked, load_teacher
+
+        config, seed = self.config.teacher, self.config.campaign.seed
+        if config.model == "self":
+            return lambda model: load_teacher(config, task, programs, ledger, model, seed)
+        given = self._given.get("teacher")
+        teacher = (
+            checked(given, type(given).__name__) if given else load_teacher(config, task, programs, ledger, seed=seed)
+        )
+        check = getattr(teacher, "check", None)
+        if check is not None:
+            check()
+        return lambda _: teacher
+
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for
         from selfimprove.students import load_student
-        from selfimprove.teachers import load_teacher
         from selfimprove.trainers.process import ProcessTrainer
 
-        config, task = self.config, self._load_task()
+        config, task = self.config, self.load_task()
         programs = {name: program_for(name, task) for name in SIGNATURES}
         student = self._given.get("student") or load_student(config.campaign.student, **_student_settings(config))
 
-        def teacher_for(model: LanguageModel) -> Teacher:
-            given: Teacher | None = self._given.get("teacher")
-            return given or load_teacher(config.teacher, task, programs, ledger, model, config.campaign.seed)
+        teacher_for = self._teacher_for(task, programs, ledger)
 
         return Crew(
             config=config,

@@ -67,6 +67,8 @@ class Settlement(NamedTuple):
     key: str
     completion: Completion
     latency_s: float = 0.0
+    doubt_usd: float = 0.0
+    """What a call that broke off may have been billed; counted against the budget."""
 
 
 class Totals(Record):
@@ -178,6 +180,7 @@ class Ledger:
             (
                 "failed" if s.completion.finish_reason == "error" else "answered",
                 s.completion.usd,
+                s.doubt_usd,
                 s.completion.prompt_tokens,
                 s.completion.completion_tokens,
                 s.latency_s,
@@ -189,12 +192,13 @@ class Ledger:
         with self._lock:
             self._db.execute("BEGIN")
             self._db.executemany(
-                "UPDATE calls SET state=?, usd=usd+?, reserved_usd=0, prompt_tokens=prompt_tokens+?, "
-                "completion_tokens=completion_tokens+?, latency_s=?, completion=? WHERE key=?",
+                "UPDATE calls SET state=?, usd=usd+?, doubt_usd=doubt_usd+?, reserved_usd=0, "
+                "prompt_tokens=prompt_tokens+?, completion_tokens=completion_tokens+?, latency_s=?, completion=? "
+                "WHERE key=?",
                 rows,
             )
             self._db.execute("COMMIT")
-            self._committed_usd += sum(s.completion.usd - self._held.pop(s.key, 0.0) for s in settled)
+            self._committed_usd += sum(s.completion.usd + s.doubt_usd - self._held.pop(s.key, 0.0) for s in settled)
 
     def totals(self) -> Totals:
         """Add everything up."""

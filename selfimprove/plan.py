@@ -56,7 +56,7 @@ def plan(config: Config, task: Task) -> str:
 
     made = lines(config)
     prompt = _prompt_tokens(task)
-    student, teacher = (sum(line[i] for line in made) for i in (1, 2))
+    student, teacher = sum(line.student_calls for line in made), sum(line.teacher_calls for line in made)
     rows = [f"{'stage':<32}{'student calls':>15}{'teacher calls':>15}"]
     rows += [f"{line.stage:<32}{line.student_calls:>15,}{line.teacher_calls:>15,}" for line in made]
     rows.append(f"{'at most':<32}{student:>15,}{teacher:>15,}")

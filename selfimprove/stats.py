@@ -38,7 +38,7 @@ def binomial_tail(at_least: int, n: int) -> float:
     >>> binomial_tail(1, 1)
     0.5
     """
-    return sum(math.comb(n, k) for k in range(max(0, at_least), n + 1)) / 2**n
+    return float(sum(math.comb(n, k) for k in range(max(0, at_least), n + 1)) / 2**n)
 
 
 def mcnemar_mid_p(gained: int, lost: int) -> float:
@@ -58,7 +58,7 @@ def mcnemar_mid_p(gained: int, lost: int) -> float:
     0.0032
     """
     n = gained + lost
-    return binomial_tail(gained, n) - math.comb(n, gained) / 2 ** (n + 1)
+    return float(binomial_tail(gained, n) - math.comb(n, gained) / 2 ** (n + 1))
 
 
 def paired_interval(gained: int, lost: int, n: int, confidence: float = 0.95) -> Interval:

@@ -39,7 +39,7 @@ class ScriptedStudent:
 
     def __post_init__(self) -> None:
         if not self._known:
-            self._known = {p.id: p for split in ("train", "dev", "test") for p in self.task.problems(split)}  # type: ignore[arg-type]
+            self._known = {p.id: p for split in ("train", "dev", "test") for p in self.task.problems(split)}
 
     @property
     def identity(self) -> str:

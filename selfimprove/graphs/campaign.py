@@ -19,6 +19,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import RoundDecision, guarded, measure, tracks, train_arm
+from selfimprove.graphs.wiring import add_nodes
 from selfimprove.records import Record, Split, Verdict
 from selfimprove.splits import freeze
 from selfimprove.steps.build import balance, build
@@ -68,11 +69,14 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
         crew.after_round(round_)
         return {"round": round_, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}
 
-    graph.add_node("freeze", freeze_node(crew))
-    graph.add_node("baseline", baseline_node(crew))
-    graph.add_node("round", next_round)
-    graph.add_node("control", control_node(crew))
-    graph.add_node("final", final_node(crew))
+    nodes = {
+        "freeze": freeze_node(crew),
+        "baseline": baseline_node(crew),
+        "round": next_round,
+        "control": control_node(crew),
+        "final": final_node(crew),
+    }
+    add_nodes(graph, nodes)
     graph.add_edge(START, "freeze")
     graph.add_edge("freeze", "baseline")
     graph.add_edge("baseline", "round")
@@ -115,7 +119,7 @@ def baseline_node(crew: Crew) -> Node:
         best, chosen = -1, 0
         for shots in sorted({0, crew.config.evaluate.shots}):
             place = _baseline(shots)
-            _, result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
+            result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
             if result.lenient.correct > best:
                 best, chosen = result.lenient.correct, shots
         start = RoundDecision(

@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.wiring import add_nodes
 from selfimprove.records import Lesson, Problem, digest
 from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
@@ -47,11 +48,14 @@ Work = Callable[[Sequence[Lesson], dict[str, Problem], LessonState], list[Lesson
 def build_lesson(crew: Crew) -> StateGraph[Any]:
     """Wire one lesson; compile it with or without a checkpointer."""
     graph: StateGraph[Any] = StateGraph(LessonState)
-    graph.add_node("draft", _draft(crew))
-    graph.add_node("ask", _on_lessons(crew, "ask", _ask(crew)))
-    graph.add_node("answer", _on_lessons(crew, "answer", _answer(crew)))
-    graph.add_node("rewrite", _on_lessons(crew, "rewrite", _rewrite(crew), turn=1))
-    graph.add_node("reason", _on_lessons(crew, "reason", _reason(crew)))
+    nodes = {
+        "draft": _draft(crew),
+        "ask": _on_lessons(crew, "ask", _ask(crew)),
+        "answer": _on_lessons(crew, "answer", _answer(crew)),
+        "rewrite": _on_lessons(crew, "rewrite", _rewrite(crew), turn=1),
+        "reason": _on_lessons(crew, "reason", _reason(crew)),
+    }
+    add_nodes(graph, nodes)
     graph.add_edge(START, "draft")
     asks = crew.config.lesson.questions > 0 and crew.config.lesson.turns > 0
     graph.add_conditional_edges("draft", _after_draft(asks=asks), ["ask", "reason", END])

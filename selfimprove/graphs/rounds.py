@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -18,6 +17,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import grade_node, mine_node, select_node
 from selfimprove.graphs.lesson import build_lesson
 from selfimprove.graphs.training import build_node, decide_node, evaluate_node, gather_node, train_node
+from selfimprove.graphs.wiring import add_nodes
 
 
 def _either(old: str, new: str) -> str:
@@ -44,7 +44,7 @@ def build_round(crew: Crew) -> StateGraph[Any]:
         lesson.invoke({"round": state["round"], "adapter": state["best"], "cohort": state["cohort"]})
         return {"taught": 1}
 
-    nodes: dict[str, Callable[[Any], dict[str, Any]]] = {
+    nodes = {
         "mine": mine_node(crew),
         "grade": grade_node(crew),
         "select": select_node(crew),
@@ -55,8 +55,7 @@ def build_round(crew: Crew) -> StateGraph[Any]:
         "evaluate": evaluate_node(crew),
         "decide": decide_node(crew),
     }
-    for name, node in nodes.items():
-        graph.add_node(name, node)
+    add_nodes(graph, nodes)
     graph.add_edge(START, "mine")
     graph.add_edge("mine", "grade")
     graph.add_edge("grade", "select")

@@ -187,9 +187,7 @@ def evaluate_node(crew: Crew) -> Node:
     return node
 
 
-def measure(
-    crew: Crew, split: Split, adapter: str, arm: str, place: str, *, round_: int, shots: int = 0
-) -> tuple[list[Attempt], Evaluation]:
+def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, round_: int, shots: int = 0) -> Evaluation:
     """Evaluate a student on a split under the prompt it was trained under, and write both files.
 
     Raises:
@@ -222,7 +220,7 @@ def measure(
         watcher.say(f"{split}: {arm} answers {s.correct} of {s.n} ({100 * s.accuracy:.1f} %)")
     crew.folder.write_rows(f"{place}/predictions.jsonl", attempts)
     crew.folder.write_json(f"{place}/evaluation.json", result)
-    return attempts, result
+    return result
 
 
 def worked_examples(crew: Crew, shots: int) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ def alpha_of_round(alpha: float, round_: int, arms: int) -> float:
     >>> alpha_of_round(0.05, 1, 1), alpha_of_round(0.05, 2, 1)
     (0.025, 0.0125)
     """
-    return alpha / 2**round_ / max(1, arms)
+    return alpha * 0.5**round_ / max(1, arms)
 
 
 def decide(

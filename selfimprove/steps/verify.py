@@ -36,6 +36,8 @@ def verify(
 
 def verify_rationale(task: Task, problem: Problem, rationale: Rationale) -> Rationale:
     """Compare a rationale's own answer with the reference."""
+    if rationale.verdict in {Verdict.TRUNCATED, Verdict.ERROR} or not problem.answer:
+        return rationale
     answer = rationale.answer if rationale.answer is not None else task.parse(rationale.text).strict
     verdict = Verdict.UNPARSEABLE if answer is None else task.compare(answer, problem)
     return rationale.model_copy(update={"answer": answer, "verdict": verdict})

@@ -15,7 +15,7 @@ from trl import SFTTrainer
 _IGNORED = -100  # the label of a token that carries no loss
 
 
-class CompletionLossTrainer(SFTTrainer):  # type: ignore[misc]
+class CompletionLossTrainer(SFTTrainer):
     """Supervised trainer for a single process on a CPU; elsewhere TRL's own loss is used."""
 
     def compute_loss(
