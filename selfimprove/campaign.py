@@ -17,6 +17,7 @@ from selfimprove.records import Evaluation
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
 
+_PROCEDURAL = ("arithmetic", "reasoning_gym:")
 _OWN_FILES = ("run.lock", "ledger.sqlite", "campaign.log", ".")
 
 
@@ -108,8 +109,10 @@ class Campaign:
         """
         from selfimprove.tasks import load_task
 
-        data, options = self.config.data, self.config.task
+        data, options = self.config.data, dict(self.config.task)
         given = self._given.get("task", self.config.campaign.task)
+        if isinstance(given, str) and given.startswith(_PROCEDURAL):
+            options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
         place = Path(data.data_dir) if data.data_dir else None
         return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
@@ -136,8 +139,10 @@ class Campaign:
         from selfimprove.programs import SIGNATURES, program_for
         from selfimprove.students import load_student
         from selfimprove.trainers.process import ProcessTrainer
+        from selfimprove.trainers.settings import check_settings
 
         config, task = self.config, self.load_task()
+        check_settings(config.train.sft.model_dump(), config.train.lora.model_dump())
         programs = {name: program_for(name, task) for name in SIGNATURES}
         student = self._given.get("student") or load_student(config.campaign.student, **_student_settings(config))
 

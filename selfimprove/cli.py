@@ -209,6 +209,9 @@ def _logged(out: Path) -> Iterator[None]:
     logger.propagate = False
     try:
         yield
+    except SelfImproveError as error:
+        logger.error("%s", error)  # noqa: TRY400 - one sentence, no traceback
+        raise
     finally:
         logger.removeHandler(handler)
         handler.close()
@@ -230,7 +233,6 @@ def main() -> None:
         click.echo("Interrupted; the same command goes on from here.", err=True)
         sys.exit(_INTERRUPTED)
     except SelfImproveError as error:
-        logging.getLogger("selfimprove").error("%s", error)  # noqa: TRY400 - one sentence, no traceback
         click.echo(f"selfimprove: {error}", err=True)
         sys.exit(error.exit_code)
 

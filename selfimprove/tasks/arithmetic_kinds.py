@@ -99,8 +99,9 @@ def make_story(rng: Random, level: int, largest: int) -> Worked | None:
     start, terms = walk
     who, what = rng.choice(_PEOPLE), rng.choice(_THINGS)
     told = [rng.choice(_GAINS if t > 0 else _LOSSES).format(n=abs(t)) for t in terms]
-    events = " ".join(f"{'Then' if i else 'First'} {who} {event}." for i, event in enumerate(told))
-    question = f"{who} has {start} {what}. {events} How many {what} does {who} have now?"
+    *earlier, last = told
+    events = f"{', '.join(earlier)}, then {last}" if earlier else last
+    question = f"{who} has {start} {what}. {who} {events}. How many {what} does {who} have now?"
     steps, value = _add_up(start, terms)
     return Worked(question, steps, value, _sum_form(start, terms))
 

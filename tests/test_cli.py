@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from selfimprove.cli import main
+from selfimprove.report.schema import Summary
+from selfimprove.report.summary import summarise
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in an empty folder, without keys in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+        monkeypatch.delenv(name)
+
+    def run(*words: str | Path, **environment: str) -> Done:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["selfimprove", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+def toml(**sections: dict[str, object]) -> str:
+    lines = []
+    for name, values in sections.items():
+        lines.append(f"[{name}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+TINY = {"train": 20, "dev": 10, "test": 10}
+MISTAKES: dict[str, tuple[str, str]] = {
+    "no TOML": ("[campaign\n", "not valid TOML"),
+    "typo in a key": (toml(campaign={"ronds": 2}), 'did you mean "rounds"?'),
+    "typo in a section": (toml(campain={"rounds": 2}), 'did you mean "campaign"?'),
+    "wrong type": (toml(campaign={"rounds": "two"}), "campaign.rounds = 'two'"),
+    "out of range": (toml(lesson={"questions": 9}), "lesson.questions = 9"),
+    "negative budget": (toml(campaign={"budget_usd": -1}), "campaign.budget_usd = -1"),
+    "unknown arm": (toml(campaign={"arms": ["track_c"]}), "campaign.arms.0 = 'track_c'"),
+    "unknown task": (toml(campaign={"task": "arithmetik"}), 'did you mean "arithmetic"?'),
+    "unknown task option": (toml(campaign={"task": "arithmetic"}, task={"level": [2]}), "levels"),
+    "unknown kind": (toml(campaign={"task": "arithmetic"}, task={"kinds": ["sums"]}), 'did you mean "sum"?'),
+    "missing file of problems": (toml(campaign={"task": "gone.jsonl"}), "gone.jsonl"),
+    "empty file of problems": (toml(campaign={"task": "empty.jsonl"}), "empty.jsonl"),
+    "problem without an answer": (toml(campaign={"task": "noanswer.jsonl"}), 'line 2: "answer" is missing'),
+    "two answers to one question": (toml(campaign={"task": "twice.jsonl"}), "twice.jsonl"),
+    "not JSON": (toml(campaign={"task": "broken.jsonl"}), "line 1"),
+    "no module of that name": (toml(campaign={"task": "no_such_module:Task"}), "no_such_module"),
+    "typo in the teacher": (toml(teacher={"model": "refrence"}, data=TINY), 'did you mean "reference"?'),
+    "no key in the environment": (toml(teacher={"model": "openai/gpt-4o"}, data=TINY), "OPENAI_API_KEY"),
+    "no price": (toml(teacher={"model": "openai/some-new-model", "api_key_env": "HOME"}, data=TINY), "price"),
+    "server that is not there": (
+        toml(teacher={"model": "openai/m", "base_url": "http://127.0.0.1:9/v1"}, data=TINY),
+        "127.0.0.1:9",
+    ),
+    "student that does not exist": (toml(campaign={"student": "no/such-model"}, data=TINY), "no/such-model"),
+    "student folder without weights": (toml(campaign={"student": "./hollow"}, data=TINY), "hollow"),
+    "label nobody carries": (toml(campaign={"student": "./hollow"}, select={"policy": "ladders"}), "select.policy"),
+    "unknown training setting": ("[train.sft]\nlearning_rat = 1\n", "did you mean \"learning_rate\"?"),
+    "unknown LoRA setting": ("[train.lora]\nrank = 8\n", "train.lora.rank"),
+}
+    "unknown training setting": "[train.sft]\nlearning_rat = 1\n",
+    "unknown LoRA setting": "[train.lora]\nrank = 8\n",
+}
+
+
+@pytest.mark.parametrize("mistake", list(MISTAKES))
+def test_everyday_mistake_is_one_sentence(cli: Run, tmp_path: Path, mistake: str) -> None:
+    """Bad input ends with exit code 2 and one sentence that names it, without a traceback."""
+    text, said = MISTAKES[mistake]
+    (tmp_path / "c.toml").write_text(text)
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "broken.jsonl").write_text("{not json\n")
+    (tmp_path / "noanswer.jsonl").write_text('{"question": "a", "answer": "1"}\n{"question": "b"}\n')
+    (tmp_path / "twice.jsonl").write_text('{"question": "a", "answer": "1"}\n{"question": "a", "answer": "2"}\n')
+    (tmp_path / "hollow").mkdir()
+    (tmp_path / "hollow" / "config.json").write_text("{}")
+    done = cli("run", "c.toml", HF_HUB_OFFLINE="1", PIP_NO_INDEX="1")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "gone.toml"], "gone.toml cannot be read"),
+        (["run"], "Missing argument"),
+        (["fly"], "No such command"),
+        (["report", "nowhere"], "holds no campaign"),
+        (["run", "good.toml", "--set", "rounds=2"], "SECTION.KEY=VALUE"),
+        (["run", "good.toml", "--out", "taken"], "holds other files"),
+        (["run", "good.toml", "--out", "/proc/nowhere"], "/proc/nowhere"),
+        (["score", "arithmetic", "--pred", "gone.jsonl"], "gone.jsonl"),
+        (["init", "arithmetik"], 'did you mean "arithmetic"?'),
+        (["init", "arithmetic", "good.toml"], "good.toml"),
+    ],
+)
+def test_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: list[str], said: str) -> None:
+    """A command that cannot be followed says why, with exit code 2, and overwrites nothing."""
+    (tmp_path / "good.toml").write_text(toml(data=TINY))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "thesis.tex").write_text("precious")
+    done = cli(*words)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert said in done.stderr
+    assert (tmp_path / "taken" / "thesis.tex").read_text() == "precious"
+
+
+def test_folder_of_another_campaign_is_refused(cli: Run, tmp_path: Path, make_crew: Callable[..., object]) -> None:
+    """Other settings on the same folder are refused with the difference."""
+    make_crew(tmp_path / "run").folder.close()  # type: ignore[attr-defined]
+    (tmp_path / "c.toml").write_text(toml(campaign={"seed": 7}))
+    done = cli("run", "c.toml", "--out", "run")
+    assert done.returncode == 2
+    assert "campaign.seed: 0 -> 7" in done.stderr
+
+
+def test_init_writes_a_file_that_plans(cli: Run, tmp_path: Path) -> None:
+    """What init writes can be planned as it stands."""
+    assert cli("init", "arithmetic", "mine.toml").returncode == 0
+    done = cli("plan", "mine.toml")
+    assert done.returncode == 0, done.stderr
+    assert "Dollars: 0" in done.stdout
+    assert "Smallest true gain" in done.stdout
+
+
+def test_plan_of_a_paid_teacher_names_dollars(cli: Run, tmp_path: Path) -> None:
+    """A plan needs no key, and says what the calls can cost at most."""
+    (tmp_path / "c.toml").write_text(toml(campaign={"budget_usd": 3}, teacher={"model": "openai/gpt-4o"}, data=TINY))
+    done = cli("plan", "c.toml")
+    assert "the budget stops it at 3.00" in done.stdout, done.stderr
+
+
+def test_report_prints_the_documented_schema(cli: Run, tmp_path: Path, make_crew: Callable[..., object]) -> None:
+    """The JSON of a report is a Summary with the fields that are promised."""
+    from selfimprove.graphs.run import run_campaign
+
+    crew = make_crew(tmp_path / "run")
+    run_campaign(crew, crew.folder.at("graph.sqlite"))  # type: ignore[attr-defined, arg-type]
+    done = cli("report", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = Summary.model_validate_json(done.stdout)
+    assert summary == summarise(crew.folder, crew.ledger)  # type: ignore[attr-defined]
+    plain = json.loads(done.stdout)
+    assert {"task", "student", "teacher", "rounds", "test", "cost", "wall_s"} <= plain.keys()
+    assert {"round", "arm", "decision", "dev"} <= plain["rounds"][0].keys()
+    assert {"n", "accuracy", "interval", "no_verdict"} <= plain["test"]["control"].keys()
+    assert {"points", "interval", "p_value"} <= plain["test"]["difference"].keys()
+    assert {"usd", "calls", "tokens"} <= plain["cost"].keys()
+    assert cli("report", "run").stdout.startswith(f"Round {summary.best.round} answers")
+
+
+def test_import_and_help_are_quick() -> None:
+    """Importing loads nothing heavy, and help answers at once (the best of five, as machines are noisy)."""
+
+    def best(*command: str) -> float:
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True)
+            times.append(time.perf_counter() - started)
+        return min(times)
+
+    bare = best(sys.executable, "-c", "pass")
+    assert best(sys.executable, "-c", "import selfimprove") - bare < 0.150
+    assert best(sys.executable, "-m", "selfimprove.cli", "--help") < 0.300 + bare
+    heavy = "import sys, selfimprove.cli; print([m for m in ('torch','litellm','dspy','langgraph','pydantic') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
