@@ -16,6 +16,21 @@ if "SELFIMPROVE_DATA" not in os.environ and _DATA.is_dir():
     os.environ["SELFIMPROVE_DATA"] = str(_DATA)
 
 
+@pytest.fixture(scope="session")
+def family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the folder of a tiny random model of one family, written once a session."""
+    from tiny_models import write_model
+
+    made: dict[str, Path] = {}
+
+    def make(name: str) -> Path:
+        if name not in made:
+            made[name] = write_model(name, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return make
+
+
 @pytest.fixture
 def make_crew(tmp_path: Path) -> Callable[..., Crew]:
     """Give a maker of crews without a model: a scripted student, a fixed teacher, a trainer that trains nothing."""

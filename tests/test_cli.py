@@ -87,11 +87,8 @@ MISTAKES: dict[str, tuple[str, str]] = {
     "student that does not exist": (toml(campaign={"student": "no/such-model"}, data=TINY), "no/such-model"),
     "student folder without weights": (toml(campaign={"student": "./hollow"}, data=TINY), "hollow"),
     "label nobody carries": (toml(campaign={"student": "./hollow"}, select={"policy": "ladders"}), "select.policy"),
-    "unknown training setting": ("[train.sft]\nlearning_rat = 1\n", "did you mean \"learning_rate\"?"),
+    "unknown training setting": ("[train.sft]\nlearning_rat = 1\n", 'did you mean "learning_rate"?'),
     "unknown LoRA setting": ("[train.lora]\nrank = 8\n", "train.lora.rank"),
-}
-    "unknown training setting": "[train.sft]\nlearning_rat = 1\n",
-    "unknown LoRA setting": "[train.lora]\nrank = 8\n",
 }
 
 

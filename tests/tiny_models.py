@@ -1,17 +1,9 @@
-"""Tiny random models of several families, with a real tokenizer, written to disk once a session."""
+"""Tiny random models of several families, with a real tokenizer."""
 
-import os
+from __future__ import annotations
 
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
-import torch
-
-torch.set_num_threads(1)  # tiny models are faster so, above all when tests run side by side
 
 TEMPLATE = (
     "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
@@ -61,24 +53,16 @@ def tokenizer() -> Any:
     return fast
 
 
-@pytest.fixture(scope="session")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Give the folder of a tiny model of one family."""
-    made: dict[str, Path] = {}
+def write_model(name: str, folder: Path) -> Path:
+    """Write a tiny model of one family, and give its folder."""
+    import torch
+    import transformers
 
-    def make(name: str) -> Path:
-        if name not in made:
-            import torch
-            import transformers
-
-            folder = tmp_path_factory.mktemp(name)
-            fast = tokenizer()
-            config_class, more = FAMILIES[name]
-            config = getattr(transformers, config_class)(**{**SMALL, "vocab_size": len(fast), **more})
-            torch.manual_seed(0)
-            transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
-            fast.save_pretrained(folder)
-            made[name] = folder
-        return made[name]
-
-    return make
+    torch.set_num_threads(1)  # tiny models are faster so, above all when tests run side by side
+    fast = tokenizer()
+    config_class, more = FAMILIES[name]
+    config = getattr(transformers, config_class)(**{**SMALL, "vocab_size": len(fast), **more})
+    torch.manual_seed(0)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
