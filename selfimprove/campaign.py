@@ -142,7 +142,8 @@ class Campaign:
         from selfimprove.trainers.settings import check_settings
 
         config, task = self.config, self.load_task()
-        check_settings(config.train.sft.model_dump(), config.train.lora.model_dump())
+        train = config.train
+        check_settings({**train.sft.model_dump(), **train.continued.model_dump()}, train.lora.model_dump())
         programs = {name: program_for(name, task) for name in SIGNATURES}
         student = self._given.get("student") or load_student(config.campaign.student, **_student_settings(config))
 

@@ -127,7 +127,7 @@ class MineConfig(Section):
     """How the student's failures are found."""
 
     pool: Annotated[int, Field(ge=1)] = 400
-    """Fresh training problems tried a round."""
+    """Training problems tried a round, fresh ones first; a ladder tries as many on each of its rungs."""
     samples: Annotated[int, Field(ge=0, le=64)] = 0
     """Sampled completions a problem besides the greedy one."""
     temperature: Annotated[float, Field(gt=0)] = 0.7
@@ -138,7 +138,7 @@ class SelectConfig(Section):
     """Which tried problems become lessons."""
 
     policy: Literal["failures", "ladder"] = "failures"
-    """`failures`: from the whole training split. `ladder`: from the frontier level, which moves up as it is solved."""
+    """`failures`: from the whole training split. `ladder`: up to a frontier that moves up as it is mastered."""
     label: str = "level"
     """Ladder: the label whose values are the rungs, lowest first."""
     first: Annotated[int, Field(ge=1)] = 2
@@ -147,6 +147,8 @@ class SelectConfig(Section):
     """Ladder: unmastered rungs that are worked on at once."""
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Ladder: a rung whose pass rate reaches this is mastered."""
+    lessons: Annotated[int, Field(ge=1)] | None = None
+    """Most tried problems that become lessons in a round, failures first; unset: all that are chosen."""
     solved: Annotated[float, Field(ge=0, le=1)] = 0.5
     """Share of solved problems kept beside the failures, at most one each."""
     replay: Annotated[float, Field(ge=0, le=5)] = 0.5
@@ -169,6 +171,8 @@ class TrainConfig(Section):
     """How the student is trained."""
 
     sft: SftConfig = SftConfig()
+    continued: SftConfig = SftConfig()
+    """Over `sft` in rounds that go on from an adapter: a rate that is right for a new one shakes a trained one."""
     lora: LoraConfig = LoraConfig()
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""

@@ -359,7 +359,7 @@ class TrainingJob(Record):
 
 
 class Adapter(Record):
-    """A finished training: where its weights lie and what they cost."""
+    """A finished training: where its weights lie and what it took. Times are in the ledger and the log."""
 
     path: str
     rows: int
@@ -369,5 +369,4 @@ class Adapter(Record):
     """Tokens processed, prompts counted in."""
     steps: int
     loss: float
-    wall_s: float
     render_hash: str

@@ -113,7 +113,6 @@ class NullTrainer:
                 "seen_tokens": 2 * tokens,
                 "steps": 1,
                 "loss": 1.0,
-                "wall_s": 0.0,
                 "render_hash": job.render_hash,
                 "skill": min(1.0, before + self.gain),
             }

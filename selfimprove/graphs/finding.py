@@ -56,7 +56,7 @@ def mine_node(crew: Crew) -> Node:
                     _mastered(crew, state["round"]),
                     width=_width(crew, state["round"]),
                     threshold=config.select.threshold,
-                    count=config.mine.pool,
+                    count=max(1, config.mine.pool // len(rungs(train, config.select.label))),
                     tried=tried,
                     seed=seed,
                     attempt=attempt,
@@ -146,7 +146,12 @@ def select_node(crew: Crew) -> Node:
     def node(state: dict[str, Any]) -> dict[str, Any]:
         here, size = round_folder(state["round"]), crew.config.lesson.cohort
         seed = crew.config.campaign.seed * 1000 + state["round"]
-        chosen = select(attempts_of(crew, state["round"]), solved=crew.config.select.solved, seed=seed)
+        chosen = select(
+            attempts_of(crew, state["round"]),
+            solved=crew.config.select.solved,
+            seed=seed,
+            most=crew.config.select.lessons,
+        )
         by_id = {p.id: p for p in crew.problems("train")}
         cohorts = []
         for start in range(0, len(chosen), size):

@@ -157,7 +157,7 @@ def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start:
         out=str(crew.folder.at(f"{place}/adapter").resolve()),
         program_state={program.name: program.dump()},
         settings={
-            "sft": config.train.sft.model_dump(),
+            "sft": {**config.train.sft.model_dump(), **(config.train.continued.model_dump() if start else {})},
             "lora": config.train.lora.model_dump(),
             "quantize": config.train.quantize,
         },

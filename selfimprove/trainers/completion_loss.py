@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
 from trl import SFTTrainer
 
 _IGNORED = -100  # the label of a token that carries no loss
@@ -37,3 +38,12 @@ class CompletionLossTrainer(SFTTrainer):
         total = torch.nn.functional.cross_entropy(logits[trained].float(), wanted[trained], reduction="sum")
         count = trained.sum() if num_items_in_batch is None else num_items_in_batch
         return total / torch.as_tensor(count).clamp(min=1)
+
+
+class Teller(TrainerCallback):
+    """Prints each step, for the parent that follows."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Say how far it is."""
+        del args, control
+        print(f"step {state.global_step} of {state.max_steps}", flush=True)  # noqa: T201 - read by the parent process

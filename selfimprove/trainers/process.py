@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from selfimprove import progress
 from selfimprove.errors import TrainingError
 from selfimprove.records import Adapter, TrainingJob
 
+_STEP = re.compile(r"^step (\d+) of \d+")
 _MODULES = {"sft": "selfimprove.trainers.sft"}
 
 
@@ -66,15 +67,15 @@ class ProcessTrainer:
 
 def _follow(child: subprocess.Popen[str], log: Path, last: deque[str]) -> None:
     """Copy the child's lines to its log, and tell the watcher how far it is."""
-    watcher = progress.current()
-    if child.stdout is None or threading.current_thread() is None:
-        return
+    watcher, passed = progress.current(), 0
     with log.open("w", encoding="utf-8") as file:
-        for line in child.stdout:
+        for line in child.stdout or ():
             file.write(line)
             last.append(line.rstrip())
-            if "'loss'" in line or '"loss"' in line:
-                watcher.say(line.strip()[:120])
+            done = _STEP.search(line)
+            if done:
+                watcher.advance(int(done[1]) - passed)
+                passed = int(done[1])
 
 
 def _sync(folder: Path) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -37,13 +36,12 @@ def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
     die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
-    started = time.monotonic()
     tokenizer, model = load(job)
     examples = job_examples(job, tokenizer)
     trainer = _trainer(job, Path(folder), tokenizer, model, examples)
     outcome = trainer.train()
     trainer.save_model(folder)
-    _write_metrics(Path(folder), job, trainer, examples, outcome, time.monotonic() - started)
+    _write_metrics(Path(folder), job, trainer, examples, outcome)
 
 
 def load(job: TrainingJob) -> tuple[Any, Any]:
@@ -112,7 +110,7 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     from peft import LoraConfig, PeftModel
     from trl import SFTConfig
 
-    from selfimprove.trainers.completion_loss import CompletionLossTrainer
+    from selfimprove.trainers.completion_loss import CompletionLossTrainer, Teller
 
     settings = _sft_settings(job)
     if job.trained_tokens:
@@ -140,14 +138,14 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     data = Dataset.from_list(
         [{"input_ids": e.ids, "completion_mask": [0] * e.prompt_length + [1] * loss_tokens(e)} for e in examples]
     )
-    return CompletionLossTrainer(
+    made = CompletionLossTrainer(
         model=model, args=args, train_dataset=data, processing_class=tokenizer, peft_config=new
     )
+    made.add_callback(Teller())
+    return made
 
 
-def _write_metrics(
-    folder: Path, job: TrainingJob, trainer: Any, examples: list[TrainingExample], outcome: Any, wall_s: float
-) -> None:
+def _write_metrics(folder: Path, job: TrainingJob, trainer: Any, examples: list[TrainingExample], outcome: Any) -> None:
     passes = 1.0 if job.trained_tokens else float(trainer.args.num_train_epochs)
     log = trainer.state.log_history
     losses = [entry["loss"] for entry in log if "loss" in entry]
@@ -159,11 +157,12 @@ def _write_metrics(
         "seen_tokens": int(passes * sum(len(e.ids) for e in examples)),
         "steps": int(outcome.global_step),
         "loss": float(outcome.training_loss),
-        "wall_s": round(wall_s, 1),
         "render_hash": job.render_hash,
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in log))
+    # Times stand in the log: two trainings of the same rows are the same files.
+    kept = [{k: v for k, v in entry.items() if not k.endswith(("_runtime", "_per_second"))} for entry in log]
+    (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in kept))
 
 
 if __name__ == "__main__":
