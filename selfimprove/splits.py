@@ -16,7 +16,9 @@ from selfimprove.errors import InputError
 from selfimprove.protocols import Task
 from selfimprove.records import Problem, Split
 
-_NOT_WORD: Final = re.compile(r"[^\w]+")
+_HYPHEN: Final = re.compile(r"(?<=[^\W\d])\s*[-\u2010-\u2015]\s*(?=[^\W\d])")
+_SIGN: Final = re.compile(r"([-+*/=<>^%])")
+_REST: Final = re.compile(r"[^\w+\-*/=<>^%]+")
 
 
 class Splits(NamedTuple):
@@ -30,12 +32,15 @@ class Splits(NamedTuple):
 
 
 def normalised(text: str) -> str:
-    """Fold case, width, punctuation and white space.
+    """Fold case, width, punctuation and white space; signs that make another sum are kept.
 
     >>> normalised("What  is 2+2 ?") == normalised("what is 2 + 2")
     True
+    >>> normalised("What is 5 - 3?") == normalised("What is 5 + 3?")
+    False
     """
-    return _NOT_WORD.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    plain = _HYPHEN.sub(" ", unicodedata.normalize("NFKC", text).casefold())
+    return _REST.sub(" ", _SIGN.sub(r" \1 ", plain)).strip()
 
 
 class Guard:
