@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from selfimprove.config import Config, changed, load_config, make_config
+from selfimprove.config import Config, changed, load_config, make_config, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import Ledger
@@ -79,6 +79,8 @@ class Campaign:
             self._claim(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
+            if not folder.has("plan.json"):
+                folder.write_json("plan.json", {"plan": self.plan().splitlines()})
             with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 run_campaign(self._crew(folder, ledger, after_round), folder.at("graph.sqlite"))
             summary = summarise(folder, ledger)
@@ -87,8 +89,8 @@ class Campaign:
 
     def _claim(self, folder: RunFolder) -> None:
         """Take a folder as this campaign's, or check that it already is."""
-        if folder.has("campaign.json"):
-            rows = changed(folder.record("campaign.json", Config), self.config)
+        if folder.has("campaign.toml"):
+            rows = changed(load_config(folder.checked("campaign.toml")), self.config)
             if rows:
                 raise RunFolderError(
                     f"{folder.path} holds another campaign ({'; '.join(rows[:3])}); "
@@ -99,7 +101,7 @@ class Campaign:
             for path in folder.path.iterdir()
         ):
             raise RunFolderError(f"{folder.path} holds other files and no campaign; name an empty or new folder")
-        folder.write_json("campaign.json", self.config)
+        folder.write_text("campaign.toml", write_config(self.config))
 
     def load_task(self) -> Task:
         """Give the task that the settings name.
@@ -172,7 +174,7 @@ def read_summary(out: Path) -> Summary:
     """
     from selfimprove.report.summary import summarise
 
-    if not (out / "campaign.json").is_file():
+    if not (out / "campaign.toml").is_file():
         raise InputError(f"{out} holds no campaign; name a run folder, such as runs/demo")
     with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
         return summarise(RunFolder(out, writer=False), ledger)

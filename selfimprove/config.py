@@ -250,6 +250,13 @@ def load_config(path: Path) -> Config:
         raise InputError(f"{path} is not valid TOML: {error}; mend that line") from error
 
 
+def write_config(config: Config) -> str:
+    """Write settings as TOML that `load_config` reads back."""
+    import tomlkit
+
+    return tomlkit.dumps(config.model_dump(mode="json", exclude_none=True))
+
+
 def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     """Check settings given as nested mappings.
 

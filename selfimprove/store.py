@@ -121,6 +121,11 @@ class RunFolder:
         """Read a JSON file back; errors as `rows`."""
         return json.loads(self._checked(name))
 
+    def checked(self, name: str) -> Path:
+        """Give the place of a file after comparing its hash; errors as `rows`."""
+        self._checked(name)
+        return self.at(name)
+
     def list_tree(self, name: str) -> None:
         """Take files that another process wrote under a folder into the manifest."""
         found = {str(path.relative_to(self.path)): _sha256(path) for path in self.at(name).rglob("*") if path.is_file()}

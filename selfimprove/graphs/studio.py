@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selfimprove.config import make_config
+from selfimprove.config import make_config, write_config
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import Ledger
 from selfimprove.programs import SIGNATURES, program_for
@@ -36,7 +36,7 @@ def studio_crew(name: str, out: Path | None = None, settings: Mapping[str, Any] 
         sections[section] = {**sections.get(section, {}), **values}
     task, config = Arithmetic(sizes=sizes), make_config(sections)
     folder = RunFolder(out or Path(tempfile.mkdtemp(prefix=f"selfimprove-{name}-")))
-    folder.write_json("campaign.json", config)
+    folder.write_text("campaign.toml", write_config(config))
     return Crew(
         config=config,
         folder=folder,

@@ -10,7 +10,7 @@ from importlib import metadata
 from typing import Any, Final
 
 from selfimprove import __version__
-from selfimprove.config import Config
+from selfimprove.config import Config, load_config
 from selfimprove.ledger import Ledger
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
 from selfimprove.report.outcome import next_step, outcome
@@ -42,7 +42,7 @@ _SHOT_NAMES: Final = {0: "zero-shot", 1: "one-shot", 2: "two-shot", 3: "three-sh
 
 def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> Summary:
     """Sum up what a run folder holds so far."""
-    config = folder.record("campaign.json", Config)
+    config = load_config(folder.checked("campaign.toml"))
     rounds = _rounds(folder, ledger, config)
     test = _test(folder)
     best = _best(folder, config, rounds)
