@@ -79,10 +79,11 @@ class Campaign:
             self._claim(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
-            if not folder.has("plan.json"):
-                folder.write_json("plan.json", {"plan": self.plan().splitlines()})
             with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
-                run_campaign(self._crew(folder, ledger, after_round), folder.at("graph.sqlite"))
+                crew = self._crew(folder, ledger, after_round)
+                if not folder.has("plan.json"):
+                    folder.write_json("plan.json", {"plan": self.plan().splitlines()})
+                run_campaign(crew, folder.at("graph.sqlite"))
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary

@@ -200,8 +200,11 @@ def _conclude(summary: Summary, out: Path) -> None:
 @contextmanager
 def _logged(out: Path) -> Iterator[None]:
     """Write the library's log into the run folder, once there is one."""
-    out.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(out / "campaign.log", encoding="utf-8")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(out / "campaign.log", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{out} cannot be used as a run folder: {error.strerror}; name another with --out") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("selfimprove")
     logger.addHandler(handler)

@@ -275,7 +275,7 @@ def _sentence(error: ValidationError, where: str) -> str:
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         return f'{where}: there is no key "{key}"; {nearest(path[-1], _known_at(path[:-1]))}'
-    return f"{where}: {key} = {str(first['input'])[:80]!r} will not do: {first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{where}: {key} = {repr(first['input'])[:80]} will not do: {first['msg'][0].lower()}{first['msg'][1:]}"
 
 
 def _known_at(path: list[str]) -> list[str]:

@@ -167,7 +167,7 @@ def test_report_prints_the_documented_schema(cli: Run, tmp_path: Path, make_crew
 
     crew = make_crew(tmp_path / "run")
     run_campaign(crew, crew.folder.at("graph.sqlite"))  # type: ignore[attr-defined, arg-type]
-    done = cli("report", "run", "--json")
+    done = cli("report", crew.folder.path, "--json")  # type: ignore[attr-defined]
     assert done.returncode == 0, done.stderr
     summary = Summary.model_validate_json(done.stdout)
     assert summary == summarise(crew.folder, crew.ledger)  # type: ignore[attr-defined]

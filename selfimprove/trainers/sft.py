@@ -8,6 +8,7 @@ are the ones that evaluation runs.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from random import Random
@@ -155,15 +156,15 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
 def _write_metrics(folder: Path, job: TrainingJob, trainer: Any, examples: list[TrainingExample], outcome: Any) -> None:
     passes = 1.0 if job.trained_tokens else float(trainer.args.num_train_epochs)
     log = trainer.state.log_history
-    losses = [entry["loss"] for entry in log if "loss" in entry]
-    if not losses or losses[-1] != losses[-1]:
-        raise TrainingError(f"training ended with loss {losses[-1:]}; lower train.sft.learning_rate")
+    loss = float(outcome.training_loss)
+    if math.isnan(loss):
+        raise TrainingError("training ended with a loss that is not a number; lower train.sft.learning_rate")
     metrics = {
         "rows": len(examples),
         "trained_tokens": int(passes * sum(loss_tokens(e) for e in examples)),
         "seen_tokens": int(passes * sum(len(e.ids) for e in examples)),
         "steps": int(outcome.global_step),
-        "loss": float(outcome.training_loss),
+        "loss": loss,
         "render_hash": job.render_hash,
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
