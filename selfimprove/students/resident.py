@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 from pathlib import Path
 from threading import RLock
@@ -12,6 +13,9 @@ from typing import Any
 from selfimprove.errors import InputError
 from selfimprove.students import adapters
 from selfimprove.students.fetch import fetch, no_bars
+
+# bitsandbytes recommends a package for 4-bit products on every import, also where nothing is in 4 bits.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 _CPU_SLOTS = 128
 _CUDA_SLOTS = 512

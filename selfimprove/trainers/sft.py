@@ -41,7 +41,7 @@ def main(job_file: str, folder: str) -> None:
     examples = job_examples(job, tokenizer)
     trainer = _trainer(job, Path(folder), tokenizer, model, examples)
     outcome = trainer.train()
-    trainer.save_model(folder)
+    trainer.model.save_pretrained(folder)  # the trainer's own way would add a pickle of its arguments
     _write_metrics(Path(folder), job, trainer, examples, outcome)
 
 
