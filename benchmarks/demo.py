@@ -1,7 +1,7 @@
 """Does the demo's student get better, against which baselines, over which seeds?
 
-A cell is one campaign of one seed: failures repaired by worked solutions, beside track A on equal trained tokens and the
-unselected control; and a ladder without a teacher behind its first round. A finished cell is not run again, a killed
+A cell is one campaign of one seed: failures repaired by worked solutions, beside track A on equal tokens and the
+unselected control; and a student that is its own teacher. A finished cell is not run again, a killed
 one goes on. The demo itself is seed 0; these are other seeds.
 
 make bench-demo             keys: base, best, control, best_minus_control, track_b_minus_track_a, promoted

@@ -226,7 +226,8 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def main() -> None:
     """Run the command line; an error is one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, _stop)
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, _stop)
     try:
         cli.main(standalone_mode=False)
     except click.ClickException as error:

@@ -109,10 +109,12 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     import torch
     from datasets import Dataset
     from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers import set_seed
     from trl import SFTConfig
 
     from selfimprove.trainers.completion_loss import CompletionLossTrainer, Teller
 
+    set_seed(job.seed)  # a new adapter's weights are drawn before the trainer sets it
     settings = _sft_settings(job)
     if job.trained_tokens:
         settings["num_train_epochs"] = 1.0
