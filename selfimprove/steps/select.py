@@ -25,10 +25,13 @@ def select(attempts: Sequence[Sequence[Attempt]], *, solved: float, seed: int, m
     undecided = [a.problem for a in greedy if not a.verdict.decided]
     passed = [a.problem for a in greedy if a.verdict is Verdict.CORRECT]
     rng = Random(f"select {seed}")
-    room = len(greedy) if most is None else round(most / (1 + solved))
-    taught = [*_some(failed, room, rng), *_some(undecided, room - len(failed), rng)]
-    kept = round(solved * len(taught)) if taught else len(passed)
-    return taught + _some(passed, kept if most is None else min(kept, most - len(taught)), rng)
+    size = len(greedy) if most is None else most
+    kept = min(len(passed), round(size * solved / (1 + solved)))
+    taught = _some(failed, size - kept, rng)
+    taught = [*taught, *_some(undecided, size - kept - len(taught), rng)]
+    if most is None and taught:
+        kept = min(kept, round(solved * len(taught)))
+    return taught + _some(passed, kept, rng)
 
 
 def _some(ids: list[str], most: int, rng: Random) -> list[str]:

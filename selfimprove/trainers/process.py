@@ -50,7 +50,9 @@ class ProcessTrainer:
 
     def _run(self, job: TrainingJob, attempt: Path) -> None:
         command = [*self.launcher, "-m", _MODULES[job.method], str(attempt / "job.json"), str(attempt)]
-        environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+        # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
+        own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"}
+        environment = {**os.environ, **own}
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, errors="replace"
         ) as child:
