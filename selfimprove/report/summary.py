@@ -135,7 +135,9 @@ def _best(folder: RunFolder, config: Config, rounds: Sequence[RoundSummary]) -> 
     if not adapter:
         return Best(path="", round=0, load="")
     path = str(folder.at(adapter))
-    load = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{config.campaign.student}"), "{path}")'
+    job = f"{adapter}/job.json"
+    base = folder.json(job)["model"] if folder.has(job) else config.campaign.student
+    load = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{path}")'
     return Best(path=path, round=int(adapter[6:8]), load=load)
 
 
