@@ -95,7 +95,7 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 
 @cli.command()
 @click.argument("run_folder", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON, as documented in docs of the schema.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of that summary instead.")
 def report(run_folder: Path, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Sum up RUN_FOLDER: one sentence, a page, or JSON."""
