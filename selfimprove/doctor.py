@@ -61,7 +61,6 @@ def examine() -> list[Finding]:
     """Look at versions, machine, network and keys; takes a few seconds, 20 at most, and needs no network."""
     devices = _in_background(_devices, _TORCH_S)
     hub = _in_background(_hub, _NETWORK_S + _GRACE_S)
-    index = _in_background(_package_index, _NETWORK_S + _GRACE_S)
     found = [
         Finding(name="selfimprove", value=__version__),
         _python(),
@@ -71,7 +70,7 @@ def examine() -> list[Finding]:
         _memory(),
         _disk(),
     ]
-    return [*found, devices(), hub(), index(), _keys()]
+    return [*found, devices(), hub(), _keys()]
 
 
 def to_text(findings: list[Finding]) -> str:
@@ -237,13 +236,6 @@ def _hub() -> Finding:
         "models then come from a folder, the cache, or (smollm2-135m) the package index; data sets from data.data_dir"
     )
     return Finding(name="hub", value=f"{urlsplit(address).hostname} cannot be reached", advice=said)
-
-
-def _package_index() -> Finding:
-    """Ask the package index, which can stand in for the hub."""
-    address = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple/"
-    state = "answers" if _answers(address) else "cannot be reached"
-    return Finding(name="package index", value=f"{urlsplit(address).hostname} {state}")
 
 
 def _answers(address: str) -> bool:

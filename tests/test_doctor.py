@@ -18,8 +18,7 @@ from selfimprove.doctor import Finding, examine, to_text
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ask no server, and know what the environment holds."""
-    for name in ("HF_ENDPOINT", "PIP_INDEX_URL"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: refused at once
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # the discard port: refused at once
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path / "cache"))
@@ -50,9 +49,9 @@ def test_keys_are_named_and_never_shown(monkeypatch: pytest.MonkeyPatch):
     assert "secret" not in text
 
 
-def test_an_index_with_a_password_is_shown_without_it(monkeypatch: pytest.MonkeyPatch):
+def test_a_hub_with_a_password_is_shown_without_it(monkeypatch: pytest.MonkeyPatch):
     """Only the host of an address is said."""
-    monkeypatch.setenv("PIP_INDEX_URL", "http://me:hunter2@127.0.0.1:9/simple")
+    monkeypatch.setenv("HF_ENDPOINT", "http://me:hunter2@127.0.0.1:9/simple")
     assert "hunter2" not in to_text(examine())
 
 
