@@ -33,7 +33,7 @@ def test_it_is_done_offline_within_twenty_seconds(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(doctor, "_ASK_TORCH", "import time; time.sleep(60)")
     started = time.monotonic()
     findings = examine()
-    assert time.monotonic() - started < 5.5
+    assert time.monotonic() - started < 15
     assert "no answer within" in next(each.value for each in findings if each.name == "hub")
     assert "not imported" in next(each.value for each in findings if each.name == "devices")
 
