@@ -24,10 +24,11 @@ SEEDS = (11,) if QUICK else (11, 12, 13)
 OUT = ROOT / "runs" / ("bench-demo-quick" if QUICK else "bench-demo")
 SMALLER: dict[str, Any] = {"data": {"dev": 60, "test": 60}, "mine": {"pool": 80}} if QUICK else {}
 CELLS: dict[str, dict[str, Any]] = {
-    "ladder": {"campaign": {"arms": ["track_b", "track_a", "control"]}},
+    "repair": {"campaign": {"arms": ["track_b", "track_a", "control"]}},
     "alone": {
         "campaign": {"arms": ["track_b"], "rounds": 6},
         "teacher": {"model": "self"},
+        "select": {"policy": "ladder"},
         "mine": {"samples": 3},
         "lesson": {"rationales": 3},
     },
@@ -69,14 +70,14 @@ def show(name: str, seed: int, found: Summary) -> None:
 
 def main() -> None:
     """Print the table and the line of JSON."""
-    ladders = []
+    repaired = []
     for seed in SEEDS:
-        for name in ("ladder",) if QUICK else CELLS:
+        for name in ("repair",) if QUICK else CELLS:
             found = cell(name, seed)
             show(name, seed, found)
-            if name == "ladder" and found.test is not None:
-                ladders.append(found)
-    tests = [found.test for found in ladders if found.test is not None]
+            if name == "repair" and found.test is not None:
+                repaired.append(found)
+    tests = [found.test for found in repaired if found.test is not None]
     print(
         json.dumps(
             {
@@ -87,7 +88,7 @@ def main() -> None:
                 "track_b_minus_track_a": round(
                     100 * fmean(t.best.accuracy - t.arms["track_a"].accuracy for t in tests if t.best), 1
                 ),
-                "promoted": [sum(r.decision == "promote" for r in f.rounds if r.arm == "track_b") for f in ladders],
+                "promoted": [sum(r.decision == "promote" for r in f.rounds if r.arm == "track_b") for f in repaired],
             }
         )
     )

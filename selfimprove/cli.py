@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -226,6 +227,8 @@ def _stop(_signal: int, _frame: object) -> None:
 
 def main() -> None:
     """Run the command line; an error is one sentence and an exit code."""
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109 - sys.path holds strings
+        sys.path.append(here)  # a plug may stand beside the TOML that names it
     for kind in (signal.SIGTERM, signal.SIGINT):
         signal.signal(kind, _stop)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 import os
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from selfimprove.errors import InputError, nearest
+from selfimprove.plugs import load_plug
 from selfimprove.protocols import Task
 from selfimprove.records import Split
 from selfimprove.tasks.cuts import Limited, checked_sizes
@@ -64,7 +64,7 @@ def load_task(
         return _build(JsonlTask, {**given, "path": spec}, limits, spec)
     if spec not in _NAMED and ":" not in spec:
         raise InputError(f'there is no task "{spec}"; {nearest(spec, _NAMED)}; or give {_FORMS}')
-    made = _imported(_NAMED.get(spec, spec))
+    made = load_plug(_NAMED.get(spec, spec), "task")
     if not callable(made):
         _refuse_options(given, spec)
         task = _checked(made, spec)
@@ -116,23 +116,6 @@ def _parameters(make: Any) -> set[str]:
         return set(inspect.signature(make).parameters)
     except (TypeError, ValueError):
         return set()
-
-
-def _imported(path: str) -> object:
-    """Import "package.module:Name"."""
-    module_name, _, name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # the module is there and misses something itself
-        raise InputError(
-            f'task "{path}": there is no module {error.name}; install it, or run where it can be imported'
-        ) from error
-    if not hasattr(module, name):
-        public = [each for each in vars(module) if not each.startswith("_")]
-        raise InputError(f'task "{path}": {module_name} has no "{name}"; {nearest(name, public)}')
-    return getattr(module, name)
 
 
 def _checked(made: object, spec: str) -> Task:

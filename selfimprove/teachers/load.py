@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
 import os
 import re
@@ -13,6 +12,7 @@ from typing import Any, Final, Literal
 from selfimprove.config import TeacherConfig, TeacherRole
 from selfimprove.errors import InputError, nearest
 from selfimprove.ledger import Ledger
+from selfimprove.plugs import load_plug
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Sampling
@@ -56,7 +56,7 @@ def load_teacher(
     if model == "self":
         return _own(config, task, programs, student, seed)
     if _IMPORT.fullmatch(model):
-        return checked(_made(_imported(model), task, model), model)
+        return checked(_made(load_plug(model, "teacher"), task, model), model)
     _refuse_typo(model)
     from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
 
@@ -137,23 +137,6 @@ def _refuse_typo(model: str) -> None:
     close = difflib.get_close_matches(model.casefold(), _NAMED, n=1, cutoff=0.7)
     if close:
         raise InputError(f'there is no teacher "{model}"; {nearest(model.casefold(), _NAMED)}')
-
-
-def _imported(path: str) -> Any:
-    """Import "package.module:Name"."""
-    module_name, _, name = path.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # the module is there and misses something itself
-        raise InputError(
-            f'teacher "{path}": there is no module {error.name}; install it, or run where it can be imported'
-        ) from error
-    if not hasattr(module, name):
-        public = [each for each in vars(module) if not each.startswith("_")]
-        raise InputError(f'teacher "{path}": {module_name} has no "{name}"; {nearest(name, public)}')
-    return getattr(module, name)
 
 
 def _made(found: Any, task: Task, path: str) -> object:
