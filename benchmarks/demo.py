@@ -1,10 +1,13 @@
 """Does the demo's student get better, against which baselines, over which seeds?
 
-A cell is one campaign of one seed: failures repaired by worked solutions, beside track A on equal tokens and the
-unselected control; and a student that is its own teacher. A finished cell is not run again, a killed
-one goes on. The demo itself is seed 0; these are other seeds.
+A cell is one campaign of one seed; a finished cell is not run again, a killed one goes on. The demo itself is seed 0;
+these are other seeds.
 
-make bench-demo             keys: base, best, control, best_minus_control, track_b_minus_track_a, promoted
+repair      the demo, and beside it the control: as many trained tokens of problems not chosen by failure
+tracks      one large round of worked solutions (track B) beside answers alone (track A) on as many trained tokens
+alone       worked solutions in the first round only; then the student is its own teacher and climbs level by level
+
+make bench-demo             keys: base, best, best_minus_control, track_b_minus_track_a, alone, promoted
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from selfimprove import Campaign
@@ -20,17 +22,24 @@ from selfimprove.report.schema import Summary
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))
-SEEDS = (11,) if QUICK else (11, 12, 13)
+SEEDS = (11,) if QUICK else tuple(int(seed) for seed in os.environ.get("SEEDS", "11,12,13").split(","))
 OUT = ROOT / "runs" / ("bench-demo-quick" if QUICK else "bench-demo")
 SMALLER: dict[str, Any] = {"data": {"dev": 60, "test": 60}, "mine": {"pool": 80}} if QUICK else {}
 CELLS: dict[str, dict[str, Any]] = {
-    "repair": {"campaign": {"arms": ["track_b", "track_a", "control"]}},
+    "repair": {"campaign": {"arms": ["track_b", "control"]}},
+    "tracks": {
+        "campaign": {"arms": ["track_b", "track_a"], "rounds": 1},
+        "evaluate": {"shots": 0},
+        "mine": {"pool": 1300},
+        "select": {"lessons": 1200},
+    },
     "alone": {
-        "campaign": {"arms": ["track_b"], "rounds": 6},
-        "teacher": {"model": "self"},
-        "select": {"policy": "ladder"},
-        "mine": {"samples": 3},
-        "lesson": {"rationales": 3},
+        "campaign": {"arms": ["track_b"], "rounds": 6, "patience": 6},
+        "teacher": {"model": "self", "first": "reference"},
+        "evaluate": {"shots": 0},
+        "mine": {"samples": 2, "pool": 1000},
+        "lesson": {"rationales": 2},
+        "select": {"policy": "ladder", "width": 2, "threshold": 0.6, "solved": 1.0, "replay": 0.5},
     },
 }
 
@@ -38,7 +47,7 @@ CELLS: dict[str, dict[str, Any]] = {
 def cell(name: str, seed: int) -> Summary:
     """Run one campaign, or find it."""
     sections: dict[str, dict[str, Any]] = {}
-    for given in (SMALLER, CELLS[name], {"campaign": {"seed": seed}}):
+    for given in (CELLS[name], SMALLER, {"campaign": {"seed": seed}}):
         for section, values in given.items():
             sections[section] = {**sections.get(section, {}), **values}
     if QUICK:
@@ -59,36 +68,43 @@ def show(name: str, seed: int, found: Summary) -> None:
     test = found.test
     if test is None:
         return
-    track_a = percent(test.arms.get("track_a"))
-    print(
-        f"{name:<8}{seed:>5}  base {percent(test.base)}  best {percent(test.best)}  track A {track_a}  "
-        f"control {percent(test.control)}  {found.wall_s:.0f} s"
-    )
+    print(f"{name} {seed}: {found.wall_s:.0f} s; test: base {percent(test.base)}, best {percent(test.best)}", end="")
+    for arm, score in test.arms.items():
+        print(f", {arm} {percent(score)}", end="")
+    print(f", control {percent(test.control)}" if test.control else "")
     for row in found.rounds:
-        print(f"{'':<15}round {row.round} {row.arm:<8} dev {percent(row.dev)}  {row.decision}, {row.rows} rows")
+        print(f"    round {row.round} {row.arm}: dev {percent(row.dev)}, {row.decision}, {row.rows} rows")
+    if test.best_minus_control:
+        gap = test.best_minus_control
+        print(f"    best minus control: {gap.points:+.1f} points ({gap.interval[0]:+.1f} to {gap.interval[1]:+.1f})")
+
+
+def points(found: list[Summary], other: str) -> list[float | None]:
+    """Give best minus another arm of each campaign's test, in points."""
+    made: list[float | None] = []
+    for test in (one.test for one in found):
+        arm = test and (test.control if other == "control" else test.arms.get(other))
+        made.append(round(100 * (test.best.accuracy - arm.accuracy), 1) if test and test.best and arm else None)
+    return made
 
 
 def main() -> None:
     """Print the table and the line of JSON."""
-    repaired = []
+    found: dict[str, list[Summary]] = {name: [] for name in CELLS}
     for seed in SEEDS:
-        for name in ("repair",) if QUICK else CELLS:
-            found = cell(name, seed)
-            show(name, seed, found)
-            if name == "repair" and found.test is not None:
-                repaired.append(found)
-    tests = [found.test for found in repaired if found.test is not None]
+        for name in CELLS:
+            found[name].append(cell(name, seed))
+            show(name, seed, found[name][-1])
+    tests = {name: [one.test for one in some if one.test is not None] for name, some in found.items()}
     print(
         json.dumps(
             {
-                "base": [t.base.accuracy for t in tests if t.base],
-                "best": [t.best.accuracy for t in tests if t.best],
-                "control": [t.control.accuracy for t in tests if t.control],
-                "best_minus_control": [t.best_minus_control.points for t in tests if t.best_minus_control],
-                "track_b_minus_track_a": round(
-                    100 * fmean(t.best.accuracy - t.arms["track_a"].accuracy for t in tests if t.best), 1
-                ),
-                "promoted": [sum(r.decision == "promote" for r in f.rounds if r.arm == "track_b") for f in repaired],
+                "base": [t.base.accuracy for t in tests["repair"] if t.base],
+                "best": [t.best.accuracy for t in tests["repair"] if t.best],
+                "best_minus_control": points(found["repair"], "control"),
+                "track_b_minus_track_a": points(found["tracks"], "track_a"),
+                "alone": [t.best.accuracy for t in tests["alone"] if t.best],
+                "promoted": [sum(r.decision == "promote" for r in one.rounds) for one in found["repair"]],
             }
         )
     )

@@ -88,7 +88,7 @@ def main() -> None:
     task = Arithmetic(levels=(3, 4, 5, 6), sizes={"train": ITEMS})
     student = TimedStudent(ScriptedStudent(task, skill=0.0), clock)
     teacher = TimedTeacher(FixedTeacher(task), clock)
-    crew = Crew(**{**plain.__dict__, "task": task, "student": student, "teacher_for": lambda _: teacher})
+    crew = Crew(**{**plain.__dict__, "task": task, "student": student, "teacher_for": lambda _model, _round: teacher})
     crew.folder.write_rows("cohort/problems.jsonl", task.problems("train"))
     started = time.perf_counter()
     build_lesson(crew).compile().invoke({"round": 1, "adapter": "", "cohort": "cohort"})

@@ -13,7 +13,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import Ledger
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
-from selfimprove.records import Evaluation
+from selfimprove.records import Evaluation, Sampling
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
 
@@ -122,21 +122,39 @@ class Campaign:
 
     def _teacher_for(
         self, task: Task, programs: Mapping[str, Program], ledger: Ledger
-    ) -> Callable[[LanguageModel], Teacher]:
+    ) -> Callable[[LanguageModel, int], Teacher]:
         """Give what gives the teacher: one for the whole campaign, unless the student is its own."""
+        from selfimprove.teachers.self_taught import SelfTeacher
+
+        config = self.config
+        later = self._teacher(config.teacher.model, task, programs, ledger)
+        first = self._teacher(config.teacher.first, task, programs, ledger) if config.teacher.first else later
+        each_round = config.mine.samples or config.lesson.rationales
+        sampling = Sampling(temperature=config.mine.temperature, max_tokens=config.student.max_tokens)
+
+        def choose(student: LanguageModel, round_: int) -> Teacher:
+            found, sample = first if round_ == 1 else later, 1 + (round_ - 1) * each_round
+            return found or SelfTeacher(student, task, programs, sampling, config.campaign.seed, sample)
+
+        return choose
+
+    def _teacher(self, model: str, task: Task, programs: Mapping[str, Program], ledger: Ledger) -> Teacher | None:
+        """Load a teacher and see that it can be reached; None for the student itself."""
         from selfimprove.teachers.load import checked, load_teacher
 
-        config, seed = self.config.teacher, self.config.campaign.seed
-        if config.model == "self":
-            return lambda model: load_teacher(config, task, programs, ledger, model, seed)
-        given = self._given.get("teacher")
+        given = self._given.get("teacher") if model == self.config.teacher.model else None
+        if given is None and model == "self":
+            return None
+        config = self.config.teacher.model_copy(update={"model": model})
         teacher = (
-            checked(given, type(given).__name__) if given else load_teacher(config, task, programs, ledger, seed=seed)
+            load_teacher(config, task, programs, ledger, self.config.campaign.seed)
+            if given is None
+            else checked(given, type(given).__name__)
         )
         check = getattr(teacher, "check", None)
         if check is not None:
             check()
-        return lambda _: teacher
+        return teacher
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for

@@ -64,6 +64,8 @@ class TeacherConfig(Section):
 
     model: str = "reference"
     """`reference`, `self`, any LiteLLM model string, or `package.module:Name`."""
+    first: str | None = None
+    """Who teaches the first round, where another: a student that solves nothing has nothing to teach itself."""
     fallbacks: tuple[str, ...] = ()
     """Models tried in turn when the one before cannot answer."""
     base_url: str | None = None

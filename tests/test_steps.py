@@ -165,25 +165,25 @@ def test_only_verified_rationales_are_harvested() -> None:
     """Of a wrong and a right rationale, both are on record and the right one is harvested."""
     found = reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2)
     assert [r.verdict for r in found[0].rationales] == ["wrong", "correct"]
-    assert [t.text for t in harvest(found)] == ["2 + 3 = 5\nAnswer: 5"]
+    assert [t.text for t in harvest(found, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
 
 
 def test_own_right_words_are_preferred_and_paired() -> None:
     """A student's verified rewrite is the target, and stands over its wrong draft."""
     taught = lesson(rewrites=(attempt("2 + 3 = 5\nAnswer: 5"),))
-    assert [t.source for t in harvest([taught])] == ["self:rewrite"]
-    pair = pairs([taught], {PROBLEM.id: "q"}, 1)[0]
+    assert [t.source for t in harvest([taught], TASK)] == ["self:rewrite"]
+    pair = pairs([taught], TASK, {PROBLEM.id: "q"}, 1)[0]
     assert (pair.chosen, pair.rejected) == ("2 + 3 = 5\nAnswer: 5", "4")
 
 
-def test_right_answer_in_the_wrong_form_is_not_a_target() -> None:
-    """What is right by the lenient reading alone would teach the wrong form."""
-    assert harvest([lesson("it is 5")]) == []
+def test_right_answer_in_the_wrong_form_is_put_into_it() -> None:
+    """What is right by the lenient reading alone would teach the wrong form as it stands."""
+    assert [t.text for t in harvest([lesson("it is 5")], TASK)] == ["it is 5\nAnswer: 5"]
 
 
 def test_track_rows_are_unique_and_bounded() -> None:
     """The same solution twice is one row; a target that could not be generated whole is none."""
-    target = harvest(reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2))[0]
+    target = harvest(reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2), TASK)[0]
     by_id = {PROBLEM.id: PROBLEM}
     assert len(build([target, target], by_id, TASK, "track_b", round_=1, longest=50)) == 1
     assert build([target], by_id, TASK, "track_b", round_=1, longest=3) == []

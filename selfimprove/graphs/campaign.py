@@ -18,7 +18,7 @@ from selfimprove import progress
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.rounds import build_round
-from selfimprove.graphs.training import RoundDecision, guarded, measure, tracks, train_arm
+from selfimprove.graphs.training import RoundDecision, guarded, last_of, measure, tracks, train_arm
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.records import Record, Split, Verdict
 from selfimprove.splits import freeze
@@ -148,7 +148,7 @@ def control_node(crew: Crew) -> Node:
         train = crew.problems("train")
         chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
         with crew.stage("control", len(chosen)):
-            teacher = crew.teacher_for(crew.model(""))
+            teacher = crew.teacher_for(crew.model(""), 1)
             found = rationales(chosen, teacher, crew.task)
         targets = [
             Target(p.id, "", r.text, r.answer or "", r.source, r.calls)
@@ -186,7 +186,7 @@ def final_node(crew: Crew) -> Node:
         if not state["best"]:
             tested.pop("best")
         for arm in tracks(crew):
-            last = _last_of(crew, arm, state["round"])
+            last = last_of(crew, arm, state["round"])
             if last and last != state["best"]:
                 tested[arm] = (last, arm, 0)
         if crew.folder.has("final/control/adapter/metrics.json"):
@@ -202,11 +202,6 @@ def final_node(crew: Crew) -> Node:
 
 def _arm(adapter: str) -> str:
     return adapter.split("/")[-2] if adapter else "base"
-
-
-def _last_of(crew: Crew, arm: str, rounds: int) -> str:
-    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in range(rounds, 0, -1)]
-    return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
 
 
 def _record_opening(crew: Crew, round_: int, models: tuple[str, ...]) -> None:

@@ -23,7 +23,7 @@ class Crew:
     """The parts of one campaign.
 
     Attributes:
-        teacher_for: gives the teacher, knowing the student as it now is (a student can be its own teacher).
+        teacher_for: gives the teacher, knowing the student as it now is (it can be its own teacher) and the round.
         model_folder: the base model's files, for training; empty where the student cannot be trained here.
         chat_template: the student's, part of every render hash.
         after_round: told of each finished round, 0 is the baseline; for metrics kept elsewhere.
@@ -34,7 +34,7 @@ class Crew:
     ledger: Ledger
     task: Task
     student: Student
-    teacher_for: Callable[[LanguageModel], Teacher]
+    teacher_for: Callable[[LanguageModel, int], Teacher]
     trainer: Trainer
     programs: Mapping[str, Program]
     model_folder: str = ""

@@ -143,7 +143,7 @@ def _ask(crew: Crew) -> Work:
 
 def _answer(crew: Crew) -> Work:
     def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
-        return answer(lessons, problems, crew.teacher_for(crew.model(state["adapter"])), crew.task)
+        return answer(lessons, problems, crew.teacher_for(crew.model(state["adapter"]), state["round"]), crew.task)
 
     return work
 
@@ -160,7 +160,7 @@ def _reason(crew: Crew) -> Work:
     lesson = crew.config.lesson
 
     def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
-        teacher = crew.teacher_for(crew.model(state["adapter"]))
+        teacher = crew.teacher_for(crew.model(state["adapter"]), state["round"])
         return reason(lessons, problems, teacher, crew.task, samples=lesson.rationales, rationalise=lesson.rationalise)
 
     return work

@@ -65,13 +65,13 @@ def build_node(crew: Crew) -> Node:
         train = crew.problems("train")
         by_id = {p.id: p for p in train}
         with crew.stage("build", len(lessons)) as watcher:
-            targets = harvest(lessons)
+            targets = harvest(lessons, crew.task)
             for track in ("track_a", "track_b"):
                 rows = build(targets, by_id, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
                 rows = balance(rows, train, seed=crew.config.campaign.seed)
                 crew.folder.write_rows(f"{here}/{track}.jsonl", guarded(crew, rows, f"{here}/refused_{track}.jsonl"))
             shown = {lesson.problem: stated(by_id[lesson.problem]) for lesson in lessons}
-            crew.folder.write_rows(f"{here}/preferences.jsonl", pairs(lessons, shown, round_))
+            crew.folder.write_rows(f"{here}/preferences.jsonl", pairs(lessons, crew.task, shown, round_))
             watcher.say(f"round {round_}: {len(lessons)} lessons, {len(targets)} verified solutions")
         return {}
 
@@ -100,7 +100,7 @@ def train_node(crew: Crew) -> Node:
             if not crew.config.train.restart:
                 count = round(len(rows) * crew.config.select.replay)
                 again = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
-            start = "" if crew.config.train.restart else _start(arm, state["best"])
+            start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
             if rows:
                 made = train_arm(crew, [*rows, *again], f"{round_folder(round_)}/arms/{arm}", arm, start, tokens)
                 tokens = tokens or made.trained_tokens
@@ -111,10 +111,16 @@ def train_node(crew: Crew) -> Node:
     return node
 
 
-def _start(arm: str, best: str) -> str:
-    """Give the adapter an arm goes on from: the best one, where it was trained under the same prompt."""
+def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
+    """Give the adapter an arm goes on from: the best one, or its own last where that has another prompt."""
     owner = best.split("/")[-2] if best else arm
-    return best if PROGRAM_OF[owner] == PROGRAM_OF[arm] else ""
+    return best if PROGRAM_OF[owner] == PROGRAM_OF[arm] else last_of(crew, arm, round_ - 1)
+
+
+def last_of(crew: Crew, arm: str, rounds: int) -> str:
+    """Give the newest adapter of an arm in these rounds, empty where there is none."""
+    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in range(rounds, 0, -1)]
+    return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
 
 
 def _usable_rounds(crew: Crew, round_: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, digest
 
 
@@ -19,10 +20,11 @@ class Target(NamedTuple):
     calls: tuple[str, ...]
 
 
-def harvest(lessons: Iterable[Lesson]) -> list[Target]:
-    """Give the verified solutions of each lesson, the best first, at most one a lesson.
+def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
+    """Give one verified solution of each lesson that has any.
 
-    The student's own words come first when they are right and in the strict form: they are easiest for it to learn.
+    The student's own words come first where they are right: they are easiest for it to learn. Where they lack the
+    strict form, the answer is put behind them in it.
     """
     found = []
     for lesson in lessons:
@@ -31,7 +33,10 @@ def harvest(lessons: Iterable[Lesson]) -> list[Target]:
         if own is not None:
             source = "self:rewrite" if own in lesson.rewrites else "self:draft"
             calls = _calls(lesson, own)
-            found.append(Target(lesson.problem, lesson.id, own.completion.text, own.answer or "", source, calls))
+            text = own.completion.text
+            if own.strict is not Verdict.CORRECT:
+                text = task.conclude(text, own.answer or "")
+            found.append(Target(lesson.problem, lesson.id, text, own.answer or "", source, calls))
         elif taught:
             best = min(taught, key=lambda r: (r.rationalised, len(r.text)))
             source = f"{best.source}:rationalised" if best.rationalised else best.source
@@ -39,11 +44,11 @@ def harvest(lessons: Iterable[Lesson]) -> list[Target]:
     return found
 
 
-def pairs(lessons: Iterable[Lesson], problem_text: dict[str, str], round_: int) -> list[PreferenceRow]:
+def pairs(lessons: Iterable[Lesson], task: Task, problem_text: dict[str, str], round_: int) -> list[PreferenceRow]:
     """Give verified-over-wrong pairs: what is right in a lesson over its wrong draft."""
     rows = []
     for lesson in lessons:
-        right = next(iter(harvest([lesson])), None)
+        right = next(iter(harvest([lesson], task)), None)
         if right is None or lesson.draft.verdict is not Verdict.WRONG:
             continue
         rows.append(
@@ -64,7 +69,7 @@ def pairs(lessons: Iterable[Lesson], problem_text: dict[str, str], round_: int) 
 
 def _own(lesson: Lesson) -> Attempt | None:
     tries: Sequence[Attempt] = (*reversed(lesson.rewrites), lesson.draft)
-    return next((a for a in tries if a.strict is Verdict.CORRECT and a.verdict is Verdict.CORRECT), None)
+    return next((a for a in tries if a.verdict is Verdict.CORRECT), None)
 
 
 def _calls(lesson: Lesson, own: Attempt) -> tuple[str, ...]:

@@ -14,8 +14,7 @@ from selfimprove.errors import InputError, nearest
 from selfimprove.ledger import Ledger
 from selfimprove.plugs import load_plug
 from selfimprove.programs import Program
-from selfimprove.protocols import LanguageModel, Task, Teacher
-from selfimprove.records import Sampling
+from selfimprove.protocols import Task, Teacher
 from selfimprove.teachers.deployment import provider_of
 from selfimprove.teachers.litellm import LiteLLMModel
 from selfimprove.teachers.prices import Price, find_price, given_price, unknown_price
@@ -33,18 +32,16 @@ def load_teacher(
     task: Task,
     programs: Mapping[str, Program],
     ledger: Ledger,
-    student: LanguageModel | None = None,
     seed: int = 0,
 ) -> Teacher:
-    """Give the teacher that a configuration means.
+    """Give the teacher that a configuration means; `self` is made of the student, see `SelfTeacher`.
 
     Args:
-        config: `model` is `reference`, `self`, a LiteLLM model, or `package.module:Name` (a Teacher, or what
-            makes one when called with the task or with nothing).
+        config: `model` is `reference`, a LiteLLM model, or `package.module:Name` (a Teacher, or what makes one when
+            called with the task or with nothing).
         task: reads and compares answers.
         programs: compiled programs by name; the plain one stands in for each that is missing.
         ledger: journals a LiteLLM model's calls.
-        student: needed by `self`; behind the ledger already.
         seed: the campaign's.
 
     Raises:
@@ -54,7 +51,7 @@ def load_teacher(
     if model == "reference":
         return ReferenceTeacher(task)
     if model == "self":
-        return _own(config, task, programs, student, seed)
+        raise InputError('teacher "self" is the student: make a SelfTeacher of it, or name another teacher')
     if _IMPORT.fullmatch(model):
         return checked(_made(load_plug(model, "teacher"), task, model), model)
     _refuse_typo(model)
@@ -119,17 +116,6 @@ def price_of(config: TeacherConfig) -> Price:
 def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:
     fallbacks = config.fallbacks if role.fallbacks is None else role.fallbacks
     return (role.model or config.model, *fallbacks)
-
-
-def _own(
-    config: TeacherConfig, task: Task, programs: Mapping[str, Program], student: LanguageModel | None, seed: int
-) -> Teacher:
-    from selfimprove.teachers.self_taught import SelfTeacher
-
-    if student is None:
-        raise InputError('teacher "self" needs the student; give it, or use teacher = "reference"')
-    sampling = Sampling(temperature=config.temperature, max_tokens=config.max_tokens)
-    return SelfTeacher(student, task, programs, sampling, seed)
 
 
 def _refuse_typo(model: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from fake_server import Reply, serving
-from scripted_model import ScriptedModel
 
 from selfimprove.config import TeacherConfig
 from selfimprove.errors import InputError
@@ -18,15 +17,14 @@ from selfimprove.records import Problem, Question
 from selfimprove.tasks.gsm8k import Gsm8k
 from selfimprove.teachers import ReferenceTeacher, load_teacher, price_of
 from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
-from selfimprove.teachers.self_taught import SelfTeacher
 
 TASK = Gsm8k()
 FOUR = Problem.of("What is 2 + 2?", "4", rationale="2 + 2 = 4")
 
 
-def load(model: str, student: Any = None, **config: Any) -> Teacher:
+def load(model: str, **config: Any) -> Teacher:
     """Load by the model's name."""
-    return load_teacher(TeacherConfig(model=model, **config), TASK, {}, Ledger(":memory:"), student)
+    return load_teacher(TeacherConfig(model=model, **config), TASK, {}, Ledger(":memory:"))
 
 
 @pytest.fixture
@@ -47,7 +45,6 @@ def plugged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_built_in_names() -> None:
     """`reference` needs nothing, `self` the student."""
     assert isinstance(load("reference"), ReferenceTeacher)
-    assert isinstance(load("self", ScriptedModel(lambda _: "")), SelfTeacher)
     with pytest.raises(InputError, match="student"):
         load("self")
 
