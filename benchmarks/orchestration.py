@@ -20,6 +20,7 @@ from typing import Any
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.lesson import build_lesson
 from selfimprove.graphs.studio import studio_crew
+from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Request
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import FixedTeacher, ScriptedStudent
@@ -91,7 +92,8 @@ def main() -> None:
     crew = Crew(**{**plain.__dict__, "task": task, "student": student, "teacher_for": lambda _model, _round: teacher})
     crew.folder.write_rows("cohort/problems.jsonl", task.problems("train"))
     started = time.perf_counter()
-    build_lesson(crew).compile().invoke({"round": 1, "adapter": "", "cohort": "cohort"})
+    with seldom_collected():  # as in every campaign
+        build_lesson(crew).compile().invoke({"round": 1, "adapter": "", "cohort": "cohort"})
     wall = time.perf_counter() - started
     spans = {name: crew.ledger.seconds(name) for name in STAGES}
     each = 1e6 * (wall - clock.seconds) / (ITEMS * len(STAGES))

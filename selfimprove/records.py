@@ -10,11 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Split = Literal["train", "dev", "test"]
+_PLAIN: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def digest(*parts: object) -> str:
@@ -23,8 +24,7 @@ def digest(*parts: object) -> str:
     >>> digest("a", 1) == digest("a", 1)
     True
     """
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_PLAIN.encode(parts).encode()).hexdigest()[:16]
 
 
 class Record(BaseModel):

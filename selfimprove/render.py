@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import dspy
@@ -39,19 +40,30 @@ class PlainAdapter(dspy.Adapter):
 
     def write(self, signature: Any, outputs: Mapping[str, Any]) -> str:
         """Write outputs as the reply that `parse` reads back."""
-        first, *rest = [(name, _text(outputs.get(name, ""))) for name in signature.output_fields]
+        first, *rest = [(name, _text(outputs.get(name, ""))) for name in _fields(signature).outputs]
         return "\n".join([first[1], *(f"{_title(name)}:\n{text}" for name, text in rest)]).strip()
 
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
         """Read the outputs from a reply; a missing one is empty (`""` or `[]`)."""
-        first, *rest = signature.output_fields
+        fields = _fields(signature).outputs
+        first, *rest = fields
         texts, remaining = {}, completion
         for name in reversed(rest):
             head, mark, tail = _cut_at(remaining, _title(name))
             texts[name], remaining = (tail, head) if mark else ("", remaining)
         texts[first] = remaining
-        fields = signature.output_fields
-        return {name: _value(texts[name], fields[name].annotation) for name in fields}
+        return {name: _value(texts[name], annotation) for name, annotation in fields.items()}
+
+
+class _Fields(NamedTuple):
+    inputs: tuple[str, ...]
+    outputs: dict[str, object]
+
+
+@lru_cache(256)
+def _fields(signature: Any) -> _Fields:
+    """Give a signature's fields; DSPy works them out anew at every look."""
+    return _Fields(tuple(signature.input_fields), {n: f.annotation for n, f in signature.output_fields.items()})
 
 
 def _title(name: str) -> str:
@@ -65,7 +77,7 @@ def _text(value: object) -> str:
 
 
 def _user(signature: Any, inputs: Mapping[str, Any]) -> str:
-    given = [(name, inputs.get(name)) for name in signature.input_fields]
+    given = [(name, inputs.get(name)) for name in _fields(signature).inputs]
     given = [(name, value) for name, value in given if value not in (None, "", [], ())]
     if len(given) == 1:
         return _text(given[0][1])

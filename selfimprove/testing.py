@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from selfimprove.protocols import Task
@@ -33,6 +33,8 @@ class ScriptedStudent:
     task: Task
     skill: float = 0.2
     adapter: str = ""
+    folder: str = "scripted"
+    """Stands for the model's files, so that `NullTrainer` is asked to train it."""
     asks: str = "Which number comes first?"
     calls: int = 0
     _known: dict[str, Problem] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class ScriptedStudent:
     def with_adapter(self, path: Path | None) -> ScriptedStudent:
         """Read the skill that `NullTrainer` wrote."""
         skill = json.loads((path / "metrics.json").read_text())["skill"] if path else self.skill
-        return ScriptedStudent(self.task, skill, str(path.name) if path else "", self.asks, 0, self._known)
+        return replace(self, skill=skill, adapter=str(path.name) if path else "", calls=0)
 
     def _one(self, request: Request) -> Completion:
         problem = self._known[request.problem]

@@ -3,26 +3,92 @@ from __future__ import annotations
 import os
 import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fake_server import Reply, serving
 
 from selfimprove import Campaign, InputError, Teacher, load_config
 from selfimprove.cli import cli
+from selfimprove.protocols import Task
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.testing import NullTrainer, ScriptedStudent
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 HUB_DATA = {"strategyqa", "gsm8k"}
+EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+Family = Callable[[str], Path]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
 def test_example_plans_as_it_stands(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every example is a campaign whose task loads and whose plan can be written."""
     monkeypatch.chdir(ROOT)
     if load_config(path).campaign.task in HUB_DATA and "SELFIMPROVE_DATA" not in os.environ:
         pytest.skip("needs the data sets in SELFIMPROVE_DATA, or the hub")
     assert "Smallest true gain" in Campaign(path).plan()
+
+
+def small(path: Path, tmp_path: Path, **plugs: Any) -> Campaign:
+    """Give an example with everything as it stands but its sizes."""
+    config = load_config(path)
+    if config.campaign.task in HUB_DATA and "SELFIMPROVE_DATA" not in os.environ:
+        pytest.skip("needs the data sets in SELFIMPROVE_DATA, or the hub")
+    sizes = {"train": 40, "dev": 12, "test": 12}
+    sections: dict[str, dict[str, Any]] = {"data": sizes, "mine": {"pool": 8}, "train": {"sft": {"max_steps": 1}}}
+    return Campaign(path, out=tmp_path / "run", sections=sections, **plugs)
+
+
+def knows(task: Task) -> Callable[[dict[str, Any]], Reply]:
+    """Give a teacher's server that knows the reference answers."""
+    answers = {p.question: p.answer for p in task.problems("train")}
+
+    def reply(body: dict[str, Any]) -> Reply:
+        asked = body["messages"][-1]["content"]
+        return Reply(next((f"So.\nAnswer: {a}" for q, a in answers.items() if asked.startswith(q)), "It is far."))
+
+    return reply
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.stem)
+def test_example_runs_as_it_stands(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example runs to its end on its own data with a scripted student; a model's teacher is a local server."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    campaign = small(path, tmp_path)
+    task = campaign.load_task()
+    with serving(knows(task)) as server:
+        sections = {"teacher": {"base_url": server.url}} if "gpt" in campaign.config.teacher.model else {}
+        made = Campaign(
+            campaign.config,
+            student=ScriptedStudent(task),
+            trainer=NullTrainer(),
+            out=campaign.out,
+            sections=sections,
+        ).run()
+        assert bool(server.calls) == bool(sections)
+    assert made.state == "finished"
+    assert made.test is not None
+    assert made.test.base is not None
+    assert made.test.base.n == 12
+    assert made.rounds
+    assert all(row.rows for row in made.rounds)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", [p for p in EXAMPLES if load_config(p).teacher.model == "reference"], ids=lambda p: p.stem
+)
+def test_example_runs_with_a_real_model(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: Family
+) -> None:
+    """Every example that needs no key runs with a real, tiny student that is really trained."""
+    monkeypatch.chdir(ROOT)
+    made = small(path, tmp_path, student=str(family("llama"))).run()
+    assert made.state == "finished"
 
 
 def test_own_teacher_is_a_teacher() -> None:

@@ -197,8 +197,9 @@ def _holds_option(text: str, problem: Problem) -> bool:
 def _numbers(text: str) -> Iterator[Fraction]:
     """Give every number of a text, in figures and in words up to ninety-nine."""
     for token in _NUMBER.findall(text):
-        found = number.quantity(token.rstrip(","))
-        if found is not None:
+        if token.isdecimal():
+            yield Fraction(int(token))
+        elif (found := number.quantity(token.rstrip(","))) is not None:
             yield found.value
     words = re.findall(r"[a-z]+", text.casefold())
     for i, word in enumerate(words):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from selfimprove.answers.marks import concluded, labelled
@@ -121,6 +122,7 @@ def compare(answer: str, reference: str) -> Verdict:
     return Verdict.CORRECT if same or (one_unit and mine.value == theirs.value) else Verdict.WRONG
 
 
+@lru_cache(4096)
 def quantity(text: str) -> Quantity | None:
     """Read a text that is one number, perhaps with units or as the end of an equation; None otherwise."""
     found = _only(text)

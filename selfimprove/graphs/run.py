@@ -11,6 +11,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from selfimprove.graphs.campaign import build_campaign
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.wiring import seldom_collected
 
 _STEPS_BESIDE_ROUNDS: Final = 10
 
@@ -22,7 +23,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
     A finished campaign that is given more rounds goes on behind its last one.
     """
     campaign = crew.config.campaign
-    with closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
+    with seldom_collected(), closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
         graph = build_campaign(crew).compile(checkpointer=SqliteSaver(connection))
         how: Any = {
             "configurable": {"thread_id": "campaign"},

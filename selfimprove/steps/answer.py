@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from selfimprove.answers.giveaway import gives_away
 from selfimprove.protocols import Task, Teacher
@@ -20,30 +21,40 @@ def answer(lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: 
         if not lesson.solved
         for text in lesson.draft.questions
     ]
-    first = teacher.answer(asked) if asked else []
+    first = _judged(asked, teacher.answer(asked) if asked else [], task)
     again = [
         question.model_copy(update={"attempt": 1})
-        for question, reply in zip(asked, first, strict=True)
-        if _refused(question, reply, task)
+        for question, (_, refused) in zip(asked, first, strict=True)
+        if refused
     ]
-    second = iter(teacher.answer(again) if again else [])
+    second = iter(_judged(again, teacher.answer(again) if again else [], task))
     settled: dict[tuple[str, str], Clarification] = {}
     for question, reply in zip(asked, first, strict=True):
-        final = next(second) if _refused(question, reply, task) else reply
-        settled[question.problem.id, question.text] = _clarification(question, reply, final, task)
+        tries = [reply, next(second)] if reply.refused else [reply]
+        settled[question.problem.id, question.text] = _clarification(question, tries)
     return [_with(lesson, settled) for lesson in lessons]
 
 
-def _refused(question: Question, reply: Answer, task: Task) -> bool:
-    return bool(reply.text) and gives_away(reply.text, question.problem, question.text, task)
+class _Judged(NamedTuple):
+    reply: Answer
+    refused: bool
 
 
-def _clarification(question: Question, first: Answer, final: Answer, task: Task) -> Clarification:
-    tries = [first] if final is first else [first, final]
-    refused = tuple(reply.text for reply in tries if _refused(question, reply, task))
-    text = "" if final.text in refused else final.text
-    calls = tuple(call for reply in tries for call in reply.calls)
-    return Clarification(question=question.text, answer=text, refused=refused, calls=calls)
+def _judged(asked: Sequence[Question], replies: Sequence[Answer], task: Task) -> list[_Judged]:
+    return [
+        _Judged(reply, bool(reply.text) and gives_away(reply.text, question.problem, question.text, task))
+        for question, reply in zip(asked, replies, strict=True)
+    ]
+
+
+def _clarification(question: Question, tries: Sequence[_Judged]) -> Clarification:
+    last = tries[-1]
+    return Clarification(
+        question=question.text,
+        answer="" if last.refused else last.reply.text,
+        refused=tuple(reply.text for reply, refused in tries if refused),
+        calls=tuple(call for reply, _ in tries for call in reply.calls),
+    )
 
 
 def _with(lesson: Lesson, settled: Mapping[tuple[str, str], Clarification]) -> Lesson:

@@ -1,0 +1,93 @@
+"""Supervised training for real, on a tiny random model, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfimprove.errors import TrainingError
+from selfimprove.programs import program_for
+from selfimprove.records import Adapter, TrackRow, TrainingJob
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.process import ProcessTrainer
+from selfimprove.trainers.sft import load
+
+SOLVE = program_for("solve", Arithmetic())
+Train = Callable[..., Adapter]
+
+
+def row(index: int) -> TrackRow:
+    """Give a row of one short sum."""
+    return TrackRow(
+        id=f"{index:02d}", track="track_b", program="solve", inputs={"problem": f"What is {index} + 1?"},
+        target=f"{index} + 1 = {index + 1}\nAnswer: {index + 1}", answer=str(index + 1), problem=str(index),
+        source="reference", round=1,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def train(family: Callable[[str], Path], tmp_path: Path) -> Train:
+    """Give what trains a tiny Llama on eight rows with given settings."""
+    (tmp_path / "rows.jsonl").write_text("".join(row(i).model_dump_json() + "\n" for i in range(8)))
+
+    def run(name: str = "made", start: str = "", tokens: int = 0, **settings: object) -> Adapter:
+        job = TrainingJob(
+            model=str(family("llama")),
+            start=start,
+            rows=str(tmp_path / "rows.jsonl"),
+            out=str(tmp_path / name / "adapter"),
+            program_state={"solve": SOLVE.dump()},
+            settings={"sft": {"per_device_train_batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}, **settings},
+            trained_tokens=tokens,
+            render_hash="0123456789abcdef",
+            seed=3,
+        )
+        return ProcessTrainer().train(job)
+
+    return run
+
+
+def losses(adapter: Adapter) -> list[float]:
+    """Read the training log."""
+    lines = (Path(adapter.path) / "training.jsonl").read_text().splitlines()
+    return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
+
+
+def test_a_quantized_base_is_in_four_bits(family: Callable[[str], Path]) -> None:
+    """Every linear layer but the head is held in NF4."""
+    job = TrainingJob(
+        model=str(family("llama")), rows="", out="", program_state={}, settings={"quantize": True}, render_hash=""
+    )
+    _, model = load(job)
+    held = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part).__name__ == "Linear4bit"}
+    assert held == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
+
+
+def test_qlora_trains_on_the_base_in_four_bits(train: Train) -> None:
+    """The adapter learns over a base in NF4; it is a plain LoRA file at the end."""
+    from safetensors.torch import load_file
+
+    made = train(quantize=True, sft={"per_device_train_batch_size": 4, "learning_rate": 1e-2, "num_train_epochs": 6})
+    found = losses(made)
+    assert found[-1] < found[0]
+    tensors = load_file(Path(made.path) / "adapter_model.safetensors")
+    assert tensors
+    assert all("lora_" in name for name in tensors)
+    assert any(tensor.abs().max() > 0 for name, tensor in tensors.items() if "lora_B" in name)
+
+
+def test_as_many_trained_tokens_as_asked(train: Train) -> None:
+    """Rows are walked again until the count is reached, and no further than one row over it."""
+    longest = 40
+    made = train(tokens=400)
+    assert 400 <= made.trained_tokens <= 400 + longest
+    assert made.rows > 8
+
+
+def test_settings_that_trl_refuses_are_told(train: Train) -> None:
+    """The child's own words reach the one sentence."""
+    with pytest.raises(TrainingError, match=r"ended with code 1: .*scheduler"):
+        train(sft={"lr_scheduler_type": "no such scheduler"})
