@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selfimprove.config import Config, changed, load_config, make_config, write_config
 from selfimprove.errors import InputError, RunFolderError
@@ -16,6 +17,10 @@ from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Evaluation, Sampling
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
+
+if TYPE_CHECKING:
+    from selfimprove.planning.plan import Plan
+    from selfimprove.planning.probe import Probe
 
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
 _OWN_FILES = ("run.lock", "ledger.sqlite", "campaign.log", ".")
@@ -57,11 +62,33 @@ class Campaign:
         self.config = _merged(given, names, {**settings, **(sections or {})})
         self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
 
-    def plan(self) -> str:
-        """Say what the campaign will take, before anything is spent."""
-        from selfimprove.plan import plan
+    def plan(self, *, probe: bool = True) -> Plan:
+        """Say what the campaign will take, before anything is spent; print it for a table.
 
-        return plan(self.config, self.load_task())
+        Args:
+            probe: let the student try a few problems, which takes seconds and tells hours; without it they are unknown.
+
+        Raises:
+            InputError: the student cannot be had, or the teacher's price is not known.
+        """
+        from selfimprove.planning.plan import plan
+
+        task = self.load_task()
+        return plan(self.config, task, self._probe(task, self._student()) if probe else None)
+
+    def _student(self) -> Student:
+        from selfimprove.students import load_student
+
+        given: Student | None = self._given.get("student")
+        return given or load_student(self.config.campaign.student, **_student_settings(self.config))
+
+    def _probe(self, task: Task, student: Student) -> Probe:
+        from selfimprove.planning.probe import probe
+        from selfimprove.programs import SIGNATURES, program_for
+
+        programs = {name: program_for(name, task) for name in SIGNATURES}
+        some = list(islice(task.problems("train"), 40))
+        return probe(student, programs, task, some, self.config, str(getattr(student, "device", "cpu")))
 
     def run(self) -> Summary:
         """Run to the end, or go on from where a run was ended.
@@ -72,6 +99,7 @@ class Campaign:
             TeacherError, TrainingError: see there; what was done is kept.
         """
         from selfimprove.graphs.run import run_campaign
+        from selfimprove.planning.plan import plan
         from selfimprove.report.summary import summarise
 
         folder = RunFolder(self.out)
@@ -82,7 +110,8 @@ class Campaign:
             with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, after_round)
                 if not folder.has("plan.json"):
-                    folder.write_json("plan.json", {"plan": self.plan().splitlines()})
+                    made = plan(self.config, crew.task, self._probe(crew.task, crew.student))
+                    folder.write_json("plan.json", made)
                 run_campaign(crew, folder.at("graph.sqlite"))
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
@@ -158,7 +187,6 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for
-        from selfimprove.students import load_student
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.settings import check_settings
 
@@ -166,7 +194,7 @@ class Campaign:
         train = config.train
         check_settings({**train.sft.model_dump(), **train.continued.model_dump()}, train.lora.model_dump())
         programs = {name: program_for(name, task) for name in SIGNATURES}
-        student = self._given.get("student") or load_student(config.campaign.student, **_student_settings(config))
+        student = self._student()
 
         teacher_for = self._teacher_for(task, programs, ledger)
 

@@ -77,11 +77,12 @@ def demo(out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @_set
-def plan(config: Path, changes: Sequence[str]) -> None:
+@click.option("--no-probe", is_flag=True, help="Do not try the student on a few problems; hours stay unknown.")
+def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Say what a campaign will take, before anything is spent."""
     from selfimprove.campaign import Campaign
 
-    click.echo(Campaign(_changed(config, changes)).plan())
+    click.echo(Campaign(_changed(config, changes)).plan(probe=not no_probe))
 
 
 @cli.command()

@@ -249,6 +249,12 @@ class Ledger:
             row = self._db.execute("SELECT total(ended-started) FROM spans WHERE name=?", (name,)).fetchone()
         return round(float(row[0]), 1)
 
+    def spans(self) -> dict[str, float]:
+        """Give the seconds of all finished spans by name."""
+        with self._lock:
+            rows = self._db.execute("SELECT name, total(ended-started) FROM spans GROUP BY name").fetchall()
+        return {name: float(seconds) for name, seconds in rows}
+
     def between(self) -> tuple[float, float]:
         """Give the first and the last moment of any span, in seconds since 1970; zeros where there is none."""
         with self._lock:

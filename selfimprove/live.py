@@ -17,9 +17,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from selfimprove.formats import count, duration
 from selfimprove.meter import Meter, Reading, printable
 from selfimprove.progress import Nobody, Watcher
-from selfimprove.report.formats import count, duration
 
 _QUIET_S = 10.0
 _REDRAWS_PER_S = 4

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import RLock
 
-from selfimprove.report.formats import dollars
+from selfimprove.formats import dollars
 
 _WINDOW_S = 15.0
 _BUCKET_S = 0.25

@@ -148,7 +148,7 @@ def test_folder_of_another_campaign_is_refused(cli: Run, tmp_path: Path, make_cr
 def test_init_writes_a_file_that_plans(cli: Run, tmp_path: Path) -> None:
     """What init writes can be planned as it stands."""
     assert cli("init", "arithmetic", "mine.toml").returncode == 0
-    done = cli("plan", "mine.toml")
+    done = cli("plan", "mine.toml", "--no-probe")
     assert done.returncode == 0, done.stderr
     assert "Dollars: 0" in done.stdout
     assert "Smallest true gain" in done.stdout
@@ -157,7 +157,7 @@ def test_init_writes_a_file_that_plans(cli: Run, tmp_path: Path) -> None:
 def test_plan_of_a_paid_teacher_names_dollars(cli: Run, tmp_path: Path) -> None:
     """A plan needs no key, and says what the calls can cost at most."""
     (tmp_path / "c.toml").write_text(toml(campaign={"budget_usd": 3}, teacher={"model": "openai/gpt-4o"}, data=TINY))
-    done = cli("plan", "c.toml")
+    done = cli("plan", "c.toml", "--no-probe")
     assert "the budget stops it at 3.00" in done.stdout, done.stderr
 
 

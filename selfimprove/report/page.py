@@ -6,8 +6,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selfimprove import formats
 from selfimprove.errors import MissingDependencyError
-from selfimprove.report import figures, formats
+from selfimprove.report import figures
 from selfimprove.report.schema import ScoreSummary, Summary
 from selfimprove.store import write_whole
 

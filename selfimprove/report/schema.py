@@ -183,6 +183,19 @@ class StageCost(Part):
     """Dollars."""
 
 
+class Planned(Part):
+    """One stage as it was planned, beside what it took."""
+
+    stage: str
+    planned_calls: int
+    calls: int
+    planned_usd: float
+    usd: float
+    planned_s: float | None
+    """Seconds; null where the student was not tried before."""
+    wall_s: float
+
+
 class CostSummary(Part):
     """What the campaign took."""
 
@@ -202,6 +215,8 @@ class CostSummary(Part):
     budget_usd: float | None = None
     """The most that could be spent; null: no cap."""
     by_stage: tuple[StageCost, ...] = ()
+    planned: tuple[Planned, ...] = ()
+    """The plan made before the start, beside what was done so far."""
 
 
 class ClarificationExample(Part):

@@ -12,8 +12,10 @@ from typing import Any, Final
 from selfimprove import __version__
 from selfimprove.config import Config, load_config
 from selfimprove.ledger import Ledger
+from selfimprove.planning.plan import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
 from selfimprove.report.outcome import next_step, outcome
+from selfimprove.report.planned import planned
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,
@@ -59,7 +61,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         baselines=_baselines(folder, config),
         rounds=rounds,
         test=test,
-        cost=_cost(ledger),
+        cost=_cost(folder, ledger),
         wall_s=ledger.seconds("campaign"),
         lessons=_lessons(folder, rounds),
         failures=_failures(folder, rounds),
@@ -181,8 +183,10 @@ def _pairs(base: Evaluation, best: Evaluation) -> dict[str, dict[str, LabelPair]
     }
 
 
-def _cost(ledger: Ledger) -> CostSummary:
+def _cost(folder: RunFolder, ledger: Ledger) -> CostSummary:
     total = ledger.totals()
+    stages = tuple(StageCost.model_validate(row) for row in ledger.by_stage())
+    made = folder.record("plan.json", Plan) if folder.has("plan.json") else None
     return CostSummary(
         usd=total.usd,
         held_usd=total.held_usd,
@@ -193,7 +197,8 @@ def _cost(ledger: Ledger) -> CostSummary:
         completion_tokens=total.completion_tokens,
         in_doubt=total.in_doubt,
         budget_usd=ledger.budget_usd,
-        by_stage=tuple(StageCost.model_validate(row) for row in ledger.by_stage()),
+        by_stage=stages,
+        planned=planned(made, ledger, stages) if made else (),
     )
 
 

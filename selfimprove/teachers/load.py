@@ -97,7 +97,7 @@ def price_of(config: TeacherConfig) -> Price:
     Raises:
         InputError: a model has no known price.
     """
-    if config.model in _NAMED or _IMPORT.fullmatch(config.model):
+    if not is_model(config.model):
         return Price(0.0, 0.0)
     _refuse_typo(config.model)
     given = given_price(config.input_price, config.output_price)
@@ -111,6 +111,15 @@ def price_of(config: TeacherConfig) -> Price:
                 raise unknown_price(model)
             found.append(price)
     return Price(max(p.input_usd for p in found), max(p.output_usd for p in found))
+
+
+def is_model(name: str) -> bool:
+    """Say whether a teacher's name means a LiteLLM model.
+
+    >>> is_model("openai/gpt-4o"), is_model("reference"), is_model("my_module:Teacher")
+    (True, False, False)
+    """
+    return name not in _NAMED and not _IMPORT.fullmatch(name)
 
 
 def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:

@@ -1,0 +1,103 @@
+"""What a campaign will take and can show, before anything is spent: calls, tokens, dollars, hours, disk.
+
+Estimates, from the settings, the price table and a probe of the student. A round is taken to leave half of what failed
+before it. What paid calls can cost at most is a bound: every answer as long as allowed, every problem of a pool failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from selfimprove.config import Config
+from selfimprove.formats import duration
+from selfimprove.planning.estimate import Line, expect, most_usd, stages, total, tracks
+from selfimprove.planning.probe import Probe
+from selfimprove.protocols import Task
+from selfimprove.records import Record
+from selfimprove.stats import smallest_gain
+from selfimprove.steps.decide import alpha_of_round
+
+_DISCORDANT: Final = 0.2
+_BYTES_A_ROW: Final = 2_000
+_ADAPTER_BYTES: Final = 25_000_000
+_HOUR_S: Final = 3600.0
+
+
+class Plan(Record):
+    """What a campaign will take."""
+
+    lines: tuple[Line, ...]
+    usd_at_most: float
+    budget_usd: float | None
+    disk_mb: float
+    smallest_gains: tuple[float, float]
+    """True gain on dev that shows at 80 % power in the first and in the last round, in points."""
+    dev: int
+    rounds: int
+    probe: Probe | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Time in all, None where the student was not probed."""
+        known = [line.seconds for line in self.lines if line.seconds is not None]
+        return sum(known) if self.probe else None
+
+    def __str__(self) -> str:
+        """Write it as a table and four lines."""
+        return "\n".join(_written(self))
+
+
+def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
+    """Work out a plan.
+
+    Args:
+        config: the campaign's settings.
+        task: gives the problems.
+        probe: what the student did on some of them; None: no hours, and the rest is guessed.
+
+    Raises:
+        InputError: the teacher's price is not known.
+    """
+    expected = expect(config, task, probe)
+    lines = tuple(stages(expected))
+    arms, calls = len(tracks(config)), sum(line.student_calls for line in lines)
+    first, last = (alpha_of_round(config.gate.alpha, r, arms) for r in (1, config.campaign.rounds))
+    return Plan(
+        lines=lines,
+        usd_at_most=most_usd(expected),
+        budget_usd=config.campaign.budget_usd,
+        disk_mb=(calls * _BYTES_A_ROW + config.campaign.rounds * arms * _ADAPTER_BYTES) / 1e6,
+        smallest_gains=(
+            100 * smallest_gain(config.data.dev, _DISCORDANT, first),
+            100 * smallest_gain(config.data.dev, _DISCORDANT, last),
+        ),
+        dev=config.data.dev,
+        rounds=config.campaign.rounds,
+        probe=probe,
+    )
+
+
+def _written(plan: Plan) -> Iterator[str]:
+    yield f"{'stage':<12}{'student calls':>15}{'teacher calls':>15}{'tokens':>13}{'dollars':>10}{'time':>13}"
+    for line in (*plan.lines, total([line.model_copy(update={"stage": "in all"}) for line in plan.lines])):
+        yield (
+            f"{line.stage:<12}{line.student_calls:>15,}{line.teacher_calls:>15,}{line.tokens:>13,}{line.usd:>10.2f}"
+            f"{'-' if line.seconds is None else duration(line.seconds):>13}"
+        )
+    yield ""
+    if plan.usd_at_most:
+        cap = "no budget is set" if plan.budget_usd is None else f"the budget stops it at {plan.budget_usd:.2f}"
+        yield f"Dollars: at most {plan.usd_at_most:.2f}; {cap}"
+    else:
+        yield "Dollars: 0, this teacher makes no paid calls"
+    yield (
+        f"Hours: {plan.seconds / _HOUR_S:.2f} on this machine"
+        if plan.seconds is not None
+        else "Hours: unknown, as the student was not tried"
+    )
+    yield f"Disk: about {plan.disk_mb:,.0f} MB"
+    yield (
+        f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "
+        f"round 1, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % of problems)"
+    )

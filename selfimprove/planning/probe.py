@@ -1,0 +1,105 @@
+"""A short look at a student before a campaign: how much it solves, asks and writes, and how fast it is here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Final
+
+from selfimprove.config import Config
+from selfimprove.programs import Item, Program, run, stated
+from selfimprove.protocols import LanguageModel, Task
+from selfimprove.records import Attempt, Lesson, Problem, Record, Sampling
+from selfimprove.steps.ask import ask
+from selfimprove.steps.draft import draft
+
+_MOST: Final = 40
+_FEWEST: Final = 8
+_QUICK: Final = 1000
+_STEP_COST: Final = {"cpu": 9.0, "cuda": 4.0}
+"""What training on a token costs, in tokens of a prompt read. Measured on a CPU with batches of four short rows: 8.8;
+on a GPU assumed."""
+
+
+class Probe(Record):
+    """What a student did on a few training problems."""
+
+    problems: int
+    passed: float
+    """Share answered right, in [0, 1]."""
+    questions: float
+    """Clarifying questions it asks about a problem."""
+    prompt_tokens: float
+    """Of a prompt, on average."""
+    completion_tokens: float
+    """Of a completion, on average."""
+    characters_a_token: float
+    reading: float
+    """Prompt tokens read in a second."""
+    writing: float
+    """Tokens generated in a second."""
+    training: float
+    """Tokens trained on in a second, worked out from `reading`."""
+
+
+def probe(
+    student: LanguageModel,
+    programs: Mapping[str, Program],
+    task: Task,
+    problems: Sequence[Problem],
+    config: Config,
+    device: str = "cpu",
+) -> Probe:
+    """Let a student try a few problems, fewer where it is slow.
+
+    Args:
+        student: answers; these calls are not part of a campaign.
+        programs: prompts by name.
+        task: reads and compares answers.
+        problems: to try, at most the first 40.
+        config: how it generates and asks.
+        device: what it runs on.
+    """
+    items = [Item(p.id, {"problem": stated(p)}) for p in problems[:_MOST]]
+    run(programs["solve"], items[:1], student, Sampling(max_tokens=1))  # loads the weights
+    started = time.perf_counter()
+    read = run(programs["solve"], items, student, Sampling(max_tokens=1))
+    read_s = time.perf_counter() - started
+    prompt_tokens = fmean(c.prompt_tokens for c in read)
+    reading = prompt_tokens * len(items) / read_s
+    some = problems[: _MOST if reading > _QUICK else _FEWEST]
+    sampling = Sampling(max_tokens=config.student.max_tokens)
+    started = time.perf_counter()
+    tried = draft(some, student, programs, task, sampling, questions=0)
+    written_s = time.perf_counter() - started - prompt_tokens * len(some) / reading
+    written = sum(a.completion.completion_tokens for a in tried)
+    return Probe(
+        problems=len(some),
+        passed=fmean(a.verdict == "correct" for a in tried),
+        questions=_questions(student, programs, task, some[:_FEWEST], config),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=written / len(some),
+        characters_a_token=max(1.0, sum(len(a.completion.text) for a in tried) / max(1, written)),
+        reading=reading,
+        writing=written / max(1e-3, written_s),
+        training=reading / _STEP_COST["cuda" if device.startswith("cuda") else "cpu"],
+    )
+
+
+def _questions(
+    student: LanguageModel, programs: Mapping[str, Program], task: Task, problems: Sequence[Problem], config: Config
+) -> float:
+    """Count the questions to a problem, asked as a lesson asks."""
+    how, sampling = config.lesson, Sampling(max_tokens=config.student.max_tokens)
+    if not (how.questions and how.turns):
+        return 0.0
+    drafts = draft(problems, student, programs, task, sampling, questions=how.questions, asking=how.asking)
+    unsolved = [_lesson(a) for a in drafts if a.verdict != "correct"]
+    by_id = {p.id: p for p in problems}
+    asked = ask(unsolved, by_id, student, programs["ask"], sampling, questions=how.questions)
+    return fmean(len(lesson.draft.questions) for lesson in asked) if asked else 0.0
+
+
+def _lesson(attempt: Attempt) -> Lesson:
+    return Lesson(id=attempt.problem, problem=attempt.problem, round=0, draft=attempt)
