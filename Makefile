@@ -9,9 +9,9 @@ VENV ?= .venv
 TORCH ?= torch
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BENCHES := engine orchestration startup demo
+BENCHES := engine orchestration startup demo kill faults leakage ledger
 
-.PHONY: install demo test test-full lint types contracts wheel-test bench clean $(addprefix bench-,$(BENCHES))
+.PHONY: install demo test test-full lint types contracts wheel-test bench bench-servers clean $(addprefix bench-,$(BENCHES))
 
 install: $(READY)
 
@@ -48,6 +48,9 @@ bench: $(addprefix bench-,$(BENCHES))
 
 $(addprefix bench-,$(BENCHES)): bench-%: $(READY)
 	$(BIN)/python benchmarks/$*.py
+
+bench-servers: $(READY)
+	$(BIN)/python benchmarks/servers.py $(SERVERS)
 
 clean:
 	rm -rf $(VENV) dist build

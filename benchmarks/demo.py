@@ -34,10 +34,10 @@ CELLS: dict[str, dict[str, Any]] = {
         "select": {"lessons": 1200},
     },
     "alone": {
-        "campaign": {"arms": ["track_b"], "rounds": 6, "patience": 6},
+        "campaign": {"arms": ["track_b"], "rounds": 5, "patience": 5},
         "teacher": {"model": "self", "first": "reference"},
         "evaluate": {"shots": 0},
-        "mine": {"samples": 2, "pool": 1000},
+        "mine": {"samples": 2, "pool": 600},
         "lesson": {"rationales": 2},
         "select": {"policy": "ladder", "width": 2, "threshold": 0.6, "solved": 1.0, "replay": 0.5},
     },

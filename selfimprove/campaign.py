@@ -14,16 +14,19 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import Ledger
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
-from selfimprove.records import Evaluation, Sampling
+from selfimprove.records import Evaluation, Sampling, Split
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
 
 if TYPE_CHECKING:
-    from selfimprove.planning.plan import Plan
-    from selfimprove.planning.probe import Probe
+    from selfimprove.planning.plans import Plan
+    from selfimprove.planning.probing import Probe
 
+_SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
-_OWN_FILES = ("run.lock", "ledger.sqlite", "campaign.log", ".")
+_LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", *_LEDGER}
+"""What a campaign that was refused may leave in its folder."""
 
 
 class Campaign:
@@ -71,7 +74,7 @@ class Campaign:
         Raises:
             InputError: the student cannot be had, or the teacher's price is not known.
         """
-        from selfimprove.planning.plan import plan
+        from selfimprove.planning.plans import plan
 
         task = self.load_task()
         return plan(self.config, task, self._probe(task, self._student()) if probe else None)
@@ -83,7 +86,7 @@ class Campaign:
         return given or load_student(self.config.campaign.student, **_student_settings(self.config))
 
     def _probe(self, task: Task, student: Student) -> Probe:
-        from selfimprove.planning.probe import probe
+        from selfimprove.planning.probing import probe
         from selfimprove.programs import SIGNATURES, program_for
 
         programs = {name: program_for(name, task) for name in SIGNATURES}
@@ -99,26 +102,29 @@ class Campaign:
             TeacherError, TrainingError: see there; what was done is kept.
         """
         from selfimprove.graphs.run import run_campaign
-        from selfimprove.planning.plan import plan
+        from selfimprove.planning.plans import plan
         from selfimprove.report.summary import summarise
 
         folder = RunFolder(self.out)
         with closing(folder), closing(Ledger(self.out / "ledger.sqlite", self.config.campaign.budget_usd)) as ledger:
-            self._claim(folder)
+            self._check(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
             with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, after_round)
+                _see(crew.task)
                 if not folder.has("plan.json"):
                     made = plan(self.config, crew.task, self._probe(crew.task, crew.student))
                     folder.write_json("plan.json", made)
+                # Only now, when every part was found: a mistake must not bind the folder to its settings.
+                folder.write_text("campaign.toml", write_config(self.config))
                 run_campaign(crew, folder.at("graph.sqlite"))
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary
 
-    def _claim(self, folder: RunFolder) -> None:
-        """Take a folder as this campaign's, or check that it already is."""
+    def _check(self, folder: RunFolder) -> None:
+        """Refuse a folder that holds another campaign, or other files."""
         if folder.has("campaign.toml"):
             rows = changed(load_config(folder.checked("campaign.toml")), self.config)
             if rows:
@@ -126,12 +132,8 @@ class Campaign:
                     f"{folder.path} holds another campaign ({'; '.join(rows[:3])}); "
                     "name another folder, or give the settings it was started with"
                 )
-        elif any(
-            path.name not in {"run.lock", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "campaign.log"}
-            for path in folder.path.iterdir()
-        ):
+        elif any(path.name not in _BEGUN for path in folder.path.iterdir()):
             raise RunFolderError(f"{folder.path} holds other files and no campaign; name an empty or new folder")
-        folder.write_text("campaign.toml", write_config(self.config))
 
     def load_task(self) -> Task:
         """Give the task that the settings name.
@@ -147,6 +149,8 @@ class Campaign:
             options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
         place = Path(data.data_dir) if data.data_dir else None
+        if place is not None and not place.is_dir():
+            raise InputError(f'data.data_dir = "{place}" is no folder; correct it, or leave it out')
         return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
 
     def _teacher_for(
@@ -158,7 +162,7 @@ class Campaign:
         config = self.config
         later = self._teacher(config.teacher.model, task, programs, ledger)
         first = self._teacher(config.teacher.first, task, programs, ledger) if config.teacher.first else later
-        each_round = config.mine.samples or config.lesson.rationales
+        each_round = max(config.mine.samples, config.mine.most) or config.lesson.rationales
         sampling = Sampling(temperature=config.mine.temperature, max_tokens=config.student.max_tokens)
 
         def choose(student: LanguageModel, round_: int) -> Teacher:
@@ -211,6 +215,13 @@ class Campaign:
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
             after_round=after_round,
         )
+
+
+def _see(task: Task) -> None:
+    """Refuse a task with a split that is empty, or that cannot be read."""
+    for split in _SPLITS:
+        if next(iter(task.problems(split)), None) is None:
+            raise InputError(f'task "{task.name}" has no {split} problems; give it some')
 
 
 def read_summary(out: Path) -> Summary:

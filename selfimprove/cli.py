@@ -6,10 +6,10 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -17,13 +17,14 @@ from selfimprove import __version__
 from selfimprove.errors import InputError, SelfImproveError
 
 if TYPE_CHECKING:
+    from selfimprove.config import Config
     from selfimprove.report.schema import Summary
 
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
     "The campaign": ("init", "demo", "plan", "run", "report"),
-    "Single stages": ("score",),
-    "The place": ("fetch", "doctor"),
+    "Single stages": ("mine", "grade", "score"),
+    "The place": ("fetch", "doctor", "ledger"),
 }
 
 
@@ -96,6 +97,41 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 
 
 @cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@_out
+@_set
+@_quiet
+def mine(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+    """Find what the student of CONFIG gets wrong, and how, by repeated sampling."""
+    from selfimprove.stages import mine_stage
+
+    _stage(mine_stage, config, out, changes, quiet=quiet)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@_out
+@_set
+@_quiet
+def grade(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+    """Grade a mined pool into the student's library, levels 0 to 5."""
+    from selfimprove.stages import grade_stage
+
+    _stage(grade_stage, config, out, changes, quiet=quiet)
+
+
+def _stage(
+    work: Callable[[Config, Path], str], config: Path, out: Path | None, changes: Sequence[str], *, quiet: bool
+) -> None:
+    from selfimprove.live import view_for
+    from selfimprove.progress import watched_by
+
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        said = work(_changed(config, changes), out or Path("runs") / f"{config.stem}-mined")
+    click.echo(said)
+
+
+@cli.command()
 @click.argument("run_folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of that summary instead.")
@@ -150,7 +186,28 @@ def doctor() -> None:
     click.echo(to_text(examine()))
 
 
-def _changed(config: Path, changes: Sequence[str]) -> Any:
+@cli.command()
+@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.option("--by", default="round,stage,role,model", help="Grouped by: round, stage, role, model, payer.")
+@click.option("--json", "as_json", is_flag=True, help="Print totals, groups and failures as JSON.")
+@click.option("--export", "to", type=click.Path(path_type=Path), help="Write every call into a .jsonl or .csv file.")
+def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  # noqa: FBT001 - click gives flags so
+    """Tell what the calls of RUN_FOLDER came to: calls, cache hits, tokens, dollars, retries, seconds, failures."""
+    import json
+
+    from selfimprove.report.ledger_table import as_dict, export, reading, table
+
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    with reading(run_folder) as found:
+        if to is not None:
+            click.echo(f"{export(found, to)} calls are written to {to}")
+        elif as_json:
+            click.echo(json.dumps(as_dict(found, names), indent=1))
+        else:
+            click.echo(table(found, names))
+
+
+def _changed(config: Path, changes: Sequence[str]) -> Config:
     """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
     import tomllib
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from selfimprove.errors import InputError, nearest
 
@@ -15,15 +15,24 @@ from selfimprove.errors import InputError, nearest
 class Section(BaseModel):
     """A table of the TOML file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_is_no_switch(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `true` where a number is wanted, which Python would take for 1."""
+        wanted = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and any(kind in (wanted, *get_args(wanted)) for kind in (int, float)):
+            raise ValueError("input should be a number, not true or false")
+        return value
 
 
 class CampaignConfig(Section):
     """What is improved, and for how long."""
 
-    task: str = "arithmetic"
+    task: Annotated[str, Field(min_length=1)] = "arithmetic"
     """A task's name, a file of problems, or `package.module:Name`."""
-    student: str = "smollm2-135m"
+    student: Annotated[str, Field(min_length=1)] = "smollm2-135m"
     """A hub id, a folder, `smollm2-135m`, or `openai-server:MODEL@URL`."""
     rounds: Annotated[int, Field(ge=1, le=100)] = 3
     """Rounds of mining, teaching, training and deciding, at most."""
@@ -31,10 +40,25 @@ class CampaignConfig(Section):
     """Every draw follows from it."""
     budget_usd: Annotated[float, Field(ge=0)] | None = None
     """The most that teacher calls may cost, in dollars; unset: no cap."""
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    """The most requests sent to teachers, each try counted; unset: no cap."""
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    """The most tokens that teachers read and write; unset: no cap."""
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    """The longest that the campaign runs, in hours, over all its processes; unset: no cap."""
+    in_doubt: Literal["retry", "stop"] = "retry"
+    """What becomes of a call that was under way when a process died and may have been billed: asked again, or not."""
     arms: tuple[Literal["track_a", "track_b", "control"], ...] = ("track_b", "control")
     """Ways to train that are compared; the best promoted one goes on. `control` is never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
+
+    @field_validator("arms")
+    @classmethod
+    def _one_is_trained(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(arms)) < len(arms) or not set(arms) - {"control"}:
+            raise ValueError("name track_b, track_a or both, each once; control only beside one of them")
+        return arms
 
 
 class DataConfig(Section):
@@ -57,6 +81,14 @@ class TeacherRole(Section):
     """Model of this role; unset: teacher.model."""
     fallbacks: tuple[str, ...] | None = None
     """Models tried in turn; unset: teacher.fallbacks."""
+    budget_usd: Annotated[float, Field(ge=0)] | None = None
+    """The most that this role's calls may cost, in dollars, within the campaign's budget; unset: no cap."""
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    """The most requests sent for this role, each try counted; unset: no cap."""
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    """The most tokens this role reads and writes; unset: no cap."""
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    """The most time this role's calls may take, added up, in hours; unset: no cap."""
 
 
 class TeacherConfig(Section):
@@ -73,9 +105,15 @@ class TeacherConfig(Section):
     api_key_env: str | None = None
     """Name of the environment variable that holds the key; unset: the provider's usual one."""
     concurrency: Annotated[int, Field(ge=1, le=512)] = 16
-    """Calls in flight at once."""
+    """Calls in flight at once, at most: fewer while a provider says that it is too much."""
+    requests_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Requests sent to one model in a minute, over all roles; unset: no limit."""
+    tokens_per_minute: Annotated[float, Field(gt=0)] | None = None
+    """Tokens of one model in a minute, prompt and longest answer counted; unset: no limit."""
     timeout_s: Annotated[float, Field(gt=0)] = 120.0
     """Longest wait for one answer, in seconds."""
+    deadline_s: Annotated[float, Field(gt=0)] = 900.0
+    """Longest that one call may take over all its tries, pauses and fallbacks, in seconds."""
     retries: Annotated[int, Field(ge=0, le=10)] = 3
     """Further tries of one deployment after a passing fault."""
     max_tokens: Annotated[int, Field(ge=1)] = 512
@@ -102,7 +140,7 @@ class StudentConfig(Section):
     """Longest completion, in tokens."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """Number format of the weights; auto: bfloat16."""
-    device: str = "auto"
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
     slots: Annotated[int, Field(ge=1)] | None = None
     """Completions generated at once; unset: chosen by memory."""
@@ -131,16 +169,59 @@ class MineConfig(Section):
     pool: Annotated[int, Field(ge=1)] = 400
     """Training problems tried a round, fresh ones first; a ladder tries as many on each of its rungs."""
     samples: Annotated[int, Field(ge=0, le=64)] = 0
-    """Sampled completions a problem besides the greedy one."""
+    """Sampled completions a problem gets in any case, besides the greedy one."""
+    most: Annotated[int, Field(ge=0, le=1024)] = 0
+    """The most samples a problem gets while its kind of failure is open; not over `samples`: all get as many."""
+    step: Annotated[int, Field(ge=1, le=64)] = 2
+    """Further samples a problem gets at a time while its kind is open."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    """A kind is settled when the pass rate lies on one side of its bound with this chance."""
+    rare: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """A failed problem whose pass rate is over this is `inconsistent`, else `wrong`."""
+    lucky: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A solved problem whose pass rate is under this is `lucky`."""
+    scattered: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Answers that agree less than this, from 0 (as little as can be) to 1, are `inconsistent`."""
+    longer: Annotated[float, Field(ge=1, le=64)] = 1.0
+    """Attempts without a verdict get a second chance: truncated ones with this many times student.max_tokens,
+    unreadable ones by another reading; 1: no second chance."""
     temperature: Annotated[float, Field(gt=0)] = 0.7
     """Of the sampled completions."""
+    wording: Annotated[int, Field(ge=0, le=100)] = 0
+    """Groups of problems by their wording (TF-IDF), for where failures lie; 0: none."""
+    window: Annotated[int, Field(ge=1)] = 2000
+    """Problems that `selfimprove mine` and `selfimprove grade` hold in memory at once."""
+
+
+class GradeConfig(Section):
+    """How hard a failed problem is, from 1 to 5."""
+
+    scorer: str | None = None
+    """What scores steps, `package.module:Name`; unset: levels come from the pass rate."""
+    aggregate: Literal["mean", "min", "product", "last"] = "min"
+    """One score of an attempt's step scores."""
+    bins: Literal["width", "quantiles"] = "width"
+    """Levels are equal parts of [0, 1], or fifths of the pool."""
+    prior: bool = False
+    """Without a scorer: add the greedy attempt's log-probability to the samples, as far as it tells the pass rate."""
 
 
 class SelectConfig(Section):
     """Which tried problems become lessons."""
 
-    policy: Literal["failures", "ladder"] = "failures"
-    """`failures`: from the whole training split. `ladder`: up to a frontier that moves up as it is mastered."""
+    policy: Literal["failures", "ladder", "p_eval", "curriculum", "uniform", "easy", "band", "steps", "weights"] = (
+        "failures"
+    )
+    """`failures`: what is wrong and a share of what is solved. `ladder`: up to a frontier that moves up as it is
+    mastered. The others take exact quotas of the graded pool: `p_eval` as the student's levels lie, `curriculum` (fewer
+    the harder), `uniform` over levels, `easy` (levels 0 and 1), `band` (pass rate near one half), `steps` (by reasoning
+    steps), `weights` (given)."""
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    """Quotas: shares of levels 0 to 5, over the policy's own; with `steps`, of 0-2, 3-5 and 6 or more steps."""
+    stratify: str | None = None
+    """Quotas: a label whose values keep the pool's shares within each quota."""
+    own: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    """`p_eval`: share of the pool that only tells the levels and is not chosen from."""
     label: str = "level"
     """Ladder: the label whose values are the rungs, lowest first."""
     first: Annotated[int, Field(ge=1)] = 2
@@ -150,9 +231,10 @@ class SelectConfig(Section):
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     """Ladder: a rung whose pass rate reaches this is mastered."""
     lessons: Annotated[int, Field(ge=1)] | None = None
-    """Most tried problems that become lessons in a round, failures first; unset: all that are chosen."""
+    """Most tried problems that become lessons in a round, failures first; unset: all that are chosen. Quotas choose
+    exactly as many; unset: as many as failed."""
     solved: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Share of solved problems kept beside the failures, at most one each."""
+    """`failures` and `ladder`: share of solved problems kept beside the failures, at most one each."""
     replay: Annotated[float, Field(ge=0, le=5)] = 0.5
     """Rows of earlier rounds, as a share of this round's."""
 
@@ -216,6 +298,7 @@ class Config(Section):
     student: StudentConfig = StudentConfig()
     lesson: LessonConfig = LessonConfig()
     mine: MineConfig = MineConfig()
+    grade: GradeConfig = GradeConfig()
     select: SelectConfig = SelectConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -223,11 +306,18 @@ class Config(Section):
     track: TrackConfig = TrackConfig()
 
 
+_CAPS = ("budget_usd", "max_calls", "max_tokens", "max_hours")
+
 RESUMABLE = {
-    ("campaign", "budget_usd"),
+    *(("campaign", cap) for cap in _CAPS),
+    *(("teacher", f"{role}.{cap}") for role in ("answer", "reason", "judge") for cap in _CAPS),
+    ("campaign", "in_doubt"),
     ("campaign", "rounds"),
     ("campaign", "patience"),
     ("teacher", "concurrency"),
+    ("teacher", "requests_per_minute"),
+    ("teacher", "tokens_per_minute"),
+    ("teacher", "deadline_s"),
     ("teacher", "timeout_s"),
     ("teacher", "retries"),
     ("track", "wandb"),
@@ -301,4 +391,10 @@ def changed(old: Config, new: Config) -> list[str]:
 
 
 def _plain(section: Any) -> dict[str, Any]:
-    return section.model_dump(mode="json") if isinstance(section, BaseModel) else dict(section)
+    """Give a section's settings, those of a teacher's role as `role.key`."""
+    if not isinstance(section, BaseModel):
+        return dict(section)
+    values = section.model_dump(mode="json")
+    roles = [name for name, kind in type(section).model_fields.items() if kind.annotation is TeacherRole]
+    inner = {f"{role}.{key}": value for role in roles for key, value in values.pop(role).items()}
+    return {**values, **inner}

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import traceback
+from pathlib import Path
+from typing import Any, Final
 
 from selfimprove.errors import InputError, nearest
+
+_LONGEST: Final = 200
+
+
+def said(error: Exception) -> str:
+    """Write an error of somebody else's code in one line, with the place it comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {' '.join(str(error).split())[:_LONGEST]}"
 
 
 def load_plug(path: str, what: str) -> Any:
@@ -16,17 +27,17 @@ def load_plug(path: str, what: str) -> Any:
         what: what it is to be, such as `task`; for the error.
 
     Raises:
-        InputError: there is no such module, or nothing of that name in it.
+        InputError: there is no such module, or nothing of that name in it, or importing it fails.
     """
     module_name, _, name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not module_name.startswith(error.name):
-            raise  # the module is there and misses something itself
         raise InputError(
             f'{what} "{path}": there is no module {error.name}; install it, or run where it can be imported'
         ) from error
+    except Exception as error:  # a module of somebody else's: anything may happen in it
+        raise InputError(f'{what} "{path}": importing {module_name} fails with {said(error)}; mend that') from error
     if not hasattr(module, name):
         public = [each for each in vars(module) if not each.startswith("_")]
         raise InputError(f'{what} "{path}": {module_name} has no "{name}"; {nearest(name, public)}')

@@ -16,6 +16,7 @@ from selfimprove.records import (
     Rationale,
     Request,
     Split,
+    StepItem,
     TrainingJob,
     Verdict,
 )
@@ -99,10 +100,15 @@ class Task(Protocol):
 
 @runtime_checkable
 class StepScorer(Protocol):
-    """A process reward model."""
+    """A process reward model, or anything else that judges steps."""
 
-    def score(self, items: Sequence[tuple[Problem, Sequence[str]]]) -> list[list[float]]:
-        """Score each step in [0, 1], shape `[items][steps]`."""
+    @property
+    def identity(self) -> str:
+        """What scored: a kind and what it is made of."""
+        ...
+
+    def score(self, items: Sequence[StepItem]) -> Sequence[Sequence[float] | None]:
+        """Score each step in [0, 1], shape `[items][steps]`; None is no verdict on that solution."""
         ...
 
 

@@ -78,6 +78,13 @@ class Problem(Record):
         return made.model_copy(update={"id": identity})
 
 
+class StepItem(Record):
+    """A problem with the steps of one solution to it: what a step scorer looks at."""
+
+    problem: Problem
+    steps: tuple[str, ...]
+
+
 class Message(Record):
     """One turn of a chat."""
 
@@ -108,13 +115,16 @@ class Request(Record):
     attempt: int = 0
     """A refused answer that is asked for again has a new attempt."""
     seed: int = 0
+    prefix: str = ""
+    """How the reply begins; the completion is what comes after it. Only engines that can continue a reply take one."""
 
     def key(self, identity: str) -> str:
         """Name this request to one model: the ledger's key, 16 hexadecimal characters."""
         turns = [(m.role, m.content) for m in self.messages]
         s = self.sampling
         drawn = (s.temperature, s.top_p, s.max_tokens, s.stop, self.sample, self.attempt, self.seed)
-        return digest(self.role, turns, identity, drawn)
+        begun = [self.prefix] if self.prefix else []  # so that keys from before there were prefixes stay the same
+        return digest(self.role, turns, identity, drawn, *begun)
 
 
 class Completion(Record):

@@ -127,9 +127,9 @@ def prompt_text(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> str:
     return _apply(tokenizer, messages, add_generation_prompt=True)
 
 
-def prompt_ids(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> list[int]:
-    """Give the token ids a model is prompted with."""
-    return tokenizer.encode(prompt_text(tokenizer, messages), add_special_tokens=False)
+def prompt_ids(tokenizer: ChatTokenizer, messages: Sequence[Message], prefix: str = "") -> list[int]:
+    """Give the token ids a model is prompted with; a prefix is how its reply begins."""
+    return tokenizer.encode(prompt_text(tokenizer, messages) + prefix, add_special_tokens=False)
 
 
 def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], target: str) -> TrainingExample:

@@ -1,24 +1,26 @@
 """Splits: frozen when a campaign starts, and guarded from then on.
 
-Here the guard is exact: normalised question text, and the canonical form where the task has one. What it finds is
-refused and recorded.
+What of dev, test or a public test set stands in the training problems is dropped, and written down.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from selfimprove.errors import InputError
+from selfimprove.leakage import Guard, HeldOut, Hit, text_of
 from selfimprove.protocols import Task
 from selfimprove.records import Problem, Split
 
-_HYPHEN: Final = re.compile(r"(?<=[^\W\d])\s*[-\u2010-\u2015]\s*(?=[^\W\d])")
-_SIGN: Final = re.compile(r"([-+*/=<>^%])")
-_REST: Final = re.compile(r"[^\w+\-*/=<>^%]+")
+
+class Overlap(NamedTuple):
+    """A problem that shares something with what is held out."""
+
+    problem: Problem
+    hit: Hit
 
 
 class Splits(NamedTuple):
@@ -27,61 +29,68 @@ class Splits(NamedTuple):
     train: list[Problem]
     dev: list[Problem]
     test: list[Problem]
-    leaked: list[Problem]
-    """Training problems that were dropped because dev or test hold them."""
+    leaked: list[Overlap]
+    """Training problems that were dropped because dev, test or a public test set holds them."""
+    phrases: list[Overlap]
+    """Training problems that only share phrases with held-out ones, and were kept."""
+    between: list[Overlap]
+    """Dev problems that are near twins of test problems; both stay, as neither is trained on."""
+    guard: Guard
+    """Knows dev, test and the public test sets, and the phrases of this campaign's training problems."""
 
 
-def normalised(text: str) -> str:
-    """Fold case, width, punctuation and white space; signs that make another sum are kept.
-
-    >>> normalised("What  is 2+2 ?") == normalised("what is 2 + 2")
-    True
-    >>> normalised("What is 5 - 3?") == normalised("What is 5 + 3?")
-    False
-    """
-    plain = _HYPHEN.sub(" ", unicodedata.normalize("NFKC", text).casefold())
-    return _REST.sub(" ", _SIGN.sub(r" \1 ", plain)).strip()
-
-
-class Guard:
-    """Knows the held-out problems, and whether a text or problem is one of them."""
-
-    def __init__(self, held_out: Iterable[Problem]) -> None:
-        held = list(held_out)
-        self._texts = {normalised(f"{p.context} {p.question}") for p in held}
-        self._texts |= {normalised(p.question) for p in held if not p.context}
-        self._forms = {p.canonical for p in held if p.canonical}
-
-    def holds(self, problem: Problem) -> bool:
-        """Say whether dev or test hold this problem."""
-        text = normalised(f"{problem.context} {problem.question}")
-        return text in self._texts or (bool(problem.canonical) and problem.canonical in self._forms)
-
-    def holds_text(self, text: str) -> bool:
-        """Say whether a text is a held-out question."""
-        return normalised(text) in self._texts
-
-
-def freeze(task: Task, sizes: dict[Split, int]) -> Splits:
+def freeze(task: Task, sizes: dict[Split, int], public: Iterable[HeldOut] = ()) -> Splits:
     """Take the splits from a task.
 
+    Args:
+        task: gives the problems.
+        sizes: the most problems of each split.
+        public: held out besides dev and test: the public test sets of the task's family.
+
     Raises:
-        InputError: a split is empty, or dev and test share a problem.
+        InputError: a split is empty, dev and test share a problem, or no training problem is left.
     """
     taken: dict[Split, list[Problem]] = {}
     for split, size in sizes.items():
         taken[split] = _distinct(islice(task.problems(split), size))
         if not taken[split]:
             raise InputError(f'task "{task.name}" has no {split} problems; give it some')
-    shared = {p.id for p in taken["dev"]} & {p.id for p in taken["test"]}
-    if shared or any(Guard(taken["test"]).holds(p) for p in taken["dev"]):
-        raise InputError(f'task "{task.name}" has problems that stand in dev and in test; separate them')
-    guard = Guard([*taken["dev"], *taken["test"]])
-    clean = [p for p in taken["train"] if not guard.holds(p)]
-    leaked = [p for p in taken["train"] if guard.holds(p)]
+    train, dev, test = (taken[split] for split in ("train", "dev", "test"))
+    between = _between(task.name, dev, test)
+    held = [HeldOut.of(p, where) for where, some in (("dev", dev), ("test", test)) for p in some]
+    guard = Guard([*held, *public])
+    guard.learn(text_of(p) for p in train)
+    clean, leaked, phrases = list[Problem](), list[Overlap](), list[Overlap]()
+    for problem in train:
+        leak = guard.leak_of(problem)
+        if leak is not None:
+            leaked.append(Overlap(problem, leak))
+            continue
+        clean.append(problem)
+        phrases += [Overlap(problem, hit) for hit in guard.hits(text_of(problem))[:1]]
     if not clean:
-        raise InputError(f'every training problem of task "{task.name}" also stands in dev or test; give it others')
-    return Splits(clean, taken["dev"], taken["test"], leaked)
+        sets = sorted({overlap.hit.where for overlap in leaked})
+        raise InputError(
+            f'every training problem of task "{task.name}" also stands in {", ".join(sets)}; give it others'
+        )
+    return Splits(clean, dev, test, leaked, phrases, between, guard)
+
+
+def _between(name: str, dev: Sequence[Problem], test: Sequence[Problem]) -> list[Overlap]:
+    """Find dev problems that are near twins of test problems.
+
+    Raises:
+        InputError: one is the same problem.
+    """
+    guard = Guard(HeldOut.of(p, "test") for p in test)
+    found = [Overlap(p, hit) for p in dev if (hit := guard.leak_of(p)) is not None]
+    same = next((overlap for overlap in found if overlap.hit.how in {"exact", "canonical"}), None)
+    if same is not None:
+        raise InputError(
+            f'task "{name}" has problems that stand in dev and in test, such as "{same.problem.question:.60}"; '
+            "separate them"
+        )
+    return found
 
 
 def _distinct(problems: Iterable[Problem]) -> list[Problem]:

@@ -14,13 +14,17 @@ import shutil
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from selfimprove.errors import RunFolderError
 
 R = TypeVar("R", bound=BaseModel)
+_VERSION: Final = 1
+_PART: Final = ".part"
+_ASIDE: Final = ".damaged"
+_ELSE: Final = "restore it, or put the ledger.sqlite* alone into a new folder, so that nothing is paid for twice"
 
 
 def write_whole(path: Path, data: bytes) -> str:
@@ -29,7 +33,7 @@ def write_whole(path: Path, data: bytes) -> str:
     Raises:
         RunFolderError: the place cannot be written to.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = path.with_name(f".{path.name}.{os.getpid()}{_PART}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
@@ -54,16 +58,22 @@ class RunFolder:
         writer: take the lock that lets one process write.
 
     Raises:
-        RunFolderError: another process holds the lock, or the folder cannot be written.
+        RunFolderError: another process holds the lock, the folder cannot be written, or its manifest cannot be read.
     """
 
     def __init__(self, path: Path, *, writer: bool = True) -> None:
         self.path = path
         self._lock = _take_lock(path) if writer else None
-        self._hashes: dict[str, str] = {}
         self._listing = threading.Lock()
-        if (path / "manifest.json").is_file():
-            self._hashes = json.loads((path / "manifest.json").read_bytes())["files"]
+        self._coming: dict[str, str] = {}
+        try:
+            self._hashes = _manifest(path)
+            if writer:
+                for left in path.rglob(f".*{_PART}"):  # of a process that was killed while it wrote
+                    left.unlink(missing_ok=True)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let another process write."""
@@ -128,9 +138,24 @@ class RunFolder:
 
     def list_tree(self, name: str) -> None:
         """Take files that another process wrote under a folder into the manifest."""
-        found = {str(path.relative_to(self.path)): _sha256(path) for path in self.at(name).rglob("*") if path.is_file()}
+        files = [path.relative_to(self.path) for path in self.at(name).rglob("*") if path.is_file()]
+        aside = [path for path in files if any(part.endswith(_ASIDE) for part in path.parts)]
+        found = {str(path): _sha256(self.at(str(path))) for path in files if path not in aside}
         with self._listing:
             self._hashes.update(found)
+            self._write_manifest()
+
+    def damaged(self) -> list[str]:
+        """Name the listed files that are missing, or are not what was written there."""
+        return [name for name, known in sorted(self._hashes.items()) if _sha256(self.at(name)) != known]
+
+    def set_aside(self, names: Iterable[str]) -> None:
+        """Put files or folders out of the way, as `NAME.damaged`, and forget them."""
+        with self._listing:
+            for name in names:
+                put_aside(self.at(name))
+                for known in [known for known in self._hashes if known == name or known.startswith(f"{name}/")]:
+                    del self._hashes[known]
             self._write_manifest()
 
     @property
@@ -139,14 +164,23 @@ class RunFolder:
         return dict(self._hashes)
 
     def _listed(self, name: str, data: bytes) -> str:
-        written = write_whole(self.at(name), data)
+        new = hashlib.sha256(data).hexdigest()
+        if self._hashes.get(name, new) != new:
+            # Killed between the file and its listing, the file would look damaged: it is announced first.
+            with self._listing:
+                self._coming[name] = new
+                self._write_manifest()
+        write_whole(self.at(name), data)
         with self._listing:
-            self._hashes[name] = written
+            self._hashes[name] = new
+            self._coming.pop(name, None)
             self._write_manifest()
         return name
 
     def _write_manifest(self) -> None:
-        listed = {"version": 1, "files": dict(sorted(self._hashes.items()))}
+        listed = {"version": _VERSION, "files": dict(sorted(self._hashes.items()))}
+        if self._coming:
+            listed["coming"] = self._coming
         write_whole(self.path / "manifest.json", (json.dumps(listed, indent=1) + "\n").encode())
 
     def _checked(self, name: str) -> bytes:
@@ -154,9 +188,9 @@ class RunFolder:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise RunFolderError(f"{path} cannot be read: {error.strerror}; the run folder is incomplete") from error
+            raise RunFolderError(f"{path} cannot be read: {error.strerror}; {_ELSE}") from error
         if hashlib.sha256(data).hexdigest() != self._hashes.get(name):
-            raise RunFolderError(f"{path} is not what was written there; restore it, or start a new run folder")
+            raise RunFolderError(f"{path} is not what was written there; {_ELSE}")
         return data
 
 
@@ -164,11 +198,45 @@ def _by_problem(row: Any) -> tuple[str, str]:
     return getattr(row, "problem", ""), getattr(row, "id", "")
 
 
+def put_aside(path: Path) -> None:
+    """Rename a file or folder to `NAME.damaged`, over one from before; a missing one stays missing."""
+    beside = path.with_name(f"{path.name}{_ASIDE}")
+    try:
+        if not path.exists():
+            return
+        if beside.is_dir():
+            shutil.rmtree(beside)
+        path.replace(beside)
+    except OSError as error:
+        raise RunFolderError(f"{path} is damaged and cannot be put aside: {error.strerror}; move it away") from error
+
+
+def _manifest(path: Path) -> dict[str, str]:
+    """Read which files a folder holds, by name with their sha256; none where there is no manifest."""
+    file = path / "manifest.json"
+    if not file.is_file():
+        return {}
+    try:
+        listed = json.loads(file.read_bytes())
+        version, hashes, coming = listed["version"], dict(listed["files"]), dict(listed.get("coming", {}))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise RunFolderError(f"{file} is damaged ({type(error).__name__}); {_ELSE}") from error
+    if version != _VERSION:
+        raise RunFolderError(
+            f"{file} is of version {version!r} and this is version {_VERSION}; take the release that it was made with"
+        )
+    return {**hashes, **{name: new for name, new in coming.items() if _sha256(path / name) == new}}
+
+
 def _sha256(path: Path) -> str:
+    """Hash a file; empty where there is none."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
     return digest.hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Whole campaigns with a real (tiny, random) model, trained for real, in processes that are killed for real."""
+"""Whole campaigns with a real (tiny, random) model, trained for real; `tests/kill` kills them."""
 
 from __future__ import annotations
 
@@ -93,18 +93,22 @@ def test_tiny_campaign_ends_with_an_honest_report(whole: tuple[Path, subprocess.
 
 
 def attempt_appears(folder: Path) -> bool:
-    return any(folder.glob("round-01/arms/*/adapter.attempt/training.log"))
+    return any(folder.glob("round-01/arms/*/adapter.attempt-*/training.log"))
 
 
 def drafts_appear(folder: Path) -> bool:
     return (folder / "round-01" / "drafts.jsonl").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [drafts_appear, attempt_appears])
 def test_killed_campaign_ends_as_if_nothing_had_happened(
     campaign: Path, whole: tuple[Path, subprocess.CompletedProcess[str]], moment: Callable[[Path], bool]
 ) -> None:
-    """SIGKILL in the middle, the same command again: the same files, no call repeated, no orphan at work."""
+    """SIGKILL of a process that was started from nothing, as a user's is: the same files, no call repeated.
+
+    What `tests/kill` shows in forks of one process; here every process draws another hash seed.
+    """
     folder = campaign.parent / "run"
     with subprocess.Popen(command(campaign), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
         deadline = time.monotonic() + 300

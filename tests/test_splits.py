@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from selfimprove.errors import InputError
+from selfimprove.leakage import HeldOut
 from selfimprove.records import Parsed, Problem, Split, Verdict
-from selfimprove.splits import Guard, freeze, rungs
+from selfimprove.splits import freeze, rungs
 
 SIZES: dict[Split, int] = {"train": 10, "dev": 10, "test": 10}
 
@@ -43,20 +44,41 @@ def test_training_problem_that_is_held_out_is_dropped(twin: str) -> None:
     """Case, spaces and punctuation do not hide a test question in the training data."""
     splits = freeze(Given({"train": [p(twin), p("a")], "dev": [p("b")], "test": [p("What is 2 + 2?")]}), SIZES)
     assert [x.question for x in splits.train] == ["a"]
-    assert [x.question for x in splits.leaked] == [twin]
+    assert [x.problem.question for x in splits.leaked] == [twin]
 
 
 def test_canonical_twin_is_dropped() -> None:
     """Procedural twins are caught by their canonical form, whatever their wording."""
     train = [p("2 + 3", canonical="sum +2 +3"), p("x")]
     splits = freeze(Given({"train": train, "dev": [p("b")], "test": [p("3 + 2", canonical="sum +2 +3")]}), SIZES)
-    assert [x.question for x in splits.leaked] == ["2 + 3"]
+    assert [x.problem.question for x in splits.leaked] == ["2 + 3"]
 
 
-def test_same_question_about_another_context_is_kept() -> None:
-    """Questions such as "Is it true?" stand under many passages."""
-    guard = Guard([p("Is it true?", context="one passage")])
-    assert not guard.holds(p("Is it true?", context="another passage"))
+def test_training_problem_of_a_public_test_set_is_dropped() -> None:
+    """What is held out besides dev and test is kept out of train as well, and says where it stands."""
+    public = [HeldOut.of(p("How many legs have three dogs and a hen?"), "Legs test")]
+    given = {"train": [p("how many legs have three dogs and a hen"), p("a")], "dev": [p("b")], "test": [p("c")]}
+    splits = freeze(Given(given), SIZES, public)
+    assert [x.question for x in splits.train] == ["a"]
+    assert [x.hit.where for x in splits.leaked] == ["Legs test"]
+
+
+def test_near_twins_of_dev_and_test_are_reported() -> None:
+    """A dev problem that nearly is a test problem stays, and is written down."""
+    story = "Ann has {} red apples and her brother Tom has twice as many green ones, so how many do they have together"
+    splits = freeze(Given({"train": [p("a")], "dev": [p(story.format(3))], "test": [p(story.format(4))]}), SIZES)
+    assert len(splits.dev) == 1
+    assert [x.problem.question for x in splits.between] == [story.format(3)]
+
+
+def test_shared_phrase_is_kept_and_reported() -> None:
+    """A training problem that shares a phrase with a test problem stays in train, with the phrase written down."""
+    end = "how much money does she have left at the end of the day"
+    test = f"Ann sells forty of her old books to a shop in town for three dollars each and buys six new pens, {end}?"
+    train = f"After the fair closes Mia counts her coins twice because two of them are missing, {end}?"
+    splits = freeze(Given({"train": [p(train)], "dev": [p("b")], "test": [p(test)]}), SIZES)
+    assert [x.hit.verdict for x in splits.phrases] == ["boilerplate"]
+    assert splits.phrases[0].hit.shared == end
 
 
 def test_dev_and_test_that_overlap_are_refused() -> None:

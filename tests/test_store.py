@@ -53,6 +53,80 @@ def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+def test_what_a_killed_writer_left_is_swept_away(tmp_path: Path) -> None:
+    """Half a file beside its place is gone when the folder is opened again; a whole one is not."""
+    folder = RunFolder(tmp_path / "run")
+    folder.write_text("a/note.txt", "abc")
+    (folder.path / "a" / ".note.txt.123.part").write_text("ab")
+    folder.close()
+    RunFolder(folder.path, writer=False)
+    assert (folder.path / "a" / ".note.txt.123.part").exists(), "a reader must not take it from under a writer"
+    RunFolder(folder.path).close()
+    assert sorted(p.name for p in (folder.path / "a").iterdir()) == ["note.txt"]
+
+
+@pytest.mark.parametrize("before_replace", [True, False])
+def test_killed_while_a_file_changes_it_is_the_old_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, before_replace: bool
+) -> None:
+    """Whether a kill comes before or after a changed file is in place, what is there is taken for what was written."""
+    folder = RunFolder(tmp_path / "run")
+    folder.write_text("note.txt", "old")
+    real = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if target.name == "note.txt":
+            if not before_replace:
+                real(self, target)
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.write_text("note.txt", "new")
+    folder.close()
+    monkeypatch.undo()
+    again = RunFolder(tmp_path / "run")
+    assert again.checked("note.txt").read_text() == ("old" if before_replace else "new")
+    again.write_text("note.txt", "new")
+    again.close()
+    assert RunFolder(tmp_path / "run").checked("note.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"version": 1, "fil', "manifest.json is damaged"),
+        ('{"version": 1}', "manifest.json is damaged"),
+        ("[]", "manifest.json is damaged"),
+        ('{"version": 2, "files": {}}', "is of version 2 and this is version 1"),
+    ],
+)
+def test_manifest_of_other_content_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """A truncated manifest, or one of another version, is one sentence, and lets go of the lock."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text(text)
+    for _ in range(2):
+        with pytest.raises(RunFolderError, match=said):
+            RunFolder(tmp_path / "run")
+
+
+def test_damaged_files_are_named_and_put_aside(tmp_path: Path) -> None:
+    """Changed and missing files are named; put aside they are kept beside their place, and unknown."""
+    folder = RunFolder(tmp_path / "run")
+    for name in ("a/sound.txt", "a/changed.txt", "a/missing.txt"):
+        folder.write_text(name, name)
+    folder.at("a/changed.txt").write_text("else")
+    folder.at("a/missing.txt").unlink()
+    assert folder.damaged() == ["a/changed.txt", "a/missing.txt"]
+    folder.set_aside(folder.damaged())
+    assert folder.damaged() == []
+    assert (folder.at("a/changed.txt.damaged")).read_text() == "else"
+    assert not folder.has("a/changed.txt")
+    folder.list_tree("a")
+    assert set(folder.hashes) == {"a/sound.txt"}
+
+
 def test_manifest_lists_every_file_with_its_hash(tmp_path: Path) -> None:
     """A folder opened again knows what was written, and by which hash."""
     folder = RunFolder(tmp_path / "run")

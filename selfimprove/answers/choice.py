@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
-from selfimprove.answers.marks import concluded, labelled, tidy
+from selfimprove.answers.marks import denied, disagree, labelled, stated, tidy
+from selfimprove.answers.signs import visible
 from selfimprove.answers.text import normalised
 from selfimprove.records import Parsed, Verdict
 
@@ -17,9 +19,13 @@ _LEADING = re.compile(
     r"|([B-HJ])(?=\s)|([a-j])(?=\)|\.?$))"
 )
 _OPENING = re.compile(r"[*_]{0,3}(?:\(([A-J])\)|([A-J])(?=[).:*_]|$)|([a-j])(?=\)|$))")  # of a line without a mark
-_SEVERAL = re.compile(r"[)*_\]]{0,3}\s{0,2}(?:,|/|&|\||\band\b|\bor\b)\s{0,2}(?:(?:and|or)\s)?[*_]{0,2}\(?([A-J])\b")
+_SEVERAL = re.compile(
+    r"[)*_\].]{0,3}\s{0,2}(?:[,;/&|+(\[-]|\band\b|\bor\b|(?<=[\s)]))\s{0,2}(?:(?:and|or|not)\s){0,2}[*_(]{0,2}([A-J])(?![\w'’])"  # noqa: RUF001
+)
 _CAPITAL = re.compile(r"\b([A-J])\b")
 _IN_BRACKETS = re.compile(r"\(([A-J])\)")
+_BUT = re.compile(r"not\s[^\n]{0,40}?\b(?:but|rather|it\sis)\s(?:option\s)?[*_]{0,2}\(?([A-J])\b")  # "not A but B"
+_FEW = 2
 
 
 def read(text: str) -> Parsed:
@@ -32,29 +38,47 @@ def read(text: str) -> Parsed:
     >>> read("The answer is (C), since it is cold.").answer
     'C'
     """
+    text = unicodedata.normalize("NFKC", visible(text)).replace("**", "")
+    said = stated(text)
+    if disagree(said, _named):
+        return Parsed()
     line = labelled(text)
     alone = _ALONE.fullmatch(line) if line is not None else None
     if alone:
         return Parsed(answer=alone[1], strict=alone[1])
-    span = concluded(text)
-    if span is not None:
-        found = _LEADING.match(span)
-        return Parsed(answer=_letter(span, found) if found else span)
+    if said:
+        return Parsed(answer=_named(said[-1]) if _LEADING.match(said[-1]) or _BUT.match(said[-1]) else said[-1])
+    return Parsed(answer=_unmarked(text))
+
+
+def _unmarked(text: str) -> str | None:
+    """Read a text without a mark, see `read`."""
     lines = [tidy(part) for part in text.splitlines() if tidy(part)]
+    openings = [found for line in lines if (found := _OPENING.match(line))]
+    if len(openings) == len(lines) > 1 and len({_letter("", found) for found in openings}) > 1:
+        return None  # the options, copied
     for candidate in (lines[0], lines[-1]) if lines else ():
         if found := _OPENING.match(candidate):
-            return Parsed(answer=_letter(candidate, found))
-    named = set(_IN_BRACKETS.findall(text)) or set(_CAPITAL.findall(text) if len(lines) == 1 else ())
-    if len(named) == 1 and _IN_BRACKETS.search(text):
-        return Parsed(answer=named.pop())
-    return Parsed(answer=lines[0] if len(lines) == 1 and len(named) < 2 else None)  # noqa: PLR2004
+            return _letter(candidate, found)
+    named = {found[1] for found in _IN_BRACKETS.finditer(text) if not denied(text, found.start())}
+    if len(named) == 1:
+        return named.pop()
+    capitals = set(_CAPITAL.findall(text)) if len(lines) == 1 else set()
+    return lines[0] if len(lines) == 1 and len(named | capitals) < _FEW else None
+
+
+def _named(span: str) -> str | None:
+    if contrast := _BUT.match(span):
+        return contrast[1]
+    found = _LEADING.match(span)
+    return _letter(span, found) if found else None
 
 
 def _letter(span: str, found: re.Match[str]) -> str | None:
     """Give the letter that a text begins with, None when it goes on to name others as well."""
     letter = next(group for group in found.groups() if group).upper()
     other = _SEVERAL.match(span, found.end())
-    return None if other and other[1] != letter else letter
+    return None if other and other[1] != letter and "not" not in other.group() else letter
 
 
 def compare(answer: str, reference: str, choices: Sequence[str] = ()) -> Verdict:

@@ -2,46 +2,63 @@ r"""Mathematical expressions: found in `\boxed{...}`, compared by math-verify in
 
 Equal writing needs no algebra, so most comparisons cost microseconds. The rest goes to math-verify
 (Kydlíček 2025, github.com/huggingface/Math-Verify), in a child process with a deadline: symbolic algebra
-on model text can run for hours. Too slow is `timeout`, which is no verdict.
+on model text can run for hours. Too slow is `timeout`, which is no verdict. Words, letters of options, numbers with a
+base and units are compared here (`latex`): algebra would multiply their letters or drop them.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import re
+from functools import lru_cache
 
-from selfimprove.answers import number
+from selfimprove.answers import latex, number
 from selfimprove.answers.killable import WorkerError, shared
-from selfimprove.answers.marks import boxed, concluded, tidy
+from selfimprove.answers.marks import boxed_last, denied, disagree, nothing_between, stated, tidy
+from selfimprove.answers.signs import visible
 from selfimprove.errors import MissingDependencyError
 from selfimprove.records import Parsed, Verdict
 
 TIMEOUT_S = 5.0
-_LONGEST = 1_000  # characters; an answer longer than this is no final answer
 _INLINE = re.compile(r"\$([^$\n]{1,300})\$|\\\(([^\n]{1,300}?)\\\)")
-_WORDS_ONLY = re.compile(r"\(?[A-Za-z][A-Za-z .,'()-]*\)?")
-_SPACING = re.compile(r"(?<!\\)\\[,;:!> ]|\\left(?![a-z])|\\right(?![a-z])|[\s~]|\\(?=[$%])")
+_WORKER = "selfimprove.answers.algebra:judge"
 
 
 def read(text: str) -> Parsed:
     r"""Find the final expression of a completion.
 
-    Strictly the last `\boxed{...}`. Leniently the last mark (see `marks.concluded`), else the last inline
-    mathematics, else the last number.
+    Strictly the last `\boxed{...}`; boxes with nothing between them are a list. Leniently the last mark (see
+    `marks.stated`), else the last inline mathematics, else the last number.
 
     >>> read(r"so $x = \boxed{\frac{1}{2}}$").strict
     '\\frac{1}{2}'
     """
-    boxes = [box for box in (tidy(content) for content in boxed(text)) if box]
+    text = visible(text)
+    boxes = [box for box in boxed_last(text) if latex.plain(box)]
     if boxes:
-        return Parsed(answer=boxes[-1], strict=boxes[-1])
-    inline = [left or right for left, right in _INLINE.findall(text)]
-    span = concluded(text)
-    if span is not None and re.search(r"\w", span):
-        within = [left or right for left, right in _INLINE.findall(span)]
-        return Parsed(answer=tidy(within[-1]) or span if within else span)
-    found = [formula for formula in map(tidy, inline) if formula]
-    return Parsed(answer=found[-1] if found else number.read(text).answer)
+        listed = ", ".join({latex.plain(box): box for box in boxes}.values())
+        return Parsed(answer=listed, strict=listed)
+    said = stated(text)
+    if disagree(said, _within):
+        return Parsed()
+    if said and re.search(r"\w", said[-1]):
+        return Parsed(answer=_within(said[-1]))
+    return Parsed(answer=_last_formula(text) if _INLINE.search(text) else number.last(text))
+
+
+def _within(span: str) -> str | None:
+    """Give the formula of a mark's text, or all of the text when it holds none."""
+    return _last_formula(span) if _INLINE.search(span) else span or None
+
+
+def _last_formula(text: str) -> str | None:
+    """Give the last formula that is not ruled out, None when it is one of two to choose from."""
+    found = [formula for formula in _INLINE.finditer(text) if not denied(text, formula.start())]
+    if not found:
+        return None
+    if len(found) > 1 and nothing_between(text, found[-2].end(), found[-1].start()):
+        return None
+    return tidy(found[-1][1] or found[-1][2]) or None
 
 
 def compare(answer: str, reference: str, timeout_s: float = TIMEOUT_S) -> Verdict:
@@ -50,70 +67,46 @@ def compare(answer: str, reference: str, timeout_s: float = TIMEOUT_S) -> Verdic
     Args:
         answer: what the completion ends in, LaTeX or plain.
         reference: the reference answer, LaTeX or plain.
-        timeout_s: seconds that the algebra may take.
+        timeout_s: seconds of processor time that the algebra may take.
 
     Raises:
         MissingDependencyError: math-verify is needed and not installed.
     """
-    if not answer.strip() or len(answer) > _LONGEST:
+    theirs = canonical(reference)
+    if theirs is None:
+        return Verdict.ERROR
+    mine = canonical(answer)
+    if mine is None:
         return Verdict.UNPARSEABLE
-    if canonical(answer) == canonical(reference):
+    if mine == theirs or latex.alike(answer, reference):
         return Verdict.CORRECT
-    if _is_words(reference):  # a name or a weekday: algebra would multiply its letters
-        return Verdict.WRONG
+    same = latex.compared_as_written(answer, reference)
+    if same is not None:
+        return Verdict.CORRECT if same else Verdict.WRONG
     if importlib.util.find_spec("math_verify") is None:
         raise MissingDependencyError(
             'comparing expressions needs math-verify; install it with: pip install "selfimprove[tasks]"'
         )
+    return _by_algebra(latex.prepared(answer), latex.prepared(reference), timeout_s)
+
+
+@lru_cache(4096)  # students write the same wrong answer often, and a timeout is to be paid for once
+def _by_algebra(answer: str, reference: str, timeout_s: float) -> Verdict:
     try:
-        found = shared().call("selfimprove.answers.expression:judge", answer, reference, timeout_s=timeout_s)
+        return Verdict(str(shared().call(_WORKER, answer, reference, timeout_s=timeout_s)))
     except TimeoutError:
         return Verdict.TIMEOUT
     except WorkerError:
         return Verdict.ERROR
-    return Verdict(str(found))
 
 
 def canonical(reference: str) -> str | None:
-    r"""Write an expression without spacing, text wrappers and equivalent commands, None when nothing is left.
+    r"""Write an expression without spacing, text wrappers and equivalent commands.
+
+    None when it is no expression: nothing is left, braces do not match, it ends in the middle, or it is too long or too
+    deeply nested to be a final answer.
 
     >>> canonical(r"\dfrac{1}{2}\text{ cm}") == canonical(r"\frac12 \mathrm{cm}")
     True
     """
-    text = tidy(reference).replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    text = re.sub(r"\\(?:text|mathrm|mbox|textbf|mathbf|textrm)\s?\{([^{}]{0,200})\}", r"\1", text)
-    text = re.sub(r"\\frac\s?([0-9a-z])\s?([0-9a-z])", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\\sqrt\s?([0-9a-z])", r"\\sqrt{\1}", text)
-    text = re.sub(r"\^\{?\\circ\}?", "", _SPACING.sub("", text)).replace("{,}", ",")
-    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}(?:[^0-9]|$))", "", text) if _is_one_number(text) else text
-    return text.removesuffix(".") or None
-
-
-def _is_one_number(text: str) -> bool:
-    return re.fullmatch(r"[$-]{0,2}[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?", text) is not None
-
-
-def _is_words(reference: str) -> bool:
-    """True for text such as `Evelyn` or `(B)`; a single letter may be a variable and is left to the algebra."""
-    plain = re.sub(r"\\(?:text|mathrm|mbox|textbf|textrm)\s?\{([^{}]*)\}", r"\1", reference).strip()
-    wrapped = plain != reference.strip()
-    return bool(_WORDS_ONLY.fullmatch(plain)) and (wrapped or len(plain.strip("()")) > 3)  # noqa: PLR2004 - xyz is a product
-
-
-def judge(answer: str, reference: str) -> str:
-    """Compare with math-verify and give a verdict's name; runs inside the worker."""
-    import logging
-
-    from math_verify import LatexExtractionConfig, parse, verify
-
-    logging.disable(logging.CRITICAL)  # it warns about its own timeout, which the worker's deadline replaces
-    sides = []
-    for side in (reference, answer):
-        plain = side.replace("\\$", "").replace("$", "")  # a dollar sign inside would end the formula
-        sides.append(parse(f"${plain}$", [LatexExtractionConfig()], parsing_timeout=None))
-    gold, target = sides
-    if not gold:
-        return Verdict.ERROR
-    if all(isinstance(reading, str) for reading in target):  # only as letters, not as mathematics
-        return Verdict.UNPARSEABLE
-    return Verdict.CORRECT if verify(gold, target, timeout_seconds=None) else Verdict.WRONG
+    return latex.plain(reference) if latex.whole(reference) else None

@@ -2,7 +2,9 @@
 
 The strict reading is its `strict-match`: the first `#### N`. The lenient one is the strict one where it is found, else
 its `flexible-extract`: the last number. Numbers are then compared by value (`number.compare`), so "18.", "$18" and
-"18.00" are 18, where the harness compares strings after taking out what `plain` takes out.
+"18.00" are 18, where the harness compares strings after taking out what `plain` takes out. What the harness cuts out
+of a longer number ("#### 1/2"), out of several to choose from ("#### 4 or 5") or out of a denial ("not 4") is no answer
+here; `harness_strict`, `harness_flexible` and `harness_equal` give its own figures.
 """
 
 from __future__ import annotations
@@ -10,12 +12,16 @@ from __future__ import annotations
 import re
 
 from selfimprove.answers import number
+from selfimprove.answers.marks import disagree
+from selfimprove.answers.signs import plain_digits, visible
 from selfimprove.records import Parsed, Verdict
 
 _STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
 _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 _IGNORED = (",", r"\$", r"(?s).*#### ", r"\.$")
 _LINE = re.compile(r"^[ \t]*####[^\n]*$", re.MULTILINE)
+_MOST_LINES = 20  # no more are looked at
+_STATED = re.compile(r"#### (?=-?[0-9.,])((?:(?!####)[^\n])*)\s*")
 
 
 def read(text: str) -> Parsed:
@@ -24,10 +30,27 @@ def read(text: str) -> Parsed:
     >>> read("She sold 48 + 24 = 72 clips.\n#### 72").strict
     '72'
     """
-    strict = _number(harness_strict(text))
-    # the harness takes a run of punctuation such as "..." for a number; the last one with a digit is meant
-    flexible = next((found for found in reversed(_matches(text)) if _number(found)), None)
-    return Parsed(answer=strict or _number(flexible), strict=strict)
+    text = plain_digits(visible(text))
+    stated = _first_stated(text)
+    if not stated:
+        return Parsed(answer=number.last(text))
+    found = None if disagree(stated, _value) else number.offered(stated[0])
+    return Parsed(answer=found, strict=found)
+
+
+def _first_stated(text: str) -> list[str]:
+    """Give what the first `#### N` holds, and those that stand directly under it."""
+    lines: list[str] = []
+    mark = _STATED.search(text)
+    while mark is not None and len(lines) < _MOST_LINES:
+        lines.append(mark[1])
+        mark = _STATED.match(text, mark.end())
+    return lines
+
+
+def _value(line: str) -> number.Quantity | None:
+    found = number.offered(line)
+    return number.quantity(found) if found is not None else None
 
 
 def harness_strict(text: str) -> str | None:
@@ -71,11 +94,3 @@ def conclude(rationale: str, answer: str) -> str:
 
 def _matches(text: str) -> list[str]:
     return [wide or narrow for wide, narrow in _FLEXIBLE.findall(text)]
-
-
-def _number(found: str | None) -> str | None:
-    """Write a match as a plain number, None when it is none."""
-    if found is None:
-        return None
-    digits = found.replace(",", "").replace("$", "").strip(".")
-    return number.canonical(digits)

@@ -7,13 +7,17 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import IO
 
-_START_S = 120.0  # importing symbolic algebra on a busy machine
+from selfimprove.answers.worker import PATIENCE
+
+_START_S = 120.0  # on a busy machine
+_USED_UP = int(getattr(signal, "SIGPROF", 0))
 
 
 class WorkerError(RuntimeError):
@@ -38,7 +42,8 @@ class Killable:
         Args:
             function: name of an importable function.
             arguments: what it is called with, JSON-able.
-            timeout_s: seconds it may take; starting the child does not count.
+            timeout_s: seconds of processor time it may take, and ten times that on the clock; starting the child and
+                importing the module do not count.
 
         Raises:
             TimeoutError: it took longer.
@@ -58,6 +63,11 @@ class Killable:
             raise WorkerError(answer["error"])
         return answer["value"]
 
+    def renew(self) -> None:
+        """Forget child and lock, in a fork: another thread of the original may have held it."""
+        self._lock = threading.Lock()
+        self._child = None
+
     def close(self) -> None:
         """End the child; a later call starts another."""
         with self._lock:
@@ -71,12 +81,19 @@ class Killable:
         try:
             child.stdin.write(line + "\n")
             child.stdin.flush()
-            return self._replies.get(timeout=timeout_s)
+            reply = self._replies.get(timeout=timeout_s * PATIENCE)
         except (BrokenPipeError, OSError):
             return None
         except queue.Empty:
             self._stop()
-            raise TimeoutError(f"no reply within {timeout_s:g} s") from None
+            raise TimeoutError(f"no reply within {timeout_s * PATIENCE:g} s") from None
+        except BaseException:  # Ctrl-C: the reply that is still to come must not be taken for the next call's
+            self._stop()
+            raise
+        if reply is None and child.wait() == -_USED_UP:
+            self._stop()
+            raise TimeoutError(f"no reply within {timeout_s:g} s of processor time")
+        return reply
 
     def _running(self) -> subprocess.Popen[str] | None:
         """Give the child, started if need be; None when it does not start."""
@@ -98,11 +115,20 @@ class Killable:
         child, self._child = self._child, None
         if child is None or self._owner != os.getpid():
             return
-        child.kill()
+        _kill(child)
         child.wait()
         if child.stdin is not None and not child.stdin.closed:
             with contextlib.suppress(BrokenPipeError):  # what was left to write has no reader any more
                 child.stdin.close()
+
+
+def _kill(child: subprocess.Popen[str]) -> None:
+    """Kill a child and, where the system has process groups, what it has started."""
+    if sys.platform == "win32" or child.poll() is not None:
+        child.kill()
+        return
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        os.killpg(child.pid, signal.SIGKILL)
 
 
 def _forward(source: IO[str] | None, replies: queue.Queue[str | None]) -> None:
@@ -121,6 +147,7 @@ def _spawn() -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is the parent's to handle
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root},
     )
@@ -128,6 +155,8 @@ def _spawn() -> subprocess.Popen[str]:
 
 _shared = Killable()
 atexit.register(_shared.close)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_shared.renew)
 
 
 def shared() -> Killable:

@@ -1,22 +1,63 @@
 r"""Where a text says "this is my answer": `\boxed{...}`, `#### ...`, `Answer: ...`, "the answer is ...".
 
-Kinds of answers read what stands in these places; here is only where they are.
+Kinds of answers read what stands in these places; here is only where they are. The last mark counts: who writes "The
+answer is 3. Wait: \boxed{4}" has changed their mind. Marks with nothing between them are one statement, and when they
+do not agree ("Answer: A" directly over "Answer: B") nothing was decided.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
-_BRACE = re.compile(r"\\f?boxed\s?\{|\\[{}\\]|[{}]")
-_HASHES = re.compile(r"####[ \t]{0,3}([^\n]*)")
-_SAID = re.compile(
-    r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|=)[*_:]{0,3}",
+_BRACE: Final = re.compile(r"\\f?boxed\s?\{|\\[{}\\]|[{}]")
+_HASHES: Final = re.compile(r"####[ \t]{0,3}")
+_HEADING: Final = re.compile(
+    r"(?:step|part|case|problem|question|solution|explanation|example|section)\b|[0-9]{1,2}[.):]\s+[A-Za-z*]",
     re.IGNORECASE,
 )
-_LABEL = re.compile(
-    r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}[ \t]*([^\n]*)$",
+_SAID: Final = re.compile(
+    r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
+    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}",  # noqa: RUF001 - the wide colon
+    re.IGNORECASE,
+)
+_SUPPOSED: Final = re.compile(
+    r"\b(?:if|suppose|assume|assuming|whether|unless|until)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:\w+\s+)?$",
+    re.IGNORECASE,
+)
+_LABEL: Final = re.compile(
+    r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?[:：][*_]{0,2}[ \t]*([^\n]*)$",  # noqa: RUF001 - as above
     re.IGNORECASE | re.MULTILINE,
 )
+_CLAUSE_END: Final = re.compile(r"[.!?;](?=\s|$)|\n")
+_REVISED: Final = re.compile(
+    r"\b(?:wait|actually|sorry|correction|instead|rather|mistake|mistaken|recheck|hold\son|hmm+|but|however|oops|let\sme)\b",
+    re.IGNORECASE,
+)
+_BETWEEN: Final = re.compile(
+    r"(?:[\s.,;:!?*_$`()\[\]{}/|&+\\>-]|(?:and|or|the|my|final|correct|right|also|either|alternatively|possibly|maybe|"
+    r"perhaps|text|quad)\b)*",
+    re.IGNORECASE,
+)
+_DENIAL: Final = re.compile(
+    r"(?:\b(?:not|never|cannot|except|neither|nor|other\sthan|rather\sthan|instead\sof|anything\sbut|unlike)\b|n['’]?t\b"  # noqa: RUF001
+    r"|≠|!=|\\neq?\b)[\s*_$(]*(?:\\\()?(?:(?:be|equal|to|exactly|just|simply|the|a|an|option|number)\b[\s*_$(]*){0,3}$",
+    re.IGNORECASE,
+)
+_LONGEST_GAP: Final = 80
+_NEAR: Final = 60
+_MOST_STATEMENTS: Final = 20  # no more are looked at
+_SOMETHING: Final = re.compile(r"[^\s*_`\"“”$.]")
+
+
+class _Mark(NamedTuple):
+    """A mark: from where to where it stands, and where its content begins and ends."""
+
+    start: int
+    opens: int
+    closes: int
+    end: int
 
 
 def boxed(text: str) -> list[str]:
@@ -25,22 +66,16 @@ def boxed(text: str) -> list[str]:
     >>> boxed(r"so \boxed{\frac{1}{2}} or \boxed{}")
     ['\\frac{1}{2}']
     """
-    return [content for _, content in _boxes(text)]
+    return [text[box.opens : box.closes].strip() for box in _boxes(text)]
 
 
-def _boxes(text: str) -> list[tuple[int, str]]:
-    """Find boxes with where they begin, in one pass: braces of all kinds go on a stack."""
-    found: list[tuple[int, str]] = []
-    open_braces: list[re.Match[str]] = []
-    for brace in _BRACE.finditer(text):
-        if brace.group()[-1] == "{" and brace.group() != "\\{":
-            open_braces.append(brace)
-        elif brace.group() == "}" and open_braces:
-            opening = open_braces.pop()
-            content = text[opening.end() : brace.start()].strip()
-            if content and opening.group() != "{":
-                found.append((opening.start(), content))
-    return sorted(found)
+def boxed_last(text: str) -> list[str]:
+    r"""Give the content of the last `\boxed{...}`, and of those that directly precede it.
+
+    >>> boxed_last(r"not \boxed{1}; but: \boxed{2}, \boxed{3}")
+    ['2', '3']
+    """
+    return _together(text, _boxes(text))
 
 
 def labelled(text: str) -> str | None:
@@ -49,8 +84,8 @@ def labelled(text: str) -> str | None:
     >>> labelled("It is hot.\n**Answer:** yes.")
     'yes'
     """
-    found = [tidy(line.group(1)) for line in _LABEL.finditer(text)]
-    return next((line for line in reversed(found) if line), None)
+    found = (tidy(line.group(1)) for line in reversed(list(_LABEL.finditer(text))))
+    return next((line for line in found if line), None)
 
 
 def without_labelled(text: str) -> str:
@@ -58,23 +93,43 @@ def without_labelled(text: str) -> str:
     return _LABEL.sub("", text).strip()
 
 
+def stated(text: str) -> list[str]:
+    r"""Give what the last mark holds and, before it, what the marks directly before it hold.
+
+    A mark is a box, a `####` line that is no heading, "Answer: ..." or "the answer is ...".
+
+    >>> stated("The answer is 3. Wait, no.\nAnswer: 4\nAnswer: 5")
+    ['4', '5']
+    """
+    return _together(text, sorted([*_boxes(text), *_said(text)]))
+
+
 def concluded(text: str) -> str | None:
-    r"""Give what the last of all marks holds: a box, a `####` line, "Answer: ..." or "the answer is ...".
+    r"""Give what the last of all marks holds, see `stated`.
 
     >>> concluded(r"The answer is 3. Wait: \boxed{4}")
     '4'
     """
-    places = _boxes(text)
-    places += [(mark.start(), mark.group(1)) for mark in _HASHES.finditer(text)]
-    places += [(mark.start(), _rest_of_line(text, mark.end())) for mark in _SAID.finditer(text)]
-    held = [(at, tidy(content)) for at, content in places]
-    return max(((at, content) for at, content in held if content), default=(0, None))[1]
+    return next(reversed(stated(text)), None)
 
 
-def _rest_of_line(text: str, start: int) -> str:
-    """Give the rest of the line, or the next one when nothing else stands on it."""
-    line, _, rest = text[start:].partition("\n")
-    return line if tidy(line) else rest.lstrip("\n").partition("\n")[0]
+def disagree(statements: Sequence[str], read: Callable[[str], object | None]) -> bool:
+    """Say whether statements, each as `read` reads it, name more than one thing; what cannot be read names nothing."""
+    return len(statements) > 1 and len({read(each) for each in statements} - {None}) > 1
+
+
+def nothing_between(text: str, start: int, end: int) -> bool:
+    """Say whether a stretch of text holds nothing but signs and joining words: "4" or "5"."""
+    return end - start <= _LONGEST_GAP and _BETWEEN.fullmatch(text, start, end) is not None
+
+
+def denied(text: str, at: int) -> bool:
+    """Say whether what stands at a place is named only to be ruled out.
+
+    >>> denied("It is not 4", 10), denied("It is 4", 6)
+    (True, False)
+    """
+    return _DENIAL.search(text[max(0, at - _NEAR) : at]) is not None
 
 
 def tidy(text: str) -> str:
@@ -89,3 +144,63 @@ def tidy(text: str) -> str:
         if text.startswith(left) and text.endswith(right) and len(text) > len(left + right):
             text = text[len(left) : -len(right)].strip()
     return text.removesuffix(".")
+
+
+def _boxes(text: str) -> list[_Mark]:
+    """Find closed, non-empty boxes in one pass: braces of all kinds go on a stack."""
+    found: list[_Mark] = []
+    open_braces: list[re.Match[str]] = []
+    for brace in _BRACE.finditer(text):
+        if brace.group()[-1] == "{" and brace.group() != "\\{":
+            open_braces.append(brace)
+        elif brace.group() == "}" and open_braces:
+            opening = open_braces.pop()
+            if opening.group() != "{" and _SOMETHING.search(text, opening.end(), brace.start()):
+                found.append(_Mark(opening.start(), opening.end(), brace.start(), brace.end()))
+    return sorted(found)
+
+
+def _said(text: str) -> Iterator[_Mark]:
+    """Walk the `####` lines and the sentences; each goes to the end of its line, or to where the next one begins."""
+    spots = [(mark.start(), mark.end()) for mark in _SAID.finditer(text) if not _supposed(text, mark.start())]
+    spots += [(mark.start(), mark.end()) for mark in _HASHES.finditer(text) if not _HEADING.match(text, mark.end())]
+    spots.sort()
+    ends = [start for start, _ in spots[1:]] + [len(text)]
+    for (start, after), following in zip(spots, ends, strict=False):  # without marks, no end is used
+        opens, closes = after, _line_end(text, after, following)
+        if not _SOMETHING.search(text, opens, closes) and closes < following:  # it stands on the next line
+            margin = text[closes : closes + _NEAR]
+            opens = closes + len(margin) - len(margin.lstrip())
+            closes = _line_end(text, opens, following)
+        if opens < closes and _SOMETHING.search(text, opens, closes):
+            yield _Mark(start, opens, closes, closes)
+
+
+def _line_end(text: str, start: int, following: int) -> int:
+    end = text.find("\n", start, following)
+    return following if end < 0 else end
+
+
+def _supposed(text: str, start: int) -> bool:
+    return _SUPPOSED.search(text[max(0, start - _NEAR) : start]) is not None
+
+
+def _together(text: str, marks: Sequence[_Mark]) -> list[str]:
+    """Give what the last mark holds and the marks before it with nothing but joining words between, in order."""
+    if not marks:
+        return []
+    said, at = [tidy(text[marks[-1].opens : marks[-1].closes])], marks[-1].start
+    for mark in reversed(marks[:-1]):
+        if len(said) == _MOST_STATEMENTS:
+            break
+        if mark.end > at:  # it stands around the next one
+            at = mark.start
+            continue
+        closes, end = mark.closes, mark.end
+        if closes == end and (stop := _CLAUSE_END.search(text, mark.opens, closes)):  # no box but a sentence
+            closes = end = stop.start()
+        if not nothing_between(text, end, at) or _REVISED.search(text, mark.opens, at):
+            break
+        said.insert(0, tidy(text[mark.opens : closes]))
+        at = mark.start
+    return [each for each in said if each]

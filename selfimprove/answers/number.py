@@ -12,51 +12,29 @@ values must be equal; with a unit on one side only, either the bare number or th
 from __future__ import annotations
 
 import re
-import unicodedata
 from fractions import Fraction
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
-from selfimprove.answers.marks import concluded, labelled
+from selfimprove.answers.marks import denied, disagree, labelled, stated
+from selfimprove.answers.signs import clean, visible
 from selfimprove.records import Parsed, Verdict
 
-_SCALES = {
-    "%": Fraction(1, 100),
-    "percent": Fraction(1, 100),
-    "hundred": Fraction(100),
-    "thousand": Fraction(1000),
-}
-_SCALES |= {"million": Fraction(10**6), "billion": Fraction(10**9), "trillion": Fraction(10**12)}
-_WORDS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
+_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "%": -2, "percent": -2}
+_SCALES = {word: Fraction(10) ** power for word, power in _POWERS.items()}
+_WORDS = re.findall(
+    r"\w+",
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty",
+)
 _MOST_DIGITS = 400  # of a number and of an exponent's worth of zeros: hostile text must not fill the memory
 
-_PLAIN = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
+_PLAIN = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{2,3}){0,9},[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 _TOKEN = re.compile(
     rf"""
-    (?P<sign>(?<![\w)\].%])-[ ]?)? (?P<currency>[$€£¥][ ]?)? (?P<inner>(?<=[$€£¥])-)?
-    (?<![A-Za-z_0-9.\\^])(?<!\^\{{)
+    (?P<sign>(?<![\w)\].%])(?:-|(?:(?<=[=:(]\ )|(?<![^\n]))-\ ))? (?P<currency>[$€£¥][ ]?)? (?P<inner>(?<=[$€£¥])-)?
+    (?<![A-Za-z_0-9.\\^])(?<!\^\{{)(?<!\^-)
     (?:
       10\^\{{?(?P<power>-?[0-9]{{1,3}})\}}?
     | (?P<whole>[0-9]{{1,9}})(?:[ ]|[ ]and[ ]|-)(?P<part>[0-9]{{1,9}})/(?P<parts>[0-9]{{1,9}})(?![0-9/])
@@ -64,19 +42,32 @@ _TOKEN = re.compile(
     | (?P<plain>{_PLAIN})
       (?: [eE](?P<e>[+-]?[0-9]{{1,3}})(?!\w)
         | [ ]?[x×*·][ ]?10\^\{{?(?P<ten>-?[0-9]{{1,3}})\}}?
-        | (?![0-9.,]*[eE][+-]?[0-9]) )
+        | (?![0-9.,]{{0,40}}[eE][+-]?[0-9]) )
     )
+    (?!\.?[0-9])(?![OОΟ]+(?![^\W_]))
     (?:[ ]?(?P<unit>%|(?:percent|hundred|thousand|million|billion|trillion)\b))?
     """,
     re.VERBOSE,
 )
-_JOINED = re.compile(
-    r"\s{0,2}(?:[,;/]\s{0,2}(?:(?:or|and)\s)?|(?:[^\W\d]{1,15}\s)?(?:or|and|to)\s)\s{0,2}", re.IGNORECASE
+_JOINED = re.compile(  # what stands between two numbers that are offered side by side
+    r"[\s,;:/|&~±≠_*$\\{}-]*|\s*\.{2,}\s*"
+    r"|[\s,;:/|&)\]]*(?:[^\W\d]{1,15}\s{1,2})?(?:or|and|to|vs\.?|versus)\s[\s$(]*(?:(?:perhaps|maybe|possibly|even)\s)?",
+    re.IGNORECASE,
 )
+_EITHER = re.compile(r"[\s,/]*(?:[^\W\d]{1,15}\s)?(?:or|/)\s?[\s$]*", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"\s{0,2}[(\[]\s?(?:or\s)?$", re.IGNORECASE)
 _SYMBOLIC = re.compile(  # no plain number, though one stands in it
     r"\\(?:sqrt|pi|sum|int|log|ln|sin|cos|tan|infty|binom)|[√π∞]|\b(?:sqrt|pi)\b"
 )
-_OPERATOR = re.compile(r"\s?[-+*×x·÷/^]\s?[$]?[0-9]")
+_OPERATOR = re.compile(  # an operation that is not carried out
+    r"\s?(?:[-+*/×x·÷^±]|(?:plus|minus|times|over|choose|(?:divided|multiplied)\sby)\b)\s?[({$]{0,2}-?[0-9]"
+    r"|\.{2,}\s?[0-9]|\s?[+^*]\s?\(?[a-z]\b|\s(?:squared|cubed|factorial)\b"
+)
+_COMPARED = re.compile(r"(?:\b(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower)\sthan|\S\s?[<>≠])[\s$]*$")
+_CONTRAST = re.compile(r"\b(?:but|rather|instead|it\sis|it['’]s|is)\b|=", re.IGNORECASE)
+_LONGEST_SPAN = 2_000  # characters of a mark's text that are read
+_NEAR = 40
+_LONGEST_JOINT = 40
 
 
 class Quantity(NamedTuple):
@@ -95,19 +86,57 @@ def read(text: str) -> Parsed:
     >>> read("She has 3 + 4 = 7 eggs.").answer
     '7'
     """
+    text = visible(text)
+    said = stated(text)
+    if disagree(said, _meant):
+        return Parsed()
     line = labelled(text)
     strict = _only(line) if line is not None else None
     if strict is not None:
         return Parsed(answer=strict, strict=strict)
-    span = concluded(text)
-    if span is not None and _SYMBOLIC.search(span):
-        return Parsed()
-    if span is not None and (tokens := _tokens(clean(span))):
-        return Parsed(answer=_chosen(clean(span), tokens))
-    if span is not None and span.casefold() in _WORDS:
-        return Parsed(answer=str(_WORDS.index(span.casefold())))
-    tokens = _tokens(clean(text))
-    return Parsed(answer=_bare(tokens[-1]) if tokens else None)
+    if said and (
+        _SYMBOLIC.search(said[-1]) or _tokens(clean(said[-1][:_LONGEST_SPAN])) or said[-1].casefold() in _WORDS
+    ):
+        return Parsed(answer=offered(said[-1]))
+    return Parsed(answer=last(text))
+
+
+def offered(span: str) -> str | None:
+    """Give the number that the text of a mark means, None when it means none or names several to choose from.
+
+    >>> offered("3 + 4 = 7 apples"), offered("4 or 5"), offered("not 4")
+    ('7', None, None)
+    """
+    if _SYMBOLIC.search(span):
+        return None
+    if span.casefold() in _WORDS:
+        return str(_WORDS.index(span.casefold()))
+    plain = clean(span[:_LONGEST_SPAN])
+    tokens = _tokens(plain)
+    return _chosen(plain, tokens) if tokens else None
+
+
+def last(text: str) -> str | None:
+    """Give the last number of a text that is not named to be ruled out; None when it is one of two to choose from.
+
+    >>> last("It is 18, not 19."), last("either 4 or 5")
+    ('18', None)
+    """
+    plain = clean(text)
+    counted = (token for token in reversed(list(_TOKEN.finditer(plain))) if _value(token) is not None)
+    final, before = [*islice((token for token in counted if not denied(plain, token.start())), 2), None, None][:2]
+    if final is None or _OPERATOR.match(plain, final.end()):
+        return None
+    if before is not None and _value(before) != _value(final):
+        listed = "=" not in plain and re.search(r"[^\W\d_]", plain) is None
+        if listed or _EITHER.fullmatch(plain, before.end(), min(final.start(), before.end() + _LONGEST_JOINT)):
+            return None
+    return _bare(final)
+
+
+def _meant(span: str) -> Quantity | None:
+    found = offered(span)
+    return quantity(found) if found is not None else None
 
 
 def compare(answer: str, reference: str) -> Verdict:
@@ -139,28 +168,6 @@ def canonical(reference: str) -> str | None:
     return _only(reference)
 
 
-def clean(text: str) -> str:
-    """Write LaTeX, typographic signs and number words with signs in plain characters."""
-    text = re.sub(r"10\*\*(?=[0-9-])", "10^", text).replace("**", "").replace("\\$", "$").replace("\\%", "%")
-    text = re.sub(r"(?<=10)[⁻⁰¹²³⁴-⁹]{1,4}", lambda m: "^" + unicodedata.normalize("NFKC", m.group()), text)
-    text = re.sub(r"(?<=[0-9])(?:\\,|\\!|[\u00a0\u202f\u2009])(?=[0-9]{3}(?![0-9]))", "", text)
-    text = (
-        re.sub(r",\\!\s?", ",", text)
-        .replace("{,}", ",")
-        .replace("\\!", "")
-        .replace("\\times", "×")
-        .replace("\\cdot", "·")
-    )
-    text = re.sub(r"\\[dt]?frac\s?\{?([0-9]{1,9}|(?<!\{)[0-9])\}?\s?\{([0-9]{1,9})\}", r" \1/\2", text)
-    text = re.sub(r"\\[dt]?frac\s?([0-9])([0-9])", r" \1/\2", text)
-    text = re.sub(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s?\{([^{}]{0,60})\}", r" \1 ", text)
-    text = re.sub(r"(?<=[0-9])(?=[¼-¾⅐-⅞])", " ", text)
-    text = unicodedata.normalize("NFKC", text).replace("⁄", "/")
-    text = re.sub(r"[−‒–﹣]", "-", text)
-    text = re.sub(r"- (?=[0-9]{1,9}/)", "-", text)
-    return re.sub(r"\b(?:minus|negative) (?=[$]?[0-9.])", "-", text, flags=re.IGNORECASE)
-
-
 def _tokens(text: str) -> list[re.Match[str]]:
     return [token for token in _TOKEN.finditer(text) if _value(token) is not None]
 
@@ -180,7 +187,8 @@ def _value(token: re.Match[str]) -> Quantity | None:
         value = _decimal(at["top"]) / bottom_value if bottom_value else None
     else:
         power = int(at["e"] or at["ten"] or 0)
-        value = _decimal(at["plain"]) * Fraction(10) ** power if abs(power) <= _MOST_DIGITS else None
+        value = _decimal(at["plain"]) if abs(power) <= _MOST_DIGITS else None
+        value = value * Fraction(10) ** power if value is not None and power else value
     if value is None:
         return None
     return Quantity(-value if at["sign"] or at["inner"] else value, _SCALES.get(at["unit"] or "", Fraction(1)))
@@ -198,14 +206,16 @@ def _bare(token: re.Match[str]) -> str:
 
 def _only(text: str) -> str | None:
     """Give the one number of a short text, or the right side of its equation; None when there are several."""
-    if _SYMBOLIC.search(text):
+    if len(text) > _LONGEST_SPAN or _SYMBOLIC.search(text):
         return None
     span = clean(text)
     tokens = _tokens(span)
     if len(tokens) > 1 and ("=" in span or "≈" in span):
         return _chosen(span, tokens)
     values = {_value(token) for token in tokens}
-    return _bare(tokens[0]) if len(values) == 1 else None
+    if len(values) != 1 or denied(span, tokens[0].start()) or _out_of_place(span, tokens[0]):
+        return None
+    return _bare(tokens[0])
 
 
 def _chosen(span: str, tokens: list[re.Match[str]]) -> str | None:
@@ -214,11 +224,28 @@ def _chosen(span: str, tokens: list[re.Match[str]]) -> str | None:
     right = [token for token in tokens if token.start() > equals]
     if equals >= 0 and right:
         tokens = right
-    first = tokens[0]
-    if _OPERATOR.match(span, first.end()):
-        return None
-    if len(tokens) > 1 and _value(first) != _value(tokens[1]):
-        joined = _JOINED.match(span, first.end())
-        if joined and joined.end() == tokens[1].start():
+    if denied(span, tokens[0].start()):  # "not 4 but 5" means 5
+        after = [token for token in tokens[1:] if _CONTRAST.search(span, tokens[0].end(), token.start())]
+        if not after or denied(span, after[0].start()):
             return None
+        tokens = after
+    first = tokens[0]
+    if _out_of_place(span, first):
+        return None
+    if len(tokens) > 1 and _value(first) != _value(tokens[1]) and _side_by_side(span, first, tokens[1]):
+        return None
     return _bare(first)
+
+
+def _out_of_place(span: str, token: re.Match[str]) -> bool:
+    """True when a number is part of an operation, or a bound: `2^10`, "more than 18"."""
+    before = span[max(0, token.start() - _NEAR) : token.start()]
+    return _OPERATOR.match(span, token.end()) is not None or _COMPARED.search(before) is not None
+
+
+def _side_by_side(span: str, first: re.Match[str], second: re.Match[str]) -> bool:
+    gap = span[first.end() : second.start()]
+    if len(gap) > _LONGEST_JOINT:
+        return False
+    alone = span[second.end() : second.end() + 1] in {")", "]"}
+    return _JOINED.fullmatch(gap) is not None or (alone and _IN_BRACKETS.fullmatch(gap) is not None)

@@ -1,16 +1,24 @@
-"""Short text: a name, a place, a phrase, compared as SQuAD does (Rajpurkar et al. 2016, arXiv:1606.05250)."""
+"""Short text: a name, a place, a phrase, compared as SQuAD does (Rajpurkar et al. 2016, arXiv:1606.05250).
+
+One difference: signs that make another number or name of it stay ("1.5" is not "15", "-5" not "5", "C++" not "C").
+"""
 
 from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 
-from selfimprove.answers.marks import concluded, labelled, tidy
+from selfimprove.answers.marks import disagree, labelled, stated, tidy
+from selfimprove.answers.signs import plain_digits, visible
 from selfimprove.records import Parsed, Verdict
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_PUNCTUATION = re.compile(
+    rf"(?<=[0-9])(?P<kept>[./:^*%-])(?=[0-9])|(?<!\w)(?P<minus>-)(?=[.]?[0-9])|(?<=[a-z])(?P<name>[+#]{{1,2}})(?!\w)"
+    rf"|[{re.escape(string.punctuation)}‘’“”«»„‚–—…¿¡·•′″]"  # noqa: RUF001 - these are the signs that people write
+)
 _AFTER_LABEL = re.compile(
     r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}", re.IGNORECASE | re.MULTILINE
 )
@@ -29,13 +37,17 @@ def read(text: str, *, multiline: bool = False) -> Parsed:
     >>> read("It lies in France.\nAnswer: Paris.").strict
     'Paris'
     """
+    text = visible(text)
     if multiline:
         labels = list(_AFTER_LABEL.finditer(text))
         block = (text[labels[-1].end() :] if labels else text).strip() or None
         return Parsed(answer=block, strict=block if labels else None)
+    said = stated(text)
+    if disagree(said, normalised):
+        return Parsed()
     strict = labelled(text)
     lines = [line for line in (tidy(part) for part in text.splitlines()) if line]
-    return Parsed(answer=strict or concluded(text) or (lines[-1] if lines else None), strict=strict)
+    return Parsed(answer=strict or (said[-1] if said else None) or (lines[-1] if lines else None), strict=strict)
 
 
 def compare(answer: str, reference: str) -> Verdict:
@@ -58,8 +70,13 @@ def normalised(text: str) -> str:
     >>> normalised("The  U.S. Army!")
     'us army'
     """
-    plain = " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
-    return plain or " ".join(text.lower().split())  # "A" and "+" are answers too
+    lower = unicodedata.normalize("NFC", plain_digits(visible(text))).lower()
+    plain = " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub(_kept, lower)).split())
+    return plain or " ".join(lower.split())  # "A" and "+" are answers too
+
+
+def _kept(sign: re.Match[str]) -> str:
+    return sign[sign.lastgroup] if sign.lastgroup else ""
 
 
 def f1(answer: str, reference: str) -> float:

@@ -2,8 +2,9 @@
 
 Started as `python -m selfimprove.answers.worker`. Each line on standard input is a JSON object
 `{"call": "module:function", "args": [...], "timeout_s": 5}`, each line on standard output its `{"value": ...}` or
-`{"error": "..."}`. It ends with its parent: when standard input closes, or, should a computation hold the interpreter,
-when the computation has used up its time.
+`{"error": "..."}`. A call that uses up its processor time is ended by the system, whatever it computes. The worker also
+ends with its parent, when standard input closes, or, should a call hold the interpreter without computing, some time
+after its deadline.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import importlib
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Mapping
 from typing import TextIO
 
+PATIENCE = 10.0
+"""Seconds on the clock for each second of processor time: other programs may be busy too."""
 _MEMORY_BYTES = 8 << 30
 _GRACE_S = 5.0  # the parent kills first; this is for when there is no parent any more
 
@@ -44,16 +48,25 @@ def _listen(calls: queue.Queue[str]) -> None:
 
 
 def _answer(call: Mapping[str, object], nowhere: TextIO) -> dict[str, object]:
-    module, _, function = str(call["call"]).partition(":")
-    arguments = call["args"]
-    faulthandler.dump_traceback_later(float(str(call["timeout_s"])) + _GRACE_S, exit=True, file=nowhere)
+    module, _, name = str(call["call"]).partition(":")
+    arguments, timeout_s = call["args"], float(str(call["timeout_s"]))
     try:
-        value = getattr(importlib.import_module(module), function)(*(arguments if isinstance(arguments, list) else []))
+        function = getattr(importlib.import_module(module), name)  # importing does not count
+        faulthandler.dump_traceback_later(timeout_s * PATIENCE + _GRACE_S, exit=True, file=nowhere)
+        _alarm(timeout_s)
+        value = function(*(arguments if isinstance(arguments, list) else []))
     except Exception as error:  # noqa: BLE001 - whatever a library raises on model text is reported to the parent
         return {"error": f"{type(error).__name__}: {error}"[:500]}
     finally:
+        _alarm(0)
         faulthandler.cancel_dump_traceback_later()
     return {"value": value}
+
+
+def _alarm(seconds: float) -> None:
+    """Let the system end this process after so much processor time, 0 for not at all, where it can."""
+    if hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_PROF, seconds)  # nothing handles SIGPROF, so it ends even C code
 
 
 def _limit_memory() -> None:

@@ -17,11 +17,11 @@ from langgraph.graph import END, START, StateGraph
 from selfimprove import progress
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.rounds import build_round
-from selfimprove.graphs.training import RoundDecision, guarded, last_of, measure, tracks, train_arm
+from selfimprove.graphs.training import RoundDecision, last_of, measure, tracks, train_arm
 from selfimprove.graphs.wiring import add_nodes
-from selfimprove.records import Record, Split, Verdict
-from selfimprove.splits import freeze
+from selfimprove.records import Record, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
 from selfimprove.steps.mine import fresh
@@ -100,13 +100,7 @@ def freeze_node(crew: Crew) -> Node:
 
     def node(_: CampaignState) -> dict[str, Any]:
         if not crew.folder.has("data/leakage.json"):
-            data = crew.config.data
-            sizes: dict[Split, int] = {"train": data.train, "dev": data.dev, "test": data.test}
-            splits = freeze(crew.task, sizes)
-            for name in ("train", "dev", "test"):
-                crew.folder.write_rows(f"data/{name}.jsonl", getattr(splits, name))
-            found = [{"id": p.id, "question": p.question} for p in splits.leaked]
-            crew.folder.write_json("data/leakage.json", {"check": "exact", "dropped_from_train": found})
+            freeze_guarded(crew)
         return {"round": 0, "best": "", "idle": 0}
 
     return node
@@ -158,7 +152,7 @@ def control_node(crew: Crew) -> Node:
         ]
         by_id = {p.id: p for p in chosen}
         made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
-        made = guarded(crew, balance(made, train), "final/control/refused.jsonl")
+        made = balance(guarded(crew, made, "final/control/refused.jsonl"), train)
         if made:
             train_arm(crew, made, "final/control", "control", "", tokens)
         return {}

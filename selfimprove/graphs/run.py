@@ -2,38 +2,166 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph.state import CompiledStateGraph
 
+from selfimprove import progress
+from selfimprove.errors import RunFolderError
 from selfimprove.graphs.campaign import build_campaign
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.training import RoundDecision
 from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.store import RunFolder, put_aside
 
 _STEPS_BESIDE_ROUNDS: Final = 10
+_MADE_AGAIN: Final = ("round-", "final/")
+_ONLY_COPY: Final = ("data/", "final/openings.json")
+"""What replaying the campaign could not tell, or must not change."""
+_UNREADABLE: Final = (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
+"""What LangGraph and SQLite raise over a checkpoint of other bytes."""
 
 
 def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
     """Run to the end and give the last state.
 
-    The checkpoint says where to go on; the ledger and the adapters on disk keep anything from being done twice.
-    A finished campaign that is given more rounds goes on behind its last one.
+    The checkpoint says where to go on; the ledger and the adapters on disk keep anything from being done twice. So
+    where the checkpoint or a file of a round is damaged, it is put aside and the graph starts over: every call is found
+    in the ledger and every file written again. A finished campaign that is given more rounds goes on behind its last.
+
+    Raises:
+        RunFolderError: a file is damaged that cannot be made again, or the databases cannot be written.
     """
     campaign = crew.config.campaign
-    with seldom_collected(), closing(sqlite3.connect(checkpoints, check_same_thread=False)) as connection:
-        graph = build_campaign(crew).compile(checkpointer=SqliteSaver(connection))
-        how: Any = {
-            "configurable": {"thread_id": "campaign"},
-            "recursion_limit": campaign.rounds + _STEPS_BESIDE_ROUNDS,
-        }
-        known = graph.get_state(how)
-        if known.values and not known.next:
-            graph.update_state(how, {}, as_node="round")
-        state: dict[str, Any] = graph.invoke(
-            None if known.values else {"round": 0, "best": "", "idle": 0}, how, durability="sync"
-        )
+    how: Any = {
+        "configurable": {"thread_id": "campaign"},
+        "recursion_limit": campaign.rounds + _STEPS_BESIDE_ROUNDS,
+    }
+    if mend(crew.folder):
+        _start_over(checkpoints, "")
+    try:
+        with seldom_collected():
+            state = _run(crew, checkpoints, how)
+    except sqlite3.Error as error:
+        raise RunFolderError(
+            f"the databases of {crew.folder.path} cannot be used ({error}); mend that and run the same command again"
+        ) from error
     crew.folder.write_json("finished.json", {"rounds": state["round"], "idle": state["idle"], "best": state["best"]})
     return state
+
+
+def mend(folder: RunFolder) -> list[str]:
+    """Put aside what is damaged and can be made again, and name it; an adapter as a whole.
+
+    Raises:
+        RunFolderError: a file is damaged that cannot be made again.
+    """
+    damaged = folder.damaged()
+    for name in damaged:
+        if name.startswith(_ONLY_COPY):
+            folder.checked(name)
+    head = "/adapter/"
+    again = {name.partition(head)[0] + head.rstrip("/") if head in name else name for name in damaged}
+    found = sorted(name for name in again if name.startswith(_MADE_AGAIN))
+    if found:
+        folder.set_aside(found)
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        progress.current().say(
+            f"{folder.at(found[0])}{more} had been changed or lost: put aside, and made again from the ledger"
+        )
+    return found
+
+
+def _run(crew: Crew, checkpoints: Path, how: Any) -> dict[str, Any]:
+    with closing(_connected(checkpoints)) as connection:
+        saver = _saver(connection)
+        graph = build_campaign(crew).compile(checkpointer=saver)
+        if _readable(saver) and _agrees(graph, how, crew.folder):
+            return _invoke(graph, how)
+    _start_over(checkpoints, "is damaged")
+    with closing(_connected(checkpoints)) as connection:
+        return _invoke(build_campaign(crew).compile(checkpointer=_saver(connection)), how)
+
+
+def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any) -> dict[str, Any]:
+    known = graph.get_state(how)
+    # `next` is empty too where a node was done and the process killed before the checkpoint behind it.
+    if known.values and not known.tasks:
+        graph.update_state(how, {}, as_node="round")
+    begin = None if known.values else {"round": 0, "best": "", "idle": 0}
+    state: dict[str, Any] = graph.invoke(begin, how, durability="sync")
+    return state
+
+
+def _connected(checkpoints: Path) -> sqlite3.Connection:
+    return sqlite3.connect(checkpoints, check_same_thread=False)
+
+
+class _Sealed:
+    """A hash before every checkpoint; LangGraph has a place for it where a cipher goes."""
+
+    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
+        return "sha256", hashlib.sha256(plaintext).digest() + plaintext
+
+    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
+        size = hashlib.sha256().digest_size
+        if ciphername != "sha256" or hashlib.sha256(ciphertext[size:]).digest() != ciphertext[:size]:
+            raise ValueError("the checkpoint is not what was written")
+        return ciphertext[size:]
+
+
+def _saver(connection: sqlite3.Connection) -> SqliteSaver:
+    return SqliteSaver(connection, serde=EncryptedSerializer(_Sealed()))
+
+
+def _readable(saver: SqliteSaver) -> bool:
+    """Say whether all that the file holds, rounds half done too, is what was written there."""
+    try:
+        saver.setup()
+        if saver.conn.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            return False
+        states = saver.conn.execute("SELECT type, checkpoint, metadata FROM checkpoints")
+        for kind, sealed, about in [*states, *saver.conn.execute("SELECT type, value, 'null' FROM writes")]:
+            saver.serde.loads_typed((kind, sealed))
+            json.loads(about)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # the disk or a lock, not the content
+            raise
+        return False
+    except _UNREADABLE:
+        return False
+    return True
+
+
+def _agrees(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: RunFolder) -> bool:
+    """Say whether the checkpoint tells what the decisions of the rounds tell."""
+    values = graph.get_state(how).values
+    try:
+        return not values or values == _told(folder, values["round"])
+    except RunFolderError:
+        return False
+
+
+def _told(folder: RunFolder, rounds: int) -> dict[str, Any]:
+    """Work the state after some rounds out of their decisions."""
+    state: dict[str, Any] = {"round": rounds, "best": "", "idle": 0}
+    for round_ in range(1, rounds + 1):
+        made = folder.record(f"{round_folder(round_)}/decision.json", RoundDecision)
+        state = {"round": rounds, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}
+    return state
+
+
+def _start_over(checkpoints: Path, why: str) -> None:
+    """Put the checkpoint file and what belongs to it aside."""
+    for suffix in ("", "-wal", "-shm"):
+        put_aside(checkpoints.with_name(checkpoints.name + suffix))
+    if why:
+        progress.current().say(f"{checkpoints} {why}: put aside, and the campaign walked again from the ledger")

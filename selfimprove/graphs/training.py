@@ -9,9 +9,9 @@ from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.graphs.guarding import guard_of, guarded
 from selfimprove.programs import stated
 from selfimprove.records import Adapter, Attempt, Decision, Evaluation, Lesson, Record, Split, TrackRow, TrainingJob
-from selfimprove.splits import Guard
 from selfimprove.steps.build import PROGRAM_OF, balance, build, replayed
 from selfimprove.steps.decide import alpha_of_round, decide
 from selfimprove.steps.evaluate import compare, evaluate
@@ -65,27 +65,20 @@ def build_node(crew: Crew) -> Node:
         train = crew.problems("train")
         by_id = {p.id: p for p in train}
         with crew.stage("build", len(lessons)) as watcher:
-            targets = harvest(lessons, crew.task)
+            targets, guard = harvest(lessons, crew.task), guard_of(crew)
             for track in ("track_a", "track_b"):
                 rows = build(targets, by_id, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
+                rows = guarded(crew, rows, f"{here}/refused_{track}.jsonl", guard)
                 rows = balance(rows, train, seed=crew.config.campaign.seed)
-                crew.folder.write_rows(f"{here}/{track}.jsonl", guarded(crew, rows, f"{here}/refused_{track}.jsonl"))
+                crew.folder.write_rows(f"{here}/{track}.jsonl", rows)
             shown = {lesson.problem: stated(by_id[lesson.problem]) for lesson in lessons}
-            crew.folder.write_rows(f"{here}/preferences.jsonl", pairs(lessons, crew.task, shown, round_))
+            preferred = pairs(lessons, crew.task, shown, round_)
+            preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
+            crew.folder.write_rows(f"{here}/preferences.jsonl", preferred)
             watcher.say(f"round {round_}: {len(lessons)} lessons, {len(targets)} verified solutions")
         return {}
 
     return node
-
-
-def guarded(crew: Crew, rows: Sequence[TrackRow], refused: str) -> list[TrackRow]:
-    """Refuse rows whose question is held out, and record them."""
-    guard = Guard([*crew.problems("dev"), *crew.problems("test")])
-    held = [row for row in rows if guard.holds_text(row.inputs["problem"])]
-    if held:
-        crew.folder.write_rows(refused, held)
-        progress.current().say(f"{len(held)} rows are held-out questions and were refused: {refused}")
-    return [row for row in rows if row not in held]
 
 
 def train_node(crew: Crew) -> Node:

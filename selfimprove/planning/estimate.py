@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Final
 
 from selfimprove.config import Config
-from selfimprove.planning.probe import Probe
+from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record
 from selfimprove.teachers.prices import Price

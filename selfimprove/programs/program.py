@@ -27,6 +27,7 @@ SIGNATURES: Final[Mapping[str, Any]] = {
     "reason": signatures.Reason,
     "rationalise": signatures.Rationalise,
     "judge": signatures.Judge,
+    "judge_steps": signatures.JudgeSteps,
 }
 
 _CONCLUDING: Final = {"solve", "draft_and_ask", "rewrite", "reason", "rationalise"}

@@ -84,3 +84,17 @@ class Judge(dspy.Signature):
     problem: str = dspy.InputField()
     solution: str = dspy.InputField()
     verdict: str = dspy.OutputField()
+
+
+class JudgeSteps(dspy.Signature):
+    """Check every step of the solution, in order. A step is wrong when it does not follow or its result is not right.
+
+    For each step write a line: its number, a colon, and how likely it is right, from 0 to 1. Then write the line:
+    First wrong: the number of the first wrong step, or none. Write nothing else.
+    """
+
+    problem: str = dspy.InputField()
+    steps: list[str] = dspy.InputField()
+    complaint: str = dspy.InputField(desc="what was wrong with the form of an earlier reply")
+    scores: str = dspy.OutputField()
+    first_wrong: str = dspy.OutputField()

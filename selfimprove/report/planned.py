@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfimprove.ledger import Ledger
-from selfimprove.planning.plan import Plan
+from selfimprove.planning.plans import Plan
 from selfimprove.report.schema import Planned, StageCost
 
 _LESSON = ("draft", "ask", "answer", "rewrite", "reason")

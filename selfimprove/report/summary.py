@@ -12,7 +12,7 @@ from typing import Any, Final
 from selfimprove import __version__
 from selfimprove.config import Config, load_config
 from selfimprove.ledger import Ledger
-from selfimprove.planning.plan import Plan
+from selfimprove.planning.plans import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned

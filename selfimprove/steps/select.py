@@ -2,10 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
+from typing import Final, Literal, NamedTuple
 
-from selfimprove.records import Attempt, Verdict
+from selfimprove import progress
+from selfimprove.errors import InputError
+from selfimprove.mining.levels import HARDEST
+from selfimprove.mining.library import Graded
+from selfimprove.mining.quotas import Filled, apportion, fill, stratified
+from selfimprove.records import Attempt, Record, Verdict
+
+Policy = Literal["p_eval", "curriculum", "uniform", "easy", "band", "steps", "weights"]
+Order = Literal["shuffled", "easy_to_hard"]
+
+_WEIGHTS: Final[Mapping[str, tuple[float, ...]]] = {
+    "curriculum": (0, 5, 4, 3, 2, 1),
+    "uniform": (1, 1, 1, 1, 1, 1),
+    "easy": (1, 1, 0, 0, 0, 0),
+    "steps": (1, 1, 1),
+    "band": (1,),
+}
+_LEVELS: Final = tuple(f"level {level}" for level in range(HARDEST + 1))
+_STEPS: Final = ("0-2 steps", "3-5 steps", "6+ steps")
+_BAND: Final = "pass rate near 0.5"
+_WIDTH: Final = 0.3
+
+
+class Quota(Record):
+    """One part of a selection."""
+
+    name: str
+    """A level, or a range of reasoning steps."""
+    asked: int
+    there: int
+    taken: int
+
+
+class Selection(Record):
+    """Which problems are chosen, and how that differs from what was asked for."""
+
+    policy: str
+    ids: tuple[str, ...]
+    """Of the problems, in order."""
+    quotas: tuple[Quota, ...]
+    notes: tuple[str, ...] = ()
+    """What was short, and where it was filled from: one sentence each."""
+
+
+class _Bucket(NamedTuple):
+    name: str
+    rows: list[Graded]
+    weight: float
+
+
+def choose(
+    graded: Sequence[Graded],
+    policy: Policy,
+    count: int,
+    *,
+    weights: Sequence[float] | None = None,
+    own: Sequence[Graded] = (),
+    stratify: str | None = None,
+    order: Order = "shuffled",
+    seed: int = 0,
+) -> Selection:
+    """Choose exactly `count` graded problems by a policy, or all where there are fewer.
+
+    Problems without a grade are not among them: no verdict is no level.
+
+    Args:
+        graded: the library, see `library.load_library`.
+        policy: `curriculum` (levels 1 to 5, ever fewer), `uniform` (all levels alike), `easy` (levels 0 and 1),
+            `p_eval` (the levels as `own` has them), `band` (pass rates nearest to one half), `steps` (0-2, 3-5 and 6 or
+            more reasoning steps alike), `weights` (as given).
+        count: problems wanted.
+        weights: of the levels 0 to 5, or with `steps` of its three ranges; over the policy's own.
+        own: with `p_eval`: grades of a pool of its own, that nothing is chosen from, decided on or tested with.
+        stratify: a label; its values keep the shares that they have in `graded`, within each quota.
+        order: how the ids are put.
+        seed: decides which, and the order.
+
+    Raises:
+        InputError: the weights will not do, or `p_eval` has no pool of its own.
+    """
+    rng = Random(f"choose {policy} {seed}")
+    rows = sorted(graded, key=lambda row: row.problem)
+    buckets = _buckets(rows, policy, weights, own)
+    size = min(count, len(rows))
+    asked = apportion(size, [bucket.weight for bucket in buckets])
+    filled = fill(asked, [len(bucket.rows) for bucket in buckets])
+    draw = _drawer(rows, policy, stratify, rng)
+    parts = [draw(bucket.rows, taken) for bucket, taken in zip(buckets, filled.taken, strict=True)]
+    chosen = [row for part in parts for row in part]
+    rng.shuffle(chosen)
+    if order == "easy_to_hard":
+        chosen.sort(key=lambda row: (row.difficulty, -row.pass_rate))
+    notes = _notes(buckets, filled, chosen, count, policy)
+    quotas = [
+        Quota(name=bucket.name, asked=want, there=len(bucket.rows), taken=taken)
+        for bucket, want, taken in zip(buckets, asked, filled.taken, strict=True)
+    ]
+    return Selection(policy=policy, ids=tuple(r.problem for r in chosen), quotas=tuple(quotas), notes=tuple(notes))
+
+
+def _notes(
+    buckets: Sequence[_Bucket], filled: Filled, chosen: Sequence[Graded], count: int, policy: Policy
+) -> list[str]:
+    """Say what could not be had as asked, to the watcher too."""
+    names = [bucket.name for bucket in buckets]
+    notes = [f"{names[short]} is short of {n}, filled from {names[other]}" for short, other, n in filled.moved]
+    if len(chosen) < count:
+        notes.append(f"{count} problems were wanted and {len(chosen)} are graded, so all of them are taken")
+    if policy == "band" and (far := sum(abs(_rate(row) - 0.5) > _WIDTH for row in chosen)):
+        notes.append(f"{far} of {len(chosen)} have a pass rate under 0.2 or over 0.8, as nearer ones ran out")
+    for note in notes:
+        progress.current().say(f"select {policy}: {note}")
+    return notes
+
+
+def _buckets(
+    rows: Sequence[Graded], policy: Policy, weights: Sequence[float] | None, own: Sequence[Graded]
+) -> list[_Bucket]:
+    """Part the rows by what the policy weighs."""
+    names = {"steps": _STEPS, "band": (_BAND,)}.get(policy, _LEVELS)
+    if policy == "p_eval" and weights is None:
+        if not own:
+            raise InputError(
+                'select.policy = "p_eval" needs the student\'s own levels on a pool of its own, and it has none; '
+                "raise select.own or mine.pool"
+            )
+        weights = [sum(row.difficulty == level for row in own) for level in range(len(_LEVELS))]
+    weights = weights if weights is not None else _WEIGHTS.get(policy)
+    if weights is None or len(weights) != len(names) or min(weights) < 0 or not sum(weights) > 0:
+        given = "none" if weights is None else ", ".join(f"{weight:g}" for weight in weights)
+        raise InputError(
+            f'select.weights for policy "{policy}" are {given}; give {len(names)} numbers of at least 0, not all 0, '
+            f"for {names[0]} to {names[-1]}"
+        )
+    parts: list[list[Graded]] = [[] for _ in names]
+    for row in rows:
+        parts[_range_of_steps(row) if policy == "steps" else 0 if policy == "band" else row.difficulty].append(row)
+    return [_Bucket(name, part, weight) for name, part, weight in zip(names, parts, weights, strict=True)]
+
+
+def _drawer(
+    rows: Sequence[Graded], policy: Policy, stratify: str | None, rng: Random
+) -> Callable[[list[Graded], int], list[Graded]]:
+    """Give what draws from one bucket."""
+
+    def stratum(row: Graded) -> str:
+        return row.labels.get(stratify or "", "")
+
+    if stratify is not None and not any(stratify in row.labels for row in rows) and rows:
+        known = sorted({name for row in rows for name in row.labels})
+        raise InputError(f'select.stratify = "{stratify}": no problem carries it; labels: {", ".join(known) or "none"}')
+    shares: Counter[str] = Counter(stratum(row) for row in rows)
+
+    def pick(part: list[Graded], taken: int) -> list[Graded]:
+        shuffled = rng.sample(part, len(part))
+        return sorted(shuffled, key=lambda row: abs(_rate(row) - 0.5))[:taken] if policy == "band" else shuffled[:taken]
+
+    return lambda part, taken: pick(part, taken) if stratify is None else stratified(part, taken, stratum, shares, pick)
+
+
+def _range_of_steps(row: Graded) -> int:
+    return 0 if row.steps <= 2 else 1 if row.steps <= 5 else 2  # noqa: PLR2004 - the ranges of _STEPS
+
+
+def _rate(row: Graded) -> float:
+    """Give the expected pass rate under a uniform prior, so that 0 of 1 is nearer to one half than 0 of 16."""
+    return (row.pass_rate * row.samples + 1) / (row.samples + 2)
 
 
 def select(attempts: Sequence[Sequence[Attempt]], *, solved: float, seed: int, most: int | None = None) -> list[str]:

@@ -80,9 +80,10 @@ class _Row:
 
 
 def row_seed(request: Request) -> int:
-    """Give 64 bits from what makes a completion its own: seed, problem, sample, attempt, messages."""
+    """Give 64 bits from what makes a completion its own: seed, problem, sample, attempt, messages, prefix."""
     turns = [(message.role, message.content) for message in request.messages]
-    drawn = (request.seed, request.problem, request.sample, request.attempt, turns)
+    begun = [request.prefix] if request.prefix else []
+    drawn = (request.seed, request.problem, request.sample, request.attempt, turns, *begun)
     return int.from_bytes(hashlib.sha256(repr(drawn).encode()).digest()[:8], "big")
 
 

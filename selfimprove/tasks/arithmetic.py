@@ -9,19 +9,17 @@ cannot be memory: from two steps on every kind has over a thousand canonical for
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from selfimprove.answers import number
 from selfimprove.errors import InputError, nearest
 from selfimprove.records import Parsed, Problem, Split, Verdict
 from selfimprove.tasks.arithmetic_kinds import KINDS, Worked
 
 _BUCKETS: Final[Mapping[Split, range]] = {"test": range(10), "dev": range(10, 20), "train": range(20, 100)}
-_ANSWER: Final = re.compile(r"answer:\s*(-?\d[\d,]*)(?!\.?\d)", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"-?\d[\d,]*")
 _TRIES: Final = 100_000
 
 
@@ -63,16 +61,12 @@ class Arithmetic:
             yield _draw(kind, level, self.largest, split, rng, seen)
 
     def parse(self, text: str) -> Parsed:
-        """Read `Answer: N` strictly, the last whole number leniently."""
-        stated = _ANSWER.findall(text)
-        numbers = _NUMBER.findall(text)
-        strict = _plain(stated[-1]) if stated else None
-        lenient = strict or (_plain(numbers[-1]) if numbers else None)
-        return Parsed(answer=lenient, strict=strict)
+        """Read `Answer: N` strictly, a stated or the last number leniently, see `answers.number`."""
+        return number.read(text)
 
     def compare(self, answer: str, problem: Problem) -> Verdict:
-        """Compare whole numbers."""
-        return Verdict.CORRECT if _plain(answer) == _plain(problem.answer) else Verdict.WRONG
+        """Compare by value."""
+        return number.compare(answer, problem.answer)
 
     def conclude(self, rationale: str, answer: str) -> str:
         """Write the steps and the answer line."""
@@ -104,7 +98,3 @@ def _problem(kind: str, level: int, worked: Worked) -> Problem:
         labels={"kind": kind, "level": str(level)},
         canonical=worked.canonical,
     )
-
-
-def _plain(number: str) -> str:
-    return str(int(number.replace(",", "")))

@@ -88,7 +88,7 @@ def options(row: Row, field: str) -> tuple[str, ...]:
     """Give the options of a row: a list of texts, or `{"text": [...]}` as ARC and CommonsenseQA have it.
 
     Raises:
-        InputError: fewer than two options, more than ten, or two alike.
+        InputError: fewer than two options, more than ten, or one that is no text.
     """
     value = row.fields.get(field)
     listed = value.get("text") if isinstance(value, Mapping) else value
@@ -96,6 +96,9 @@ def options(row: Row, field: str) -> tuple[str, ...]:
         raise InputError(
             f'{row.where}: "{field}" must be a list of {_FEWEST} to {len(LETTERS)} options, not {listed!r:.80}'
         )
+    for option in listed:
+        if not isinstance(option, str | int | float) or not str(option).strip():
+            raise InputError(f'{row.where}: "{field}" holds {option!r:.80}, which is no option; give each as text')
     return tuple(str(option).strip() for option in listed)
 
 

@@ -69,7 +69,7 @@ class HendrycksMath:
         r"""Turn one row of MATH or MATH-500 into a problem.
 
         Raises:
-            InputError: a field is missing, or the solution has no `\boxed{}`.
+            InputError: a field is missing, the solution has no `\boxed{}`, or the answer is no expression.
         """
         solution = row.text("solution")
         boxes = boxed(solution)
@@ -77,6 +77,10 @@ class HendrycksMath:
             raise InputError(f'{row.where}: "solution" has no closed, non-empty \\boxed{{}}; correct it')
         given = row.fields.get("answer")  # MATH-500 has it, MATH does not
         answer = given.strip() if isinstance(given, str) and given.strip() else boxes[-1]
+        if canonical(answer) is None:
+            raise InputError(
+                f"{row.where}: the answer is {answer!r:.80}, which cannot be read as expression; correct it"
+            )
         topic = row.fields.get("type") or row.fields.get("subject") or ""
         level = str(row.fields.get("level", "")).removeprefix("Level ").strip()
         labels = {name: str(value) for name, value in (("level", level), ("topic", topic)) if value}

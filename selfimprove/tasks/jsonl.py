@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -98,6 +99,8 @@ class JsonlTask:
         advice = f"each line needs {both}; add it, or name the field that holds it with "
         question = row.text(self.question_field, f'{advice}question_field = "..."')
         choices = options(row, self.choices_field) if self._kind.name == "choice" else ()
+        if len(set(choices)) < len(choices):
+            raise InputError(f'{row.where}: "{self.choices_field}" holds the same option twice; make them differ')
         if choices:
             answer: str | None = right_option(row, self.answer_field, choices)
         else:
@@ -156,6 +159,7 @@ class JsonlTask:
     @cached_property
     def _splits(self) -> Splits:
         pools: dict[Split, list[Problem]] = {"train": [], "dev": [], "test": []}
+        _ = self.aliases  # two problems of one id are found before anything is asked
         for split, rows in self._rows.items():
             for problem in _once(self._kind, rows, [self.problem(row) for row in rows]):
                 pools[self._cut(problem) if split == "train" else split].append(problem)
@@ -181,6 +185,8 @@ def _plain(value: object) -> object:
 def _said(row: Row, name: str, advice: str) -> str:
     """Give the reference answer as text; numbers and booleans are answers too."""
     value = _plain(row.fields.get(name))
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f'{row.where}: "{name}" is {value}, which is no answer; correct it')
     return (
         str(value)
         if isinstance(value, int | float)

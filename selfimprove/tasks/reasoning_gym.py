@@ -178,7 +178,7 @@ def _generator(dataset: str, seed: int, config: str) -> Any:
 
 def _problem(dataset: str, item: Mapping[str, Any]) -> Problem | None:
     """Turn an item into a problem, None when it has no reference answer."""
-    if item["answer"] is None:
+    if item["answer"] is None or not str(item["answer"]).strip():
         return None
     difficulty = item["metadata"].get("difficulty")
     levels = difficulty.items() if isinstance(difficulty, Mapping) else ()

@@ -6,8 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from unicodedata import category
 
 from selfimprove.errors import InputError, MissingDependencyError, nearest
+
+_LONGEST: Final = 200_000
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Row:
         """
         value = self.fields.get(field)
         if isinstance(value, str) and value.strip():
-            return value.strip()
+            return _sound(value, field, self.where)
         if field not in self.fields:
             known = f"the row has {nearest(field, self.fields)}" if self.fields else "the row is empty"
             raise InputError(f'{self.where}: "{field}" is missing; {advice or known}')
@@ -46,6 +50,18 @@ class Row:
         if isinstance(value, Sequence) and all(isinstance(item, str) for item in value):
             return tuple(item.strip() for item in value if item.strip())
         raise InputError(f'{self.where}: "{field}" must be a list of texts, not {json.dumps(value, default=str)[:80]}')
+
+
+def _sound(text: str, field: str, where: str) -> str:
+    """Refuse a text that no model can be shown."""
+    if len(text) > _LONGEST:
+        raise InputError(f'{where}: "{field}" has {len(text):,} characters; at most {_LONGEST:,} are taken')
+    kinds = {category(character) for character in set(text)}
+    if "Cs" in kinds or "\0" in text:
+        raise InputError(f'{where}: "{field}" holds half a character or a NUL; correct it')
+    if not any(kind[0] in "LNPS" for kind in kinds):
+        raise InputError(f'{where}: "{field}" holds nothing that can be seen; correct it')
+    return text.strip()
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -99,6 +115,8 @@ def _parsed(text: str, where: str) -> object:
         raise InputError(f"{where}: not JSON ({error.msg} at column {error.colno}); correct or remove it") from None
     except RecursionError:
         raise InputError(f"{where}: JSON nested too deeply; correct or remove it") from None
+    except ValueError:  # Python reads no longer ones
+        raise InputError(f"{where}: a number of thousands of digits; write it as text or remove it") from None
 
 
 def find(data_dir: Path | None, task: str, *files: str) -> list[Path] | None:

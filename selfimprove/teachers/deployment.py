@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from selfimprove.errors import InputError
 from selfimprove.records import Completion, Request
+from selfimprove.teachers.deadline import within
 from selfimprove.teachers.faults import redacted
 from selfimprove.teachers.prices import HERE, Price, is_here, quiet_litellm, unknown_price
 
@@ -18,17 +20,26 @@ _MARGIN: Final = 1.2
 _TEMPLATE_TOKENS: Final = 32
 _NO_KEY: Final = "none"
 _CHECK_S: Final = 10.0
+_GRACE: Final = 1.25
+_GRACE_S: Final = 0.5
+_ALWAYS_READ: Final = 100_000
+_CHARACTERS_A_TOKEN: Final = 100
 _THINK: Final = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL)
 _OURS: Final = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "temperature", "top_p", "stop", "seed"}
     | {"num_retries", "max_retries", "caching", "cache", "fallbacks", "timeout", "request_timeout"}
+    | {"retry_policy", "retry_strategy", "context_window_fallback_dict", "model_list"}
     | {"api_key", "api_base", "base_url"}
 )
 
 
+class UnusableReplyError(Exception):
+    """A reply came, and there is nothing in it that could be an answer."""
+
+
 @dataclass(frozen=True)
 class Deployment:
-    """A model at an address.
+    """A model at an address. LiteLLM's own retries, fallbacks and cache are off.
 
     Attributes:
         model: as LiteLLM names it, provider first.
@@ -40,7 +51,6 @@ class Deployment:
     model: str
     base_url: str | None
     price: Price
-    timeout_s: float
     api_key: str | None = field(default=None, repr=False)
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -49,20 +59,26 @@ class Deployment:
         """Model and address, without user and password."""
         return self.model + at(self.base_url)
 
-    def worst_usd(self, request: Request) -> float:
-        """Give the most that one call can cost, in dollars; prompt tokens with a margin where they are guessed."""
-        if self.price.free:
-            return 0.0
-        tokens: float = quiet_litellm().token_counter(model=self.model, messages=_turns(request))
+    def worst(self, request: Request) -> tuple[float, int]:
+        """Give the most that one call can take, in dollars and in tokens; with a margin where they are guessed."""
+        prompt: float = quiet_litellm().token_counter(model=self.model, messages=_turns(request))
         if self.base_url or provider_of(self.model) != "openai":
-            tokens = tokens * _MARGIN + _TEMPLATE_TOKENS
-        return self.price.of(tokens, request.sampling.max_tokens)
+            prompt = prompt * _MARGIN + _TEMPLATE_TOKENS
+        longest = request.sampling.max_tokens
+        return self.price.of(prompt, longest), math.ceil(prompt) + longest
 
-    def send(self, request: Request, key: str) -> Completion:
+    def send(self, request: Request, key: str, timeout_s: float) -> Completion:
         """Make one call, never a second.
+
+        Args:
+            request: what is asked.
+            key: its row in the ledger.
+            timeout_s: longest wait, in seconds, whatever comes meanwhile.
 
         Raises:
             openai.OpenAIError: what LiteLLM makes of any failure, see `faults`.
+            UnusableReplyError: a reply with nothing to read in it.
+            DeadlineError: the time was over.
         """
         litellm = quiet_litellm()
         drawn = request.sampling
@@ -73,24 +89,32 @@ class Deployment:
             how["stop"] = list(drawn.stop)
         if drawn.temperature:
             how["seed"] = request.seed
-        response = litellm.completion(
-            model=self.model,
-            messages=_turns(request),
-            api_base=self.base_url,
-            api_key=self.api_key,
-            timeout=self.timeout_s,
-            num_retries=0,
-            max_retries=0,
-            caching=False,
-            drop_params=True,
-            **how,
-            **self.parameters,
+        response = within(
+            timeout_s * _GRACE + _GRACE_S,  # the client's own error, where it has one, says more
+            lambda: litellm.completion(
+                model=self.model,
+                messages=_turns(request),
+                api_base=self.base_url,
+                api_key=self.api_key,
+                timeout=timeout_s,
+                num_retries=0,
+                max_retries=0,
+                caching=False,
+                drop_params=True,
+                **how,
+                **self.parameters,
+            ),
         )
         return self._read(request, key, response)
 
     def _read(self, request: Request, key: str, response: Any) -> Completion:
+        if not response.choices:
+            raise UnusableReplyError("a reply without choices")
         choice, usage = response.choices[0], getattr(response, "usage", None)
         hidden = getattr(choice.message, "reasoning_content", None) or ""
+        length, limit = len(hidden) + len(choice.message.content or ""), request.sampling.max_tokens
+        if length > max(_ALWAYS_READ, limit * _CHARACTERS_A_TOKEN):
+            raise UnusableReplyError(f"a reply of {length:,} characters where {limit} tokens were allowed")
         text, thought = split_thinking(choice.message.content or "")
         reasoning = "\n".join(part for part in (hidden.strip(), thought) if part)
         counted = quiet_litellm().token_counter
@@ -194,7 +218,7 @@ def provider_of(model: str) -> str:
 
 
 def make_deployment(
-    model: str, base_url: str | None, api_key: str | None, price: Price | None, how: Mapping[str, Any], timeout_s: float
+    model: str, base_url: str | None, api_key: str | None, price: Price | None, how: Mapping[str, Any]
 ) -> Deployment:
     """Make a deployment whose key and price are known before anything is sent.
 
@@ -222,7 +246,7 @@ def make_deployment(
     key = _NO_KEY if api_key is None and is_here(base_url) else api_key
     if price is None:
         raise unknown_price(model)
-    return Deployment(model, base_url, price, timeout_s, key, dict(how))
+    return Deployment(model, base_url, price, key, dict(how))
 
 
 def _past_the_proxy() -> None:

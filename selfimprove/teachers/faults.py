@@ -18,6 +18,7 @@ _NO_CREDIT: Final = re.compile(r"insufficient_quota|credit balance is too low", 
 _GATEWAY_TIMEOUT: Final = 504
 _REQUEST_TIMEOUT: Final = 408
 _SERVER: Final = 500
+_TOO_MUCH: Final = (429, 529)
 
 Kind = Literal["passing", "deployment", "request"]
 
@@ -31,27 +32,31 @@ class Fault(NamedTuple):
         billable: the provider may have done the work and bill it, though no answer came.
         wait_s: how long the provider asks to wait, in seconds; None where it does not say.
         said: one sentence without secrets.
+        limited: it was too much at once: fewer calls may pass.
     """
 
     kind: Kind
     billable: bool
     wait_s: float | None
     said: str
+    limited: bool = False
 
 
 def fault_of(error: Exception, deployment: str, secrets: Collection[str]) -> Fault:
-    """Read what an exception of LiteLLM means."""
+    """Read what an exception of LiteLLM means, or one of ours about a reply of no use."""
     status = getattr(error, "status_code", None)
     status = status if isinstance(status, int) else _SERVER
     chain = _chain(error)
     reached = not any(name in _UNCALLED for name in chain)
     lost = status in {_REQUEST_TIMEOUT, _GATEWAY_TIMEOUT} or any(name.startswith("Read") for name in chain)
-    lost = lost or "RemoteProtocolError" in chain
+    # A fault that no status of the provider says (half a reply, one that is none) came after the work was done.
+    lost = lost or "RemoteProtocolError" in chain or (status >= _SERVER and "HTTPStatusError" not in chain)
     text = " ".join(str(error).split("\n", 1)[0].split())
     said = f"{deployment} did not answer ({redacted(text, secrets)[:_TOO_LONG]})"
     # Some providers say "no money left" with the status of a rate limit or of a bad request.
     kind = "deployment" if _NO_CREDIT.search(str(error)) else _kind(status)
-    return Fault(kind, reached and lost, _wait(error), said)
+    limited = kind == "passing" and status in _TOO_MUCH
+    return Fault(kind, reached and lost, _wait(error), said, limited)
 
 
 def _kind(status: int) -> Kind:

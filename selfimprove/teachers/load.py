@@ -11,11 +11,12 @@ from typing import Any, Final, Literal
 
 from selfimprove.config import TeacherConfig, TeacherRole
 from selfimprove.errors import InputError, nearest
-from selfimprove.ledger import Ledger
-from selfimprove.plugs import load_plug
+from selfimprove.ledger import Caps, Ledger
+from selfimprove.plugs import load_plug, said
 from selfimprove.programs import Program
 from selfimprove.protocols import Task, Teacher
 from selfimprove.teachers.deployment import provider_of
+from selfimprove.teachers.gate import Gates, Limits
 from selfimprove.teachers.litellm import LiteLLMModel
 from selfimprove.teachers.prices import Price, find_price, given_price, unknown_price
 from selfimprove.teachers.reference import ReferenceTeacher
@@ -25,6 +26,7 @@ _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _METHODS: Final = ("answer", "reason")
 
 Role = Literal["answer", "reason", "judge"]
+_LESSON_ROLES: Final[tuple[Role, ...]] = ("answer", "reason")
 
 
 def load_teacher(
@@ -57,14 +59,24 @@ def load_teacher(
     _refuse_typo(model)
     from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
 
-    answering = load_model(config, "answer", ledger)
-    same = _models(config, config.answer) == _models(config, config.reason)
-    reasoning = answering if same else load_model(config, "reason", ledger)
+    gates = gates_of(config)
+    answering, reasoning = (load_model(config, role, ledger, gates) for role in _LESSON_ROLES)
     return LiteLLMTeacher(task, programs, answering, reasoning, config, seed)
 
 
-def load_model(config: TeacherConfig, role: Role, ledger: Ledger) -> LiteLLMModel:
-    """Give one role's LiteLLM model with its fallbacks.
+def gates_of(config: TeacherConfig) -> Gates:
+    """Give the gates that the roles of one teacher share: a provider counts them together."""
+    return Gates(Limits(config.concurrency, config.requests_per_minute, config.tokens_per_minute))
+
+
+def load_model(config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates | None = None) -> LiteLLMModel:
+    """Give one role's LiteLLM model with its fallbacks, and cap what the role may spend.
+
+    Args:
+        config: of the teacher.
+        role: which of its roles.
+        ledger: journals the calls.
+        gates: shared with other roles, see `gates_of`; default: its own.
 
     Raises:
         InputError: no such provider, no key, no price.
@@ -76,15 +88,18 @@ def load_model(config: TeacherConfig, role: Role, ledger: Ledger) -> LiteLLMMode
             raise InputError(
                 f"teacher.api_key_env names {config.api_key_env}, which is not set; put the key into that variable"
             )
+    own: TeacherRole = getattr(config, role)
+    ledger.cap(role, Caps(own.budget_usd, own.max_calls, own.max_tokens, own.max_hours))
     return LiteLLMModel(
         role,
-        _models(config, getattr(config, role)),
+        _models(config, own),
         ledger,
         base_url=config.base_url,
         api_key=api_key,
-        concurrency=config.concurrency,
         timeout_s=config.timeout_s,
+        deadline_s=config.deadline_s,
         retries=config.retries,
+        gates=gates or gates_of(config),
         input_price=config.input_price,
         output_price=config.output_price,
         parameters=config.parameters,
@@ -147,8 +162,15 @@ def _made(found: Any, task: Task, path: str) -> object:
             inspect.signature(found).bind()
         except TypeError as error:
             raise InputError(f'teacher "{path}" must be callable with the task or with nothing ({error})') from error
-        return found()
-    return found(task)
+        return _called(found, path)
+    return _called(found, path, task)
+
+
+def _called(found: Any, path: str, *given: Task) -> object:
+    try:
+        return found(*given)
+    except Exception as error:  # somebody else's code
+        raise InputError(f'teacher "{path}" fails when it is made, with {said(error)}; mend that') from error
 
 
 def checked(made: object, name: str) -> Teacher:

@@ -15,7 +15,7 @@ _CHEAPER_TIERS: Final = ("_batches", "_flex", "_cache_hit")
 
 
 def quiet_litellm() -> Any:
-    """Import LiteLLM (1.5 s) without its banner, its counting home and its look for prices on the network.
+    """Import LiteLLM (1.5 s) without its banner, its counting home, its look for prices on the network, its retries.
 
     `LITELLM_LOCAL_MODEL_COST_MAP=False` in the environment makes it fetch today's prices.
     """
@@ -24,6 +24,8 @@ def quiet_litellm() -> Any:
 
     litellm.suppress_debug_info = True
     litellm.telemetry = False
+    # It takes `num_retries=0` for "not said" and then does as the process was told elsewhere.
+    litellm.num_retries = litellm.num_retries_per_request = litellm.model_fallbacks = None
     litellm.disable_hf_tokenizer_download = True
     return litellm
 

@@ -5,18 +5,30 @@ from __future__ import annotations
 import os
 import threading
 import time
+from typing import Final
+
+LIFELINE: Final = "SELFIMPROVE_LIFELINE"
+"""Set to `stdin` by a parent that holds the child's standard input open for as long as it lives."""
 
 
 def die_with_parent() -> None:
     """End this process as soon as its parent is gone, however the parent ended.
 
-    A thread looks at the parent's id: portable, where Linux's PDEATHSIG is not.
+    The parent's id is looked at, which is portable where Linux's PDEATHSIG is not. It says nothing of a parent that
+    died before this was called, or of one behind a launcher; the end of standard input says both, and at once.
     """
-    parent = os.getppid()
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    if os.environ.get(LIFELINE) == "stdin":
+        threading.Thread(target=_until_closed, daemon=True).start()
 
 
 def _watch(parent: int, every_s: float = 0.5) -> None:
     while os.getppid() == parent:
         time.sleep(every_s)
+    os._exit(1)
+
+
+def _until_closed() -> None:
+    while os.read(0, 1):
+        pass
     os._exit(1)

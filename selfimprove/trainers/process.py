@@ -1,23 +1,58 @@
-"""Run a training job in a process of its own: it gives its memory back, and appears whole or not at all."""
+"""Run a training job in a process of its own: it gives its memory back, and appears whole or not at all.
+
+A training that runs out of memory is tried once more with half the batch and twice the accumulation: the same rows a
+step, so the same learning, but sums in another order, so not the same bytes. One that somebody killed is started once
+more as it was, and gives the same bytes. Anything else that goes wrong is an error with the process's last lines.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import os
+import queue
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any, Final, NamedTuple
 
 from selfimprove import progress
-from selfimprove.errors import TrainingError
+from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.records import Adapter, TrainingJob
+from selfimprove.trainers.lifeline import LIFELINE
 
-_STEP = re.compile(r"^step (\d+) of \d+")
-_MODULES = {"sft": "selfimprove.trainers.sft"}
+_STEP: Final = re.compile(r"^step (\d+) of \d+")
+_NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
+_MODULES: Final = {"sft": "selfimprove.trainers.sft"}
+_KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
+"""As a child of this process ends, and as a shell or launcher between tells it."""
+_VMSTAT: Final = Path("/proc/vmstat")
+_TICK_S: Final = 0.5
+_SHUTDOWN_S: Final = 300.0
+"""Longest an interpreter takes to end after its last word."""
+_LAST_WORDS_S: Final = 10.0
+"""Time to go in peace, in seconds."""
+_log = logging.getLogger(__name__)
+
+
+class _Ended(NamedTuple):
+    """How a training process ended."""
+
+    code: int
+    hung: bool
+    last: tuple[str, ...]
+    memory: bool
+    """It ran out of memory, by its own words or by the system's count of processes killed for that."""
 
 
 @dataclass(frozen=True)
@@ -30,54 +65,189 @@ class ProcessTrainer:
 
     launcher: tuple[str, ...] = (sys.executable,)
     """What runs a module, for instance `("accelerate", "launch")`."""
+    silent_s: float = 1800.0
+    """A process that prints nothing for so many seconds (it prints every step) counts as hung and is ended."""
 
     def train(self, job: TrainingJob) -> Adapter:
         """Train, or give the adapter that is already there.
 
         Raises:
             TrainingError: the process ended without an adapter; the message ends with its last lines.
+            RunFolderError: the place cannot be written to.
         """
         out = Path(job.out)
         if not (out / "metrics.json").is_file():
-            attempt = out.with_name(out.name + ".attempt")
-            shutil.rmtree(attempt, ignore_errors=True)
-            attempt.mkdir(parents=True)
-            (attempt / "job.json").write_text(job.model_dump_json(indent=1))
-            self._run(job, attempt)
-            _sync(attempt)
-            attempt.rename(out)
+            try:
+                self._make(job, out)
+            except OSError as error:
+                what = f"{error.strerror or error} ({error.filename or 'no file'})"
+                raise RunFolderError(
+                    f"{out} cannot be made: {what}; mend that and run the same command again"
+                ) from error
         return Adapter(path=str(out), **json.loads((out / "metrics.json").read_text()))
 
-    def _run(self, job: TrainingJob, attempt: Path) -> None:
+    def _make(self, job: TrainingJob, out: Path) -> None:
+        for left in (out, *out.parent.glob(f"{out.name}.attempt-*")):
+            shutil.rmtree(left, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        attempt, ended = self._attempt(job, out, "")
+        if not _whole(attempt, ended):
+            tried, why = again(job, ended)
+            if tried is None:
+                raise TrainingError(_sentence(out, ended, self.silent_s))
+            _log.warning("%s", why)
+            progress.current().say(why)
+            shutil.rmtree(attempt, ignore_errors=True)
+            attempt, ended = self._attempt(tried, out, why)
+            if not _whole(attempt, ended):
+                raise TrainingError(f"{why}; {_sentence(out, ended, self.silent_s)}")
+        _sync(attempt)
+        attempt.rename(out)
+
+    def _attempt(self, job: TrainingJob, out: Path, why: str) -> tuple[Path, _Ended]:
+        """Run the job once, in a folder of its own: what an orphan may still write is never in the way."""
+        attempt = Path(tempfile.mkdtemp(prefix=f"{out.name}.attempt-", dir=out.parent))
+        attempt.chmod(0o755)
+        (attempt / "job.json").write_text(job.model_dump_json(indent=1))
+        killed_before = killed_for_memory()
+        with (attempt / "training.log").open("w", encoding="utf-8", buffering=1) as log:
+            if why:
+                log.write(f"{why}\n")
+            with self._process(job, attempt) as child:
+                last, hung = _follow(child, log, self.silent_s)
+                if not hung:
+                    child.wait(_SHUTDOWN_S)
+        killed = killed_for_memory()
+        counted = killed is None or killed_before is None or killed > killed_before
+        said = bool(_NO_MEMORY.search("\n".join(last)))
+        memory = not hung and child.returncode != 0 and (said or (child.returncode in _KILLED and counted))
+        return attempt, _Ended(child.returncode, hung, tuple(last), memory)
+
+    @contextlib.contextmanager
+    def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
+        """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
         command = [*self.launcher, "-m", _MODULES[job.method], str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
-        own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0"}
-        environment = {**os.environ, **own}
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, errors="replace"
-        ) as child:
-            last = deque[str](maxlen=12)
-            try:
-                _follow(child, attempt / "training.log", last)
-            finally:
-                if child.poll() is None:
-                    child.terminate()
-        if child.returncode != 0 or not (attempt / "metrics.json").is_file():
-            said = " | ".join(line for line in last if line.strip())[-600:]
-            raise TrainingError(f"training of {Path(job.out).parent.name} ended with code {child.returncode}: {said}")
+        own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", LIFELINE: "stdin"}
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, **own},
+            start_new_session=True,
+        )
+        try:
+            yield child
+        finally:
+            _end(child)
 
 
-def _follow(child: subprocess.Popen[str], log: Path, last: deque[str]) -> None:
-    """Copy the child's lines to its log, and tell the watcher how far it is."""
-    watcher, passed = progress.current(), 0
-    with log.open("w", encoding="utf-8") as file:
-        for line in child.stdout or ():
-            file.write(line)
-            last.append(line.rstrip())
-            done = _STEP.search(line)
-            if done:
-                watcher.advance(int(done[1]) - passed)
-                passed = int(done[1])
+def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
+    """Give the job to try once more, and why; None where a second try would end as the first did."""
+    arm = Path(job.out).parent.name
+    if ended.memory:
+        size, steps = _batches(job)
+        part = next((n for n in range(2, size + 1) if size % n == 0), 0)
+        if not part:
+            return None, ""
+        sft: Any = job.settings.get("sft") or {}
+        fewer = {"per_device_train_batch_size": size // part, "gradient_accumulation_steps": steps * part}
+        tried = job.model_copy(update={"settings": {**job.settings, "sft": {**sft, **fewer}}})
+        return tried, (
+            f"training of {arm} ran out of memory with batches of {size} x {steps} and is tried again with "
+            f"{size // part} x {steps * part}"
+        )
+    if ended.code in _KILLED and not ended.hung:
+        return job, f"training of {arm} was killed and is started again as it was"
+    return None, ""
+
+
+def _batches(job: TrainingJob) -> tuple[int, int]:
+    """Give the rows a batch and the batches a step."""
+    from selfimprove.trainers.sft import SFT_DEFAULTS
+
+    given = job.settings.get("sft")
+    sft = {**SFT_DEFAULTS, **(given if isinstance(given, Mapping) else {})}
+    return int(str(sft["per_device_train_batch_size"])), int(str(sft.get("gradient_accumulation_steps", 1)))
+
+
+def _whole(attempt: Path, ended: _Ended) -> bool:
+    return ended.code == 0 and not ended.hung and (attempt / "metrics.json").is_file()
+
+
+def _sentence(out: Path, ended: _Ended, silent_s: float) -> str:
+    said = " | ".join(line for line in ended.last if line.strip())[-600:]
+    if ended.hung:
+        return f"training of {out.parent.name} said nothing for {silent_s:g} s and was ended; its last words: {said}"
+    hint = ""
+    if ended.memory:
+        hint = " for want of memory; lower train.sft.max_length or take a smaller student"
+    return f"training of {out.parent.name} ended with code {ended.code}{hint}: {said}"
+
+
+def _follow(child: subprocess.Popen[str], log: IO[str], silent_s: float) -> tuple[deque[str], bool]:
+    """Copy the child's lines to its log and tell the watcher how far it is; give its last lines, and if it hung."""
+    watcher, passed, heard = progress.current(), 0, time.monotonic()
+    last, lines = deque[str](maxlen=12), queue.Queue[str | None]()
+    threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=_TICK_S)
+        except queue.Empty:
+            if child.poll() is not None:  # something that it started may still hold the pipe
+                return last, False
+            if time.monotonic() - heard > silent_s:
+                return last, True
+            continue
+        if line is None:
+            return last, False
+        heard = time.monotonic()
+        log.write(line)
+        last.append(line.rstrip())
+        if done := _STEP.search(line):
+            watcher.advance(int(done[1]) - passed)
+            passed = int(done[1])
+
+
+def _read(source: IO[str] | None, lines: queue.Queue[str | None]) -> None:
+    """Pass the child's lines on, and None at their end."""
+    if source is not None:
+        with source:
+            for line in source:
+                lines.put(line)
+    lines.put(None)
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """Tell a child that is still at work to go, kill it where it will not, and whatever it started and left behind."""
+    if child.poll() is None:
+        _send(child, signal.SIGTERM)
+        try:
+            child.wait(_LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            _send(child, signal.SIGKILL)
+            child.wait()
+    _send(child, signal.SIGKILL)
+    if child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+
+
+def _send(child: subprocess.Popen[str], sent: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, sent)
+
+
+def killed_for_memory() -> int | None:
+    """Count the processes that this machine has killed for want of memory; None where it does not tell."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", _VMSTAT.read_text(), re.MULTILINE)
+    except OSError:
+        return None
+    return int(found[1]) if found else None
 
 
 def _sync(folder: Path) -> None:

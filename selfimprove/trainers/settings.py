@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -25,6 +26,18 @@ _EVERYDAY: Final = {
     "target_modules",
 }
 
+_LEAST: Final = {
+    "learning_rate": (0, "a number from 0 up"),
+    "weight_decay": (0, "a number from 0 up"),
+    "num_train_epochs": (0, "a number from 0 up"),
+    "lora_dropout": (0, "a number from 0 up"),
+    "per_device_train_batch_size": (1, "a number from 1 up"),
+    "gradient_accumulation_steps": (1, "a number from 1 up"),
+    "max_length": (1, "a number from 1 up"),
+    "lora_alpha": (1, "a number from 1 up"),
+    "r": (1, "a number from 1 up"),
+}
+
 
 def check_settings(sft: Mapping[str, Any], lora: Mapping[str, Any]) -> None:
     """Refuse what neither TRL's SFTConfig nor PEFT's LoraConfig takes, and what the trainer sets itself.
@@ -35,6 +48,11 @@ def check_settings(sft: Mapping[str, Any], lora: Mapping[str, Any]) -> None:
         InputError: an unknown or an owned setting.
         MissingDependencyError: TRL or PEFT is not installed.
     """
+    for section, given in (("train.sft", sft), ("train.lora", lora)):
+        for key, (least, what) in _LEAST.items():
+            value = given.get(key, least)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
+                raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
     for key in OWNED & sft.keys():
         raise InputError(f"train.sft.{key} is set by the trainer itself; leave it out")
     if sft.keys() <= _EVERYDAY and lora.keys() <= _EVERYDAY:

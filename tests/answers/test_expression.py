@@ -42,7 +42,7 @@ COMPARED = [
     (r"90^\circ", "90", "correct"),
     (r"50\%", "50", "correct"),
     (r"\text{(B)}", "B", "correct"),
-    (r"\text{evelyn}", r"\text{Evelyn}", "wrong"),
+    (r"\text{evelyn}", r"\text{Evelyn}", "correct"),
     ("Evelyn", r"\text{Evelyn}", "correct"),
     (r"\text{Bob}", r"\text{Evelyn}", "wrong"),
     ("(2,1)", "(1,2)", "wrong"),
@@ -73,6 +73,23 @@ def test_endless_algebra_is_a_timeout_and_the_next_comparison_works():
     assert verdict is Verdict.TIMEOUT
     assert time.monotonic() - started < 30
     assert expression.compare("2+2", "4") is Verdict.CORRECT
+
+
+def test_a_timeout_is_paid_for_once(monkeypatch: pytest.MonkeyPatch):
+    """The strict and the lenient reading, and every later student, share the verdict of one hang."""
+    pytest.importorskip("math_verify")
+    asked: list[object] = []
+
+    class Hanging:
+        def call(self, *arguments: object, timeout_s: float) -> object:
+            asked.append(arguments)
+            raise TimeoutError
+
+    monkeypatch.setattr(expression, "shared", Hanging)
+    verdicts = [expression.compare("7^{7^{7^{7}}}", "8") for _ in range(5)]
+    assert verdicts == [Verdict.TIMEOUT] * 5
+    assert not verdicts[0].decided
+    assert len(asked) == 1
 
 
 @given(st.text(alphabet=st.sampled_from("\\boxed{}$x^2frac10 .=\n"), max_size=80))

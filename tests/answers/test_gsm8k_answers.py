@@ -43,7 +43,7 @@ def test_equality_is_the_harness_own(extracted: str | None, equal: bool):  # noq
         ("#### 1,080", "1080", "correct", "correct"),
         ("#### -5", "-5", "correct", "correct"),
         ("#### 18\nThat is 3 times 6.", "18", "correct", "correct"),
-        ("#### 17\n#### 18\n#### 19", "18", "wrong", "wrong"),
+        ("#### 17\n#### 18\n#### 19", "18", "unparseable", "unparseable"),
         ("The answer is 18.", "18", "unparseable", "correct"),
         ("The answer is $18.", "18", "unparseable", "correct"),
         ("It costs $18.00...", "18", "unparseable", "correct"),

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -85,3 +86,85 @@ def test_child_ends_with_a_killed_parent():
     while not _ended(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert _ended(pid)
+
+
+proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at processes through /proc")
+
+
+def _children() -> set[int]:
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+def _open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@proc
+def test_many_timeouts_leave_nothing_behind_and_stay_quick():
+    """Eight hangs in a row each cost their deadline and a start: no zombie, thread or file stays, none is slower."""
+    made = Killable()
+    made.call("math:gcd", 4, 6, timeout_s=5)
+    before, files, threads = _children(), _open_files(), threading.active_count()
+    seconds = []
+    for _ in range(8):
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            made.call("time:sleep", 60, timeout_s=0.02)
+        assert made.call("math:gcd", 4, 6, timeout_s=5) == 2
+        seconds.append(time.monotonic() - started)
+    assert sum(seconds[4:]) < 3 * sum(seconds[:4]) + 1
+    assert len(_children()) == len(before)
+    assert _open_files() <= files + 1
+    assert threading.active_count() <= threads + 1
+    made.close()
+    assert len(_children()) == len(before) - 1
+
+
+def test_computation_is_ended_by_its_processor_time():
+    """A loop inside C code that no signal handler could interrupt is ended, long before the clock's deadline."""
+    made = Killable()
+    started = time.monotonic()
+    with pytest.raises(TimeoutError, match="processor time"):
+        made.call("math:factorial", 30_000_000, timeout_s=1.5)
+    assert time.monotonic() - started < 120
+    assert made.call("math:gcd", 4, 6, timeout_s=5) == 2
+    made.close()
+
+
+@proc
+def test_what_a_killed_call_has_started_goes_too(tmp_path: Path):
+    """A program that a hanging call runs is ended with it: nothing is orphaned."""
+    made = Killable()
+    script = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    with pytest.raises(TimeoutError):
+        made.call("subprocess:call", [sys.executable, "-c", script], timeout_s=0.4)
+    deadline = time.monotonic() + 10
+    written = (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""
+    while written and not _ended(int(written)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not written or _ended(int(written))
+    made.close()
+
+
+def test_interrupted_call_leaves_no_reply_for_the_next(monkeypatch: pytest.MonkeyPatch):
+    """After Ctrl-C in the middle of a call, the next call gets its own reply, not the late one."""
+    made = Killable()
+    made.call("math:gcd", 4, 6, timeout_s=5)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(made._replies, "get", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made.call("math:factorial", 5, timeout_s=5)
+    assert made.call("math:gcd", 12, 18, timeout_s=5) == 6
+    made.close()
+
+
+def test_memory_hunger_is_an_error_not_a_crash():
+    """A computation that grows without end fails inside the child, which works on."""
+    made = Killable()
+    with pytest.raises((WorkerError, TimeoutError)):
+        made.call("operator:mul", "x" * 1000, 10**12, timeout_s=20)
+    assert made.call("math:gcd", 4, 6, timeout_s=5) == 2
+    made.close()

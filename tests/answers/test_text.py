@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - these are the signs that people write
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,8 @@ from selfimprove.records import Verdict
         ("The answer is the Eiffel Tower.", "the Eiffel Tower", None),
         ("Paris", "Paris", None),
         ("I think so.\n\n**Paris**\n", "Paris", None),
-        ("Answer: Paris\nAnswer: London", "London", "London"),
+        ("Answer: Paris\nAnswer: London", None, None),
+        ("Answer: Paris\nNo, wait.\nAnswer: London", "London", "London"),
         ("Answer:\nParis", "Paris", None),
         ("  \n ", None, None),
     ],
@@ -39,6 +41,15 @@ def test_multiline_answer_goes_to_the_end():
         ("A", "A", "correct"),
         ("A", "The", "wrong"),
         ("+", "-", "wrong"),
+        ("1.5", "15", "wrong"),
+        ("-5", "5", "wrong"),
+        ("3/4", "34", "wrong"),
+        ("C", "C++", "wrong"),
+        ("A+", "A", "wrong"),
+        ("the Queen’s Gambit", "Queen's gambit", "correct"),
+        ("Beyonce\u0301", "Beyonc\u00e9", "correct"),
+        ("Par\u200bis", "Paris", "correct"),
+        ("1,000", "1000", "correct"),
         (" ", "Paris", "unparseable"),
         ("Paris", "", "error"),
     ],

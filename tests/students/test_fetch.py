@@ -1,7 +1,10 @@
 import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -83,3 +86,22 @@ def test_importing_fetch_loads_no_heavy_library() -> None:
     code = "import sys, selfimprove.students.fetch; print('torch' in sys.modules or 'transformers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.strip() == "False"
+
+
+def test_two_fetches_at_once_both_find_it_whole(
+    family: Family, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is second takes what the first one made, and no half folder stays."""
+    together = threading.Barrier(2, timeout=30)
+
+    def convert(_: Path, out: Path) -> None:
+        shutil.copytree(family("llama"), out)
+        together.wait()  # both are done before either puts its folder in place
+
+    monkeypatch.setattr(fetching, "_from_hub", lambda *_: ("no hub", None))
+    monkeypatch.setattr(fetching, "_download_gguf", lambda work, _: work / "model.gguf")
+    monkeypatch.setattr(fetching, "_convert", convert)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: fetch("smollm2-135m"), range(2))
+    assert first == second
+    assert [path.name for path in first.parent.iterdir()] == [first.name]

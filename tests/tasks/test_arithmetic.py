@@ -73,13 +73,14 @@ def test_kinds_and_levels_come_in_equal_shares() -> None:
         ("so it is 7.", None, "7"),
         ("Answer: 1,024", "1024", "1024"),
         ("answer: -3", "-3", "-3"),
-        ("Answer: 7.5", None, "5"),
+        ("Answer: 7.5", "7.5", "7.5"),
         ("none", None, None),
-        ("Answer: 7\nAnswer: 8", "8", "8"),
+        ("Answer: 7\nAnswer: 8", None, None),
+        ("Answer: 7\nNo, 3 + 5 is 8.\nAnswer: 8", "8", "8"),
     ],
 )
 def test_answers_are_read(text: str, strict: str | None, lenient: str | None) -> None:
-    """The strict reading wants the answer line, the lenient one takes the last whole number."""
+    """The strict reading wants the answer line, the lenient one takes the last number."""
     parsed = Arithmetic().parse(text)
     assert (parsed.strict, parsed.answer) == (strict, lenient)
 

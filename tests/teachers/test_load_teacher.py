@@ -91,11 +91,12 @@ def test_a_whole_teacher_over_a_server() -> None:
         assert server.models() == ["small", "large", "large"]
 
 
-def test_equal_roles_share_their_slots() -> None:
-    """One model for both roles is one pool."""
+def test_roles_share_their_slots() -> None:
+    """A deployment that two roles use has one gate: its provider counts them together."""
     made = load("openai/x", base_url="http://127.0.0.1:9/v1")
     assert isinstance(made, LiteLLMTeacher)
-    assert made.answer_model is made.reason_model
+    gates = [list(each._asking.gates.values()) for each in (made.answer_model, made.reason_model)]  # type: ignore[attr-defined]
+    assert gates[0] == gates[1]
 
 
 def test_a_vendor_model_with_a_colon_is_no_import() -> None:

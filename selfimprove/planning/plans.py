@@ -12,7 +12,7 @@ from typing import Final
 from selfimprove.config import Config
 from selfimprove.formats import duration
 from selfimprove.planning.estimate import Line, expect, most_usd, stages, total, tracks
-from selfimprove.planning.probe import Probe
+from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record
 from selfimprove.stats import smallest_gain

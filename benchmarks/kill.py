@@ -1,0 +1,38 @@
+"""Is anything repeated, lost or changed when a campaign is killed?
+
+A two-round campaign with a tiny real model, trained for real, and a teacher that is paid (a server on this machine) is
+killed at the beginning of each stage, at random moments inside each stage, and in its training processes alone; after
+each kill the same command goes on. At the end the files are compared with those of a campaign that was left alone.
+
+make bench-kill    keys: kills, repeated (answered paid calls asked again), lost (rows and answered calls), differing (files)
+"""  # noqa: E501 - one line a command
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+QUICK = bool(os.environ.get("QUICK"))
+
+
+def main() -> None:
+    """Print the table and the line of JSON."""
+    sys.path[:0] = [str(TESTS), str(TESTS / "kill")]
+    killing = importlib.import_module("killing")
+    with tempfile.TemporaryDirectory() as folder:
+        made = killing.whole_matrix(Path(folder), quick=QUICK, tell=lambda text: print(text, flush=True))
+    for where, count in sorted(made.where.items()):
+        print(f"{where:<28}{count:4} kills")
+    print(f"{made.orphans} trainers outlived their parent; {made.doubted} calls under way were asked again")
+    print(f"{made.paid} paid calls in the killed campaigns; files that differ: {', '.join(made.differing) or 'none'}")
+    counts = {"kills": made.kills, "repeated": made.repeated, "lost": made.lost, "differing": len(made.differing)}
+    print(json.dumps(counts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Mining a pool, as LangGraph Studio opens it: scripted parts, no key, no model."""
+
+from selfimprove.graphs.mining import build_mining
+from selfimprove.graphs.studio import studio_crew
+
+graph = build_mining(studio_crew("mining", settings={"mine": {"samples": 4, "most": 16, "longer": 2.0}})).compile()

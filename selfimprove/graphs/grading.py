@@ -1,0 +1,155 @@
+"""Grading a mined pool into the student's library, a window of problems at a time.
+
+::
+
+    score -> (windows left? score : cuts) -> level -> (windows left? level : library) -> end
+
+Scores come first, as the bins of the levels may be fitted on all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypedDict
+
+from langgraph.graph import END, START, StateGraph
+
+from selfimprove.errors import InputError
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import scorer_of
+from selfimprove.graphs.mining import MiningTotals, attempts_in, mining_place, window_folder
+from selfimprove.graphs.wiring import add_nodes
+from selfimprove.mining.kinds import Mined
+from selfimprove.mining.levels import Cuts
+from selfimprove.mining.library import Graded, count_levels, save_library, student_hash
+from selfimprove.mining.prior import Curve, fit_curve, point_of
+from selfimprove.protocols import StepScorer
+from selfimprove.records import Problem
+from selfimprove.steps.grade import GradeRule, Scored, Split, ToGrade, cuts_of, level_pool, score_pool
+
+
+class GradingState(TypedDict, total=False):
+    """Handles of a mined pool; `round` and `best` are given, the rest is found."""
+
+    round: int
+    best: str
+    """The student's adapter, relative to the run folder; empty: the base."""
+    window: int
+    levelled: int
+    """Windows that have levels."""
+    windows: int
+    library: str
+    """The library, relative to the run folder."""
+
+
+def build_grading(crew: Crew, scorer: StepScorer | None = None, split: Split | None = None) -> StateGraph[Any]:
+    """Wire grading; compile it with or without a checkpointer, and invoke it with `recursion_limit=mining.STEPS`.
+
+    Args:
+        crew: the parts; its teacher and trainer are not used.
+        scorer: scores steps; default: the one that the settings name, if any.
+        split: splits an attempt into steps; default: its lines.
+    """
+    rule = GradeRule(aggregate=crew.config.grade.aggregate, bins=crew.config.grade.bins)
+    graph: StateGraph[Any] = StateGraph(GradingState)
+    nodes = {
+        "score": _score(crew, scorer or scorer_of(crew.config), split, rule),
+        "cuts": _cuts(crew, rule),
+        "level": _level(crew),
+        "library": _library(crew),
+    }
+    add_nodes(graph, nodes)
+    graph.add_edge(START, "score")
+    graph.add_conditional_edges("score", _after("window", "score", "cuts"), ["score", "cuts"])
+    graph.add_edge("cuts", "level")
+    graph.add_conditional_edges("level", _after("levelled", "level", "library"), ["level", "library"])
+    graph.add_edge("library", END)
+    return graph
+
+
+def _after(done: str, again: str, on: str) -> Callable[[dict[str, Any]], str]:
+    return lambda state: again if state[done] < state["windows"] else on
+
+
+def library_place(round_: int) -> str:
+    """Give the library's folder, relative to the run folder."""
+    return f"{mining_place(round_)}/library"
+
+
+def _score(
+    crew: Crew, scorer: StepScorer | None, split: Split | None, rule: GradeRule
+) -> Callable[[GradingState], dict[str, Any]]:
+    def node(state: GradingState) -> dict[str, Any]:
+        place, window = mining_place(state["round"]), state.get("window", 0)
+        if not crew.folder.has(f"{place}/totals.json"):
+            raise InputError(f"{crew.folder.at(place)} holds no mined pool; run selfimprove mine on it first")
+        windows = crew.folder.record(f"{place}/totals.json", MiningTotals).windows
+        here = window_folder(place, window)
+        with crew.stage("grade"):
+            tried = _tried(crew, here)
+            scored = score_pool(tried, scorer=scorer, split=split, rule=rule, curve=_curve(crew, place, windows))
+            crew.folder.write_rows(f"{here}/scores.jsonl", scored)
+        return {"window": window + 1, "levelled": 0, "windows": windows}
+
+    return node
+
+
+def _tried(crew: Crew, here: str) -> list[ToGrade]:
+    attempts = attempts_in(crew, here)
+    problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
+    mined = crew.folder.rows(f"{here}/mined.jsonl", Mined)
+    return [ToGrade(p, m, attempts[p.id]) for p, m in zip(problems, mined, strict=True)]
+
+
+def _curve(crew: Crew, place: str, windows: int) -> Curve | None:
+    """Fit the prior on the whole pool, once, and keep it."""
+    name = f"{place}/prior.json"
+    if not crew.config.grade.prior:
+        return None
+    if not crew.folder.has(name):
+        rows = (m for w in range(windows) for m in crew.folder.rows(f"{window_folder(place, w)}/mined.jsonl", Mined))
+        curve = fit_curve(point_of(m) for m in rows)
+        crew.folder.write_json(name, curve._asdict() if curve else {})
+    known = crew.folder.json(name)
+    return Curve(tuple(known["signals"]), tuple(known["rates"]), known["worth"]) if known else None
+
+
+def _cuts(crew: Crew, rule: GradeRule) -> Callable[[GradingState], dict[str, Any]]:
+    def node(state: GradingState) -> dict[str, Any]:
+        place = mining_place(state["round"])
+        folders = (window_folder(place, w) for w in range(state["windows"]))
+        fitted = cuts_of((s for here in folders for s in crew.folder.rows(f"{here}/scores.jsonl", Scored)), rule)
+        crew.folder.write_json(f"{place}/cuts.json", {name: list(cuts.at) for name, cuts in sorted(fitted.items())})
+        return {}
+
+    return node
+
+
+def _level(crew: Crew) -> Callable[[GradingState], dict[str, Any]]:
+    def node(state: GradingState) -> dict[str, Any]:
+        place = mining_place(state["round"])
+        here = window_folder(place, state["levelled"])
+        cuts = {name: Cuts(tuple(at)) for name, at in crew.folder.json(f"{place}/cuts.json").items()}
+        scored = crew.folder.rows(f"{here}/scores.jsonl", Scored)
+        student = student_hash(crew.model(state["best"]).identity)
+        crew.folder.write_rows(f"{here}/grades.jsonl", level_pool(_tried(crew, here), scored, cuts, student))
+        return {"levelled": state["levelled"] + 1}
+
+    return node
+
+
+def _library(crew: Crew) -> Callable[[GradingState], dict[str, Any]]:
+    def node(state: GradingState) -> dict[str, Any]:
+        place, library = mining_place(state["round"]), library_place(state["round"])
+        folders = [window_folder(place, w) for w in range(state["windows"])]
+
+        def rows() -> Iterator[Graded]:
+            for here in folders:
+                yield from crew.folder.rows(f"{here}/grades.jsonl", Graded)
+
+        save_library(crew.folder.at(f"{library}/grades.jsonl"), rows())
+        crew.folder.list_tree(library)
+        crew.folder.write_json(f"{library}/levels.json", count_levels(rows(), crew.config.select.label))
+        return {"library": f"{library}/grades.jsonl"}
+
+    return node

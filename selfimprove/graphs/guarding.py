@@ -1,0 +1,149 @@
+"""The guard in a campaign: what it knows when the splits are frozen, and the rows it keeps out of training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from selfimprove import progress
+from selfimprove.errors import InputError
+from selfimprove.graphs.crew import Crew
+from selfimprove.leakage import Guard, HeldOut, Refused
+from selfimprove.leakage.public import PublicSet, families_of, public_tests
+from selfimprove.records import PreferenceRow, Problem, Record, Split, TrackRow
+from selfimprove.splits import Overlap, Splits, freeze
+from selfimprove.tasks.source import from_hub, read_rows
+
+Row = TypeVar("Row", TrackRow, PreferenceRow)
+_GUARD: Final = "data/guard.json"
+_SHOWN: Final = 50
+_LOOKED_AT: Final = 200
+
+
+class Known(Record):
+    """What the guard knows besides dev and test, kept in the run folder: it never changes during a campaign."""
+
+    public: tuple[HeldOut, ...] = ()
+    boilerplate: tuple[str, ...] = ()
+
+
+def freeze_guarded(crew: Crew) -> Splits:
+    """Take the splits, guard them and the family's public test sets, and write down what was found.
+
+    Writes `data/guard.json` and, last of all, `data/leakage.json`: what is guarded, what could not be, and which
+    training problems were dropped for whose sake.
+    """
+    data = crew.config.data
+    sizes: dict[Split, int] = {"train": data.train, "dev": data.dev, "test": data.test}
+    some = list(islice(crew.task.problems("train"), min(data.train, _LOOKED_AT)))
+    named = data.data_dir or os.environ.get("SELFIMPROVE_DATA")
+    families = families_of(crew.task.name, some)
+    guarded, missing = public_tests(families, _Library(Path(named) if named else None))
+    public = [held for each in guarded for held in each.held_out]
+    splits = freeze(crew.task, sizes, public)
+    for name in sizes:
+        crew.folder.write_rows(f"data/{name}.jsonl", getattr(splits, name))
+    known = Known(public=tuple(public), boilerplate=tuple(splits.guard.boilerplate))
+    crew.folder.write_json(_GUARD, known)
+    own = [{"name": name, "problems": len(getattr(splits, name))} for name in ("dev", "test")]
+    report = {
+        "check": "exact text, canonical form, n-grams of 8 and 13 words",
+        "guarded": own + [{"name": each.name, "problems": len(each.held_out)} for each in guarded],
+        "not_guarded": [{"name": each.name, "why": each.why} for each in missing],
+        "dropped_from_train": [_described(overlap) for overlap in splits.leaked],
+        "phrases_only": len(splits.phrases),
+        "phrases_shown": [_described(overlap) for overlap in splits.phrases[:_SHOWN]],
+        "between_dev_and_test": [_described(overlap) for overlap in splits.between],
+    }
+    crew.folder.write_json("data/leakage.json", report)
+    if splits.leaked:
+        progress.current().say(f"{len(splits.leaked)} training problems are held out and were dropped")
+    for each in missing:
+        progress.current().say(f"{each.name} could not be read and is not guarded")
+    return splits
+
+
+def _described(overlap: Overlap) -> dict[str, Any]:
+    return {"id": overlap.problem.id, "question": overlap.problem.question, **overlap.hit.model_dump()}
+
+
+class _Library:
+    """Reads public test sets: from the data folder, where that holds their data set, else from the hub.
+
+    A hub that could not be reached once is not asked again: each try takes half a minute.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._unreachable = ""
+
+    def __call__(self, public: PublicSet) -> list[Mapping[str, object]]:
+        path = self._folder / public.file if self._folder is not None else None
+        if path is not None and path.parent.is_dir():
+            return [row.fields for row in read_rows(path)]
+        if not public.hub:
+            raise InputError(f"no copy is known on the hub; put it into the data folder as {public.file}")
+        if self._unreachable:
+            raise InputError(self._unreachable)
+        try:
+            parts = [from_hub(public.hub, public.split, name, files=public.file) for name in public.configs]
+        except InputError as error:
+            if isinstance(error.__cause__, ConnectionError):
+                self._unreachable = (
+                    "the hub cannot be reached; go online, or set SELFIMPROVE_DATA to a folder that holds it"
+                )
+            raise
+        return [row.fields for row in chain.from_iterable(parts)]
+
+
+def guard_of(crew: Crew) -> Guard:
+    """Give the guard of a frozen campaign."""
+    known = crew.folder.record(_GUARD, Known) if crew.folder.has(_GUARD) else Known()
+    splits: tuple[Split, ...] = ("dev", "test")
+    own = (HeldOut.of(problem, split) for split in splits for problem in crew.problems(split))
+    return Guard(chain(own, known.public), known.boilerplate)
+
+
+def guarded(crew: Crew, rows: Sequence[Row], refused: str, guard: Guard | None = None) -> list[Row]:
+    """Keep out every row that holds a held-out problem, in its question or in what is learned from it.
+
+    Args:
+        crew: the campaign's parts.
+        rows: of a track, or preference pairs.
+        refused: file that the refused ones are written to, with the reason; relative to the run folder.
+        guard: of this campaign; None: made anew.
+    """
+    guard = guard or guard_of(crew)
+    forms = {p.id: p for p in crew.problems("train") if p.canonical}
+    kept: list[Row] = []
+    out: list[Refused] = []
+    for row in rows:
+        found = _refusal(row, guard, forms.get(row.problem))
+        kept += [row] if found is None else []
+        out += [found] if found is not None else []
+    if out:
+        crew.folder.write_rows(refused, out)
+        progress.current().say(f"{len(out)} rows hold held-out problems and were refused: {refused}")
+    return kept
+
+
+def _refusal(row: TrackRow | PreferenceRow, guard: Guard, problem: Problem | None) -> Refused | None:
+    """Say why a row may not be trained on; None: it may."""
+    for field, text in _texts(row):
+        canonical = problem.canonical if problem is not None and field == "problem" else ""
+        hit = guard.leak(text, canonical)
+        if hit is not None:
+            return Refused(id=row.id, problem=row.problem, field=field, text=text, hit=hit)
+    return None
+
+
+def _texts(row: TrackRow | PreferenceRow) -> Iterator[tuple[str, str]]:
+    yield from row.inputs.items()
+    if isinstance(row, TrackRow):
+        yield "target", row.target
+    else:
+        yield "chosen", row.chosen
+        yield "rejected", row.rejected

@@ -1,0 +1,123 @@
+"""What may be spent: dollars, calls, tokens and hours, in all and for each of the teacher's roles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from selfimprove.errors import BudgetExceededError
+
+_ROUNDING: Final = 1e-12
+_KEYS: Final = {"usd": "budget_usd", "calls": "max_calls", "tokens": "max_tokens", "hours": "max_hours"}
+ALL: Final = ""
+"""The scope of the whole campaign, beside those of the roles."""
+
+
+class Caps(NamedTuple):
+    """The most that may be spent; None: no cap."""
+
+    usd: float | None = None
+    calls: int | None = None
+    tokens: int | None = None
+    hours: float | None = None
+
+
+@dataclass
+class Used:
+    """What is spent or held.
+
+    Attributes:
+        usd: dollars.
+        calls: requests sent, those that were tried again counted each time.
+        tokens: read and written.
+        hours: of the whole campaign: gone by while it ran; of a role: its calls' own time, added up.
+    """
+
+    usd: float = 0.0
+    calls: float = 0.0
+    tokens: float = 0.0
+    hours: float = 0.0
+
+    def add(self, other: Used, times: int = 1) -> None:
+        """Add something to it, or with `times=-1` take it off."""
+        self.usd += times * other.usd
+        self.calls += times * other.calls
+        self.tokens += times * other.tokens
+        self.hours += times * other.hours
+
+    def broken(self, caps: Caps, more: Used) -> str | None:
+        """Name the first cap that would not hold with `more`; None where all hold. What is free breaks no budget."""
+        if caps.usd is not None and more.usd > 0 and self.usd + more.usd > caps.usd + _ROUNDING:
+            return "usd"
+        if caps.calls is not None and self.calls + more.calls > caps.calls:
+            return "calls"
+        if caps.tokens is not None and self.tokens + more.tokens > caps.tokens:
+            return "tokens"
+        return "hours" if caps.hours is not None and self.hours >= caps.hours else None
+
+
+class CapReachedError(BudgetExceededError):
+    """A call would go over a cap; nothing was sent.
+
+    Args:
+        scope: empty for the whole campaign, else the role.
+        kind: `usd`, `calls`, `tokens` or `hours`.
+        cap: the cap.
+        used: what is spent or held already, in the cap's unit.
+        more: what the next calls could take.
+        advice: what to do.
+    """
+
+    def __init__(self, scope: str, kind: str, cap: float, used: float, more: float, advice: str = "raise it") -> None:
+        self.scope, self.kind, self.cap, self.used, self.more = scope, kind, cap, used, more
+        key = f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
+        spent = {"usd": "spent or held", "hours": "gone"}.get(kind, "used or held")
+        could = "" if kind == "hours" else f" and the next could take {_amount(kind, more)}"
+        super().__init__(
+            f"{key} = {cap:g} is reached: {_amount(kind, used)} {spent}{could}; {advice} and run the same command"
+        )
+
+    def to_finish(self, calls: int, mean: Used) -> CapReachedError:
+        """Give it again, saying also what it would take to finish.
+
+        Args:
+            calls: that are left in the stage.
+            mean: what one took so far.
+        """
+        left = calls * float(getattr(mean, self.kind))
+        needed = _rounded_up(self.kind, self.used + max(left, self.more))
+        some = "1 call" if calls == 1 else f"{calls} calls"
+        advice = (
+            f"the {some} left in this stage would take about {_amount(self.kind, left)}, so set it to {needed} or more"
+        )
+        return CapReachedError(self.scope, self.kind, self.cap, self.used, self.more, advice)
+
+
+def reached(caps: Mapping[str, Caps], used: Mapping[str, Used], more: Mapping[str, Used]) -> CapReachedError | None:
+    """Find the first cap that would not hold, by scope; None where all hold."""
+    for scope, wanted in more.items():
+        held = caps.get(scope, Caps())
+        kind = used[scope].broken(held, wanted)
+        if kind is not None:
+            return CapReachedError(scope, kind, getattr(held, kind), getattr(used[scope], kind), getattr(wanted, kind))
+    return None
+
+
+def _amount(kind: str, amount: float) -> str:
+    """Write an amount with its unit.
+
+    >>> _amount("usd", 0.25), _amount("calls", 3), _amount("hours", 1.5)
+    ('$0.2500', '3 calls', '1.50 hours')
+    """
+    if kind == "usd":
+        return f"${amount:.4f}"
+    if kind == "hours":
+        return f"{amount:.2f} hours"
+    return f"{math.ceil(amount):,} {kind if math.ceil(amount) != 1 else kind[:-1]}"
+
+
+def _rounded_up(kind: str, amount: float) -> str:
+    step = 100 if kind in {"usd", "hours"} else 1
+    return f"{math.ceil(amount * step - _ROUNDING) / step:g}"

@@ -1,0 +1,166 @@
+"""Where failures lie: groups of problems that fail more often than others, and how that moves from round to round."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from pydantic import Field
+
+from selfimprove.mining.kinds import Kind, Mined
+from selfimprove.records import Interval, Problem, Record
+from selfimprove.stats import wilson
+
+_EXAMPLES: Final = 3
+STEPS: Final = "reasoning steps"
+FIRST_WRONG: Final = "first wrong step"
+TEXT: Final = "wording"
+ALL: Final = "all"
+
+
+class Group(Record):
+    """Problems that share something, and how many of them fail."""
+
+    by: str
+    """What they share: a label's name, `reasoning steps`, `first wrong step`, `wording`, or `all`."""
+    value: str
+    tried: int
+    """Problems with a verdict."""
+    failed: int
+    """Those that are wrong, inconsistent or lucky."""
+    technical: int
+    """Problems without a verdict; in neither."""
+    rate: float
+    """Share of failures, 0 where nothing was tried."""
+    interval: Interval
+    """95 % interval of the share."""
+    kinds: Mapping[str, int] = Field(default_factory=dict)
+    """Problems of each kind, see `kinds.Kind`."""
+    examples: tuple[str, ...] = ()
+    """Ids of some failures."""
+
+
+class Patterns(Record):
+    """The groups of one round, those of one `by` together, the most failing first."""
+
+    groups: tuple[Group, ...]
+
+
+class Found(NamedTuple):
+    """A mined problem, and what else it is grouped by."""
+
+    problem: Problem
+    mined: Mined
+    first_wrong: int | None = None
+    """The first wrong step, counted from 1, where a scorer or an exact check can tell."""
+    wording: str = ""
+    """Name of its text cluster, see `wording.Wording`."""
+
+
+class Tally:
+    """Counts groups as problems come, without keeping the problems: for pools of any size."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], Counter[Kind]] = {}
+        self._examples: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, found: Iterable[Found]) -> None:
+        """Count some problems."""
+        for one in found:
+            for key in _keys(one):
+                self._kinds.setdefault(key, Counter())[one.mined.kind] += 1
+                known = self._examples.setdefault(key, [])
+                if one.mined.kind.failure and len(known) < _EXAMPLES:
+                    known.append(one.problem.id)
+
+    def patterns(self) -> Patterns:
+        """Give the groups."""
+        groups = [_group(key, kinds, self._examples[key]) for key, kinds in self._kinds.items()]
+        return Patterns(groups=tuple(sorted(groups, key=lambda g: (g.by, -g.rate, -g.tried, g.value))))
+
+
+def find_patterns(found: Iterable[Found]) -> Patterns:
+    """Group mined problems by all of their labels, by reasoning steps, by first wrong step and by wording."""
+    tally = Tally()
+    tally.add(found)
+    return tally.patterns()
+
+
+def steps_of(problem: Problem) -> int:
+    """Count the reasoning steps of a problem: its label `steps`, else its sub-questions, else its rationale's lines."""
+    stated = problem.labels.get("steps", "")
+    if stated.isdecimal():
+        return int(stated)
+    return len(problem.decomposition) or sum(bool(line.strip()) for line in problem.rationale.splitlines())
+
+
+class Movement(Record):
+    """How a group's failure rate moved over rounds. None: none of its problems was tried in that round."""
+
+    by: str
+    value: str
+    rates: tuple[float | None, ...]
+    """Share of failures, a round each."""
+    tried: tuple[int, ...]
+    change: float | None
+    """Last rate known less the first; under 0 it got better. None where fewer than two are known."""
+    interval: Interval | None
+    """95 % interval of the change; each round tries other problems, so the two shares are independent."""
+
+
+def movements(rounds: Sequence[Patterns]) -> list[Movement]:
+    """Follow each group over the rounds, the most improved first within what groups share.
+
+    Args:
+        rounds: the patterns of each, in order.
+    """
+    by_round = [{(g.by, g.value): g for g in patterns.groups} for patterns in rounds]
+    keys = dict.fromkeys(key for groups in by_round for key in groups)
+    moved = [_movement(key, [groups.get(key) for groups in by_round]) for key in keys]
+    return sorted(moved, key=lambda m: (m.by, m.change if m.change is not None else 1.0, m.value))
+
+
+def _movement(key: tuple[str, str], groups: Sequence[Group | None]) -> Movement:
+    known = [g for g in groups if g is not None and g.tried]
+    first, last = (known[0], known[-1]) if len(known) > 1 else (None, None)
+    return Movement(
+        by=key[0],
+        value=key[1],
+        rates=tuple(g.rate if g is not None and g.tried else None for g in groups),
+        tried=tuple(g.tried if g is not None else 0 for g in groups),
+        change=round(last.rate - first.rate, 6) if first and last else None,
+        interval=_difference(first, last) if first and last else None,
+    )
+
+
+def _difference(old: Group, new: Group) -> Interval:
+    """Give Newcombe's interval of a difference of independent shares (1998, method 10)."""
+    low = ((new.rate - new.interval.low) ** 2 + (old.interval.high - old.rate) ** 2) ** 0.5
+    high = ((new.interval.high - new.rate) ** 2 + (old.rate - old.interval.low) ** 2) ** 0.5
+    change = new.rate - old.rate
+    return Interval(low=round(max(-1.0, change - low), 4), high=round(min(1.0, change + high), 4))
+
+
+def _keys(one: Found) -> list[tuple[str, str]]:
+    keys = [(ALL, ALL), *one.problem.labels.items(), (STEPS, str(steps_of(one.problem)))]
+    if one.first_wrong is not None:
+        keys.append((FIRST_WRONG, str(one.first_wrong)))
+    return [*keys, (TEXT, one.wording)] if one.wording else keys
+
+
+def _group(key: tuple[str, str], kinds: Counter[Kind], examples: Sequence[str]) -> Group:
+    failed = sum(count for kind, count in kinds.items() if kind.failure)
+    technical = sum(count for kind, count in kinds.items() if kind.technical)
+    tried = kinds.total() - technical
+    return Group(
+        by=key[0],
+        value=key[1],
+        tried=tried,
+        failed=failed,
+        technical=technical,
+        rate=round(failed / tried, 6) if tried else 0.0,
+        interval=wilson(failed, tried),
+        kinds={kind.value: count for kind, count in sorted(kinds.items())},
+        examples=tuple(examples),
+    )

@@ -1,0 +1,115 @@
+"""A language model as a judge of steps: one call a solution, a score a step and the first wrong one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import dspy
+
+from selfimprove.programs import SIGNATURES, Item, Program, run, stated
+from selfimprove.protocols import LanguageModel
+from selfimprove.records import Completion, Record, Sampling, StepItem
+
+_LINE: Final = re.compile(
+    r"^[ \t*#>-]*(?:step\s*)?(\d+)[ \t*]*[:.)=-][ \t*]*(\d+(?:\.\d+)?|\.\d+)(?![\d.]*[\d%/])",
+    re.IGNORECASE | re.MULTILINE,
+)
+_GREEDY: Final = Sampling(max_tokens=512)
+_FIRST: Final = re.compile(r"[\s*]*(?:step\s*)?(?:(\d+)\b|(none|no\b|n/a|-1))", re.IGNORECASE)
+
+
+class Judgement(Record):
+    """What a judge says of one solution."""
+
+    scores: tuple[float, ...]
+    """How likely each step is right, in [0, 1]."""
+    first_wrong: int | None
+    """Index of the first wrong step, None where all are right."""
+    calls: tuple[str, ...] = ()
+    """Keys of the ledger's rows."""
+
+
+def _plain() -> Program:
+    return Program("judge_steps", dspy.Predict(SIGNATURES["judge_steps"]))
+
+
+@dataclass(frozen=True)
+class StepJudge:
+    """Scores steps with a language model. Satisfies `StepScorer`.
+
+    A reply that cannot be read is asked for once more, told what was wrong with it; after that there is no verdict.
+
+    Args:
+        model: what judges; behind the ledger, each call is made once and within the budget.
+        program: its prompt, for one that an optimiser improved.
+        sampling: greedy by default.
+    """
+
+    model: LanguageModel
+    program: Program = field(default_factory=_plain)
+    sampling: Sampling = _GREEDY
+
+    @property
+    def identity(self) -> str:
+        """The model's and its prompt's."""
+        return f"judge/{self.model.identity}#{self.program.hash()}"
+
+    def score(self, items: Sequence[StepItem]) -> list[list[float] | None]:
+        """Score each step, shape `[items][steps]`; None is no verdict."""
+        return [None if found is None else list(found.scores) for found in self.judge(items)]
+
+    def judge(self, items: Sequence[StepItem]) -> list[Judgement | None]:
+        """Judge each solution, in one batch and one more for replies that could not be read."""
+        found: list[Judgement | None] = [
+            None if item.steps else Judgement(scores=(), first_wrong=None) for item in items
+        ]
+        calls: list[tuple[str, ...]] = [()] * len(items)
+        complaints = {index: "" for index, item in enumerate(items) if item.steps}
+        for attempt in range(2):
+            asked = [_item(items[i], complaint, attempt) for i, complaint in complaints.items()]
+            replies = run(self.program, asked, self.model, self.sampling)
+            again: dict[int, str] = {}
+            for index, reply in zip(complaints, replies, strict=True):
+                calls[index] += (reply.call,) if reply.call else ()
+                read = self._read(reply, len(items[index].steps))
+                if isinstance(read, str):
+                    again[index] = read
+                else:
+                    found[index] = read.model_copy(update={"calls": calls[index]})
+            complaints = again
+        return found
+
+    def _read(self, reply: Completion, steps: int) -> Judgement | str:
+        """Read a reply, or say what is wrong with it."""
+        if reply.finish_reason == "error":
+            return "There was no reply."
+        return read_judgement(self.program.parse(reply.text), steps)
+
+
+def read_judgement(outputs: dict[str, Any], steps: int) -> Judgement | str:
+    r"""Read the outputs of `judge_steps`, or say in a sentence for the judge what is wrong with them.
+
+    >>> read_judgement({"scores": "1: 0.9\n2: 0", "first_wrong": "2"}, 2).first_wrong
+    1
+    >>> read_judgement({"scores": "1: 0.9", "first_wrong": "none"}, 2)
+    'There are 2 steps, and lines for 1 were found; write one line a step.'
+    """
+    lines = [(int(number), float(score)) for number, score in _LINE.findall(outputs["scores"])]
+    if [number for number, _ in lines] != list(range(1, steps + 1)):
+        seen = ", ".join(str(number) for number, _ in lines) or "none"
+        return f"There are {steps} steps, and lines for {seen} were found; write one line a step."
+    if any(score > 1 for _, score in lines):
+        return "A number was above 1; write how likely each step is right, from 0 to 1."
+    named = _FIRST.match(outputs["first_wrong"])
+    if named is None or (named[1] and not 1 <= int(named[1]) <= steps):
+        return f'The last line must be "First wrong:" and a number from 1 to {steps}, or none.'
+    first = int(named[1]) - 1 if named[1] else None
+    return Judgement(scores=tuple(score for _, score in lines), first_wrong=first)
+
+
+def _item(item: StepItem, complaint: str, attempt: int) -> Item:
+    inputs = {"problem": stated(item.problem), "steps": list(item.steps), "complaint": complaint}
+    return Item(item.problem.id, inputs, attempt=attempt)

@@ -1,0 +1,154 @@
+"""Monte Carlo values of steps: how often the student ends up right when it goes on from there.
+
+The value of a prefix is the pass rate of rollouts from it (Math-Shepherd, arXiv:2312.08935). It is this student's
+value: a wrong step that it would mend scores above 0, a right step that it cannot go on from scores 0. The model must
+be one that continues a reply (`Request.prefix`): a student in this process, or one behind vLLM's server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from selfimprove.programs import Program, stated
+from selfimprove.programs.run import seed_of
+from selfimprove.protocols import LanguageModel, Task
+from selfimprove.records import Completion, Request, Sampling, StepItem, Verdict
+from selfimprove.scorers.steps import JOINED_BY
+
+_ROLLOUT: Final = Sampling(temperature=0.8, max_tokens=256)
+
+
+class Value(NamedTuple):
+    """What the rollouts from one prefix came to."""
+
+    passed: int
+    decided: int
+    """Rollouts with a verdict; truncated and unreadable ones say nothing."""
+
+    @property
+    def rate(self) -> float | None:
+        """Share of right ones, None without any verdict."""
+        return self.passed / self.decided if self.decided else None
+
+
+@dataclass(frozen=True)
+class MonteCarlo:
+    """Scores steps by rollouts. Satisfies `StepScorer`.
+
+    Args:
+        model: the student.
+        task: reads and compares the answers.
+        program: the prompt that the solutions were written under, usually `solve`.
+        sampling: of a rollout; a temperature of 0 makes all rollouts of a prefix the same.
+        rollouts: completions a prefix.
+        first_sample: index of the first, so that another call draws new ones.
+        seed: the campaign's.
+        joined_by: what stands between two steps.
+    """
+
+    model: LanguageModel
+    task: Task
+    program: Program
+    sampling: Sampling = _ROLLOUT
+    rollouts: int = 8
+    first_sample: int = 0
+    seed: int = 0
+    joined_by: str = JOINED_BY
+
+    @property
+    def identity(self) -> str:
+        """The student's, and how many rollouts."""
+        return f"monte-carlo-{self.rollouts}/{self.model.identity}"
+
+    def score(self, items: Sequence[StepItem]) -> list[list[float] | None]:
+        """Give the value after each step, shape `[items][steps]`; None where some prefix has no verdict.
+
+        Every prefix of every solution costs `rollouts` completions, in one batch; a prefix that already states its
+        answer costs none.
+        """
+        prefixes = [(item, count) for item in items for count in range(1, len(item.steps) + 1)]
+        values = iter(self.values(prefixes))
+        found = [[next(values).rate for _ in item.steps] for item in items]
+        return [None if None in rates else [rate for rate in rates if rate is not None] for rates in found]
+
+    def first_wrong(self, items: Sequence[StepItem]) -> list[int | None]:
+        """Find the first wrong step of *wrong* solutions by binary search (OmegaPRM, arXiv:2406.06592, section 3.2).
+
+        The search asks for values of about `log2(steps) + 1` prefixes instead of all: a prefix with a right rollout
+        lies before the error, one without lies behind it. All solutions search side by side, one batch a halving.
+
+        Returns:
+            Index of the first step from which no rollout is right. None where there is no verdict: nothing came to
+            a verdict at a prefix that was asked for, or the student fails from the bare problem too, so that its
+            failures say nothing of the steps.
+        """
+        low, high = [0] * len(items), [len(item.steps) for item in items]
+        lost = {index for index, item in enumerate(items) if not item.steps}
+        while True:
+            searching = [i for i in range(len(items)) if i not in lost and high[i] - low[i] > 1]
+            if not searching:
+                break
+            middle = [(low[i] + high[i]) // 2 for i in searching]
+            values = self.values([(items[i], half) for i, half in zip(searching, middle, strict=True)])
+            for index, half, value in zip(searching, middle, values, strict=True):
+                if not value.decided:
+                    lost.add(index)
+                elif value.passed:
+                    low[index] = half
+                else:
+                    high[index] = half
+        at_start = [i for i in range(len(items)) if i not in lost and low[i] == 0]
+        lost |= {
+            index
+            for index, value in zip(at_start, self.values([(items[i], 0) for i in at_start]), strict=True)
+            if not value.passed
+        }
+        return [None if index in lost else high[index] - 1 for index in range(len(items))]
+
+    def values(self, prefixes: Sequence[tuple[StepItem, int]]) -> list[Value]:
+        """Give the value of prefixes, each a solution and how many of its steps it holds, in one batch."""
+        texts = ["".join(f"{step}{self.joined_by}" for step in item.steps[:count]) for item, count in prefixes]
+        ended = [
+            self.task.parse(text).strict if count == len(item.steps) else None
+            for (item, count), text in zip(prefixes, texts, strict=True)
+        ]
+        requests = [
+            self._request(item, text, self.first_sample + number)
+            for (item, _), text, answer in zip(prefixes, texts, ended, strict=True)
+            if answer is None
+            for number in range(self.rollouts)
+        ]
+        made = iter(self.model.complete(requests) if requests else [])
+        found = []
+        for (item, _), text, answer in zip(prefixes, texts, ended, strict=True):
+            verdicts = (
+                [self._verdict(item, text, next(made)) for _ in range(self.rollouts)]
+                if answer is None
+                else [self.task.compare(answer, item.problem)]
+            )
+            passed = sum(verdict is Verdict.CORRECT for verdict in verdicts)
+            found.append(Value(passed, sum(verdict.decided for verdict in verdicts)))
+        return found
+
+    def _request(self, item: StepItem, text: str, sample: int) -> Request:
+        return Request(
+            role="rollout",
+            messages=self.program.messages({"problem": stated(item.problem)}),
+            sampling=self.sampling,
+            problem=item.problem.id,
+            sample=sample,
+            seed=seed_of(self.seed, item.problem.id, sample),
+            prefix=text,
+        )
+
+    def _verdict(self, item: StepItem, text: str, made: Completion) -> Verdict:
+        if made.finish_reason == "error":
+            return Verdict.ERROR
+        parsed = self.task.parse(text + made.text)
+        cut = made.finish_reason == "length"
+        answer = parsed.strict if cut else parsed.answer  # what was cut off may end in any number
+        if answer is None:
+            return Verdict.TRUNCATED if cut else Verdict.UNPARSEABLE
+        return self.task.compare(answer, item.problem)

@@ -1,0 +1,208 @@
+"""Training of a process reward model: a base model, a LoRA adapter, and one number at each step's end.
+
+Started as `python -m selfimprove.trainers.prm JOB.json FOLDER`; `rows` of the job is a file of labelled steps, in the
+format that `settings.format` names. Writes the adapter, the head, `scorer.json`, `metrics.json` and `training.jsonl`
+into FOLDER, which `TrainedScorer("own", FOLDER)` loads. Labels may be anything in [0, 1]: the loss is the
+cross-entropy with the label as a chance, so Monte Carlo values are learned as they are (arXiv:2312.08935, eq. 2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import torch
+
+from selfimprove.errors import InputError, TrainingError, nearest
+from selfimprove.records import TrainingJob
+from selfimprove.scorers.families import Encoded, encode_own
+from selfimprove.scorers.labels import LabelledSteps, read_labels
+from selfimprove.scorers.trained import CARD
+from selfimprove.students.fetch import model_hash, quiet
+from selfimprove.trainers.lifeline import die_with_parent
+
+LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
+PRM_DEFAULTS: Final = {
+    "learning_rate": 5e-4,
+    "num_train_epochs": 1.0,
+    "per_device_train_batch_size": 16,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 0.05,
+    "logging_steps": 5,
+    "train_sampling_strategy": "group_by_length",
+}
+_OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "report_to", "save_strategy", "remove_unused_columns"}
+_MAX_LENGTH: Final = 1024
+
+
+class Example(NamedTuple):
+    """A solution as the model reads it, with its labels."""
+
+    coded: Encoded
+    labels: tuple[float | None, ...]
+
+
+class StepModel(torch.nn.Module):
+    """A model without a head, and a linear one that looks at the ends of steps."""
+
+    def __init__(self, base: Any, width: int, mean: float) -> None:
+        super().__init__()
+        self.base = base
+        self.head = torch.nn.Linear(width, 1)
+        torch.nn.init.zeros_(self.head.weight)
+        torch.nn.init.constant_(self.head.bias, math.log(mean / (1 - mean)))  # it begins as the best constant
+
+    def forward(self, input_ids: Any, attention_mask: Any, row: Any, at: Any, labels: Any) -> dict[str, Any]:
+        """Give the loss and the logits of all labelled steps of a batch, shape `[steps]`."""
+        hidden = self.base(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        logits = self.head(hidden[row, at].float())[:, 0]
+        return {"loss": torch.nn.functional.binary_cross_entropy_with_logits(logits, labels), "logits": logits}
+
+
+def main(job_file: str, folder: str) -> None:
+    """Train as the job says."""
+    die_with_parent()
+    train(TrainingJob.model_validate_json(Path(job_file).read_bytes()), Path(folder))
+
+
+def train(job: TrainingJob, folder: Path) -> None:
+    """Train in this process and write the scorer.
+
+    Raises:
+        InputError: a setting is unknown, or no row can be used.
+        TrainingError: the loss ended as something that is no number.
+    """
+    from transformers import AutoTokenizer, Trainer
+
+    from selfimprove.trainers.completion_loss import Teller
+
+    args = _arguments(job, folder)
+    limit = int(str(job.settings.get("max_length", _MAX_LENGTH)))
+    tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
+    rows = read_labels(Path(job.rows), job.settings.get("format", "steps"))  # type: ignore[arg-type]
+    examples = encode_rows(rows, tokenizer, limit)
+    if not examples:
+        raise InputError(f"{job.rows}: none of its {len(rows)} labelled solutions fits max_length = {limit}")
+    known = [label for example in examples for label in example.labels if label is not None]
+    model = _model(job, min(0.99, max(0.01, sum(known) / len(known))))
+    data = [{"input_ids": one.coded.ids, "at": one.coded.at, "labels": one.labels} for one in examples]
+    trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=_collate, callbacks=[Teller()])
+    loss = float(trainer.train().training_loss)
+    if math.isnan(loss):
+        raise TrainingError("training ended with a loss that is not a number; lower learning_rate")
+    _write(job, folder, model, trainer, examples, loss, limit)
+
+
+def encode_rows(rows: Sequence[LabelledSteps], tokenizer: Any, limit: int) -> list[Example]:
+    """Encode labelled solutions as they will be scored; one too long keeps the steps that fit."""
+    found = []
+    for row in rows:
+        coded = encode_own(tokenizer, row.question, row.steps)
+        fitting = [place for place in coded.at if place < limit]
+        labels = row.labels[: len(fitting)]
+        if any(label is not None for label in labels):
+            found.append(Example(Encoded(coded.ids[: fitting[-1] + 1], fitting), labels))
+    return found
+
+
+def _collate(features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Pad on the right, and list the labelled steps of the whole batch."""
+    width = max(len(one["input_ids"]) for one in features)
+    ids, mask = (
+        torch.zeros((len(features), width), dtype=torch.long),
+        torch.zeros((len(features), width), dtype=torch.long),
+    )
+    steps = []
+    for row, one in enumerate(features):
+        ids[row, : len(one["input_ids"])] = torch.tensor(one["input_ids"])
+        mask[row, : len(one["input_ids"])] = 1
+        steps += [(row, at, y) for at, y in zip(one["at"], one["labels"], strict=True) if y is not None]
+    rows, places, labels = zip(*steps, strict=True)
+    where = {"row": torch.tensor(rows), "at": torch.tensor(places), "labels": torch.tensor(labels, dtype=torch.float32)}
+    return {"input_ids": ids, "attention_mask": mask, **where}
+
+
+def _arguments(job: TrainingJob, folder: Path) -> Any:
+    from transformers import TrainingArguments
+
+    given: Any = job.settings.get("prm") or {}
+    names = [field.name for field in dataclasses.fields(TrainingArguments)]
+    for key in given:
+        if key in _OWNED:
+            raise InputError(f"{key} is set by the trainer itself; leave it out")
+        if key not in names:
+            raise InputError(f'there is no setting "{key}"; {nearest(key, names)}')
+    cpu = not torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        seed=job.seed,
+        use_cpu=cpu,
+        bf16=not cpu,
+        report_to=[],
+        save_strategy="no",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_pin_memory=not cpu,
+        **{**PRM_DEFAULTS, **given},
+    )
+
+
+def _model(job: TrainingJob, mean: float) -> StepModel:
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from transformers import AutoModel, BitsAndBytesConfig, set_seed
+
+    set_seed(job.seed)  # the adapter's weights are drawn before the trainer sets it
+    how: dict[str, Any] = {"dtype": torch.bfloat16, "use_safetensors": True, "trust_remote_code": False}
+    if job.settings.get("quantize"):
+        how["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_use_double_quant=True,
+        )
+    with quiet():
+        base = AutoModel.from_pretrained(job.model, **how)
+    if job.settings.get("quantize"):
+        base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
+    lora: Any = {**LORA_DEFAULTS, **(job.settings.get("lora") or {})}  # type: ignore[dict-item]
+    width = int(base.config.hidden_size)
+    return StepModel(get_peft_model(base, LoraConfig(task_type="FEATURE_EXTRACTION", **lora)), width, mean)
+
+
+def _write(
+    job: TrainingJob, folder: Path, model: StepModel, trainer: Any, examples: Sequence[Example], loss: float, limit: int
+) -> None:
+    from safetensors.torch import save_file
+
+    model.base.save_pretrained(folder)
+    head = {name: tensor.detach().float().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
+    save_file(head, folder / "head.safetensors")
+    base = Path(job.model).resolve()
+    card = {"base": str(base), "base_hash": model_hash(base), "max_length": limit}
+    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    passes = float(trainer.args.num_train_epochs)
+    metrics = {
+        "rows": len(examples),
+        "trained_tokens": int(passes * sum(label is not None for one in examples for label in one.labels)),
+        "seen_tokens": int(passes * sum(len(one.coded.ids) for one in examples)),
+        "steps": int(trainer.state.global_step),
+        "loss": loss,
+        "render_hash": job.render_hash,
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
+    # Times stand in the log: two trainings of the same rows are the same files.
+    kept = [
+        {k: v for k, v in entry.items() if not k.endswith(("_runtime", "_per_second"))}
+        for entry in trainer.state.log_history
+    ]
+    (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in kept))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

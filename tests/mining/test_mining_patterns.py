@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import pytest
+
+from selfimprove.errors import MissingDependencyError
+from selfimprove.mining.kinds import Kind, Mined
+from selfimprove.mining.patterns import Found, Group, Patterns, find_patterns, movements, steps_of
+from selfimprove.mining.wording import Wording
+from selfimprove.records import Interval, Problem, Verdict
+
+needs_sklearn = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="scikit-learn is not installed")
+
+
+def found(number: int, kind: Kind, first_wrong: int | None = None, **labels: str) -> Found:
+    problem = Problem.of(f"Question {number}", "1", labels=labels, rationale="a\nb")
+    mined = Mined(
+        problem=problem.id,
+        kind=kind,
+        greedy=Verdict.CORRECT if kind in {Kind.RIGHT, Kind.LUCKY} else Verdict.WRONG,
+        posterior_mean=0.5,
+        interval=Interval(low=0, high=1),
+        settled=True,
+    )
+    return Found(problem, mined, first_wrong)
+
+
+def group(patterns: Patterns, by: str, value: str) -> Group:
+    return next(g for g in patterns.groups if (g.by, g.value) == (by, value))
+
+
+def test_groups_count_failures_and_leave_technical_ones_out() -> None:
+    """A group's share is of problems with a verdict; truncated ones stand beside it, and are no examples."""
+    rows = [found(i, kind, topic="time") for i, kind in enumerate([Kind.WRONG, Kind.LUCKY, Kind.RIGHT, Kind.RIGHT])]
+    rows += [found(9 + i, kind, topic="time") for i, kind in enumerate([Kind.TRUNCATED, Kind.TIMEOUT])]
+    got = group(find_patterns(rows), "topic", "time")
+    assert (got.tried, got.failed, got.technical, got.rate) == (4, 2, 2, 0.5)
+    assert set(got.examples) == {rows[0].problem.id, rows[1].problem.id}
+
+
+def test_groups_by_steps_and_by_first_wrong_step() -> None:
+    """Problems are grouped by how many steps they take, and failures by where they first go wrong."""
+    patterns = find_patterns([found(1, Kind.WRONG, first_wrong=2), found(2, Kind.WRONG, 2), found(3, Kind.RIGHT)])
+    assert group(patterns, "first wrong step", "2").failed == 2
+    assert group(patterns, "reasoning steps", "2").tried == 3
+    assert steps_of(Problem.of("q", "1", labels={"steps": "7"}, rationale="a")) == 7
+    assert steps_of(Problem.of("q", "1", decomposition=("a?", "b?", "c?"))) == 3
+
+
+def test_movement_from_round_to_round() -> None:
+    """A group that fails less in the next round has a negative change, and its interval leaves zero out when it is clear."""
+    before = find_patterns(found(i, Kind.WRONG if i < 70 else Kind.RIGHT, topic="time") for i in range(100))
+    after = find_patterns(found(i, Kind.WRONG if i < 20 else Kind.RIGHT, topic="time") for i in range(100))
+    moved = next(m for m in movements([before, after]) if m.by == "topic")
+    assert moved.rates == (0.7, 0.2)
+    assert moved.change == pytest.approx(-0.5)
+    assert moved.interval is not None
+    assert -0.65 < moved.interval.low < moved.interval.high < -0.3
+
+
+def test_group_that_was_not_tried_has_no_rate() -> None:
+    """A round in which a group was not tried, or gave no verdict, says nothing about it."""
+    first = find_patterns([found(1, Kind.WRONG, topic="time")])
+    second = find_patterns([found(2, Kind.TRUNCATED, topic="time")])
+    moved = next(m for m in movements([first, second]) if m.by == "topic")
+    assert (moved.rates, moved.change) == ((1.0, None), None)
+
+
+@needs_sklearn
+def test_wording_tells_stories_from_equations() -> None:
+    """Problems worded alike are one group, whatever their numbers, and a new problem joins it."""
+    stories = [Problem.of(f"Ana has {n} shells and finds {n + 1}. How many shells?", "1") for n in range(20)]
+    equations = [Problem.of(f"Solve for x: x plus {n} equals {n + 3}", "3") for n in range(20)]
+    wording = Wording([*stories, *equations], clusters=2)
+    of_stories, of_equations = set(wording.of(stories)), set(wording.of(equations))
+    assert len(of_stories) == len(of_equations) == 1
+    assert of_stories != of_equations
+    assert "shells" in of_stories.pop()
+    assert wording.of([Problem.of("Solve for x: x plus 99 equals 100", "1")]) == list(of_equations)
+
+
+@needs_sklearn
+def test_numbers_alone_have_no_wording() -> None:
+    """Questions without words are in no group instead of an error."""
+    some = [Problem.of(f"{n} + {n}", "1") for n in range(5)]
+    assert Wording(some, clusters=3).of(some) == [""] * 5
+
+
+def test_missing_scikit_learn_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without scikit-learn the sentence says how to get it."""
+    monkeypatch.setitem(sys.modules, "sklearn.feature_extraction.text", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install \"selfimprove\[mine\]\""):
+        Wording([Problem.of("Which words are here?", "1")], clusters=2)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.records import Problem, StepItem, TrainingJob
+from selfimprove.scorers.labels import LabelledSteps
+from selfimprove.scorers.metrics import auc
+from selfimprove.scorers.trained import TrainedScorer
+from selfimprove.trainers.prm import encode_rows, train
+
+WORDS = ("one", "two", "three", "four", "five")
+
+
+def solutions(count: int, seed: int) -> list[LabelledSteps]:
+    """Steps that name a small number are right."""
+    rng, made = Random(seed), []
+    for _ in range(count):
+        steps = tuple(rng.choice(WORDS) for _ in range(3))
+        labels = tuple(1.0 if step in WORDS[:2] else 0.0 for step in steps)
+        made.append(LabelledSteps(question=rng.choice(WORDS), steps=steps, labels=labels))
+    return made
+
+
+def job_for(model: Path, folder: Path, rows: list[LabelledSteps], **prm: object) -> TrainingJob:
+    file = folder / "rows.jsonl"
+    file.write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    settings = {"prm": {"learning_rate": 2e-2, "num_train_epochs": 3, **prm}, "lora": {"r": 8}, "max_length": 64}
+    return TrainingJob(model=str(model), rows=str(file), out=str(folder / "out"), settings=settings)
+
+
+def test_a_trained_scorer_learns_and_loads_as_a_step_scorer(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """Trained on which steps name a small number, the folder loads and ranks unseen steps far above chance."""
+    model, out = family("llama"), tmp_path / "scorer"
+    out.mkdir()
+    train(job_for(model, tmp_path, solutions(160, 0)), out)
+    files = {path.name for path in out.iterdir()}
+    assert {"adapter_model.safetensors", "head.safetensors", "scorer.json", "metrics.json", "training.jsonl"} <= files
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["rows"] == 160
+    assert metrics["trained_tokens"] == 160 * 3 * 3
+
+    unseen = solutions(60, 1)
+    scorer = TrainedScorer("own", out)
+    items = [StepItem(problem=Problem.of(row.question, "1"), steps=row.steps) for row in unseen]
+    scores = [score for found in scorer.score(items) for score in found or ()]
+    labels = [label == 1.0 for row in unseen for label in row.labels]
+    found = auc(scores, labels)
+    assert found > 0.9, found
+    assert scorer.identity.startswith("own/")
+
+
+def test_a_changed_base_is_refused(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """A scorer whose base is no longer the model it was trained on does not load."""
+    out = tmp_path / "scorer"
+    out.mkdir()
+    (out / "scorer.json").write_text(
+        json.dumps({"base": str(family("llama")), "base_hash": "0" * 16, "max_length": 64})
+    )
+    with pytest.raises(InputError, match="has changed since"):
+        TrainedScorer("own", out)
+    with pytest.raises(InputError, match=r"scorer\.json is missing"):
+        TrainedScorer("own", tmp_path)
+
+
+def test_wrong_settings_and_rows_are_refused(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """An unknown or owned setting, and rows none of which fits, end before anything is trained."""
+    model, rows = family("llama"), solutions(2, 0)
+    with pytest.raises(InputError, match='did you mean "learning_rate"'):
+        train(job_for(model, tmp_path, rows, learning_rte=1), tmp_path)
+    with pytest.raises(InputError, match="set by the trainer"):
+        train(job_for(model, tmp_path, rows, seed=1), tmp_path)
+    long = [LabelledSteps(question="one " * 90, steps=("two",), labels=(1.0,))]
+    with pytest.raises(InputError, match="none of its 1 labelled solutions fits max_length = 64"):
+        train(job_for(model, tmp_path, long), tmp_path)
+
+
+def test_a_long_solution_keeps_its_first_steps(family: Callable[[str], Path]) -> None:
+    """What does not fit is cut at a step's end, and unlabelled steps carry no loss."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(family("llama"))
+    row = LabelledSteps(question="one", steps=("two",) * 20, labels=(None, 1.0, *([0.5] * 18)))
+    (example,) = encode_rows([row], tokenizer, 30)
+    assert 1 < len(example.coded.at) < 20
+    assert len(example.coded.ids) <= 30
+    assert example.coded.at[-1] == len(example.coded.ids) - 1
+    assert example.labels[:2] == (None, 1.0)

@@ -1,0 +1,120 @@
+"""Caps on dollars, calls, tokens and hours, in all and by role."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from selfimprove.config import CampaignConfig, changed, make_config
+from selfimprove.errors import BudgetExceededError
+from selfimprove.ledger import CapReachedError, Caps, Ledger, Reservation, Settlement, Used
+from selfimprove.records import Completion, Request
+
+ASKED = Request(role="reason", messages=())
+EACH = Reservation("", ASKED, "m", "reason", 0.25, 100)
+
+
+def reserve(ledger: Ledger, *keys: str, role: str = "reason", stop: threading.Event | None = None) -> None:
+    ledger.reserve([EACH._replace(key=key, role=role) for key in keys], stop)
+
+
+def settle(ledger: Ledger, *keys: str, **said: Any) -> None:
+    ledger.settle([Settlement(key, Completion(text="x", **said)) for key in keys])
+
+
+@pytest.mark.parametrize(
+    ("caps", "fit", "said"),
+    [
+        (
+            Caps(usd=1.0),
+            4,
+            r"campaign.budget_usd = 1 is reached: \$1.0000 spent or held and the next could take \$0.2500",
+        ),
+        (Caps(calls=3), 3, "campaign.max_calls = 3 is reached: 3 calls used or held and the next could take 1 call"),
+        (Caps(tokens=250), 2, "campaign.max_tokens = 250 is reached: 200 tokens"),
+        (Caps(hours=0.0), 0, "campaign.max_hours = 0 is reached"),
+    ],
+)
+def test_each_cap_holds(caps: Caps, fit: int, said: str) -> None:
+    """As many calls are reserved as fit; the next is refused with the key, the cap and what is used."""
+    ledger = Ledger(":memory:", caps.usd, caps=caps)
+    for at in range(fit):
+        reserve(ledger, str(at))
+    with pytest.raises(BudgetExceededError, match=said):
+        reserve(ledger, "more")
+    assert ledger.totals().calls == fit
+
+
+def test_a_role_has_its_own_cap() -> None:
+    """A role stops at its cap while others go on under the campaign's."""
+    ledger = Ledger(":memory:", budget_usd=10.0)
+    ledger.cap("reason", Caps(usd=0.5, calls=9))
+    reserve(ledger, "a", "b")
+    with pytest.raises(BudgetExceededError, match=r"teacher.reason.budget_usd = 0.5 is reached"):
+        reserve(ledger, "c")
+    reserve(ledger, "c", role="answer")
+
+
+def test_caps_count_what_earlier_processes_used(tmp_path: Any) -> None:
+    """Calls and tokens of an earlier process count, each try of a call by itself."""
+    first = Ledger(tmp_path / "l.sqlite")
+    for _ in range(3):
+        reserve(first, "a")
+        settle(first, "a", finish_reason="error", prompt_tokens=10)
+    first.close()
+    with pytest.raises(BudgetExceededError, match="3 calls used"):
+        reserve(Ledger(tmp_path / "l.sqlite", caps=Caps(calls=3)), "b")
+    reserve(Ledger(tmp_path / "l.sqlite", caps=Caps(calls=4, tokens=130)), "b")
+    with pytest.raises(BudgetExceededError, match="max_tokens"):
+        reserve(Ledger(tmp_path / "l.sqlite", caps=Caps(tokens=129)), "c")
+
+
+def test_what_does_not_fit_waits_for_what_is_under_way() -> None:
+    """A patient call gets the room that another gives back; with nothing under way it is refused."""
+    ledger, stop = Ledger(":memory:", budget_usd=0.3), threading.Event()
+    reserve(ledger, "a")
+    waiting = threading.Thread(target=reserve, args=(ledger, "b"), kwargs={"stop": stop}, daemon=True)
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    settle(ledger, "a", usd=0.01)
+    waiting.join(5)
+    assert not waiting.is_alive()
+    settle(ledger, "b", usd=0.1)
+    with pytest.raises(BudgetExceededError):
+        reserve(ledger, "c", stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (
+            "usd",
+            r"the 14 calls left in this stage would take about \$42.0000, so set it to 60 or more and run the same",
+        ),
+        ("calls", "would take about 28 calls, so set it to 46 or more"),
+        ("tokens", "would take about 140 tokens, so set it to 158 or more"),
+        ("hours", r"would take about 7.00 hours, so set it to 28 or more"),
+    ],
+)
+def test_what_it_takes_to_finish_is_said(kind: str, said: str) -> None:
+    """The sentence tells what is left at the mean so far, and the cap that it takes."""
+    error = CapReachedError("", kind, 25, 18.0, 10.0).to_finish(14, Used(usd=3.0, calls=2, tokens=10, hours=0.5))
+    assert isinstance(error, BudgetExceededError)
+    with pytest.raises(BudgetExceededError, match=said):
+        raise error
+
+
+def test_the_settings_reach_the_ledger() -> None:
+    """Caps of `[campaign]` are the ledger's, and may be raised on the same folder; the rest of a role may not change."""
+    ledger = Ledger.of(":memory:", CampaignConfig(budget_usd=5, max_calls=1, max_tokens=500, max_hours=2))
+    reserve(ledger, "a")
+    with pytest.raises(BudgetExceededError, match=r"campaign.max_calls = 1"):
+        reserve(ledger, "b")
+    old = make_config({"campaign": {"max_calls": 1}, "teacher": {"answer": {"budget_usd": 1}}})
+    new = make_config({"campaign": {"max_calls": 9, "in_doubt": "stop"}, "teacher": {"answer": {"budget_usd": 2}}})
+    other = make_config({"campaign": {"max_calls": 9}, "teacher": {"answer": {"model": "openai/x"}}})
+    assert changed(old, new) == []
+    assert changed(old, other) == ["teacher.answer.model: None -> 'openai/x'"]

@@ -1,0 +1,253 @@
+"""What happens to a training process that ends badly; programs of a few lines stand in for the training."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfimprove.errors import RunFolderError, TrainingError
+from selfimprove.records import Adapter, TrainingJob
+from selfimprove.trainers import process
+from selfimprove.trainers.process import ProcessTrainer
+
+HEAD = """
+import json, os, pathlib, signal, subprocess, sys, time
+from selfimprove.trainers.lifeline import die_with_parent
+job = json.loads(pathlib.Path(sys.argv[-2]).read_text())
+folder = pathlib.Path(sys.argv[-1])
+tries = pathlib.Path({tries!r})
+tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+first = tries.read_text() == "x"
+sft = job["settings"]["sft"]
+def finish():
+    (folder / "adapter_model.safetensors").write_bytes(b"weights")
+    made = dict(rows=1, trained_tokens=1, seen_tokens=1, steps=1, loss=0.5, render_hash="h")
+    (folder / "metrics.json").write_text(json.dumps(made))
+print("step 1 of 2", flush=True)
+"""
+Train = Callable[..., Adapter]
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Train:
+    """Give what trains with a program instead of TRL."""
+
+    def run(code: str, sft: dict[str, object] | None = None, **how: float) -> Adapter:
+        program = tmp_path / "program.py"
+        program.write_text(HEAD.format(tries=str(tmp_path / "tries")) + code)
+        job = TrainingJob(
+            model="m", rows="r", out=str(tmp_path / "arm" / "adapter"), settings={"sft": sft or {}}, render_hash="h"
+        )
+        return ProcessTrainer(launcher=(sys.executable, str(program)), **how).train(job)
+
+    return run
+
+
+@pytest.fixture
+def vmstat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in for the system's count of processes killed for want of memory."""
+    file = tmp_path / "vmstat"
+    file.write_text("pgfault 1\noom_kill 4\n")
+    monkeypatch.setattr(process, "_VMSTAT", file)
+    return file
+
+
+def tries(tmp_path: Path) -> int:
+    return len((tmp_path / "tries").read_text())
+
+
+def settings(adapter: Adapter) -> dict[str, int]:
+    """Give the settings that the adapter was really trained with."""
+    found: dict[str, int] = json.loads((Path(adapter.path) / "job.json").read_text())["settings"]["sft"]
+    return found
+
+
+SAYINGS = [
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+    "MemoryError",
+    "RuntimeError: [enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried",
+]
+
+
+@pytest.mark.parametrize("said", SAYINGS)
+def test_out_of_memory_is_tried_again_with_half_the_batch(train: Train, tmp_path: Path, said: str) -> None:
+    """Half the rows a batch, twice the batches a step; the adapter's log and settings tell of it."""
+    made = train(
+        f"if sft.get('per_device_train_batch_size', 16) > 4:\n    print({said!r})\n    sys.exit(1)\nfinish()",
+        {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 3},
+    )
+    assert settings(made) == {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 6}
+    assert "ran out of memory with batches of 8 x 3" in (Path(made.path) / "training.log").read_text()
+    assert tries(tmp_path) == 2
+
+
+def test_killed_for_memory_is_tried_again_with_half_the_batch(train: Train, vmstat: Path) -> None:
+    """The system's out-of-memory killer says nothing; its count tells."""
+    made = train(
+        f"if first:\n    pathlib.Path({str(vmstat)!r}).write_text('oom_kill 5')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\nfinish()"
+    )
+    assert settings(made) == {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}
+
+
+def test_killed_by_somebody_is_started_again_as_it_was(train: Train, vmstat: Path) -> None:
+    """A kill that was not for memory changes no setting, so that the adapter has the same bytes."""
+    made = train("if first: os.kill(os.getpid(), signal.SIGKILL)\nfinish()")
+    assert settings(made) == {}
+    assert "was killed and is started again" in (Path(made.path) / "training.log").read_text()
+
+
+def test_killed_where_the_system_keeps_no_count_may_have_been_for_memory(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a count the careful reading holds, also of a launcher's code 137."""
+    monkeypatch.setattr(process, "_VMSTAT", tmp_path / "none")
+    made = train("if first: sys.exit(137)\nfinish()", {"per_device_train_batch_size": 15})
+    assert settings(made) == {"per_device_train_batch_size": 5, "gradient_accumulation_steps": 3}
+
+
+def test_memory_that_never_suffices_is_told_after_two_tries(train: Train, tmp_path: Path) -> None:
+    """The error names both tries and the last lines, and no adapter is left."""
+    with pytest.raises(TrainingError, match=r"tried again with 8 x 2; .* for want of memory; lower .* MemoryError"):
+        train("print('MemoryError')\nsys.exit(1)")
+    assert tries(tmp_path) == 2
+    assert not (tmp_path / "arm" / "adapter").exists()
+
+
+def test_a_batch_of_one_cannot_be_halved(train: Train, tmp_path: Path) -> None:
+    """Nothing smaller is left to try."""
+    with pytest.raises(TrainingError, match="ended with code 1 for want of memory"):
+        train("print('MemoryError')\nsys.exit(1)", {"per_device_train_batch_size": 1})
+    assert tries(tmp_path) == 1
+
+
+def test_exception_is_told_with_its_last_lines_and_not_tried_again(train: Train, tmp_path: Path) -> None:
+    """A second try would end as the first did; what looks whole in the attempt does not become an adapter."""
+    with pytest.raises(TrainingError, match=r"training of arm ended with code 1: .*ValueError: no such thing"):
+        train("finish()\nraise ValueError('no such thing')")
+    assert tries(tmp_path) == 1
+    assert not (tmp_path / "arm" / "adapter").exists()
+
+
+def test_a_process_that_ends_well_without_metrics_made_no_adapter(train: Train, tmp_path: Path) -> None:
+    """Code 0 alone is not an adapter."""
+    with pytest.raises(TrainingError, match="ended with code 0"):
+        train("")
+    assert not (tmp_path / "arm" / "adapter").exists()
+
+
+def test_a_process_that_hangs_is_ended(train: Train, tmp_path: Path) -> None:
+    """Nothing said for the set time: one sentence, no second try, and the process is gone, however it says goodbye."""
+    started = time.monotonic()
+    with pytest.raises(TrainingError, match=r"said nothing for 1 s and was ended; its last words: step 1 of 2"):
+        train(
+            f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+            "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\ntime.sleep(600)",
+            silent_s=1,
+        )
+    assert time.monotonic() - started < 60
+    assert tries(tmp_path) == 1
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
+def test_what_the_process_started_does_not_outlive_it(train: Train, tmp_path: Path) -> None:
+    """A helper that still holds the output neither blocks the end nor stays behind."""
+    train(f"""
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path({str(tmp_path / "pid")!r}).write_text(str(other.pid))
+finish()
+""")
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
+PARENT = """
+import sys
+from selfimprove.records import TrainingJob
+from selfimprove.trainers.process import ProcessTrainer
+job = TrainingJob(model="m", rows="r", out=sys.argv[1], settings={"sft": {}}, render_hash="h")
+ProcessTrainer(launcher=tuple(sys.argv[2:])).train(job)
+"""
+SLOW = """
+print(os.getpid(), flush=True)
+pathlib.Path(os.environ["WHO"]).write_text(str(os.getpid()))
+time.sleep(1)  # as long as the imports take in which the parent may die
+die_with_parent()
+while True:
+    (folder / "growing").open("a").write("x")
+    time.sleep(0.01)
+"""
+LAUNCHER = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, *sys.argv[1:]]).returncode)"
+
+
+@pytest.mark.parametrize("between", [[], ["-c", LAUNCHER]], ids=["direct", "behind a launcher"])
+def test_no_orphan_goes_on(tmp_path: Path, between: list[str]) -> None:
+    """The parent is killed while the trainer is still importing: the trainer ends before it writes a byte."""
+    (tmp_path / "program.py").write_text(HEAD.format(tries=str(tmp_path / "tries")) + SLOW)
+    launcher = [sys.executable, *between]
+    out, who = tmp_path / "arm" / "adapter", tmp_path / "who"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(out), *launcher, str(tmp_path / "program.py")],
+        env={**os.environ, "WHO": str(who)},
+    )
+    wait_for(lambda: who.exists() and who.read_text() != "", 30)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait(30)
+    assert gone(int(who.read_text()))
+    assert not list(tmp_path.rglob("growing"))
+
+
+def test_what_a_killed_training_left_is_swept_away(train: Train, tmp_path: Path) -> None:
+    """Attempts of processes that were killed, and a folder without metrics, make room for a whole adapter."""
+    left = tmp_path / "arm" / "adapter.attempt-abc"
+    for folder in (left, tmp_path / "arm" / "adapter"):
+        folder.mkdir(parents=True)
+        (folder / "adapter_model.safetensors").write_bytes(b"half")
+    made = train("finish()")
+    assert not left.exists()
+    assert (Path(made.path) / "adapter_model.safetensors").read_bytes() == b"weights"
+    assert [p.name for p in (tmp_path / "arm").iterdir()] == ["adapter"]
+
+
+def test_a_launcher_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    """The system's refusal reaches the user as bad input."""
+    job = TrainingJob(model="m", rows="r", out=str(tmp_path / "arm" / "adapter"))
+    with pytest.raises(RunFolderError, match=r"cannot be made: No such file or directory \(no-such-launcher\)"):
+        ProcessTrainer(launcher=("no-such-launcher",)).train(job)
+
+
+def test_torch_says_what_is_looked_for() -> None:
+    """The words of a real refused allocation are read as want of memory."""
+    code = "import torch; torch.empty(10**15)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process._NO_MEMORY.search(done.stderr), done.stderr
+
+
+def wait_for(what: Callable[[], bool], seconds: float) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process still runs; one that nobody has buried does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in {"Z", "X"}
+
+
+def gone(pid: int, seconds: float = 5.0) -> bool:
+    """Wait for a process to end."""
+    wait_for(lambda: not alive(pid), seconds)
+    return True
