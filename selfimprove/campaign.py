@@ -106,7 +106,7 @@ class Campaign:
         from selfimprove.report.summary import summarise
 
         folder = RunFolder(self.out)
-        with closing(folder), closing(Ledger(self.out / "ledger.sqlite", self.config.campaign.budget_usd)) as ledger:
+        with closing(folder), closing(Ledger.of(self.out / "ledger.sqlite", self.config.campaign)) as ledger:
             self._check(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)

@@ -115,7 +115,8 @@ class TeacherConfig(Section):
     deadline_s: Annotated[float, Field(gt=0)] = 900.0
     """Longest that one call may take over all its tries, pauses and fallbacks, in seconds."""
     retries: Annotated[int, Field(ge=0, le=10)] = 3
-    """Further tries of one deployment after a passing fault."""
+    """Further tries of one model after a passing fault; one that says "too much" and has no fallback is asked again
+    until the deadline. 0: none at all."""
     max_tokens: Annotated[int, Field(ge=1)] = 512
     """Longest answer, in tokens; reserved in full against the budget."""
     temperature: Annotated[float, Field(ge=0)] = 0.7

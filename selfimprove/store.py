@@ -145,9 +145,10 @@ class RunFolder:
             self._hashes.update(found)
             self._write_manifest()
 
-    def damaged(self) -> list[str]:
-        """Name the listed files that are missing, or are not what was written there."""
-        return [name for name, known in sorted(self._hashes.items()) if _sha256(self.at(name)) != known]
+    def damaged(self, names: Iterable[str] | None = None) -> list[str]:
+        """Name the listed files (all, or of these) that are missing, or are not what was written there."""
+        looked_at = sorted(self._hashes if names is None else names)
+        return [name for name in looked_at if _sha256(self.at(name)) != self._hashes[name]]
 
     def set_aside(self, names: Iterable[str]) -> None:
         """Put files or folders out of the way, as `NAME.damaged`, and forget them."""

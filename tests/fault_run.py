@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
     reasons: tuple[str, ...]
 
 
-def fault_run(calls: int, path: Path, *, share: float = 0.3, seed: int = 0, timeout_s: float = 8.0) -> Outcome:
+def fault_run(calls: int, path: Path, *, share: float = 0.3, seed: int = 0, timeout_s: float = 4.0) -> Outcome:
     """Harvest a rationale for each of `calls` problems: until a small cap stops it, then on with a larger one."""
     task = Arithmetic(levels=(3, 4, 5, 6), sizes={"train": calls})
     problems = list(task.problems("train"))

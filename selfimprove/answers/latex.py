@@ -49,9 +49,11 @@ _SAME_UNITS: Final = (
 )
 _UNITS: Final = {word: words.split(" ")[0] for words in _SAME_UNITS for word in words.split(" ")}
 
+_BEGUN: Final = re.compile(r"[*/^·×]")  # noqa: RUF001
+
 
 def whole(text: str) -> bool:
-    r"""Say whether a text can be a final answer: it says something, its braces match and it does not end in the middle.
+    r"""Say whether a text can be a final answer: it says something, begins and ends whole, and its braces match.
 
     >>> whole(r"\frac{1}{2}"), whole(r"\frac{1}{"), whole("3 +"), whole("?!")
     (True, False, False, False)
@@ -59,7 +61,8 @@ def whole(text: str) -> bool:
     if len(text) > _LONGEST:
         return False
     shown = tidy(plain_digits(visible(text)))
-    return bool(_MEANS.search(shown)) and not _UNFINISHED.search(shown.rstrip()) and _nesting_is_sane(shown)
+    ends = _UNFINISHED.search(shown.rstrip()) or _BEGUN.match(shown.lstrip())
+    return bool(_MEANS.search(shown)) and not ends and _nesting_is_sane(shown)
 
 
 def _nesting_is_sane(text: str) -> bool:

@@ -20,6 +20,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import round_folder
 from selfimprove.graphs.training import RoundDecision
 from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
 
 _STEPS_BESIDE_ROUNDS: Final = 10
@@ -45,6 +46,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         "configurable": {"thread_id": "campaign"},
         "recursion_limit": campaign.rounds + _STEPS_BESIDE_ROUNDS,
     }
+    _see_calls(crew)
     if mend(crew.folder):
         _start_over(checkpoints, "")
     try:
@@ -78,6 +80,24 @@ def mend(folder: RunFolder) -> list[str]:
             f"{folder.at(found[0])}{more} had been changed or lost: put aside, and made again from the ledger"
         )
     return found
+
+
+def _see_calls(crew: Crew) -> None:
+    """Refuse to go on with a ledger that lacks what the folder was made with: all of it would be paid for again.
+
+    Raises:
+        RunFolderError: it was lost, or lost its last rows (which may stand in the file beside it, `-wal`).
+    """
+    for name in crew.folder.hashes:
+        if not name.endswith("/predictions.jsonl") or crew.folder.damaged([name]):
+            continue
+        keys = {attempt.completion.call for attempt in crew.folder.rows(name, Attempt)}
+        lacking = len(keys) - len(crew.ledger.lookup(sorted(keys)))
+        if lacking:
+            raise RunFolderError(
+                f"{crew.folder.at('ledger.sqlite')} lacks {lacking} calls that {crew.folder.at(name)} was made with; "
+                "restore it with the ledger.sqlite-wal that belongs to it, or start in a new folder"
+            )
 
 
 def _run(crew: Crew, checkpoints: Path, how: Any) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def studio_crew(name: str, out: Path | None = None, settings: Mapping[str, Any] 
     return Crew(
         config=config,
         folder=folder,
-        ledger=Ledger(folder.at("ledger.sqlite"), config.campaign.budget_usd),
+        ledger=Ledger.of(folder.at("ledger.sqlite"), config.campaign),
         task=task,
         student=ScriptedStudent(task),
         teacher_for=lambda _model, _round: FixedTeacher(task),

@@ -93,7 +93,7 @@ class Asking:
     Attributes:
         identity: of the role's list, as in the ledger's keys.
         gates: by the deployments' identities; shared with other roles.
-        retries: further tries of one deployment after a passing fault.
+        retries: further tries of one deployment after a passing fault; 0: none, not even where it was too much at once.
         timeout_s: longest wait for one try, in seconds.
     """
 
@@ -165,7 +165,7 @@ class Asking:
                 continue
             got = made
             # Too much at once is no fault of the call: with nowhere else to go it is tried until its time is over.
-            patient = isinstance(got, Fault) and got.limited and last
+            patient = isinstance(got, Fault) and got.limited and last and self.retries > 0
             if isinstance(got, Completion) or got.kind != "passing" or (tried >= self.retries and not patient):
                 return got
             call.wait(min(call.left_s(), random.uniform(0, min(_LONGEST_BACKOFF_S, _FIRST_WAIT_S * 2**tried))))

@@ -1,8 +1,14 @@
-"""A child that may not outlive its parent."""
+"""A child that may not outlive its parent.
+
+`python -m selfimprove.trainers.lifeline MODULE ARGUMENTS` runs a module so from its first import on, which can take
+seconds.
+"""
 
 from __future__ import annotations
 
 import os
+import runpy
+import sys
 import threading
 import time
 from typing import Final
@@ -32,3 +38,14 @@ def _until_closed() -> None:
     while os.read(0, 1):
         pass
     os._exit(1)
+
+
+def main(module: str, *arguments: str) -> None:
+    """Run a module as a program that dies with its parent."""
+    die_with_parent()
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -126,7 +126,8 @@ class ProcessTrainer:
     @contextlib.contextmanager
     def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
         """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
-        command = [*self.launcher, "-m", _MODULES[job.method], str(attempt / "job.json"), str(attempt)]
+        program = ["-m", "selfimprove.trainers.lifeline", _MODULES[job.method]]
+        command = [*self.launcher, *program, str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
         own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", LIFELINE: "stdin"}
         child = subprocess.Popen(

@@ -171,7 +171,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "UTF-16": (GOOD.encode("utf-16"), "p.jsonl"),
     "same id twice": (
         GOOD.encode() + b'{"id": "1", "question": "a", "answer": 1}\n{"id": "1", "question": "b", "answer": 2}\n',
-        '"1"',
+        "'1'",
     ),
     "same question in capitals": (GOOD.encode() + b'{"question": "WHAT IS  3 + 1?", "answer": 9}\n', "line 41"),
     "5 MB line": (GOOD.encode() + b'{"question": "' + b"word " * 1_000_000 + b'", "answer": 1}\n', "line 41"),

@@ -178,8 +178,9 @@ ProcessTrainer(launcher=tuple(sys.argv[2:])).train(job)
 SLOW = """
 print(os.getpid(), flush=True)
 pathlib.Path(os.environ["WHO"]).write_text(str(os.getpid()))
-time.sleep(1)  # as long as the imports take in which the parent may die
+time.sleep(4)  # as long as the imports take in which the parent may die
 die_with_parent()
+time.sleep(1)  # far less than passes before a real training writes
 while True:
     (folder / "growing").open("a").write("x")
     time.sleep(0.01)
