@@ -1,6 +1,6 @@
 """How fast does a server on this machine answer as a teacher?
 
-Each server gets the same 48 questions, 16 at once, through the library's own teacher pool.
+Each server gets the same 24 questions, 8 at once, through the library's own teacher pool.
 
 make bench-servers SERVERS="NAME=MODEL@http://127.0.0.1:8000/v1 ..."     keys: tokens_per_s, for each name
 """
@@ -18,7 +18,7 @@ from selfimprove.records import Sampling
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.teachers import load_model
 
-QUESTIONS, AT_ONCE, LONGEST = 48, 16, 128
+QUESTIONS, AT_ONCE, LONGEST = 24, 8, 64
 
 
 def measure(model: str, url: str) -> dict[str, float]:

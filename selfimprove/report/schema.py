@@ -289,6 +289,19 @@ class Provenance(Part):
     """Hash of `manifest.json`, which lists every file of the run folder with its hash."""
 
 
+class GuardSummary(Part):
+    """What was kept out of training."""
+
+    guarded: Mapping[str, int] = Field(default_factory=dict)
+    """Sets of problems that nothing may be trained on, with their sizes."""
+    not_guarded: Mapping[str, str] = Field(default_factory=dict)
+    """Public test sets of the task's family that could not be read, each with the reason."""
+    dropped: int = 0
+    """Training problems dropped when the splits were frozen."""
+    refused: int = 0
+    """Rows refused later."""
+
+
 class Summary(Part):
     """A campaign in one record."""
 
@@ -316,4 +329,6 @@ class Summary(Part):
     """A handful of examples."""
     failures: tuple[FailureExample, ...] = ()
     """Examples of what the best model still gets wrong on dev, never on test."""
+    guard: GuardSummary | None = None
+    """Null where the splits are not frozen yet."""
     provenance: Provenance

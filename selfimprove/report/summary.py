@@ -23,6 +23,7 @@ from selfimprove.report.schema import (
     CostSummary,
     Difference,
     FailureExample,
+    GuardSummary,
     LabelPair,
     LessonExample,
     Provenance,
@@ -65,6 +66,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         wall_s=ledger.seconds("campaign"),
         lessons=_lessons(folder, rounds),
         failures=_failures(folder, rounds),
+        guard=_guard(folder),
         provenance=_provenance(folder, config, started, ended),
     )
 
@@ -271,6 +273,19 @@ def _provenance(folder: RunFolder, config: Config, started: float, ended: float)
         started=_moment(started),
         finished=_moment(ended) if folder.has("finished.json") else "",
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+    )
+
+
+def _guard(folder: RunFolder) -> GuardSummary | None:
+    if not folder.has("data/leakage.json"):
+        return None
+    found = folder.json("data/leakage.json")
+    refused = [name for name in folder.hashes if name.rpartition("/")[2].startswith("refused")]
+    return GuardSummary(
+        guarded={each["name"]: each["problems"] for each in found["guarded"]},
+        not_guarded={each["name"]: each["why"] for each in found["not_guarded"]},
+        dropped=len(found["dropped_from_train"]),
+        refused=sum(len(folder.checked(name).read_text("utf-8").splitlines()) for name in refused),
     )
 
 

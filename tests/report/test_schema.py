@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from sample import summary
 
-from selfimprove.records import Score
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.run import run_campaign
+from selfimprove.records import Score, TrackRow
 from selfimprove.report.schema import Difference, ScoreSummary, Summary
+from selfimprove.report.summary import summarise
 from selfimprove.stats import compare_paired, wilson
 
 
@@ -37,3 +41,18 @@ def test_scores_and_comparisons_are_taken_over():
     assert gained.points == 50.0
     assert gained.interval[0] <= 50.0 <= gained.interval[1]
     assert gained.p_value == compared.p_better
+
+
+def test_what_was_kept_out_is_told(make_crew: Callable[..., Crew]) -> None:
+    """The summary names the guarded sets with their sizes, and counts what was dropped and refused."""
+    crew = make_crew(campaign={"rounds": 1})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    guard = summarise(crew.folder, crew.ledger).guard
+    assert guard is not None
+    assert guard.guarded == {"dev": crew.config.data.dev, "test": crew.config.data.test}
+    assert (guard.dropped, guard.refused, guard.not_guarded) == (0, 0, {})
+    row = crew.folder.rows("round-01/track_b.jsonl", TrackRow)[0]
+    crew.folder.write_rows("round-01/refused_track_b.jsonl", [row])
+    again = summarise(crew.folder, crew.ledger).guard
+    assert again is not None
+    assert again.refused == 1
