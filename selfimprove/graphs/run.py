@@ -47,8 +47,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         "recursion_limit": campaign.rounds + _STEPS_BESIDE_ROUNDS,
     }
     _see_calls(crew)
-    if mend(crew.folder):
-        _start_over(checkpoints, "")
+    mend(crew.folder, checkpoints)
     try:
         with seldom_collected():
             state = _run(crew, checkpoints, how)
@@ -60,8 +59,8 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
     return state
 
 
-def mend(folder: RunFolder) -> list[str]:
-    """Put aside what is damaged and can be made again, and name it; an adapter as a whole.
+def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
+    """Put aside what is damaged and can be made again, with the checkpoints, and name it; an adapter as a whole.
 
     Raises:
         RunFolderError: a file is damaged that cannot be made again.
@@ -74,6 +73,8 @@ def mend(folder: RunFolder) -> list[str]:
     again = {name.partition(head)[0] + head.rstrip("/") if head in name else name for name in damaged}
     found = sorted(name for name in again if name.startswith(_MADE_AGAIN))
     if found:
+        _put_aside(checkpoints)
+        folder.at("finished.json").unlink(missing_ok=True)
         folder.set_aside(found)
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         progress.current().say(
@@ -106,7 +107,8 @@ def _run(crew: Crew, checkpoints: Path, how: Any) -> dict[str, Any]:
         graph = build_campaign(crew).compile(checkpointer=saver)
         if _readable(saver) and _agrees(graph, how, crew.folder):
             return _invoke(graph, how)
-    _start_over(checkpoints, "is damaged")
+    _put_aside(checkpoints)
+    progress.current().say(f"{checkpoints} is damaged: put aside, and the campaign walked again from the ledger")
     with closing(_connected(checkpoints)) as connection:
         return _invoke(build_campaign(crew).compile(checkpointer=_saver(connection)), how)
 
@@ -179,9 +181,7 @@ def _told(folder: RunFolder, rounds: int) -> dict[str, Any]:
     return state
 
 
-def _start_over(checkpoints: Path, why: str) -> None:
+def _put_aside(checkpoints: Path) -> None:
     """Put the checkpoint file and what belongs to it aside."""
     for suffix in ("", "-wal", "-shm"):
         put_aside(checkpoints.with_name(checkpoints.name + suffix))
-    if why:
-        progress.current().say(f"{checkpoints} {why}: put aside, and the campaign walked again from the ledger")

@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from selfimprove.errors import RunFolderError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.run import run_campaign
+from selfimprove.graphs.run import mend, run_campaign
 from selfimprove.graphs.studio import studio_crew
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.testing import NullTrainer
@@ -182,6 +182,22 @@ def test_damaged_rows_are_made_again(
         walk(crew)
         assert files(crew) == whole
     assert path.with_name(f"{path.name}.damaged").exists() == (harm is not deleted)
+
+
+def test_damaged_rows_of_a_finished_campaign_are_made_again(
+    finished: Path, whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    """It is not finished any more, until they are."""
+    folder = Path(shutil.copytree(finished, tmp_path / "run"))
+    halved(folder / "round-01/track_b.jsonl")
+    halved(folder / "final/best/predictions.jsonl")
+    with crew_of(folder) as crew:
+        found = mend(crew.folder, folder / "graph.sqlite")
+        assert found == ["final/best/predictions.jsonl", "round-01/track_b.jsonl"]
+        assert not crew.folder.has("finished.json")
+        walk(crew)
+        assert files(crew) == whole
+        assert mend(crew.folder, folder / "graph.sqlite") == []
 
 
 def test_damaged_adapter_is_trained_again(whole: dict[str, bytes], stopped: Path) -> None:
