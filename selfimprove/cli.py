@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -256,12 +256,19 @@ def _conclude(summary: Summary, out: Path) -> None:
         click.echo(f"No page: {error}")
 
 
+class _Log(logging.FileHandler):
+    """A log that says nothing more once its disk is full: the error that ends the run says it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """Leave the line out."""
+
+
 @contextmanager
 def _logged(out: Path) -> Iterator[None]:
     """Write the library's log into the run folder, once there is one."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(out / "campaign.log", encoding="utf-8")
+        handler = _Log(out / "campaign.log", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{out} cannot be used as a run folder: {error.strerror}; name another with --out") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
@@ -276,7 +283,8 @@ def _logged(out: Path) -> Iterator[None]:
         raise
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
 
 
 def _stop(_signal: int, _frame: object) -> None:

@@ -190,10 +190,10 @@ def test_damaged_rows_of_a_finished_campaign_are_made_again(
     """It is not finished any more, until they are."""
     folder = Path(shutil.copytree(finished, tmp_path / "run"))
     halved(folder / "round-01/track_b.jsonl")
-    halved(folder / "final/best/predictions.jsonl")
+    halved(folder / "final/base/predictions.jsonl")
     with crew_of(folder) as crew:
         found = mend(crew.folder, folder / "graph.sqlite")
-        assert found == ["final/best/predictions.jsonl", "round-01/track_b.jsonl"]
+        assert found == ["final/base/predictions.jsonl", "round-01/track_b.jsonl"]
         assert not crew.folder.has("finished.json")
         walk(crew)
         assert files(crew) == whole
