@@ -358,7 +358,7 @@ class TrainingJob(Record):
     """File of `TrackRow`s."""
     out: str
     """Folder that appears, whole, when training has ended."""
-    method: Literal["sft"] = "sft"
+    method: Literal["sft", "prm"] = "sft"
     program_state: Mapping[str, str] = Field(default_factory=dict)
     """Program name to its saved state (JSON), so that rows are rendered as in evaluation."""
     settings: Mapping[str, object] = Field(default_factory=dict)

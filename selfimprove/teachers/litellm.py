@@ -103,6 +103,10 @@ class LiteLLMModel:
             CapReachedError: the next call could go over a cap; those under way were settled first.
             TeacherError: no deployment can answer (key, account, model name), or none has for a while.
         """
+        if any(request.prefix for request in requests):
+            raise InputError(
+                "a reply cannot be begun for a model behind an API; let the student's own engine go on from it"
+            )
         keys = [request.key(self._identity) for request in requests]
         found = self._ledger.lookup(keys)
         missing = {key: request for key, request in zip(keys, requests, strict=True) if key not in found}

@@ -33,7 +33,7 @@ from selfimprove.trainers.lifeline import LIFELINE
 
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
 _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
-_MODULES: Final = {"sft": "selfimprove.trainers.sft"}
+_MODULES: Final = {"sft": "selfimprove.trainers.sft", "prm": "selfimprove.trainers.prm"}
 _KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
 """As a child of this process ends, and as a shell or launcher between tells it."""
 _VMSTAT: Final = Path("/proc/vmstat")
@@ -154,9 +154,9 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
         part = next((n for n in range(2, size + 1) if size % n == 0), 0)
         if not part:
             return None, ""
-        sft: Any = job.settings.get("sft") or {}
+        given: Any = job.settings.get(job.method) or {}
         fewer = {"per_device_train_batch_size": size // part, "gradient_accumulation_steps": steps * part}
-        tried = job.model_copy(update={"settings": {**job.settings, "sft": {**sft, **fewer}}})
+        tried = job.model_copy(update={"settings": {**job.settings, job.method: {**given, **fewer}}})
         return tried, (
             f"training of {arm} ran out of memory with batches of {size} x {steps} and is tried again with "
             f"{size // part} x {steps * part}"
@@ -170,7 +170,7 @@ def _batches(job: TrainingJob) -> tuple[int, int]:
     """Give the rows a batch and the batches a step."""
     from selfimprove.trainers.sft import SFT_DEFAULTS
 
-    given = job.settings.get("sft")
+    given = job.settings.get(job.method)  # all methods share the default size
     sft = {**SFT_DEFAULTS, **(given if isinstance(given, Mapping) else {})}
     return int(str(sft["per_device_train_batch_size"])), int(str(sft.get("gradient_accumulation_steps", 1)))
 

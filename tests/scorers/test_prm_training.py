@@ -13,6 +13,7 @@ from selfimprove.scorers.labels import LabelledSteps
 from selfimprove.scorers.metrics import auc
 from selfimprove.scorers.trained import TrainedScorer
 from selfimprove.trainers.prm import encode_rows, train
+from selfimprove.trainers.process import ProcessTrainer
 
 WORDS = ("one", "two", "three", "four", "five")
 
@@ -35,10 +36,9 @@ def job_for(model: Path, folder: Path, rows: list[LabelledSteps], **prm: object)
 
 
 def test_a_trained_scorer_learns_and_loads_as_a_step_scorer(family: Callable[[str], Path], tmp_path: Path) -> None:
-    """Trained on which steps name a small number, the folder loads and ranks unseen steps far above chance."""
-    model, out = family("llama"), tmp_path / "scorer"
-    out.mkdir()
-    train(job_for(model, tmp_path, solutions(160, 0)), out)
+    """Trained in a process of its own, the folder loads and ranks unseen steps far above chance."""
+    job = job_for(family("llama"), tmp_path, solutions(160, 0)).model_copy(update={"method": "prm"})
+    out = Path(ProcessTrainer().train(job).path)
     files = {path.name for path in out.iterdir()}
     assert {"adapter_model.safetensors", "head.safetensors", "scorer.json", "metrics.json", "training.jsonl"} <= files
     assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
