@@ -198,7 +198,7 @@ class GradeConfig(Section):
     """How hard a failed problem is, from 1 to 5."""
 
     scorer: str | None = None
-    """What scores steps, `package.module:Name`; unset: levels come from the pass rate."""
+    """What scores steps: `FAMILY:MODEL`, a folder, `package.module:Name`; unset: levels come from the pass rate."""
     aggregate: Literal["mean", "min", "product", "last"] = "min"
     """One score of an attempt's step scores."""
     bins: Literal["width", "quantiles"] = "width"

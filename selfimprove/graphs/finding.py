@@ -17,6 +17,8 @@ from selfimprove.mining.wording import Wording
 from selfimprove.plugs import load_plug
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Attempt, Problem, Record, Verdict
+from selfimprove.scorers import load_scorer
+from selfimprove.scorers.families import ENCODERS
 from selfimprove.splits import rungs
 from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
 from selfimprove.steps.mine import Draw, MiningRule, climb, drawing, fresh, mine, pass_rate
@@ -176,6 +178,8 @@ def scorer_of(config: Config) -> StepScorer | None:
     name = config.grade.scorer
     if name is None:
         return None
+    if ":" not in name or name.partition(":")[0] in ENCODERS:
+        return load_scorer(name)
     found = load_plug(name, "grade.scorer")
     made = found() if isinstance(found, type) else found
     if not isinstance(made, StepScorer):

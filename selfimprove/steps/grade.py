@@ -15,6 +15,7 @@ from selfimprove.mining.patterns import steps_of
 from selfimprove.mining.prior import Curve, expected_rates
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Attempt, Grade, Problem, Record, StepItem, Verdict
+from selfimprove.scorers.steps import split_steps
 
 _HARDEST = 5
 _HALF: Final = 0.5
@@ -85,7 +86,7 @@ def grade_pool(
         tried: the mined problems, shape `[P]`.
         student: whose attempts they are, see `library.student_hash`.
         scorer: scores the steps of the failed attempts; None, and where an attempt has no steps: the pass rate.
-        split: splits an attempt into steps; default: its lines.
+        split: splits an attempt into steps; default: `split_steps`.
         rule: how scores become levels.
         curve: prior of the pass rate from the greedy attempt's log-probability, see `prior.fit_curve`.
 
@@ -109,7 +110,7 @@ def score_pool(
     curve: Curve | None = None,
 ) -> list[Scored]:
     """Score the failed attempts of a pool, or a part of one; arguments as `grade_pool`, shape `[P]`."""
-    rule, split = rule or GradeRule(), split or lines
+    rule, split = rule or GradeRule(), split or split_steps
     rates = expected_rates([t.mined for t in tried], curve)
     found = [
         Scored(problem=t.problem.id, score=_rate(t, rate, curve) if _failed(t) else None)
@@ -177,15 +178,6 @@ def level_pool(
             )
         )
     return rows
-
-
-def lines(text: str) -> list[str]:
-    r"""Split a completion into its lines, the empty ones left out.
-
-    >>> lines("4 + 5 = 9\n\n9 - 2 = 7")
-    ['4 + 5 = 9', '9 - 2 = 7']
-    """
-    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _failed(one: ToGrade) -> bool:
