@@ -414,12 +414,22 @@ def kill_at_boundaries(killer: Killer, order: list[Event]) -> None:
 
 
 def kill_inside(killer: Killer, order: dict[Event, float], each: int, rng: Random) -> None:
-    """Kill one campaign at random moments inside each stage, `each` times a stage of which there is enough."""
-    for event, seconds in order.items():
+    """Kill one campaign at random moments inside each stage, `each` times a stage; one that is over by then, later on."""
+    events = list(order)
+    for at, seconds in enumerate(order.values()):
         for _ in range(each if seconds else 0):
-            after = rng.uniform(0, seconds)
-            if killer.kill_when(lambda moment, event=event: event in moment.begun, after) is None:
+            ahead, after = set(events[at:]), rng.uniform(0, seconds)
+            if killer.kill_when(lambda moment, ahead=ahead: bool(ahead & set(moment.begun)), after) is None:
                 return
+
+
+def kill_amid_answers(killer: Killer, times: int, rng: Random) -> None:
+    """Kill one campaign so many times while paid answers are on their way, after a few more have been asked for."""
+    server = killer.place.server
+    for _ in range(times):
+        wanted = server.counts().total() + rng.randint(1, 8)
+        if killer.kill_when(lambda _, wanted=wanted: server.counts().total() >= wanted, rng.uniform(0, 0.02)) is None:
+            return
 
 
 def whole_matrix(root: Path, *, quick: bool, tell: Callable[[str], None] = lambda _: None) -> Matrix:
@@ -439,6 +449,7 @@ def whole_matrix(root: Path, *, quick: bool, tell: Callable[[str], None] = lambd
         plans: list[tuple[str, Callable[[Killer], None]]] = [
             ("at each boundary", lambda killer: kill_at_boundaries(killer, list(order))),
             ("inside each stage", lambda killer: kill_inside(killer, order, 2, rng)),
+            ("amid paid answers", lambda killer: kill_amid_answers(killer, 12, rng)),
             ("the trainers alone", kill_trainers),
         ]
         while plans[at:] or (made.kills < KILLS and not quick):
