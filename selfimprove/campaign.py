@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from selfimprove.config import Config, changed, load_config, make_config, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
-from selfimprove.ledger import Ledger
+from selfimprove.ledger import CapReachedError, Ledger
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Evaluation, Sampling, Split
@@ -102,7 +102,7 @@ class Campaign:
             TeacherError, TrainingError: see there; what was done is kept.
         """
         from selfimprove.graphs.run import run_campaign
-        from selfimprove.planning.plans import plan
+        from selfimprove.planning.plans import Plan, plan
         from selfimprove.report.summary import summarise
 
         folder = RunFolder(self.out)
@@ -118,7 +118,10 @@ class Campaign:
                     folder.write_json("plan.json", made)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.
                 folder.write_text("campaign.toml", write_config(self.config))
-                run_campaign(crew, folder.at("graph.sqlite"))
+                try:
+                    run_campaign(crew, folder.at("graph.sqlite"))
+                except CapReachedError as error:
+                    raise error.as_planned(folder.record("plan.json", Plan).teaching) from None
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary

@@ -107,6 +107,30 @@ def test_what_it_takes_to_finish_is_said(kind: str, said: str) -> None:
         raise error
 
 
+@pytest.mark.parametrize(
+    ("planned", "said"),
+    [
+        (Used(usd=99.5), r"take about \$42.0000, and the plan has .* at about \$99.5000, so set it to 99.5 or more"),
+        (Used(usd=59), r"take about \$42.0000, so set it to 60 or more"),
+    ],
+)
+def test_the_plan_says_what_the_whole_campaign_takes(planned: Used, said: str) -> None:
+    """Where the plan has more than the stage needs, the cap to set is the plan's."""
+    error = CapReachedError("", "usd", 25, 18.0, 10.0).to_finish(14, Used(usd=3.0)).as_planned(planned)
+    with pytest.raises(BudgetExceededError, match=said):
+        raise error
+
+
+def test_the_hours_of_a_plan_are_said_where_no_call_was_about_to_be_made() -> None:
+    """The student's own work stops at a cap on hours; a role's cap is not the campaign's."""
+    with pytest.raises(
+        CapReachedError, match=r"the plan has the whole campaign at about 3.25 hours, so set it to 3.25"
+    ):
+        raise CapReachedError("", "hours", 1, 1.0, 0.0).as_planned(Used(hours=3.25))
+    of_role = CapReachedError("judge", "usd", 1, 1.0, 0.5)
+    assert of_role.as_planned(Used(usd=9)) is of_role
+
+
 def test_the_settings_reach_the_ledger() -> None:
     """Caps of `[campaign]` are the ledger's, and may be raised on the same folder; the rest of a role may not change."""
     ledger = Ledger.of(":memory:", CampaignConfig(budget_usd=5, max_calls=1, max_tokens=500, max_hours=2))

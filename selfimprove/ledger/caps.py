@@ -72,6 +72,7 @@ class CapReachedError(BudgetExceededError):
 
     def __init__(self, scope: str, kind: str, cap: float, used: float, more: float, advice: str = "raise it") -> None:
         self.scope, self.kind, self.cap, self.used, self.more = scope, kind, cap, used, more
+        self.said, self.needed = "", used + more
         key = f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
         spent = {"usd": "spent or held", "hours": "gone"}.get(kind, "used or held")
         could = "" if kind == "hours" else f" and the next could take {_amount(kind, more)}"
@@ -80,19 +81,30 @@ class CapReachedError(BudgetExceededError):
         )
 
     def to_finish(self, calls: int, mean: Used) -> CapReachedError:
-        """Give it again, saying also what it would take to finish.
+        """Give it again, saying also what it would take to finish the stage.
 
         Args:
             calls: that are left in the stage.
             mean: what one took so far.
         """
         left = calls * float(getattr(mean, self.kind))
-        needed = _rounded_up(self.kind, self.used + max(left, self.more))
         some = "1 call" if calls == 1 else f"{calls} calls"
-        advice = (
-            f"the {some} left in this stage would take about {_amount(self.kind, left)}, so set it to {needed} or more"
-        )
-        return CapReachedError(self.scope, self.kind, self.cap, self.used, self.more, advice)
+        said = f"the {some} left in this stage would take about {_amount(self.kind, left)}"
+        return self._again(said, self.used + max(left, self.more))
+
+    def as_planned(self, planned: Used) -> CapReachedError:
+        """Give it again, saying also what the whole campaign takes by its plan, where that is more."""
+        whole = float(getattr(planned, self.kind))
+        if self.scope or whole <= self.needed:
+            return self
+        said = f"the plan has the whole campaign at about {_amount(self.kind, whole)}"
+        return self._again(f"{self.said}, and {said}" if self.said else said, whole)
+
+    def _again(self, said: str, needed: float) -> CapReachedError:
+        advice = f"{said}, so set it to {_rounded_up(self.kind, needed)} or more"
+        made = CapReachedError(self.scope, self.kind, self.cap, self.used, self.more, advice)
+        made.said, made.needed = said, needed
+        return made
 
 
 def reached(caps: Mapping[str, Caps], used: Mapping[str, Used], more: Mapping[str, Used]) -> CapReachedError | None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from selfimprove.config import Config
 from selfimprove.formats import duration
+from selfimprove.ledger import Used
 from selfimprove.planning.estimate import Line, expect, most_usd, stages, total, tracks
 from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
@@ -42,6 +43,13 @@ class Plan(Record):
         """Time in all, None where the student was not probed."""
         known = [line.seconds for line in self.lines if line.seconds is not None]
         return sum(known) if self.probe else None
+
+    @property
+    def teaching(self) -> Used:
+        """What counts against the campaign's caps, without the tokens, of which the student's do not count."""
+        usd = sum(line.usd for line in self.lines)
+        calls = sum(line.teacher_calls for line in self.lines)
+        return Used(usd=usd, calls=calls, hours=(self.seconds or 0.0) / _HOUR_S)
 
     def __str__(self) -> str:
         """Write it as a table and four lines."""

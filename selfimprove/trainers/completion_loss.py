@@ -12,6 +12,8 @@ import torch
 from transformers import TrainerCallback
 from trl import SFTTrainer
 
+from selfimprove.trainers.precision import full_precision
+
 _IGNORED: Final = -100  # the label of a token that carries no loss
 _PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
 """Families whose logits are the head's output as it is, neither scaled nor capped."""
@@ -19,6 +21,15 @@ _PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
 
 class CompletionLossTrainer(SFTTrainer):
     """Supervised trainer for a single process on a CPU; elsewhere TRL's own loss is used."""
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Step weights of half precision in full."""
+        trained = [p for p in (model or self.model).parameters() if p.requires_grad]
+        if not any(p.dtype in {torch.bfloat16, torch.float16} for p in trained):
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, model)
+        self.optimizer = full_precision(trained, kind, **{"weight_decay": self.args.weight_decay, **options})
+        return self.optimizer
 
     def compute_loss(
         self,

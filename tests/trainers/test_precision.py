@@ -1,0 +1,41 @@
+"""Half-precision weights are stepped in full precision."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from selfimprove.trainers.precision import full_precision
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_steps_too_small_for_the_type_add_up(dtype: torch.dtype) -> None:
+    """A hundred steps of a tenth of what the type resolves at 1.0 move the weight, one alone does not."""
+    small = torch.finfo(dtype).eps / 10
+    weight = torch.nn.Parameter(torch.ones(3, dtype=dtype))
+    plain = torch.nn.Parameter(torch.ones(3, dtype=dtype))
+    full = full_precision([weight], torch.optim.SGD, lr=small)
+    rounded = torch.optim.SGD([plain], lr=small)
+    for _ in range(100):
+        for parameter, optimizer in ((weight, full), (plain, rounded)):
+            parameter.grad = torch.ones(3, dtype=dtype)
+            optimizer.step()
+    assert torch.equal(plain.detach().float(), torch.ones(3))
+    assert weight.detach().float().tolist() == pytest.approx([1 - 100 * small] * 3, rel=2 * torch.finfo(dtype).eps)
+
+
+def test_adamw_steps_as_on_float32() -> None:
+    """With gradients that bfloat16 holds, the copies go the very way of a float32 parameter; one without one stays."""
+    torch.manual_seed(0)
+    begun = torch.randn(4, 5).bfloat16()
+    half, idle = torch.nn.Parameter(begun.clone()), torch.nn.Parameter(begun.clone())
+    exact = torch.nn.Parameter(begun.float())
+    one = full_precision([half, idle], torch.optim.AdamW, lr=1e-3, weight_decay=0.0)
+    other = torch.optim.AdamW([exact], lr=1e-3, weight_decay=0.0)
+    for _ in range(20):
+        gradient = torch.randn(4, 5).bfloat16()
+        half.grad, exact.grad = gradient, gradient.float()
+        one.step()
+        other.step()
+    assert torch.equal(half.detach(), exact.detach().bfloat16())
+    assert torch.equal(idle.detach(), begun)
