@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from typing import Any
+from typing import Any, Final
 
 from selfimprove.errors import InputError
 from selfimprove.students import adapters
@@ -24,6 +24,8 @@ _CPU_SLOTS = 128
 _CUDA_SLOTS = 512
 _MEMORY_SHARE = 0.4
 """Of all memory of the machine: the rest is for weights, activations and other processes."""
+_BASE: Final = (None, "")
+"""What is in force where no adapter is."""
 
 
 class Resident:
@@ -58,19 +60,27 @@ class Resident:
         room = token_bytes(self.config.get_text_config(), width) * self.max_length
         self.slots = slots or slots_for(room, _memory(self.device), _CUDA_SLOTS if self.device != "cpu" else _CPU_SLOTS)
         self._base: Any = None
-        self._active: Path | None = None
+        self._active: tuple[Path | None, str] = _BASE
         self._originals: dict[str, Any] = {}
         self._copy: Any = None
 
-    def model(self, adapter: Path | None) -> Any:
-        """Give the model with this adapter in force. Call it, and use what it gives, under the lock."""
+    def model(self, adapter: Path | None, version: str = "") -> Any:
+        """Give the model with this adapter in force. Call it, and use what it gives, under the lock.
+
+        Args:
+            adapter: its folder; None: the base alone.
+            version: its `adapters.adapter_hash`: other weights may be written into the same folder.
+
+        Raises:
+            InputError: the folder holds another version by now, or it does not go into this model.
+        """
         if self._base is None:
             self._base = self._load()
-        if adapter != self._active:
+        if (adapter, version) != self._active:
             self._deactivate()
             if adapter is not None:
-                self._activate(adapter)
-            self._active = adapter
+                self._activate(adapter, version)
+            self._active = adapter, version
         return self._base if self._copy is None else self._copy
 
     def unload(self) -> None:
@@ -78,8 +88,8 @@ class Resident:
         import torch
 
         with self.lock:
-            self._base = self._copy = self._active = None
-            self._originals = {}
+            self._base = self._copy = None
+            self._active, self._originals = _BASE, {}
             gc.collect()
             if self.device != "cpu" and torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -102,7 +112,9 @@ class Resident:
             model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=getattr(torch, self.dtype), **how)
         return model.to(self.device).eval()
 
-    def _activate(self, path: Path) -> None:
+    def _activate(self, path: Path, version: str) -> None:
+        if adapters.adapter_hash(path) != version:
+            raise InputError(f"the adapter {path} was changed after it was given to the student; give it again")
         adapters.check_base(path, self.folder)
         lora = adapters.read(path)
         originals = adapters.put_in(self._base, lora, path) if lora else None
@@ -113,7 +125,7 @@ class Resident:
 
     def _deactivate(self) -> None:
         adapters.take_out(self._base, self._originals)
-        self._originals, self._copy, self._active = {}, None, None
+        self._originals, self._copy, self._active = {}, None, _BASE
 
 
 def token_bytes(config: Any, width: int) -> int:

@@ -51,9 +51,10 @@ class TransformersStudent:
         self.adapter = Path(adapter).resolve() if adapter is not None else None
         if self.adapter is not None:
             adapters.check_base(self.adapter, self.folder)
+        self._version = adapters.adapter_hash(self.adapter) if self.adapter is not None else ""
         parts = (
             model_hash(self.folder),
-            adapters.adapter_hash(self.adapter) if self.adapter is not None else "",
+            self._version,
             resident.dtype,
             engine.VERSION,
         )
@@ -115,7 +116,7 @@ class TransformersStudent:
 
         resident = self._resident
         with resident.lock:
-            model = resident.model(self.adapter)
+            model = resident.model(self.adapter, self._version)
             memory = (SlotMemory if fits(model) else OwnMemory)(model, min(resident.slots, len(jobs)))
             return engine.Engine(memory, resident.ends(), self._text).run(jobs)
 

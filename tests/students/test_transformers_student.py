@@ -31,7 +31,7 @@ def texts(student: TransformersStudent) -> list[str]:
 
 def weights(student: TransformersStudent) -> list[torch.Tensor]:
     """A copy of the weights in force."""
-    model = student._resident.model(student.adapter)
+    model = student._resident.model(student.adapter, student._version)
     return [value.clone() for _, value in sorted(model.state_dict().items())]
 
 
@@ -125,6 +125,19 @@ def test_identity_names_weights_adapter_and_dtype(family: Family, tmp_path: Path
     again = TransformersStudent(family("llama"), dtype="float32", adapter=tmp_path / "one", slots=2, max_length=99)
     assert again.identity == one.identity
     assert one.with_adapter(None).identity == base.identity
+
+
+def test_other_weights_in_the_same_folder_are_another_adapter(family: Family, tmp_path: Path) -> None:
+    """What is trained into a folder again is read again; who still holds the old one is told."""
+    base = TransformersStudent(family("llama"), dtype="float32")
+    old = base.with_adapter(lora(base.folder, tmp_path / "adapter"))
+    said = texts(old)
+    new = base.with_adapter(lora(base.folder, tmp_path / "adapter", lora_alpha=80))
+    assert new.identity != old.identity
+    assert texts(new) != said
+    texts(base)
+    with pytest.raises(InputError, match="was changed after it was given to the student"):
+        texts(old)
 
 
 def test_an_adapter_of_another_base_is_refused(family: Family, tmp_path: Path) -> None:
