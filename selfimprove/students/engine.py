@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from selfimprove import progress
 from selfimprove.records import Request
 
-VERSION = "slots-1"
+VERSION = "slots-2"
 """Part of a student's identity: a change that alters its completions has a new one."""
 _ADMIT_SHARE = 8
 """New prompts are read when one slot in so many is free, several in one pass."""

@@ -57,14 +57,19 @@ def test_greedy_slots_equal_generate(family: Family, name: str) -> None:
     assert [made.text for made in found] == [plain(model, one.prompt, one.limit) for one in jobs]
 
 
-def test_prompts_with_a_common_beginning_equal_generate(family: Family) -> None:
+@pytest.mark.parametrize(("common", "attention", "apart"), [(24, "sdpa", 0), (140, "sdpa", 140), (140, "eager", 0)])
+def test_prompts_with_a_common_beginning_equal_generate(
+    family: Family, common: int, attention: str, apart: int
+) -> None:
     """Reading a shared beginning once changes nothing, also where one prompt is hardly more than it."""
     model = load(family("llama"))
-    prompts = ragged(9, common=24)
-    prompts += [prompts[0][:26], prompts[0][:25]]
+    model.set_attn_implementation(attention)
+    prompts = ragged(9, common=common)
+    prompts += [prompts[0][: common + 2], prompts[0][: common + 1]]
     memory = SlotMemory(model, 4)
     found = run(memory, [job(prompt) for prompt in prompts])
     assert len(memory.prefix) >= 16
+    assert (memory.book.apart > 0) == (apart > 0)
     assert [made.text for made in found] == [plain(model, prompt, 20) for prompt in prompts]
 
 
