@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfimprove.config import Config, changed, load_config, make_config, write_config
+from selfimprove.config import Config, changed, load_config, make_config, write_config, written
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
@@ -101,6 +101,7 @@ class Campaign:
             BudgetExceededError: the budget's end; raise it and run again.
             TeacherError, TrainingError: see there; what was done is kept.
         """
+        from selfimprove.graphs.library import see_library
         from selfimprove.graphs.run import run_campaign
         from selfimprove.planning.plans import Plan, plan
         from selfimprove.report.summary import summarise
@@ -113,6 +114,7 @@ class Campaign:
             with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, after_round)
                 _see(crew.task)
+                see_library(crew)
                 if not folder.has("plan.json"):
                     made = plan(self.config, crew.task, self._probe(crew.task, crew.student))
                     folder.write_json("plan.json", made)
@@ -194,12 +196,15 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for
+        from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.settings import check_settings
 
         config, task = self.config, self.load_task()
         train = config.train
         check_settings({**train.sft.model_dump(), **train.continued.model_dump()}, train.lora.model_dump())
+        if config.grade.scorer and not config.grade.trust:
+            check_card(config.grade.scorer)
         programs = {name: program_for(name, task) for name in SIGNATURES}
         student = self._student()
 
@@ -286,7 +291,7 @@ def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None
     from selfimprove.graphs.training import RoundDecision
     from selfimprove.track import WandbTracker, metrics_of
 
-    tracker = WandbTracker(config.track.wandb, config.model_dump(mode="json"), folder.path)
+    tracker = WandbTracker(config.track.wandb, written(config), folder.path)
 
     def log(round_: int) -> None:
         here = f"round-{round_:02d}"

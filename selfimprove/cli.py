@@ -15,6 +15,7 @@ import click
 
 from selfimprove import __version__
 from selfimprove.errors import InputError, SelfImproveError
+from selfimprove.prm.commands import prm
 
 if TYPE_CHECKING:
     from selfimprove.config import Config
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
     "The campaign": ("init", "demo", "plan", "run", "report"),
-    "Single stages": ("mine", "grade", "score"),
+    "Single stages": ("mine", "grade", "prm", "score"),
     "The place": ("fetch", "doctor", "ledger"),
 }
 
@@ -48,6 +49,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(prm)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
 _set = click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change one setting.")
 _quiet = click.option("--quiet", is_flag=True, help="Say nothing until the end.")

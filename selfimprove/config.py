@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from selfimprove.errors import InputError, nearest
+
+_DEEPEST: Final = 32
+_LONGEST_SHOWN: Final = 80
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
+_SECRET: Final = re.compile(r"key|token$|secret|password|credential|auth|header", re.IGNORECASE)
+_IN_ADDRESS: Final = re.compile(r"[^/@\s]+(?=@)|(?<=\?).+")
+_HIDDEN: Final = "***"
 
 
 class Section(BaseModel):
@@ -52,6 +62,13 @@ class CampaignConfig(Section):
     """Ways to train that are compared; the best promoted one goes on. `control` is never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
+
+    @field_validator("seed")
+    @classmethod
+    def _is_a_seed(cls, seed: int) -> int:
+        if not 0 <= seed < 2**32:  # NumPy's take no others, and the trainers set them too
+            raise ValueError("give a whole number from 0 to 4294967295")
+        return seed
 
     @field_validator("arms")
     @classmethod
@@ -133,6 +150,15 @@ class TeacherConfig(Section):
     reason: TeacherRole = TeacherRole()
     judge: TeacherRole = TeacherRole()
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, base_url: str | None) -> str | None:
+        try:
+            _ = urlsplit(base_url or "").port
+        except ValueError as error:  # brackets that do not close, a port that is none
+            raise ValueError("give an address such as http://127.0.0.1:8000/v1") from error
+        return base_url
+
 
 class StudentConfig(Section):
     """How the student generates."""
@@ -169,6 +195,9 @@ class MineConfig(Section):
 
     pool: Annotated[int, Field(ge=1)] = 400
     """Training problems tried a round, fresh ones first; a ladder tries as many on each of its rungs."""
+    library: Annotated[str, Field(min_length=1)] | None = None
+    """What `selfimprove grade` wrote for this student (its folder or its grades.jsonl): round 1 chooses from that and
+    mines nothing; unset: round 1 mines."""
     samples: Annotated[int, Field(ge=0, le=64)] = 0
     """Sampled completions a problem gets in any case, besides the greedy one."""
     most: Annotated[int, Field(ge=0, le=1024)] = 0
@@ -199,6 +228,8 @@ class GradeConfig(Section):
 
     scorer: str | None = None
     """What scores steps: `FAMILY:MODEL`, a folder, `package.module:Name`; unset: levels come from the pass rate."""
+    trust: bool = False
+    """Use the scorer though it was not shown to be better than chance, see `selfimprove prm evaluate`."""
     aggregate: Literal["mean", "min", "product", "last"] = "min"
     """One score of an attempt's step scores."""
     bins: Literal["width", "quantiles"] = "width"
@@ -210,13 +241,34 @@ class GradeConfig(Section):
 class SelectConfig(Section):
     """Which tried problems become lessons."""
 
-    policy: Literal["failures", "ladder", "p_eval", "curriculum", "uniform", "easy", "band", "steps", "weights"] = (
-        "failures"
-    )
+    policy: Literal[
+        "failures",
+        "ladder",
+        "probe",
+        "random",
+        "p_eval",
+        "curriculum",
+        "uniform",
+        "easy",
+        "band",
+        "steps",
+        "weights",
+    ] = "failures"
     """`failures`: what is wrong and a share of what is solved. `ladder`: up to a frontier that moves up as it is
-    mastered. The others take exact quotas of the graded pool: `p_eval` as the student's levels lie, `curriculum` (fewer
-    the harder), `uniform` over levels, `easy` (levels 0 and 1), `band` (pass rate near one half), `steps` (by reasoning
-    steps), `weights` (given)."""
+    mastered. `probe`: some policies are tried on at most 5 % of the rows, and the best is taken. The others take exact
+    quotas of the graded pool: `random`, `p_eval` as the student's levels lie, `curriculum` (fewer the harder),
+    `uniform` over levels, `easy` (levels 0 and 1), `band` (pass rate near one half), `steps` (by reasoning steps),
+    `weights` (given)."""
+    order: Literal["shuffled", "easy_to_hard"] = "shuffled"
+    """How a round's rows are trained on: mixed, or by the level and pass rate that their problems had when tried. The
+    control is always mixed."""
+    candidates: Annotated[
+        tuple[Literal["failures", "random", "p_eval", "curriculum", "uniform", "easy", "band", "steps"], ...],
+        Field(min_length=2),
+    ] = ("failures", "random", "curriculum", "band")
+    """Probe: what is tried; the first is taken unless another is better beyond noise."""
+    probe: Annotated[int, Field(ge=20)] = 200
+    """Probe: training problems, which no candidate is trained on, that the candidates are compared on."""
     weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
     """Quotas: shares of levels 0 to 5, over the policy's own; with `steps`, of 0-2, 3-5 and 6 or more steps."""
     stratify: str | None = None
@@ -238,6 +290,13 @@ class SelectConfig(Section):
     """`failures` and `ladder`: share of solved problems kept beside the failures, at most one each."""
     replay: Annotated[float, Field(ge=0, le=5)] = 0.5
     """Rows of earlier rounds, as a share of this round's."""
+
+    @field_validator("candidates")
+    @classmethod
+    def _each_once(cls, candidates: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(candidates)) < len(candidates):
+            raise ValueError("name each policy once")
+        return candidates
 
 
 class SftConfig(BaseModel):
@@ -334,20 +393,53 @@ def load_config(path: Path) -> Config:
     """
     try:
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"{path} cannot be read: {reason}; name a TOML file (selfimprove init writes one)") from error
     try:
-        return make_config(tomllib.loads(text), str(path))
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path} is not valid TOML: {error}; mend that line") from error
+        raise InputError(f"{path} is not valid TOML: {_shown(str(error))}; mend that line") from error
+    except (ValueError, RecursionError) as error:
+        reason = "a number of thousands of digits" if isinstance(error, ValueError) else "tables nested too deeply"
+        raise InputError(f"{path} is not valid TOML: {reason}; take it out") from error
+    return make_config(values, str(path))
 
 
 def write_config(config: Config) -> str:
-    """Write settings as TOML that `load_config` reads back."""
+    """Write settings as TOML that `load_config` reads back; secrets among them are hidden."""
     import tomlkit
 
-    return tomlkit.dumps(config.model_dump(mode="json", exclude_none=True))
+    return tomlkit.dumps(written(config))
+
+
+def written(config: Config) -> dict[str, Any]:
+    """Give settings as plain values, without what is unset, and with `***` in the place of secrets.
+
+    Whatever is written down or sent away is made of this: a run folder is passed on, keys are not.
+    """
+    values: dict[str, Any] = _without_none(config.model_dump(mode="json"))
+    teacher = values["teacher"]
+    teacher["parameters"] = _hidden(teacher["parameters"])
+    if not teacher.get("api_key_env", "UNSET").isupper():  # not written as variables are: perhaps the key itself
+        teacher["api_key_env"] = _HIDDEN
+    if "base_url" in teacher:
+        teacher["base_url"] = _IN_ADDRESS.sub(_HIDDEN, teacher["base_url"])
+    return values
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(held) for key, held in value.items() if held is not None}
+    return [_without_none(held) for held in value if held is not None] if isinstance(value, list) else value
+
+
+def _hidden(value: Any, *, secret: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(held, secret=secret or bool(_SECRET.search(key))) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_hidden(held, secret=secret) for held in value]
+    return _HIDDEN if secret and isinstance(value, str) else value
 
 
 def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
@@ -356,19 +448,70 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     Raises:
         InputError: see `load_config`.
     """
+    _refuse_unwritable(values, where, ())
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
+        config.model_dump(mode="json")
     except ValidationError as error:
         raise InputError(_sentence(error, where)) from error
+    except (ValueError, TypeError) as error:  # of pydantic's serializer
+        raise InputError(
+            f"{where}: a setting cannot be written down ({_shown(str(error))}); give plain values"
+        ) from error
+    _refuse_mixing(config, where)
+    return config
+
+
+def _refuse_mixing(config: Config, where: str) -> None:
+    """Refuse two orders of the same rows."""
+    for name, given in (("sft", config.train.sft), ("continued", config.train.continued)):
+        how = (given.model_extra or {}).get("train_sampling_strategy", "sequential")
+        if config.select.order == "easy_to_hard" and how != "sequential":
+            raise InputError(
+                f'{where}: train.{name}.train_sampling_strategy = "{how}" would mix the rows that select.order = '
+                '"easy_to_hard" puts in order; leave one of the two out'
+            )
+
+
+def _refuse_unwritable(value: Any, where: str, path: tuple[str, ...]) -> None:
+    """Refuse what no run folder could hold, or what could not be compared with it: a campaign writes its settings."""
+    wrong = ""
+    if isinstance(value, float) and not math.isfinite(value):
+        wrong = f"= {value} will not do: it is no finite number"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        wrong = "will not do: a number of more than 64 bits"
+    elif any(_UNWRITABLE.search(text) for text in (value, path[-1] if path else "") if isinstance(text, str)):
+        wrong = "holds a NUL or half a character; correct it"
+    elif len(path) > _DEEPEST:
+        wrong = "is nested too deeply; flatten it"
+    if wrong:
+        raise InputError(f"{where}: {_shown('.'.join(path))} {wrong}")
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            _refuse_unwritable(held, where, (*path, str(key)))
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for at, held in enumerate(value):
+            _refuse_unwritable(held, where, (*path, str(at)))
+
+
+def _shown(text: str) -> str:
+    """Write a text on one line, its middle left out where it is long."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    half = _LONGEST_SHOWN // 2
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:half]}...{line[-half:]}"
 
 
 def _sentence(error: ValidationError, where: str) -> str:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
+    key = _shown(".".join(path))
     if first["type"] == "extra_forbidden":
         return f'{where}: there is no key "{key}"; {nearest(path[-1], _known_at(path[:-1]))}'
-    return f"{where}: {key} = {repr(first['input'])[:80]} will not do: {first['msg'][0].lower()}{first['msg'][1:]}"
+    value = _shown(repr(first["input"]))
+    if path[-1] == "base_url":
+        value = _IN_ADDRESS.sub(_HIDDEN, value)
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {key} = {value} will not do: {reason[0].lower()}{reason[1:]}"
 
 
 def _known_at(path: list[str]) -> list[str]:
@@ -384,18 +527,19 @@ def _known_at(path: list[str]) -> list[str]:
 def changed(old: Config, new: Config) -> list[str]:
     """List the settings that differ and may not, as `section.key: old -> new`."""
     rows: list[str] = []
-    for name in Config.model_fields:
-        was, now = _plain(getattr(old, name)), _plain(getattr(new, name))
+    before, after = _by_section(old), _by_section(new)
+    for name, was in before.items():
+        now = after[name]
         keys = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key) and (name, key) not in RESUMABLE]
-        rows += [f"{name}.{key}: {was.get(key)!r} -> {now.get(key)!r}" for key in keys]
+        values = [(_shown(f"{name}.{key}"), *(_shown(repr(side.get(key))) for side in (was, now))) for key in keys]
+        rows += [f"{key}: {old_value} -> {new_value}" for key, old_value, new_value in values]
     return rows
 
 
-def _plain(section: Any) -> dict[str, Any]:
-    """Give a section's settings, those of a teacher's role as `role.key`."""
-    if not isinstance(section, BaseModel):
-        return dict(section)
-    values = section.model_dump(mode="json")
-    roles = [name for name, kind in type(section).model_fields.items() if kind.annotation is TeacherRole]
-    inner = {f"{role}.{key}": value for role in roles for key, value in values.pop(role).items()}
-    return {**values, **inner}
+def _by_section(config: Config) -> dict[str, dict[str, Any]]:
+    """Give the settings as they are written, those of a teacher's role as `role.key`."""
+    values = written(config)
+    teacher = values["teacher"]
+    roles = [name for name, kind in TeacherConfig.model_fields.items() if kind.annotation is TeacherRole]
+    inner = {f"{role}.{key}": value for role in roles for key, value in teacher.pop(role).items()}
+    return {**values, "teacher": {**teacher, **inner}}

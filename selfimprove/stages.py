@@ -19,6 +19,7 @@ from selfimprove.mining.patterns import ALL, Patterns
 from selfimprove.programs import SIGNATURES, program_for
 from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teacher
 from selfimprove.records import Adapter, TrainingJob
+from selfimprove.scorers.trust import check_card
 from selfimprove.store import RunFolder
 
 _SHOWN: Final = 8
@@ -39,7 +40,8 @@ def sampled(config: Config) -> Config:
     given, mine = config.mine.model_fields_set, config.mine
     samples = mine.samples if "samples" in given else 4
     filled = {"samples": samples, "most": 16 if samples else 0, "longer": 2.0}
-    more = {key: value for key, value in filled.items() if key not in given}
+    more: dict[str, object] = {key: value for key, value in filled.items() if key not in given}
+    more["library"] = None  # where a campaign starts from; mining makes one
     return config.model_copy(update={"mine": mine.model_copy(update=more)})
 
 
@@ -84,6 +86,8 @@ def grade_stage(
     Raises:
         InputError: a part cannot be had, or nothing was mined there.
     """
+    if scorer is None and config.grade.scorer and not config.grade.trust:
+        check_card(config.grade.scorer)
     with _crew(config, out, task, student) as crew:
         state = _run(build_grading(crew, scorer))
         path = crew.folder.at(state["library"])

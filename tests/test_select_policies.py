@@ -8,8 +8,8 @@ import pytest
 from selfimprove.errors import InputError
 from selfimprove.mining.library import Graded, student_hash
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Attempt, Completion, Verdict
-from selfimprove.steps.select import Selection, choose, select
+from selfimprove.records import Attempt, Completion, Grade, TrackRow, Verdict
+from selfimprove.steps.select import Selection, choose, easy_to_hard, select
 
 KINDS = ("sum", "story")
 
@@ -138,6 +138,32 @@ def test_order_easy_to_hard() -> None:
     assert hard == sorted(hard)
     loose = [by_id[i].difficulty for i in choose(rows, "uniform", 60).ids]
     assert loose != sorted(loose)
+
+
+def test_random_takes_levels_as_they_lie() -> None:
+    """Any problem may be taken, whatever its level, and all levels are among many."""
+    rows = pool()
+    made = choose(rows, "random", 300)
+    assert len(set(made.ids)) == 300
+    assert all(35 <= n <= 65 for n in levels(made, rows))
+
+
+def test_training_rows_easy_to_hard() -> None:
+    """Rows go by the level and pass rate that their problem had in their own round; without a grade they come last."""
+    made = [
+        TrackRow(
+            id=f"row {n}", track="track_b", program="solve", inputs={}, target="t", answer="1", problem=f"p{n}",
+            source="s", round=1 + n % 2,
+        )
+        for n in range(5)
+    ]  # fmt: skip
+    given = {0: (3, 0.2), 1: (0, 1.0), 2: (3, 0.5), 4: (1, 0.1)}
+    grades = {
+        (1 + n % 2, f"p{n}"): Grade(problem=f"p{n}", difficulty=level, pass_rate=rate, samples=4, by="pass_rate")
+        for n, (level, rate) in given.items()
+    }
+    grades[1, "p3"] = Grade(problem="p3", difficulty=0, pass_rate=1.0, samples=4, by="pass_rate")
+    assert [row.problem for row in easy_to_hard(made, grades)] == ["p1", "p4", "p2", "p0", "p3"]
 
 
 @pytest.mark.parametrize("weights", [None, [], [1, 2], [0] * 6, [1, 1, 1, 1, 1, -1]])

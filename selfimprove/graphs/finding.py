@@ -1,30 +1,31 @@
-"""The nodes that find what is hard: mine, grade, select."""
+"""The nodes that find what is hard: mine and grade."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from random import Random
-from typing import Any
+from typing import Any, Final
 
+from selfimprove import progress
 from selfimprove.config import Config
-from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.library import known_pool, library_name
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.library import Graded, student_hash
-from selfimprove.mining.patterns import Found, Movement, Patterns, find_patterns, movements
+from selfimprove.mining.patterns import Found, Patterns, find_patterns
 from selfimprove.mining.prior import fit_curve, point_of
 from selfimprove.mining.wording import Wording
-from selfimprove.plugs import load_plug
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Attempt, Problem, Record, Verdict
 from selfimprove.scorers import load_scorer
-from selfimprove.scorers.families import ENCODERS
+from selfimprove.scorers.figures import ScorerCard
+from selfimprove.scorers.trust import Gated, gated
 from selfimprove.splits import rungs
 from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
 from selfimprove.steps.mine import Draw, MiningRule, climb, drawing, fresh, mine, pass_rate
-from selfimprove.steps.select import Quota, Selection, choose, select
-from selfimprove.store import RunFolder
+from selfimprove.steps.select import Quota
 
+_PROOF: Final = "scorer.json"
+"""What the step scorer is trusted by, in the run folder."""
 Node = Callable[[Any], dict[str, Any]]
 
 
@@ -37,6 +38,14 @@ class Pool(Record):
     pass_rate: float
     tried_rungs: tuple[str, ...] = ()
     mastered: tuple[str, ...] = ()
+    library: str = ""
+    """The graded library that stood for mining; empty: the round mined."""
+    policy: str = ""
+    """Of the selection; under `probe` the one that the probe took."""
+    order: str = "shuffled"
+    """How training rows are put."""
+    lessons: int = 0
+    """Problems chosen."""
     quotas: tuple[Quota, ...] = ()
     """Of the selection, where its policy has any."""
     notes: tuple[str, ...] = ()
@@ -83,21 +92,26 @@ def draw_of(crew: Crew, adapter: str) -> Draw:
 
 
 def mine_node(crew: Crew) -> Node:
-    """Try fresh training problems."""
+    """Try fresh training problems, or take the library's attempts at them."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         here, config = round_folder(state["round"]), crew.config
-        train = crew.problems("train")
+        known = known_pool(crew, state["round"])
+        train = known.problems if known else crew.problems("train")
+        size = len(train) if known else config.mine.pool
         tried = frozenset(a.problem for r in range(1, state["round"]) for a in _drafts(crew, r))
         seed = config.campaign.seed * 1000 + state["round"]
         rule, draw, found = rule_of(config, state["round"]), draw_of(crew, state["best"]), list[Mined]()
 
         def attempt(problems: Sequence[Problem]) -> list[list[Attempt]]:
+            if known:
+                found.extend(known.mined[p.id] for p in problems)
+                return [known.attempts[p.id] for p in problems]
             made = mine(problems, draw, crew.task, rule)
             found.extend(one.mined for one in made)
             return [one.attempts for one in made]
 
-        with crew.stage("mine", config.mine.pool * (1 + config.mine.samples)):
+        with crew.stage("mine", 0 if known else size * (1 + config.mine.samples)):
             if config.select.policy == "ladder":
                 pool, made, mastered = climb(
                     train,
@@ -106,16 +120,16 @@ def mine_node(crew: Crew) -> Node:
                     _mastered(crew, state["round"]),
                     width=_width(crew, state["round"]),
                     threshold=config.select.threshold,
-                    count=max(1, config.mine.pool // len(rungs(train, config.select.label))),
+                    count=size if known else max(1, size // len(rungs(train, config.select.label))),
                     tried=tried,
                     seed=seed,
                     attempt=attempt,
                 )
             else:
-                pool, mastered = fresh(train, tried, config.mine.pool, seed), frozenset()
+                pool, mastered = fresh(train, tried, size, seed), frozenset()
                 made = attempt(pool)
         crew.folder.write_rows(f"{here}/mined.jsonl", found)
-        _write(crew, here, pool, made, mastered)
+        _write(crew, state["round"], pool, made, mastered)
         return {}
 
     return node
@@ -126,10 +140,11 @@ def _width(crew: Crew, round_: int) -> int:
 
 
 def _mastered(crew: Crew, round_: int) -> frozenset[str]:
-    return frozenset() if round_ == 1 else frozenset(crew.folder.record(_pool(round_ - 1), Pool).mastered)
+    return frozenset() if round_ == 1 else frozenset(crew.folder.record(pool_file(round_ - 1), Pool).mastered)
 
 
-def _pool(round_: int) -> str:
+def pool_file(round_: int) -> str:
+    """Give the file of a round's `Pool`, relative to the run folder."""
     return f"{round_folder(round_)}/pool.json"
 
 
@@ -139,8 +154,9 @@ def _drafts(crew: Crew, round_: int) -> list[Attempt]:
 
 
 def _write(
-    crew: Crew, here: str, pool: Sequence[Problem], made: Sequence[Sequence[Attempt]], mastered: frozenset[str]
+    crew: Crew, round_: int, pool: Sequence[Problem], made: Sequence[Sequence[Attempt]], mastered: frozenset[str]
 ) -> None:
+    here = round_folder(round_)
     greedy = [some[0] for some in made]
     failures = [a for a in greedy if a.verdict is Verdict.WRONG]
     crew.folder.write_rows(f"{here}/drafts.jsonl", greedy)
@@ -157,6 +173,7 @@ def _write(
         pass_rate=round(pass_rate([[a] for a in greedy]), 6),
         tried_rungs=tuple(dict.fromkeys(p.labels[label] for p in pool)) if ladder else (),
         mastered=tuple(sorted(mastered)),
+        library=library_name(crew, round_),
     )
     crew.folder.write_json(f"{here}/pool.json", found)
 
@@ -169,22 +186,21 @@ def attempts_of(crew: Crew, round_: int) -> list[list[Attempt]]:
     return list(by_problem.values())
 
 
-def scorer_of(config: Config) -> StepScorer | None:
-    """Load the step scorer that the settings name; None where they name none.
+def scorer_of(config: Config, card: ScorerCard | None = None) -> StepScorer | None:
+    """Load the step scorer that the settings name, behind its gate; None where they name none.
+
+    Args:
+        config: the campaign's settings.
+        card: what an earlier round trusts it by.
 
     Raises:
-        InputError: there is no such thing, or it scores no steps.
+        InputError: there is no such thing, it scores no steps, or it was measured to be no better than chance.
     """
-    name = config.grade.scorer
-    if name is None:
+    how = config.grade
+    if how.scorer is None:
+        progress.current().say("no step scorer is named, so levels come from the pass rate")
         return None
-    if ":" not in name or name.partition(":")[0] in ENCODERS:
-        return load_scorer(name)
-    found = load_plug(name, "grade.scorer")
-    made = found() if isinstance(found, type) else found
-    if not isinstance(made, StepScorer):
-        raise InputError(f'grade.scorer = "{name}" has no identity and score(); name a step scorer')
-    return made
+    return gated(load_scorer(how.scorer), how.scorer, trust=how.trust, card=card)
 
 
 def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
@@ -202,14 +218,16 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
         tried = [
             ToGrade(by_id[some[0].problem], mined[some[0].problem], some) for some in attempts_of(crew, state["round"])
         ]
+        known = known_pool(crew, state["round"])
         with crew.stage("grade", len(tried)):
-            graded = grade_pool(
-                tried,
-                student_hash(crew.model(state["best"]).identity),
-                scorer=scorer or scorer_of(config),
-                rule=GradeRule(aggregate=config.grade.aggregate, bins=config.grade.bins),
-                curve=fit_curve(map(point_of, mined.values())) if config.grade.prior else None,
-            )
+            if known:
+                graded = [row for row in known.graded if row.problem in mined]
+            else:
+                kept = crew.folder.record(_PROOF, ScorerCard) if crew.folder.has(_PROOF) else None
+                used = scorer or scorer_of(config, kept)
+                graded = _graded(crew, state["best"], tried, used)
+                if isinstance(used, Gated) and used.card:
+                    crew.folder.write_json(_PROOF, used.card)
             crew.folder.write_rows(f"{here}/grades.jsonl", graded)
             crew.folder.write_json(f"{here}/patterns.json", _patterns(crew, tried, graded, list(by_id.values())))
         return {}
@@ -217,57 +235,22 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
     return node
 
 
-def _patterns(crew: Crew, tried: Sequence[ToGrade], graded: Sequence[Graded], train: Sequence[Problem]) -> Patterns:
-    clusters, first_wrong = crew.config.mine.wording, {g.problem: g.first_wrong for g in graded}
-    problems = [one.problem for one in tried]
-    wording = Wording(train, clusters, crew.config.campaign.seed).of(problems) if clusters else [""] * len(problems)
-    return find_patterns(
-        Found(one.problem, one.mined, first_wrong.get(one.problem.id), words)
-        for one, words in zip(tried, wording, strict=True)
+def _graded(crew: Crew, best: str, tried: Sequence[ToGrade], scorer: StepScorer | None) -> list[Graded]:
+    how = crew.config.grade
+    return grade_pool(
+        tried,
+        student_hash(crew.model(best).identity),
+        scorer=scorer,
+        rule=GradeRule(aggregate=how.aggregate, bins=how.bins),
+        curve=fit_curve(point_of(one.mined) for one in tried) if how.prior else None,
     )
 
 
-def failure_movements(folder: RunFolder, rounds: int) -> list[Movement]:
-    """Follow the groups of failures over a campaign's first rounds, for the report."""
-    names = [f"{round_folder(r)}/patterns.json" for r in range(1, rounds + 1)]
-    return movements([folder.record(name, Patterns) for name in names if folder.has(name)])
-
-
-def select_node(crew: Crew) -> Node:
-    """Choose the round's lessons and cut them into cohorts."""
-
-    def node(state: dict[str, Any]) -> dict[str, Any]:
-        here, size = round_folder(state["round"]), crew.config.lesson.cohort
-        chosen = _chosen(crew, state["round"])
-        by_id = {p.id: p for p in crew.problems("train")}
-        cohorts = []
-        for start in range(0, len(chosen), size):
-            cohort = f"{here}/cohorts/{start // size:03d}"
-            crew.folder.write_rows(f"{cohort}/problems.jsonl", [by_id[i] for i in chosen[start : start + size]])
-            cohorts.append(cohort)
-        return {"cohorts": cohorts}
-
-    return node
-
-
-def _chosen(crew: Crew, round_: int) -> Sequence[str]:
-    how, seed = crew.config.select, crew.config.campaign.seed * 1000 + round_
-    if how.policy in {"failures", "ladder"}:
-        return select(attempts_of(crew, round_), solved=how.solved, seed=seed, most=how.lessons)
-    graded = crew.folder.rows(f"{round_folder(round_)}/grades.jsonl", Graded)
-    pool = crew.folder.record(_pool(round_), Pool)
-    made = choose_as(crew.config, graded, how.lessons or pool.failures, seed)
-    crew.folder.write_json(_pool(round_), pool.model_copy(update={"quotas": made.quotas, "notes": made.notes}))
-    return made.ids
-
-
-def choose_as(config: Config, graded: Sequence[Graded], count: int, seed: int) -> Selection:
-    """Choose from a graded pool as the settings say; for `p_eval` a part of it only tells how the levels lie."""
-    how, own = config.select, list[Graded]()
-    if how.policy == "failures" or how.policy == "ladder":  # noqa: PLR1714 - so the types of the others are known
-        raise InputError(f'select.policy = "{how.policy}" chooses from attempts; name one that has quotas')
-    if how.policy == "p_eval":
-        mixed = Random(f"own {seed}").sample(list(graded), len(graded))
-        cut = round(len(mixed) * how.own)
-        own, graded = mixed[:cut], mixed[cut:]
-    return choose(graded, how.policy, count, weights=how.weights, own=own, stratify=how.stratify, seed=seed)
+def _patterns(crew: Crew, tried: Sequence[ToGrade], graded: Sequence[Graded], train: Sequence[Problem]) -> Patterns:
+    clusters, scored = crew.config.mine.wording, {g.problem: g.first_wrong for g in graded}
+    problems = [one.problem for one in tried]
+    wording = Wording(train, clusters, crew.config.campaign.seed).of(problems) if clusters else [""] * len(problems)
+    return find_patterns(
+        Found(one.problem, one.mined, one.mined.first_wrong or scored.get(one.problem.id), words)
+        for one, words in zip(tried, wording, strict=True)
+    )

@@ -183,7 +183,7 @@ def _patterns(crew: Crew) -> Callable[[MiningState], dict[str, Any]]:
             problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
             mined = crew.folder.rows(f"{here}/mined.jsonl", Mined)
             words = clusters.of(problems) if clusters else [""] * len(problems)
-            tally.add(Found(p, m, None, w) for p, m, w in zip(problems, mined, words, strict=True))
+            tally.add(Found(p, m, m.first_wrong, w) for p, m, w in zip(problems, mined, words, strict=True))
             kinds.update(m.kind.value for m in mined)
             for m in mined:
                 sums.update(problems=1, samples=m.samples, rerun=m.rerun, technical=m.kind.technical)

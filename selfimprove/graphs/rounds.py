@@ -14,8 +14,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import grade_node, mine_node, select_node
+from selfimprove.graphs.finding import grade_node, mine_node
 from selfimprove.graphs.lesson import build_lesson
+from selfimprove.graphs.selecting import select_node
 from selfimprove.graphs.training import build_node, decide_node, evaluate_node, gather_node, train_node
 from selfimprove.graphs.wiring import add_nodes
 

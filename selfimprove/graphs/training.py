@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from selfimprove import progress
 from selfimprove.errors import InputError
+from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.guarding import guard_of, guarded
@@ -127,7 +128,7 @@ def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
 
 
 def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:
-    """Train one adapter, or find it already there.
+    """Train one adapter, or find it already there; its rows are mixed, or put as `select.order` says.
 
     Args:
         crew: the campaign's parts.
@@ -147,7 +148,13 @@ def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start:
         )
     config = crew.config
     program = crew.programs[PROGRAM_OF[arm]]
-    file = crew.folder.write_rows(f"{place}/rows.jsonl", rows)
+    sft = {**config.train.sft.model_dump(), **(config.train.continued.model_dump() if start else {})}
+    by: Callable[[TrackRow], int] | None = None
+    if config.select.order == "easy_to_hard" and arm != "control":
+        rows = in_order(crew, rows)
+        places = {row.id: at for at, row in enumerate(rows)}
+        sft["train_sampling_strategy"], by = "sequential", lambda row: places[row.id]
+    file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=by)
     crew.folder.write_json(f"{place}/origin.json", {"start": start})
     job = TrainingJob(
         model=crew.model_folder,
@@ -156,7 +163,7 @@ def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start:
         out=str(crew.folder.at(f"{place}/adapter").resolve()),
         program_state={program.name: program.dump()},
         settings={
-            "sft": {**config.train.sft.model_dump(), **(config.train.continued.model_dump() if start else {})},
+            "sft": sft,
             "lora": config.train.lora.model_dump(),
             "quantize": config.train.quantize,
         },

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from selfimprove.mining import clusters
+from selfimprove.mining.first_wrong import first_wrong
 from selfimprove.mining.posterior import Posterior
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Interval, Problem, Record, Verdict
@@ -96,6 +97,8 @@ class Mined(Record):
     """Attempts that had no verdict and were tried again."""
     mean_logprob: float | None = None
     """Mean log-probability of the greedy attempt's tokens: a free signal of how hard the problem is."""
+    first_wrong: int | None = None
+    """The first wrong step of a wrong greedy attempt, counted from 1, where the task's steps can be checked exactly."""
 
     @property
     def posterior(self) -> Posterior:
@@ -151,6 +154,7 @@ def summarise(problem: Problem, attempts: Sequence[Attempt], task: Task, rule: K
         errors=counts[Verdict.ERROR],
         rerun=rerun,
         mean_logprob=greedy.completion.mean_logprob,
+        first_wrong=first_wrong(problem, greedy, task),
     )
 
 

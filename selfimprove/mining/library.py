@@ -9,12 +9,14 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
 from selfimprove.errors import InputError
+from selfimprove.mining.kinds import Kind, KindRule, Mined
 from selfimprove.mining.levels import HARDEST
+from selfimprove.mining.posterior import Posterior
 from selfimprove.records import Grade, Record, Verdict, digest
 
 LEVELS: Final = range(HARDEST + 1)
@@ -25,11 +27,13 @@ class Graded(Grade):
 
     student: str
     """Hash of the student's weights and adapter, see `student_hash`."""
+    pass_rate: float = Field(ge=0, le=1)
+    """See `Grade`."""
     kind: str = ""
     """How the student fails, see `mining.kinds.Kind`."""
-    score: float | None = None
+    score: float | None = Field(default=None, allow_inf_nan=False)
     """What the level was read off, in [0, 1]: the aggregated step scores, or the expected pass rate."""
-    scores: tuple[float, ...] = ()
+    scores: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
     """Of the attempt's steps; empty without a scorer."""
     first_wrong: int | None = None
     """The first step, counted from 1, whose score is under one half; None where none is or nothing scored."""
@@ -80,7 +84,7 @@ def load_library(path: Path, identity: str) -> Iterator[Graded]:
                 row = _row(path, number, line)
                 if row.student != wanted:
                     raise InputError(
-                        f"{path}, line {number}: graded for the student {row.student}, and this one is {wanted} "
+                        f"{path}, line {number}: graded for the student {row.student!r:.40}, and this one is {wanted} "
                         f"({identity}); levels hold for one student and adapter, so mine and grade with this one"
                     )
                 yield row
@@ -96,8 +100,34 @@ def _row(path: Path, number: int, line: str) -> Graded:
         return Graded.model_validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the line"
+        field = f"{'.'.join(map(str, first['loc']))!r:.80}" if first["loc"] else "the line"
         raise InputError(f"{path}, line {number}: {field}: {first['msg']}; grade the pool again") from error
+
+
+def mined_from(row: Graded, rule: KindRule) -> Mined:
+    """Give what mining had found about a row's problem, as far as the library keeps it.
+
+    Args:
+        row: of the library; its pass rate counts the greedy attempt in.
+        rule: when the posterior settles a kind.
+    """
+    right = row.verdict is Verdict.CORRECT
+    passed = round(row.pass_rate * row.samples) - right
+    seen = Posterior(passed, row.samples - 1 - passed)
+    kind = Kind(row.kind) if row.kind else Kind.RIGHT if right else Kind.WRONG
+    return Mined(
+        problem=row.problem,
+        kind=kind,
+        greedy=row.verdict,
+        samples=row.samples - 1,
+        passed=passed,
+        failed=row.samples - 1 - passed,
+        pass_rate=round(passed / (row.samples - 1), 6) if row.samples > 1 else None,
+        posterior_mean=round(seen.mean, 6),
+        interval=seen.interval(),
+        settled=seen.settles(rule.lucky if right else rule.rare, rule.confidence),
+        first_wrong=row.first_wrong,
+    )
 
 
 class LevelCounts(Record):

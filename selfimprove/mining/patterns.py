@@ -26,7 +26,7 @@ class Group(Record):
     """What they share: a label's name, `reasoning steps`, `first wrong step`, `wording`, or `all`."""
     value: str
     tried: int
-    """Problems with a verdict."""
+    """Problems with a verdict; for a first wrong step those of the whole pool, as only failures have one."""
     failed: int
     """Those that are wrong, inconsistent or lucky."""
     technical: int
@@ -76,7 +76,11 @@ class Tally:
 
     def patterns(self) -> Patterns:
         """Give the groups."""
-        groups = [_group(key, kinds, self._examples[key]) for key, kinds in self._kinds.items()]
+        pool = self._kinds.get((ALL, ALL), Counter[Kind]())
+        groups = [
+            _group(key, kinds, self._examples[key], pool if key[0] == FIRST_WRONG else kinds)
+            for key, kinds in self._kinds.items()
+        ]
         return Patterns(groups=tuple(sorted(groups, key=lambda g: (g.by, -g.rate, -g.tried, g.value))))
 
 
@@ -144,15 +148,15 @@ def _difference(old: Group, new: Group) -> Interval:
 
 def _keys(one: Found) -> list[tuple[str, str]]:
     keys = [(ALL, ALL), *one.problem.labels.items(), (STEPS, str(steps_of(one.problem)))]
-    if one.first_wrong is not None:
+    if one.first_wrong is not None and one.mined.kind.failure:
         keys.append((FIRST_WRONG, str(one.first_wrong)))
     return [*keys, (TEXT, one.wording)] if one.wording else keys
 
 
-def _group(key: tuple[str, str], kinds: Counter[Kind], examples: Sequence[str]) -> Group:
+def _group(key: tuple[str, str], kinds: Counter[Kind], examples: Sequence[str], among: Counter[Kind]) -> Group:
     failed = sum(count for kind, count in kinds.items() if kind.failure)
-    technical = sum(count for kind, count in kinds.items() if kind.technical)
-    tried = kinds.total() - technical
+    technical = sum(count for kind, count in among.items() if kind.technical)
+    tried = among.total() - technical
     return Group(
         by=key[0],
         value=key[1],

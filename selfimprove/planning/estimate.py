@@ -78,9 +78,9 @@ class Expected:
         name = teacher.first if teacher.first and round_ == 1 else teacher.model
         return price_of(teacher.model_copy(update={"model": name})) if is_model(name) else None
 
-    def line(self, stage: str, calls: float, prompt: float, written: float) -> Line:
-        """Sum up calls of the student that read `prompt` and write `written` tokens each."""
-        tokens = calls * (prompt + written)
+    def line(self, stage: str, calls: float, prompt: float, written: float, shared: float = 0) -> Line:
+        """Sum up calls of the student that read `prompt`, after `shared` read once, and write `written` tokens each."""
+        tokens = calls * (shared + prompt + written)
         seconds = calls * (prompt / self.probe.reading + written / self.probe.writing) if self.probe else None
         return Line(stage=stage, student_calls=round(calls), tokens=round(tokens), seconds=seconds)
 
@@ -92,12 +92,14 @@ def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
     stated = fmean(len(p.context + p.question) for p in some) / a_token + _PROMPT_OVERHEAD
     written = probe.completion_tokens if probe else _GUESSED["written"] * config.student.max_tokens
     rationales = [len(task.conclude(p.rationale, p.answer)) for p in some if p.rationale]
+    counted = probe.target_tokens if probe else None
+    target = counted or (fmean(rationales) / a_token + 1 if rationales else written)
     return Expected(
         config=config,
         probe=probe,
         prompt=probe.prompt_tokens if probe else stated,
         written=written,
-        target=min(fmean(rationales) / a_token + 1, config.student.max_tokens) if rationales else written,
+        target=min(target, config.student.max_tokens),
         answer=fmean(len(task.conclude("", p.answer)) for p in some) / a_token + 1,
     )
 
@@ -166,11 +168,12 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
 
 def _evaluations(expected: Expected) -> Iterator[Line]:
     config, shots = expected.config, expected.config.evaluate.shots
-    few_shot = expected.prompt + shots * (expected.prompt + expected.target)
+    examples = shots * (expected.prompt + expected.target)
     arms = len(tracks(config))
     yield expected.line("evaluate", config.data.dev, expected.prompt, expected.written)
+    written = (expected.written + expected.target) / 2  # worked examples let an untrained student stop earlier
     for size in (config.data.dev, config.data.test):
-        yield expected.line("evaluate", size if shots else 0, few_shot, (expected.written + expected.target) / 2)
+        yield expected.line("evaluate", size if shots else 0, expected.prompt, written, examples)
     for round_ in range(1, config.campaign.rounds + 1):
         yield expected.line("evaluate", arms * config.data.dev, expected.prompt, expected.length(round_ + 1))
     tested = arms + ("control" in config.campaign.arms) + (not shots)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Final
+from typing import Any, Final
 
 from selfimprove.config import Config
 from selfimprove.programs import Item, Program, run, stated
 from selfimprove.protocols import LanguageModel, Task
-from selfimprove.records import Attempt, Lesson, Problem, Record, Sampling
+from selfimprove.records import Attempt, Completion, Lesson, Problem, Record, Sampling
 from selfimprove.steps.ask import ask
 from selfimprove.steps.draft import draft
 
 _MOST: Final = 40
 _FEWEST: Final = 8
 _QUICK: Final = 1000
+_READINGS: Final = 3
 _STEP_COST: Final = {"cpu": 9.0, "cuda": 4.0}
 """What training on a token costs, in tokens of a prompt read. Measured on a CPU with batches of four short rows: 8.8;
 on a GPU assumed."""
@@ -35,6 +37,8 @@ class Probe(Record):
     completion_tokens: float
     """Of a completion, on average."""
     characters_a_token: float
+    target_tokens: float | None = None
+    """Of a reference solution with its answer, on average; None without one, or without the student's tokenizer."""
     reading: float
     """Prompt tokens read in a second."""
     writing: float
@@ -63,9 +67,7 @@ def probe(
     """
     items = [Item(p.id, {"problem": stated(p)}) for p in problems[:_MOST]]
     run(programs["solve"], items[:1], student, Sampling(max_tokens=1))  # loads the weights
-    started = time.perf_counter()
-    read = run(programs["solve"], items, student, Sampling(max_tokens=1))
-    read_s = time.perf_counter() - started
+    read, read_s = _reads(programs["solve"], items, student)
     prompt_tokens = fmean(c.prompt_tokens for c in read)
     reading = prompt_tokens * len(items) / read_s
     some = problems[: _MOST if reading > _QUICK else _FEWEST]
@@ -81,10 +83,29 @@ def probe(
         prompt_tokens=prompt_tokens,
         completion_tokens=written / len(some),
         characters_a_token=max(1.0, sum(len(a.completion.text) for a in tried) / max(1, written)),
+        target_tokens=_target_tokens(getattr(student, "tokenizer", None), task, problems[:_MOST]),
         reading=reading,
         writing=written / max(1e-3, written_s),
         training=reading / _STEP_COST["cuda" if device.startswith("cuda") else "cpu"],
     )
+
+
+def _reads(solve: Program, items: Sequence[Item], student: LanguageModel) -> tuple[list[Completion], float]:
+    """Let a student read all prompts, and give the seconds of its best time: the first one warms up."""
+    best = math.inf
+    for _ in range(_READINGS):
+        started = time.perf_counter()
+        read = run(solve, items, student, Sampling(max_tokens=1))
+        best = min(best, time.perf_counter() - started)
+    return read, best
+
+
+def _target_tokens(tokenizer: Any, task: Task, problems: Sequence[Problem]) -> float | None:
+    """Count what a row of track B carries, its end token with it."""
+    solved = [task.conclude(p.rationale, p.answer) for p in problems if p.rationale]
+    if tokenizer is None or not solved:
+        return None
+    return fmean(len(tokenizer.encode(text, add_special_tokens=False)) + 1 for text in solved)
 
 
 def _questions(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from selfimprove import formats
 from selfimprove.errors import MissingDependencyError
-from selfimprove.report import figures
+from selfimprove.report import figures, moves
 from selfimprove.report.schema import ScoreSummary, Summary
 from selfimprove.store import write_whole
 
@@ -50,6 +50,8 @@ def render_page(summary: Summary) -> str:
         height=figures.HEIGHT_PX,
         tones=figures.arms_of(summary.rounds),
         heats=figures.heat_tables(summary),
+        moved=moves.move_tables(summary),
+        mended=moves.repair_tables(summary),
         rounds=rounds,
         chosen=next((row for row in summary.baselines if row.chosen), None),
         best_dev=next((row.dev for row in summary.rounds if figures.is_best(summary, row)), None),

@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from selfimprove.records import Comparison, Record, Score, Verdict
+from selfimprove.records import Comparison, Score, Verdict
+from selfimprove.report.failing_schema import FailureGroup, Repairs
+from selfimprove.report.part import Part
+from selfimprove.report.selected_schema import ProbeSummary, SelectionSummary
 
 State = Literal["finished", "running", "stopped at the budget", "interrupted"]
 Outcome = Literal["promote", "hold", "roll back"]
 SCHEMA_VERSION = 1
-
-
-class Part(Record):
-    """A part of the summary; its attribute docstrings are the descriptions in the JSON schema."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class ScoreSummary(Part):
@@ -120,6 +117,8 @@ class RoundSummary(Part):
     """Time this round (or arm) took, in seconds."""
     rungs: tuple[str, ...] = ()
     """Ladder: the levels that were worked on."""
+    selection: SelectionSummary | None = None
+    """How the round chose its lessons; null where an older version made the run."""
     by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
     """Scores on dev by label and value."""
     truncated: int = 0
@@ -329,6 +328,13 @@ class Summary(Part):
     """A handful of examples."""
     failures: tuple[FailureExample, ...] = ()
     """Examples of what the best model still gets wrong on dev, never on test."""
+    failing: tuple[FailureGroup, ...] = ()
+    """Where the student fails: groups of the training problems that it tried, with their failure rates by round. At
+    most 50 groups that share the same thing, those with the most failures."""
+    repairs: tuple[Repairs, ...] = ()
+    """How failures became successes on dev, for labels with at most 50 values."""
+    probe: ProbeSummary | None = None
+    """How `select.policy = "probe"` found its policy; null where it was not asked to."""
     guard: GuardSummary | None = None
     """Null where the splits are not frozen yet."""
     provenance: Provenance

@@ -14,6 +14,7 @@ from selfimprove.config import Config, load_config
 from selfimprove.ledger import Ledger
 from selfimprove.planning.plans import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
+from selfimprove.report.failing import failure_groups, repairs
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
 from selfimprove.report.schema import (
@@ -35,6 +36,7 @@ from selfimprove.report.schema import (
     Summary,
     TestSummary,
 )
+from selfimprove.report.selected import probe_of, selection_of
 from selfimprove.stats import compare_paired
 from selfimprove.store import RunFolder
 
@@ -66,6 +68,9 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         wall_s=ledger.seconds("campaign"),
         lessons=_lessons(folder, rounds),
         failures=_failures(folder, rounds),
+        failing=failure_groups(folder, config.campaign.rounds),
+        repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
+        probe=probe_of(folder),
         guard=_guard(folder),
         provenance=_provenance(folder, config, started, ended),
     )
@@ -126,6 +131,7 @@ def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSum
                     pool_pass_rate=pool["pass_rate"],
                     wall_s=ledger.seconds(here),
                     rungs=tuple(pool["tried_rungs"]),
+                    selection=selection_of(pool),
                     by_label=_labels(made),
                     truncated=made.truncated,
                 )

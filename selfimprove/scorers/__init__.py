@@ -6,10 +6,12 @@ chances, `StepJudge` a language model's opinion, `TrainedScorer` a reward model:
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from selfimprove.errors import InputError
+from selfimprove.plugs import load_plug, said
 from selfimprove.protocols import StepScorer
 from selfimprove.scorers.families import ENCODERS
 from selfimprove.scorers.steps import join_steps, split_steps
@@ -17,25 +19,42 @@ from selfimprove.scorers.steps import join_steps, split_steps
 __all__ = ["join_steps", "load_scorer", "split_steps"]
 
 
+_IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+
 def load_scorer(spec: str, **settings: Any) -> StepScorer:
-    """Make a trained scorer of what a config file names.
+    """Make a scorer of what a config file names.
 
     Args:
-        spec: `FAMILY:MODEL`, such as `math-shepherd:peiyi9979/math-shepherd-mistral-7b-prm`, or the folder of a scorer
-            that was trained here.
-        settings: keyword arguments of `TrainedScorer`.
+        spec: `FAMILY:MODEL`, such as `math-shepherd:peiyi9979/math-shepherd-mistral-7b-prm`, the folder of a scorer
+            that was trained here, or `package.module:Name`, an object or a class that is made without arguments.
+        settings: keyword arguments of `TrainedScorer`; a plug takes none.
 
     Raises:
-        InputError: there is no such family, model or folder.
+        InputError: there is no such family, model, folder or module, or what it names scores no steps.
     """
     from selfimprove.scorers.trained import CARD, TrainedScorer
 
+    family, colon, model = spec.partition(":")
     if (Path(spec) / CARD).is_file():
         return TrainedScorer("own", spec, **settings)
-    family, colon, model = spec.partition(":")
+    if family not in ENCODERS and _IMPORT.fullmatch(spec):
+        return _plugged(spec)
     if not colon:
         known = ", ".join(name for name in ENCODERS if name != "own")
         raise InputError(
-            f'the scorer "{spec}" is neither a folder with {CARD} nor FAMILY:MODEL; the families are {known}'
+            f'the scorer "{spec}" is neither a folder with {CARD}, nor FAMILY:MODEL, nor package.module:Name; '
+            f"the families are {known}"
         )
     return TrainedScorer(family, model, **settings)
+
+
+def _plugged(path: str) -> StepScorer:
+    found = load_plug(path, "step scorer")
+    try:
+        made = found() if isinstance(found, type) else found
+    except Exception as error:  # a class of somebody else's: anything may happen in it
+        raise InputError(f'the step scorer "{path}" cannot be made without arguments: {said(error)}') from error
+    if not isinstance(made, StepScorer):
+        raise InputError(f'the step scorer "{path}" lacks identity or score(); see selfimprove.protocols.StepScorer')
+    return made

@@ -60,6 +60,11 @@ class ExactSteps:
         ]
 
 
+def checkable(problem: Problem) -> bool:
+    """Say whether a problem's steps can be checked exactly: it comes from the arithmetic task."""
+    return _FORM.fullmatch(problem.canonical) is not None
+
+
 def first_wrong(item: StepItem) -> int | None:
     """Give the index of the first wrong step; None where there is none.
 

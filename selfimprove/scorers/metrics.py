@@ -1,16 +1,12 @@
-"""Is a step scorer to be trusted? Measures of its scores against known labels, in plain Python."""
+"""Measures of a step scorer against known labels, in plain Python; the AUC has a file of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from random import Random
-from typing import Final
 
 from selfimprove.errors import InputError
-from selfimprove.records import Interval, Record
-
-_LEVEL: Final = 0.95
+from selfimprove.records import Record
 
 
 class Bin(Record):
@@ -47,51 +43,6 @@ class ProcessBench(Record):
     n_correct: int
     no_verdict: int
     """Solutions without a verdict; they count as missed in the shares."""
-
-
-def auc(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """Give the chance that a right step scores above a wrong one, a tie counting half.
-
-    Raises:
-        InputError: all steps are right or all are wrong, or the lengths differ.
-
-    >>> auc([0.9, 0.8, 0.3, 0.3], [True, False, True, False])
-    0.625
-    """
-    ordered = sorted(zip(scores, right, strict=True))
-    return _weighted_auc([(score, label, 1) for score, label in ordered])
-
-
-def auc_interval(
-    scores_S_T: Sequence[Sequence[float]],  # noqa: N803 - ragged axes: solutions, steps
-    right_S_T: Sequence[Sequence[bool]],  # noqa: N803
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Give the 95 % bootstrap interval of the AUC over steps, whole solutions drawn.
-
-    Steps of one solution hang together, so drawing steps would make the interval too narrow. Draws that hold steps
-    of one kind only are left out.
-    """
-    steps = sorted(
-        (score, label, index)
-        for index, (scores, labels) in enumerate(zip(scores_S_T, right_S_T, strict=True))
-        for score, label in zip(scores, labels, strict=True)
-    )
-    rng, found, count = Random(seed), list[float](), len(scores_S_T)
-    for _ in range(resamples):
-        weights = [0] * count
-        for _ in range(count):
-            weights[rng.randrange(count)] += 1
-        drawn = [(score, label, weights[index]) for score, label, index in steps if weights[index]]
-        if len({label for _, label, _ in drawn}) == 2:  # noqa: PLR2004 - right and wrong
-            found.append(_weighted_auc(drawn))
-    if not found:
-        raise InputError("the AUC needs right and wrong steps; give more solutions")
-    found.sort()
-    tail = (1 - _LEVEL) / 2
-    return Interval(low=found[int(tail * len(found))], high=found[min(len(found) - 1, int((1 - tail) * len(found)))])
 
 
 def calibration(scores: Sequence[float], right: Sequence[bool], bins: int = 10) -> Calibration:
@@ -205,20 +156,3 @@ def _ranks(values: Sequence[float]) -> list[float]:
             ranks[index] = before + (len(tied) + 1) / 2
         before += len(tied)
     return ranks
-
-
-def _weighted_auc(ordered: Sequence[tuple[float, bool, int]]) -> float:
-    """Count pairs of a right and a wrong step; steps come in the order of their scores, each so many times."""
-    wins, below = 0.0, 0
-    total = {True: 0, False: 0}
-    for _, some in groupby(ordered, key=lambda step: step[0]):
-        here = {True: 0, False: 0}
-        for _, label, weight in some:
-            here[bool(label)] += weight
-        wins += here[True] * (below + here[False] / 2)
-        below += here[False]
-        total[True] += here[True]
-        total[False] += here[False]
-    if not total[True] or not total[False]:
-        raise InputError("the AUC needs right and wrong steps")
-    return wins / (total[True] * total[False])

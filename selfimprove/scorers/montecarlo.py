@@ -15,6 +15,7 @@ from selfimprove.programs import Program, stated
 from selfimprove.programs.run import seed_of
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Completion, Request, Sampling, StepItem, Verdict
+from selfimprove.scorers.labels import LabelledSteps, labelled
 from selfimprove.scorers.steps import JOINED_BY
 
 _ROLLOUT: Final = Sampling(temperature=0.8, max_tokens=256)
@@ -107,13 +108,14 @@ class MonteCarlo:
         }
         return [None if index in lost else high[index] - 1 for index in range(len(items))]
 
+    def cost(self, items: Sequence[StepItem]) -> int:
+        """Count the rollouts that `score` would ask for, to set beside those of a search."""
+        return self.rollouts * sum(len(item.steps) - (self._stated(item) is not None) for item in items)
+
     def values(self, prefixes: Sequence[tuple[StepItem, int]]) -> list[Value]:
         """Give the value of prefixes, each a solution and how many of its steps it holds, in one batch."""
-        texts = ["".join(f"{step}{self.joined_by}" for step in item.steps[:count]) for item, count in prefixes]
-        ended = [
-            self.task.parse(text).strict if count == len(item.steps) else None
-            for (item, count), text in zip(prefixes, texts, strict=True)
-        ]
+        texts = [self._text(item.steps[:count]) for item, count in prefixes]
+        ended = [self._stated(item) if count == len(item.steps) else None for item, count in prefixes]
         requests = [
             self._request(item, text, self.first_sample + number)
             for (item, _), text, answer in zip(prefixes, texts, ended, strict=True)
@@ -131,6 +133,13 @@ class MonteCarlo:
             passed = sum(verdict is Verdict.CORRECT for verdict in verdicts)
             found.append(Value(passed, sum(verdict.decided for verdict in verdicts)))
         return found
+
+    def _text(self, steps: Sequence[str]) -> str:
+        return "".join(f"{step}{self.joined_by}" for step in steps)
+
+    def _stated(self, item: StepItem) -> str | None:
+        """Give the answer that a whole solution states."""
+        return self.task.parse(self._text(item.steps)).strict if item.steps else None
 
     def _request(self, item: StepItem, text: str, sample: int) -> Request:
         return Request(
@@ -152,3 +161,22 @@ class MonteCarlo:
         if answer is None:
             return Verdict.TRUNCATED if cut else Verdict.UNPARSEABLE
         return self.task.compare(answer, item.problem)
+
+
+def search_labels(scorer: MonteCarlo, solved: Sequence[StepItem], failed: Sequence[StepItem]) -> list[LabelledSteps]:
+    """Label solutions to train a reward model on, by as few rollouts as the search needs.
+
+    A right solution needs none: its steps are called right. A wrong one's are right before its first wrong step and
+    wrong from it on, as no rollout from there is right. Wrong solutions without a verdict are left out.
+
+    Args:
+        scorer: searches; `MonteCarlo.cost` tells what scoring every step would have taken.
+        solved: solutions that end in the right answer.
+        failed: solutions that end in a wrong one.
+    """
+    found = zip(failed, scorer.first_wrong(failed), strict=True)
+    scored = [(item, [1.0] * len(item.steps)) for item in solved if item.steps]
+    scored += [
+        (item, [float(at < wrong) for at in range(len(item.steps))]) for item, wrong in found if wrong is not None
+    ]
+    return [labelled(item, scores, stated(item.problem), scorer.identity) for item, scores in scored]

@@ -19,6 +19,9 @@ _DTYPES: Final = ("auto", "bfloat16", "float32", "float16")
 CARD: Final = "scorer.json"
 """What a scorer that this library trained says of itself."""
 
+TRAINED_ON: Final = "trained_on.json"
+"""Ids of the problems that it learned from."""
+
 
 class Card(NamedTuple):
     """What `scorer.json` holds."""
@@ -33,7 +36,7 @@ class TrainedScorer:
     """Scores all steps of a solution in one pass. Satisfies `StepScorer`.
 
     Weights are read from safetensors, and no code from the model's folder is run. A solution longer than
-    `max_length` tokens gets no verdict.
+    `max_length` tokens gets no verdict. `trained_on` holds the ids of the problems that a scorer of ours learned from.
 
     Args:
         family: one of `ENCODERS`.
@@ -74,6 +77,7 @@ class TrainedScorer:
 
         made_of = [model_hash(base), adapter_hash(own), _head_hash(own)] if own else [model_hash(base)]
         self._identity = f"{family}/{digest(*made_of, str(self.model.dtype))}"
+        self.trained_on = _trained_on(own) if own else frozenset[str]()
 
     @property
     def identity(self) -> str:
@@ -162,6 +166,17 @@ def read_card(folder: Path) -> Card:
         return Card(str(held["base"]), str(held["base_hash"]), int(held["max_length"]))
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({type(error).__name__}: {error}); train the scorer again") from error
+
+
+def _trained_on(folder: Path) -> frozenset[str]:
+    """Read which problems a scorer of ours learned from: what it scores there says little of other problems."""
+    file = folder / TRAINED_ON
+    if not file.is_file():
+        return frozenset()
+    try:
+        return frozenset(map(str, json.loads(file.read_text(encoding="utf-8"))))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{file} is damaged ({error}); train the scorer again") from error
 
 
 def _head_hash(folder: Path) -> str:

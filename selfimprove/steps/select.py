@@ -12,9 +12,9 @@ from selfimprove.errors import InputError
 from selfimprove.mining.levels import HARDEST
 from selfimprove.mining.library import Graded
 from selfimprove.mining.quotas import Filled, apportion, fill, stratified
-from selfimprove.records import Attempt, Record, Verdict
+from selfimprove.records import Attempt, Grade, Record, TrackRow, Verdict
 
-Policy = Literal["p_eval", "curriculum", "uniform", "easy", "band", "steps", "weights"]
+Policy = Literal["random", "p_eval", "curriculum", "uniform", "easy", "band", "steps", "weights"]
 Order = Literal["shuffled", "easy_to_hard"]
 
 _WEIGHTS: Final[Mapping[str, tuple[float, ...]]] = {
@@ -23,10 +23,12 @@ _WEIGHTS: Final[Mapping[str, tuple[float, ...]]] = {
     "easy": (1, 1, 0, 0, 0, 0),
     "steps": (1, 1, 1),
     "band": (1,),
+    "random": (1,),
 }
 _LEVELS: Final = tuple(f"level {level}" for level in range(HARDEST + 1))
 _STEPS: Final = ("0-2 steps", "3-5 steps", "6+ steps")
 _BAND: Final = "pass rate near 0.5"
+_ANY: Final = "any level"
 _WIDTH: Final = 0.3
 
 
@@ -74,7 +76,7 @@ def choose(
 
     Args:
         graded: the library, see `library.load_library`.
-        policy: `curriculum` (levels 1 to 5, ever fewer), `uniform` (all levels alike), `easy` (levels 0 and 1),
+        policy: `random`, `curriculum` (levels 1 to 5, ever fewer), `uniform` (all levels alike), `easy` (0 and 1),
             `p_eval` (the levels as `own` has them), `band` (pass rates nearest to one half), `steps` (0-2, 3-5 and 6 or
             more reasoning steps alike), `weights` (as given).
         count: problems wanted.
@@ -126,7 +128,7 @@ def _buckets(
     rows: Sequence[Graded], policy: Policy, weights: Sequence[float] | None, own: Sequence[Graded]
 ) -> list[_Bucket]:
     """Part the rows by what the policy weighs."""
-    names = {"steps": _STEPS, "band": (_BAND,)}.get(policy, _LEVELS)
+    names = {"steps": _STEPS, "band": (_BAND,), "random": (_ANY,)}.get(policy, _LEVELS)
     if policy == "p_eval" and weights is None:
         if not own:
             raise InputError(
@@ -143,7 +145,7 @@ def _buckets(
         )
     parts: list[list[Graded]] = [[] for _ in names]
     for row in rows:
-        parts[_range_of_steps(row) if policy == "steps" else 0 if policy == "band" else row.difficulty].append(row)
+        parts[_range_of_steps(row) if policy == "steps" else 0 if len(names) == 1 else row.difficulty].append(row)
     return [_Bucket(name, part, weight) for name, part, weight in zip(names, parts, weights, strict=True)]
 
 
@@ -200,6 +202,21 @@ def select(attempts: Sequence[Sequence[Attempt]], *, solved: float, seed: int, m
     if most is None and taught:
         kept = min(kept, round(solved * len(taught)))
     return taught + _some(passed, kept, rng)
+
+
+def easy_to_hard(rows: Sequence[TrackRow], grades: Mapping[tuple[int, str], Grade]) -> list[TrackRow]:
+    """Put training rows in order: by level, within a level what was solved more often first; ungraded ones last.
+
+    Args:
+        rows: of this round and of earlier ones.
+        grades: by round and problem: a row is as hard as its problem was in the round that the row comes from.
+    """
+
+    def hardness(row: TrackRow) -> tuple[int, float, str]:
+        grade = grades.get((row.round, row.problem))
+        return (HARDEST + 1, 0.0, row.id) if grade is None else (grade.difficulty, -grade.pass_rate, row.id)
+
+    return sorted(rows, key=hardness)
 
 
 def _some(ids: list[str], most: int, rng: Random) -> list[str]:

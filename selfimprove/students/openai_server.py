@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,7 +61,17 @@ class OpenAIServerStudent:
     @property
     def identity(self) -> str:
         """Model and adapter at their server."""
-        return f"openai-server/{self.model}{'+' + self.adapter if self.adapter else ''}@{self.base_url}"
+        return f"openai-server/{self.model}{'+' + self.adapter if self.adapter else ''}@{self._address}"
+
+    @property
+    def _address(self) -> str:
+        """Give the address without user and password."""
+        return re.sub(r"(?<=//)[^/@]*@", "", self.base_url)
+
+    def _without_key(self, said: str) -> str:
+        """Take the key out of what the server says: some repeat it."""
+        key = os.environ.get(self.api_key_env or "", "")
+        return said.strip().replace(key, "***") if key else said.strip()
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """Complete every request, in order."""
@@ -97,7 +108,7 @@ class OpenAIServerStudent:
         """Have the server load an adapter; its name holds its hash, so loading it twice is the same."""
         if not self.lora:
             raise InputError(
-                f"the server at {self.base_url} only serves the stages before training; start vLLM with "
+                f"the server at {self._address} only serves the stages before training; start vLLM with "
                 "--enable-lora and set lora = true, or use a student that runs here"
             )
         name = f"adapter-{adapter_hash(path)}"
@@ -106,11 +117,11 @@ class OpenAIServerStudent:
             with self._client() as client:
                 answer = client.post("/load_lora_adapter", json=asked)
         except httpx.HTTPError as error:
-            raise InputError(f"the server at {self.base_url} cannot be reached ({_why(error)}); start it") from error
+            raise InputError(f"the server at {self._address} cannot be reached ({_why(error)}); start it") from error
         if answer.status_code != _OK and "already" not in answer.text:
             raise InputError(
-                f"the server at {self.base_url} refused the adapter {path} ({answer.status_code}: "
-                f"{answer.text.strip()[:200]}), so it only serves the stages before training"
+                f"the server at {self._address} refused the adapter {path} ({answer.status_code}: "
+                f"{self._without_key(answer.text)[:200]}), so it only serves the stages before training"
             )
         return name
 
@@ -130,7 +141,7 @@ class OpenAIServerStudent:
                 body.pop("logprobs")  # some servers refuse what they do not offer
                 answer = client.post("/chat/completions", json=body)
             if answer.status_code != _OK:
-                said = f"{answer.status_code}: {answer.text.strip()[:300]}"
+                said = f"{answer.status_code}: {self._without_key(answer.text)[:300]}"
                 return Completion(text="", finish_reason="error", error=said, **same)
             return read(answer.json(), same)
         except httpx.HTTPError as error:

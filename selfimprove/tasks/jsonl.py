@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +19,10 @@ from selfimprove.tasks.source import Row, read_rows
 
 _OPTIONAL = ("rationale_field", "facts_field", "choices_field", "context_field", "id_field")
 _BUCKETS = 10_000
+_LONGEST_NAME = 80
+_BROKEN = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no name holds that a message could repeat."""
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,14 @@ class JsonlTask:
     def __post_init__(self) -> None:
         if not (0 <= self.dev_share < 1 and 0 <= self.test_share < 1 and self.dev_share + self.test_share < 1):
             raise InputError(f"dev_share {self.dev_share} and test_share {self.test_share} must add up to less than 1")
+        for name in ("path", "dev", "test"):
+            if _BROKEN.search(str(getattr(self, name))):
+                raise InputError(f"{name} = {str(getattr(self, name))!r:.80} is no name of a file; correct it")
+        for name in ("question_field", "answer_field", *_OPTIONAL, "label_fields"):
+            given = getattr(self, name)
+            for text in (given,) if isinstance(given, str) else given:
+                if _BROKEN.search(text) or len(text) > _LONGEST_NAME:
+                    raise InputError(f"{name} = {text!r:.80} is no name of a field; correct it")
         object.__setattr__(self, "name", self.name or Path(self.path).stem)
 
     @property
@@ -111,21 +124,24 @@ class JsonlTask:
                 f'{row.where}: "{self.answer_field}" is {value!r:.80}, which cannot be read as {self._kind.name}; '
                 f'correct it, or choose another kind, such as kind = "text"'
             )
+        _whole(row, self.answer_field, [answer])
         return Problem.of(
             question,
             answer,
-            choices=choices,
-            rationale="\n".join(row.texts(self.rationale_field)),
-            facts=row.texts(self.facts_field),
-            context="\n".join(row.texts(self.context_field)),
-            labels={name: str(row.fields[name]) for name in self.label_fields if name in row.fields},
+            choices=_whole(row, self.choices_field, choices),
+            rationale="\n".join(_whole(row, self.rationale_field, row.texts(self.rationale_field))),
+            facts=_whole(row, self.facts_field, row.texts(self.facts_field)),
+            context="\n".join(_whole(row, self.context_field, row.texts(self.context_field))),
+            labels={
+                name: _whole(row, name, [str(row.fields[name])])[0] for name in self.label_fields if name in row.fields
+            },
         )
 
     @cached_property
     def aliases(self) -> Mapping[str, str]:
         """Your own ids, each with the id of its problem."""
         named: dict[str, str] = {}
-        for row in (row for rows in self._rows.values() for row in rows if self.id_field in row.fields):
+        for row in (row for rows in self._rows.values() for row in rows if row.fields.get(self.id_field) is not None):
             own, identity = str(row.fields[self.id_field]), self.problem(row).id
             if named.setdefault(own, identity) != identity:
                 raise InputError(
@@ -142,7 +158,8 @@ class JsonlTask:
         for setting, name in named.items():
             default = type(self).__dataclass_fields__[setting].default if setting in _OPTIONAL else None
             if name not in fields and name != default:
-                raise InputError(f'{self.path}: no row has "{name}"; {nearest(name, fields)}')
+                known = [each for each in fields if not _BROKEN.search(each)]
+                raise InputError(f'{self.path}: no row has "{name}"; {nearest(name, known)}')
         return rows
 
     @cached_property
@@ -194,6 +211,13 @@ def _said(row: Row, name: str, advice: str) -> str:
         if isinstance(value, str) and value
         else row.text(name, advice)
     )
+
+
+def _whole(row: Row, name: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Give the texts of a field back, where a run folder can hold them."""
+    if any(_UNWRITABLE.search(text) for text in texts):
+        raise InputError(f'{row.where}: "{name}" holds half a character or a NUL; correct it')
+    return tuple(texts)
 
 
 def _once(answers: Kind, rows: list[Row], problems: list[Problem]) -> list[Problem]:

@@ -230,7 +230,8 @@ def make_deployment(
         if name in _OURS:
             raise InputError(f"teacher.parameters.{name} is not for setting there; use the teacher's own keys")
     if base_url is not None and not base_url.startswith(("http://", "https://")):
-        raise InputError(f'teacher.base_url = "{base_url}" is no http address; write http://HOST:PORT/v1')
+        shown = re.sub(r"[^/@]*@", "***@", base_url)
+        raise InputError(f'teacher.base_url = "{shown}" is no http address; write http://HOST:PORT/v1')
     provider_of(model)
     mocked = "mock_response" in how
     if api_key is None and not mocked and not is_here(base_url):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
 
 _TOO_LONG: Final = 240
 _UNCALLED: Final = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "PoolTimeout")
@@ -103,10 +104,11 @@ def redacted(text: str, secrets: Collection[str]) -> str:
     return _KEY_LIKE.sub("***", text)
 
 
-def secrets_of(api_key: str | None, parameters: object) -> frozenset[str]:
-    """Collect what must never be written: the key, secrets of the environment, and those among the parameters."""
+def secrets_of(api_key: str | None, parameters: object, base_url: str | None = None) -> frozenset[str]:
+    """Collect what must never be written: the key, secrets of the environment, of the parameters and of the address."""
     found = {value for name, value in os.environ.items() if _SECRET_NAMES.search(name.upper())}
-    return frozenset({*found, *_leaves(parameters), *([api_key] if api_key else [])} - {""})
+    password = urlsplit(base_url or "").password or ""
+    return frozenset({*found, *_leaves(parameters), api_key or "", password} - {""})
 
 
 def _leaves(value: object, *, secret: bool = False) -> list[str]:

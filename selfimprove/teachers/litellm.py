@@ -74,7 +74,7 @@ class LiteLLMModel:
             return make_deployment(model, address, key, price, how)
 
         self.deployments = tuple(deployment(i, model) for i, model in enumerate(models))
-        secrets = secrets_of(api_key, how)
+        secrets = secrets_of(api_key, how, base_url)
         extra = f"#{digest(how)}" if how else ""
         self._identity = "|".join(models) + at(base_url) + extra
         doors = gates or Gates()

@@ -85,9 +85,9 @@ def load_model(config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates |
     if config.api_key_env is not None:
         api_key = os.environ.get(config.api_key_env)
         if not api_key:
-            raise InputError(
-                f"teacher.api_key_env names {config.api_key_env}, which is not set; put the key into that variable"
-            )
+            # What is not written as variables are may be the key itself.
+            name = config.api_key_env if config.api_key_env.isupper() else "a variable"
+            raise InputError(f"teacher.api_key_env names {name}, which is not set; put the key into that variable")
     own: TeacherRole = getattr(config, role)
     ledger.cap(role, Caps(own.budget_usd, own.max_calls, own.max_tokens, own.max_hours))
     return LiteLLMModel(

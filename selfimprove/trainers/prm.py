@@ -1,9 +1,10 @@
 """Training of a process reward model: a base model, a LoRA adapter, and one number at each step's end.
 
 Started as `python -m selfimprove.trainers.prm JOB.json FOLDER`; `rows` of the job is a file of labelled steps, in the
-format that `settings.format` names. Writes the adapter, the head, `scorer.json`, `metrics.json` and `training.jsonl`
-into FOLDER, which `TrainedScorer("own", FOLDER)` loads. Labels may be anything in [0, 1]: the loss is the
-cross-entropy with the label as a chance, so Monte Carlo values are learned as they are (arXiv:2312.08935, eq. 2).
+format that `settings.format` names. Writes the adapter, the head, `scorer.json`, `trained_on.json` (problems that it
+must not be measured on), `metrics.json` and `training.jsonl` into FOLDER, which `TrainedScorer("own", FOLDER)` loads.
+Labels may be anything in [0, 1]: the loss is the cross-entropy with the label as a chance, so Monte Carlo values are
+learned as they are (arXiv:2312.08935, eq. 2).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from selfimprove.errors import InputError, TrainingError, nearest
 from selfimprove.records import TrainingJob
 from selfimprove.scorers.families import Encoded, encode_own
 from selfimprove.scorers.labels import LabelledSteps, read_labels
-from selfimprove.scorers.trained import CARD
+from selfimprove.scorers.trained import CARD, TRAINED_ON
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.lifeline import die_with_parent
 
@@ -96,6 +97,8 @@ def train(job: TrainingJob, folder: Path) -> None:
     if math.isnan(loss):
         raise TrainingError("training ended with a loss that is not a number; lower learning_rate")
     _write(job, folder, model, trainer, examples, loss, limit)
+    seen = sorted({row.problem for row in rows if row.problem})
+    (folder / TRAINED_ON).write_text(json.dumps(seen) + "\n", encoding="utf-8")
 
 
 def encode_rows(rows: Sequence[LabelledSteps], tokenizer: Any, limit: int) -> list[Example]:

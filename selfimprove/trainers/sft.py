@@ -70,7 +70,8 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
     """Render the job's rows, in training order.
 
     With `trained_tokens` the rows are walked in seeded, shuffled passes until so many tokens carry loss, so that arms
-    of different tracks can be trained on the same amount.
+    of different tracks can be trained on the same amount. Where rows are trained on in their order (sampling is
+    `sequential`), each pass takes the same rows as it would otherwise, in that order.
 
     Raises:
         InputError: no row is left within the length limit.
@@ -86,14 +87,17 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
         )
     if not job.trained_tokens:
         return fitting
-    rng, chosen, carried = Random(job.seed), list[TrainingExample](), 0
+    rng, chosen, carried = Random(job.seed), list[int](), 0
+    in_order = _sft_settings(job)["train_sampling_strategy"] == "sequential"
     while carried < job.trained_tokens:
-        for example in rng.sample(fitting, len(fitting)):
+        one_pass = list[int]()
+        for at in rng.sample(range(len(fitting)), len(fitting)):
             if carried >= job.trained_tokens:
                 break
-            chosen.append(example)
-            carried += loss_tokens(example)
-    return chosen
+            one_pass.append(at)
+            carried += loss_tokens(fitting[at])
+        chosen += sorted(one_pass) if in_order else one_pass
+    return [fitting[at] for at in chosen]
 
 
 def loss_tokens(example: TrainingExample) -> int:

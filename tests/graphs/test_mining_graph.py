@@ -10,7 +10,7 @@ import pytest
 from selfimprove.config import Config, make_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import Pool, draw_of, failure_movements, rule_of
+from selfimprove.graphs.finding import Pool, draw_of, rule_of
 from selfimprove.graphs.grading import build_grading
 from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining
 from selfimprove.graphs.rounds import build_round
@@ -19,6 +19,7 @@ from selfimprove.mining.kinds import Mined
 from selfimprove.mining.library import Graded, load_library, student_hash
 from selfimprove.mining.patterns import Patterns
 from selfimprove.records import Attempt, Completion, Problem, Request, Sampling
+from selfimprove.report.failing import failure_groups
 from selfimprove.stages import grade_stage, mine_stage, sampled
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import ScriptedStudent
@@ -155,7 +156,7 @@ def test_samples_of_later_rounds_are_new_ones(make_crew: Any) -> None:
     assert [rule_of(make_config({"mine": {"samples": 2}}), r).first for r in (1, 2)] == [1, 3]
 
 
-@pytest.mark.parametrize("policy", ["curriculum", "uniform", "easy", "band", "p_eval", "steps"])
+@pytest.mark.parametrize("policy", ["random", "curriculum", "uniform", "easy", "band", "p_eval", "steps"])
 def test_round_with_each_policy(make_crew: Any, policy: str) -> None:
     """A round chooses exactly as many lessons as wanted from its graded pool, and writes its quotas down."""
     crew = make_crew(mine=MINE, select={"policy": policy, "lessons": 20}, campaign={"rounds": 1, "arms": ["track_b"]})
@@ -171,16 +172,17 @@ def test_round_with_each_policy(make_crew: Any, policy: str) -> None:
     assert len(taught) == len(set(taught)) == 20
     assert set(taught) <= graded
     assert sum(q.taken for q in pool.quotas) == 20
+    assert (pool.policy, pool.lessons) == (policy, 20)
 
 
 def test_failures_move_from_round_to_round(make_crew: Any) -> None:
     """A student that gets better fails less in the next round, and the groups show it."""
     crew = make_crew(mine=MINE, campaign={"rounds": 2, "arms": ["track_b"]})
     run_campaign(crew, crew.folder.at("graph.sqlite"))
-    moved = next(m for m in failure_movements(crew.folder, 2) if m.by == "all")
+    moved = next(g for g in failure_groups(crew.folder, 2) if g.by == "all")
     assert moved.change is not None
     assert moved.change < 0
-    assert len(moved.rates) == 2
+    assert [made.round for made in moved.rounds] == [1, 2]
 
 
 def test_round_machine_still_begins_with_mining(make_crew: Any) -> None:

@@ -43,10 +43,25 @@ def test_groups_count_failures_and_leave_technical_ones_out() -> None:
 def test_groups_by_steps_and_by_first_wrong_step() -> None:
     """Problems are grouped by how many steps they take, and failures by where they first go wrong."""
     patterns = find_patterns([found(1, Kind.WRONG, first_wrong=2), found(2, Kind.WRONG, 2), found(3, Kind.RIGHT)])
-    assert group(patterns, "first wrong step", "2").failed == 2
+    step = group(patterns, "first wrong step", "2")
+    assert (step.failed, step.tried, step.rate) == (2, 3, round(2 / 3, 6))
     assert group(patterns, "reasoning steps", "2").tried == 3
     assert steps_of(Problem.of("q", "1", labels={"steps": "7"}, rationale="a")) == 7
     assert steps_of(Problem.of("q", "1", decomposition=("a?", "b?", "c?"))) == 3
+
+
+def test_first_wrong_step_is_a_share_of_all_that_was_tried() -> None:
+    """Only failures have a wrong step, so its rate is of the whole pool, and it falls when the pool fails less there."""
+    worse = find_patterns(found(i, Kind.WRONG if i < 60 else Kind.RIGHT, 1 if i < 60 else None) for i in range(100))
+    better = find_patterns(found(i, Kind.WRONG if i < 20 else Kind.RIGHT, 1 if i < 20 else None) for i in range(100))
+    moved = next(m for m in movements([worse, better]) if m.by == "first wrong step")
+    assert (moved.rates, moved.tried) == ((0.6, 0.2), (100, 100))
+
+
+def test_lucky_answers_have_no_wrong_step_and_right_ones_no_group() -> None:
+    """A low-scored step of a solution that ends right is not where a failure lies."""
+    patterns = find_patterns([found(1, Kind.RIGHT, first_wrong=1), found(2, Kind.WRONG, first_wrong=3)])
+    assert [g.value for g in patterns.groups if g.by == "first wrong step"] == ["3"]
 
 
 def test_movement_from_round_to_round() -> None:

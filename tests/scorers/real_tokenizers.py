@@ -1,12 +1,15 @@
-"""Real tokenizers without weights, from packages that carry them; tests skip where a package is missing.
+"""Real tokenizers without weights, from what carries them; tests skip where that is missing.
 
-The packages are looked for among the installed ones, and unpacked in the folder that SELFIMPROVE_TOKENIZERS names.
+Packages are looked for among the installed ones, and unpacked in the folder that SELFIMPROVE_TOKENIZERS names; Qwen2.5's
+is read from a GGUF file of any Qwen2.5 model in that folder, SmolLM2's from the library's cache.
 """
 
 from __future__ import annotations
 
+import copy
 import os
 import struct
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,6 +58,35 @@ def llama3() -> Any:
     fast = PreTrainedTokenizerFast(tokenizer_object=made, bos_token=marks[0], eos_token=marks[-1])
     fast.chat_template = LLAMA3_TEMPLATE
     return fast
+
+
+def qwen() -> Any:
+    """Give the tokenizer of Qwen2.5, which Qwen2.5-Math-PRM's (with a mark more) and Skywork-o1-Open-PRM's are."""
+    return copy.deepcopy(_qwen())  # whoever adds a mark adds it to its own
+
+
+@cache
+def _qwen() -> Any:
+    """Read it once: a vocabulary of 150,000 takes a while."""
+    from transformers import AutoTokenizer
+
+    folder = Path(os.environ.get("SELFIMPROVE_TOKENIZERS", "") or "no folder named")
+    found = sorted(folder.glob("*[qQ]wen2.5*.gguf"))
+    if not found:
+        pytest.skip("SELFIMPROVE_TOKENIZERS names no folder that holds a Qwen2.5 model as GGUF")
+    return AutoTokenizer.from_pretrained(folder, gguf_file=found[0].name)
+
+
+def smollm2() -> Any:
+    """Give the tokenizer of SmolLM2-135M."""
+    from transformers import AutoTokenizer
+
+    from selfimprove.students.fetch import cache_root
+
+    folder = cache_root() / "models" / "HuggingFaceTB--SmolLM2-135M-Instruct"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is missing; selfimprove fetch smollm2-135m")
+    return AutoTokenizer.from_pretrained(folder)
 
 
 def _pieces(data: bytes) -> list[tuple[str, float]]:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_tokenizers import llama3, mistral
+from real_tokenizers import llama3, mistral, qwen, smollm2
 from tiny_prms import write_prm
 
 from selfimprove.errors import InputError
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Problem, StepItem
 from selfimprove.scorers import load_scorer
-from selfimprove.scorers.families import encode_qwen, encode_rlhflow, encode_shepherd, encode_skywork
+from selfimprove.scorers.families import encode_own, encode_qwen, encode_rlhflow, encode_shepherd, encode_skywork
 from selfimprove.scorers.trained import TrainedScorer
 
 FAMILIES = ["qwen2.5-math-prm", "math-shepherd", "rlhflow", "skywork-o1-open-prm"]
@@ -199,3 +199,52 @@ def test_rlhflow_positions_are_the_authors() -> None:
         assert coded.at[-1] == len(coded.ids) - 3
         assert [coded.ids[place + 1] for place in coded.at] == [tokenizer.encode("+")[-1]] * many == [10] * many
     assert tokenizer.encode("-")[-1] == 12
+
+
+def test_qwen_marks_are_the_authors() -> None:
+    """With Qwen2.5's real tokenizer, each step is scored at its own mark, and the mark has one token of its own."""
+    tokenizer = qwen()
+    with pytest.raises(InputError, match="no token <extra_0>"):
+        encode_qwen(tokenizer, QUESTION, STEPS)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<extra_0>"]})
+    mark = tokenizer.convert_tokens_to_ids("<extra_0>")
+    coded = encode_qwen(tokenizer, QUESTION, STEPS)
+    assert [place for place, token in enumerate(coded.ids) if token == mark] == coded.at
+    shown = tokenizer.decode(coded.ids)
+    assert shown.startswith(
+        "<|im_start|>system\nPlease reason step by step, and put your final answer within \\boxed{}."
+    )
+    assert shown.rstrip().endswith("<|im_start|>assistant\n" + "<extra_0>".join(STEPS) + "<extra_0><|im_end|>")
+
+
+def test_skywork_breaks_are_the_authors() -> None:
+    """With Qwen2.5's real tokenizer, a step is scored at a line break of its own (token 198), never at a merged one."""
+    tokenizer = qwen()
+    coded = encode_skywork(tokenizer, QUESTION, ("seven and one.\n\nis eight.", "So 8."))
+    assert [coded.ids[place] for place in coded.at] == [198, 198]
+    assert coded.at[-1] == len(coded.ids) - 1
+    assert tokenizer.decode(coded.ids[: coded.at[0] + 1]).endswith(f"{QUESTION}\nseven and one.\n\nis eight.\n")
+
+
+def test_own_positions_are_where_steps_end() -> None:
+    """With SmolLM2's real tokenizer, the text up to each position is the question and whole steps, and a break."""
+    tokenizer = smollm2()
+    coded = encode_own(tokenizer, QUESTION, STEPS)
+    for many, place in enumerate(coded.at, 1):
+        shown = tokenizer.decode(coded.ids[: place + 1], skip_special_tokens=True)
+        assert shown == f"{QUESTION}\n\n" + "".join(f"{step}\n" for step in STEPS[:many])
+    assert len(coded.at) == len(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("family", "real"), [(FAMILIES[0], qwen), (FAMILIES[1], mistral), (FAMILIES[2], llama3), (FAMILIES[3], qwen)]
+)
+def test_scores_under_the_real_tokenizer_are_those_of_the_published_code(
+    family: str, real: Callable[[], Any], tmp_path: Path
+) -> None:
+    """With the family's real tokenizer and a tiny random model, scores are read at the tokens that the authors read."""
+    folder = write_prm(family, tmp_path, real())
+    expected = PUBLISHED[family](folder)
+    scores = TrainedScorer(family, folder, dtype="float32").score([item()])[0]
+    assert scores == pytest.approx(expected, abs=1e-5)
+    assert len({round(score, 4) for score in expected}) == 3

@@ -9,7 +9,7 @@ from random import Random
 from selfimprove.programs import program_for
 from selfimprove.records import Completion, Problem, Request, Sampling, StepItem, digest
 from selfimprove.scorers.exact import first_wrong
-from selfimprove.scorers.montecarlo import MonteCarlo
+from selfimprove.scorers.montecarlo import MonteCarlo, search_labels
 from selfimprove.tasks.arithmetic import Arithmetic
 
 TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(8,), sizes={"train": 60})
@@ -82,6 +82,36 @@ def test_binary_search_finds_the_first_wrong_step_with_less_than_half_of_the_rol
     assert len(searching.asked) <= 8 * most * len(items)
     share = len(searching.asked) / len(scoring.asked)
     assert share < 0.45, share
+
+
+def test_the_cost_of_scoring_is_known_before() -> None:
+    """`cost` is the number of rollouts that scoring then asks for; a stated answer and no steps cost nothing."""
+    rng, model = Random(2), Continuing()
+    items = [spoiled(problem, rng)[0] for problem in PROBLEMS[:5]]
+    items += [StepItem(problem=PROBLEMS[6], steps=("1 + 1 = 2",)), StepItem(problem=PROBLEMS[7], steps=())]
+    expected = scorer(model).cost(items)
+    scorer(model).score(items)
+    assert len(model.asked) == expected == 8 * (5 * 8 + 1)
+
+
+def test_searched_labels_are_those_of_the_exact_check() -> None:
+    """Right solutions are right in all steps, wrong ones from their first wrong step on; no verdict is left out."""
+    rng = Random(4)
+    made = [spoiled(problem, rng) for problem in PROBLEMS[:20]]
+    lost, no_steps = made[0][0].problem, StepItem(problem=PROBLEMS[21], steps=())
+    solved = StepItem(problem=PROBLEMS[20], steps=tuple(PROBLEMS[20].rationale.splitlines()))
+
+    class Losing(Continuing):
+        def one(self, request: Request) -> Completion:
+            return Completion(text="no") if request.problem == lost.id else super().one(request)
+
+    rows = search_labels(scorer(Losing()), [solved, no_steps], [item for item, _ in made])
+    assert [row.problem for row in rows] == [solved.problem.id, *(item.problem.id for item, _ in made[1:])]
+    assert set(rows[0].labels) == {1.0}
+    for row, (item, wrong) in zip(rows[1:], made[1:], strict=True):
+        assert row.labels == tuple(float(at < wrong) for at in range(len(item.steps)))
+        assert row.question == item.problem.question
+        assert row.source.startswith("monte-carlo-8/")
 
 
 def test_what_says_nothing_is_no_verdict() -> None:

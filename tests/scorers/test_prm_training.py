@@ -9,8 +9,8 @@ import pytest
 
 from selfimprove.errors import InputError
 from selfimprove.records import Problem, StepItem, TrainingJob
+from selfimprove.scorers.auc import auc
 from selfimprove.scorers.labels import LabelledSteps
-from selfimprove.scorers.metrics import auc
 from selfimprove.scorers.trained import TrainedScorer
 from selfimprove.trainers.prm import encode_rows, train
 from selfimprove.trainers.process import ProcessTrainer
@@ -24,7 +24,9 @@ def solutions(count: int, seed: int) -> list[LabelledSteps]:
     for _ in range(count):
         steps = tuple(rng.choice(WORDS) for _ in range(3))
         labels = tuple(1.0 if step in WORDS[:2] else 0.0 for step in steps)
-        made.append(LabelledSteps(question=rng.choice(WORDS), steps=steps, labels=labels))
+        question = rng.choice(WORDS)
+        problem = Problem.of(question, "1").id
+        made.append(LabelledSteps(question=question, steps=steps, labels=labels, problem=problem))
     return made
 
 
@@ -54,6 +56,7 @@ def test_a_trained_scorer_learns_and_loads_as_a_step_scorer(family: Callable[[st
     found = auc(scores, labels)
     assert found > 0.9, found
     assert scorer.identity.startswith("own/")
+    assert scorer.trained_on == {Problem.of(word, "1").id for word in WORDS}
 
 
 def test_a_changed_base_is_refused(family: Callable[[str], Path], tmp_path: Path) -> None:

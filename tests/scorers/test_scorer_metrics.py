@@ -5,9 +5,8 @@ from random import Random
 import pytest
 
 from selfimprove.errors import InputError
+from selfimprove.scorers.auc import auc, auc_gap, auc_interval
 from selfimprove.scorers.metrics import (
-    auc,
-    auc_interval,
     best_threshold,
     calibration,
     first_below,
@@ -47,6 +46,22 @@ def test_interval_of_the_auc_draws_whole_solutions() -> None:
     assert torn.high - torn.low < 0.6 * (single.high - single.low)
     with pytest.raises(InputError, match="right and wrong"):
         auc_interval([[0.1], [0.2]], [[True], [True]])
+
+
+def test_the_gap_is_told_on_the_same_solutions() -> None:
+    """A scorer beside a slightly better one: the paired interval leaves 0 out though the two single ones overlap."""
+    rng = Random(3)
+    right = [[rng.random() < 0.5 for _ in range(3)] for _ in range(150)]
+    worse = [[label + rng.gauss(0, 1) for label in some] for some in right]
+    better = [
+        [score + 0.25 * label for score, label in zip(a, b, strict=True)] for a, b in zip(worse, right, strict=True)
+    ]
+    gap = auc_gap(better, worse, right, resamples=300)
+    assert 0 < gap.low < gap.high
+    assert auc_interval(better, right, resamples=300).low < auc_interval(worse, right, resamples=300).high
+    swapped = auc_gap(worse, better, right, resamples=300)
+    assert swapped.high < 0
+    assert auc_gap(worse, worse, right, resamples=50).high == 0.0
 
 
 def test_calibration_of_honest_and_boastful_scores() -> None:

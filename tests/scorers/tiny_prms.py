@@ -14,17 +14,18 @@ from tiny_models import SMALL, tokenizer
 HIDDEN = SMALL["hidden_size"]
 
 
-def write_prm(family: str, folder: Path) -> Path:
-    """Write one, and give its folder."""
+def write_prm(family: str, folder: Path, real: Any = None) -> Path:
+    """Write one, with a tiny tokenizer or a real one, and give its folder."""
     import torch
     import transformers
     from safetensors.torch import load_file, save_file
 
     torch.set_num_threads(1)
-    fast = tokenizer()
+    fast = real or tokenizer()
     if family == "qwen2.5-math-prm":
         fast.add_special_tokens({"additional_special_tokens": ["<extra_0>"]})
-    fast.chat_template = LLAMA3_TEMPLATE.replace("<|start_header_id|>", "<s>").replace("<|eot_id|>", "</s>")
+    if real is None:
+        fast.chat_template = LLAMA3_TEMPLATE.replace("<|start_header_id|>", "<s>").replace("<|eot_id|>", "</s>")
     kind = {"math-shepherd": "Mistral", "rlhflow": "Llama"}.get(family, "Qwen2")
     torch.manual_seed(1)
     config = getattr(transformers, f"{kind}Config")(**{**SMALL, "vocab_size": len(fast)})

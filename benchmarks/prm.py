@@ -1,0 +1,308 @@
+"""Is a step scorer to be trusted: our own trained on Monte Carlo labels, Monte Carlo itself, a judge, and free signals?
+
+The student solves arithmetic problems, where every step is checked exactly. Its wrong solutions are labelled by binary
+search over rollouts, a reward model is trained on these labels, and all scorers are measured on problems that nobody
+saw. Our own is also measured on ProcessBench, the threshold chosen on its GSM8K part, as the paper does.
+
+    python benchmarks/prm.py                 # about 50 minutes on 2 cores; QUICK=1: under 5
+    ADAPTER=runs/demo/... python benchmarks/prm.py      # the student's adapter; unset: one is trained first
+    JUDGE=MODEL@http://127.0.0.1:8000/v1 python benchmarks/prm.py      # a judge behind an OpenAI-compatible server
+
+Resumable: completions are kept in a ledger, a trained model and each scorer's card are found again.
+
+make bench-prm    keys: own_auc, logprob_auc, monte_carlo_auc, judge_auc, processbench_f1; null: see why_null
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from selfimprove.ledger import Journaled, Ledger
+from selfimprove.prm.evaluating import OnProcessBench, evaluate
+from selfimprove.prm.measuring import measure_on_solutions
+from selfimprove.prm.names import scorer_named
+from selfimprove.prm.solutions import Solution, hash_of, solve_problems
+from selfimprove.prm.table import written
+from selfimprove.programs import program_for, stated
+from selfimprove.protocols import LanguageModel, StepScorer
+from selfimprove.records import Completion, Problem, Request, Sampling, StepItem, TrackRow, TrainingJob, Verdict, digest
+from selfimprove.scorers.baselines import LOGPROB, key_of
+from selfimprove.scorers.exact import first_wrong
+from selfimprove.scorers.figures import Figures, ScorerCard
+from selfimprove.scorers.montecarlo import MonteCarlo, search_labels
+from selfimprove.scorers.steps import split_steps
+from selfimprove.scorers.trust import read_card, write_card
+from selfimprove.steps.draft import solve
+from selfimprove.tasks.arithmetic import Arithmetic
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK = bool(os.environ.get("QUICK"))
+DATA = Path(os.environ.get("SELFIMPROVE_DATA", ROOT.parent / "shared" / "data")) / "processbench"
+OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-prm-quick" if QUICK else "bench-prm"))).resolve()
+ADAPTER, JUDGE = os.environ.get("ADAPTER", ""), os.environ.get("JUDGE", "")
+MAX_TOKENS = 96
+BATCH = 512
+
+
+class Size(NamedTuple):
+    """How much is done."""
+
+    taught: int
+    """Worked solutions that the student learns from where no adapter is given."""
+    train: int
+    """Problems whose solutions the scorer learns from."""
+    tries: int
+    """Sampled solutions of each, besides the greedy one."""
+    held_out: int
+    samples: int
+    """Completions a held-out problem, for its pass rate."""
+    rollouts: int
+    judged: int
+    """Held-out solutions, and rows of ProcessBench, that the judge is asked about."""
+    benched: int | None
+    """Rows of each ProcessBench file; None: all."""
+
+
+SIZE = Size(200, 80, 1, 50, 8, 4, 20, 40) if QUICK else Size(700, 600, 2, 300, 16, 8, 100, None)
+
+
+class Counting:
+    """The student behind the ledger, in batches that are kept one by one; counts the rollouts asked of it."""
+
+    def __init__(self, student: LanguageModel, ledger: Ledger) -> None:
+        self._model = Journaled(student, ledger)
+        self.rollouts = 0
+
+    @property
+    def identity(self) -> str:
+        """The student's."""
+        return self._model.identity
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer every request, in order."""
+        self.rollouts += sum(request.role == "rollout" for request in requests)
+        batches = (requests[at : at + BATCH] for at in range(0, len(requests), BATCH))
+        return [made for batch in batches for made in self._model.complete(batch)]
+
+
+def load_student() -> Any:
+    """Load SmolLM2-135M, or MODEL."""
+    from selfimprove.students.transformers import TransformersStudent
+
+    return TransformersStudent(os.environ.get("MODEL", "smollm2-135m"))
+
+
+def problems_of() -> tuple[list[Problem], list[Problem], list[Problem]]:
+    """Give held-out problems, those that the scorer learns from, and those that the student learns from."""
+    total = SIZE.held_out + SIZE.train + SIZE.taught
+    task = Arithmetic(kinds=("sum", "story", "equation"), levels=(2, 3, 4, 5, 6), sizes={"train": total})
+    drawn = list(task.problems("train"))  # all different, also as forms
+    return drawn[: SIZE.held_out], drawn[SIZE.held_out : SIZE.held_out + SIZE.train], drawn[-SIZE.taught :]
+
+
+def taught(student: Any, problems: Sequence[Problem], task: Arithmetic) -> Path:
+    """Teach the student worked solutions, or give the adapter that is there."""
+    from selfimprove.trainers.process import ProcessTrainer
+
+    program, out = program_for("solve", task), OUT / "student" / "adapter"
+    rows = [
+        TrackRow(
+            id=digest(problem.id),
+            track="track_b",
+            program="solve",
+            inputs={"problem": stated(problem)},
+            target=task.conclude(problem.rationale, problem.answer),
+            answer=problem.answer,
+            problem=problem.id,
+            source="reference",
+            round=1,
+        )
+        for problem in problems
+    ]
+    job = TrainingJob(
+        model=str(student.folder),
+        rows=rows_file(OUT / "student" / "rows.jsonl", rows),
+        out=str(out),
+        program_state={"solve": program.dump()},
+        settings={"sft": {"learning_rate": 1.5e-3, "per_device_train_batch_size": 4, "num_train_epochs": 1}},
+    )
+    return Path(ProcessTrainer().train(job).path)
+
+
+def rows_file(path: Path, rows: Sequence[Any]) -> str:
+    """Write records as JSON lines, and give the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def attempts(problems: Sequence[Problem], model: Counting, task: Arithmetic) -> dict[Verdict, list[StepItem]]:
+    """Let the student solve problems, greedily and by sampling, and part the solutions by verdict; none twice."""
+    program, how = program_for("solve", task), Sampling(max_tokens=MAX_TOKENS)
+    sampled = Sampling(max_tokens=MAX_TOKENS, temperature=0.7)
+    made = [
+        *solve(problems, model, program, task, how),
+        *solve(problems, model, program, task, sampled, samples=range(1, 1 + SIZE.tries)),
+    ]
+    found: dict[Verdict, dict[str, StepItem]] = {verdict: {} for verdict in Verdict}
+    for problem, some in zip([*problems, *problems], made, strict=True):
+        for one in some:
+            item = StepItem(problem=problem, steps=tuple(split_steps(one.completion.text)))
+            found[one.verdict][key_of(item)] = item
+    return {verdict: list(items.values()) for verdict, items in found.items()}
+
+
+def trained(student: Any, made: dict[Verdict, list[StepItem]], scorer: MonteCarlo, model: Counting) -> dict[str, Any]:
+    """Label solutions, train our own scorer on them, and tell what the search saved."""
+    from selfimprove.trainers.process import ProcessTrainer
+
+    solved, failed = made[Verdict.CORRECT], made[Verdict.WRONG]
+    before = model.rollouts
+    rows = search_labels(scorer, solved, failed)
+    spent, full = model.rollouts - before, scorer.cost(failed)
+    wrong = {(row.problem, row.steps): row.labels.index(0.0) for row in rows if 0.0 in row.labels}
+    named = [(wrong.get((item.problem.id, item.steps)), first_wrong(item)) for item in failed]
+    hits = [one == other for one, other in named if one is not None]
+    told: dict[str, Any] = {
+        "solved": len(solved),
+        "failed": len(failed),
+        "labelled_failures": len(hits),
+        "search_hits": sum(hits) / len(hits) if hits else None,
+        "rollouts": spent,
+        "rollouts_of_scoring": full,
+        "rollouts_share": spent / full if full else None,
+    }
+    folder = OUT / f"own-{digest([row.model_dump(mode='json') for row in rows])}"
+    if hits and solved and hasattr(student, "folder"):
+        student.unload()
+        job = TrainingJob(
+            model=str(student.folder),
+            rows=rows_file(OUT / "labels.jsonl", rows),
+            out=str(folder),
+            method="prm",
+            settings={"prm": {"num_train_epochs": 2.0}},
+        )
+        told["folder"] = ProcessTrainer().train(job).path
+    return told
+
+
+def card_of(name: str, made: Callable[[], ScorerCard], of: object) -> ScorerCard:
+    """Measure a scorer, or find its card; a card of other solutions is not taken."""
+    place = OUT / "cards" / f"{name}-{digest(of)}.json"
+    found = read_card(place)
+    if found is None:
+        found = made()
+        write_card(found, place)
+    print(f"\n{name}\n{written(found)}", flush=True)
+    return found
+
+
+def measure(
+    name: str, scorer: StepScorer, solutions: Sequence[Solution], *, threshold: float = 0.5, benched: int | None = 0
+) -> ScorerCard:
+    """Measure a scorer on held-out solutions, and on `benched` rows of each ProcessBench file (None: all)."""
+
+    def made() -> ScorerCard:
+        here = measure_on_solutions(scorer, solutions, on="held-out arithmetic", threshold=threshold)
+        if benched == 0 or not (DATA / "math.json").is_file():
+            return ScorerCard(scorer=scorer.identity, measured=(here,))
+        files = OnProcessBench([DATA / "math.json"], DATA / "gsm8k.json", benched)
+        there = evaluate(scorer, on_processbench=files)
+        return there.model_copy(update={"measured": (here, *there.measured)})
+
+    return card_of(name, made, [scorer.identity, hash_of(solutions), threshold, benched])
+
+
+def auc_of(card: ScorerCard | None) -> float | None:
+    """Give a scorer's AUC on the held-out solutions."""
+    return auc_in(card.measured[0].own) if card else None
+
+
+def auc_in(figures: Figures | None) -> float | None:
+    """Give an AUC in four digits."""
+    return round(figures.steps.auc, 4) if figures and figures.steps else None
+
+
+def f1_of(card: ScorerCard | None) -> float | None:
+    """Give a scorer's F1 on ProcessBench."""
+    bench = card.measured[1].own.processbench if card and len(card.measured) > 1 else None
+    return round(bench.f1, 4) if bench else None
+
+
+def reasons(cards: dict[str, ScorerCard], held_out: Sequence[Solution], folder: str | None) -> dict[str, str]:
+    """Say why a figure is missing."""
+    missing = {}
+    if not held_out:
+        nothing = "the student wrote no solution with steps and a verdict; give an ADAPTER that does"
+        return dict.fromkeys(("own_auc", "logprob_auc", "monte_carlo_auc", "judge_auc", "processbench_f1"), nothing)
+    if folder is None:
+        missing["own_auc"] = "the search labelled no wrong solution, or no solution is right, so nothing was trained"
+    if not JUDGE:
+        missing["judge_auc"] = "not run: no JUDGE=MODEL@URL"
+    if f1_of(cards.get("own")) is None:
+        missing["processbench_f1"] = missing.get("own_auc") or f"not run: {DATA} holds no math.json"
+    for key, name in (("own_auc", "own"), ("monte_carlo_auc", "monte carlo"), ("judge_auc", "judge")):
+        if name in cards and auc_of(cards[name]) is None:
+            missing[key] = "the held-out steps are all right, or all wrong"
+    measured = cards["monte carlo"].measured[0]
+    if auc_in(measured.baselines.get(LOGPROB)) is None:
+        missing["logprob_auc"] = missing.get("monte_carlo_auc", "the engine gives no log-probabilities")
+    return missing
+
+
+def run(student: Any, ledger: Ledger) -> dict[str, Any]:
+    """Do all parts, and give the figures."""
+    task = Arithmetic()
+    held_out, learned, worked = problems_of()
+    adapter = Path(ADAPTER) if ADAPTER else taught(student, worked, task)
+    model = Counting(student.with_adapter(adapter), ledger)
+    solutions = solve_problems(held_out, model, task, samples=SIZE.samples, max_tokens=MAX_TOKENS)
+    how = Sampling(temperature=0.8, max_tokens=MAX_TOKENS)
+    scorer = MonteCarlo(model, task, program_for("solve", task), sampling=how, rollouts=SIZE.rollouts)
+    found = trained(student, attempts(learned, model, task), scorer, model)
+    folder, cards = found.pop("folder", None), dict[str, ScorerCard]()
+    if solutions:
+        cards["monte carlo"] = measure("monte carlo", scorer, solutions, threshold=0.5 / SIZE.rollouts)
+        student.unload()
+        if folder is not None:
+            own = scorer_named(folder, ledger)
+            cards["own"] = measure("own", own, solutions, benched=SIZE.benched)
+        if JUDGE:
+            judge, few = scorer_named(f"judge:{JUDGE}", ledger), solutions[: SIZE.judged]
+            cards["judge"] = measure("judge", judge, few, benched=SIZE.judged)
+    first = next(iter(cards.values()), None)
+    own_gap = cards["own"].measured[0].gaps.get(LOGPROB) if "own" in cards else None
+    return {
+        "own_auc": auc_of(cards.get("own")),
+        "logprob_auc": auc_in(first.measured[0].baselines.get(LOGPROB)) if first else None,
+        "monte_carlo_auc": auc_of(cards.get("monte carlo")),
+        "judge_auc": auc_of(cards.get("judge")),
+        "processbench_f1": f1_of(cards.get("own")),
+        "judge_processbench_f1": f1_of(cards.get("judge")),
+        "own_less_logprob": own_gap.model_dump() if own_gap else None,
+        "held_out": len(solutions),
+        **found,
+        "quick": QUICK,
+        "why_null": reasons(cards, solutions, folder),
+    }
+
+
+def main() -> None:
+    """Print a table for each scorer, then one line of JSON."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    started, ledger = time.perf_counter(), Ledger(OUT / "ledger.sqlite")
+    try:
+        figures = run(load_student(), ledger)
+    finally:
+        ledger.close()
+    print(f"\n{time.perf_counter() - started:.0f} s")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

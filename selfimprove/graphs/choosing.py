@@ -1,0 +1,71 @@
+"""What is chosen from a round's pool, and in which order its rows are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import cast
+
+from selfimprove.config import Config
+from selfimprove.errors import InputError
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import round_folder
+from selfimprove.mining.library import Graded
+from selfimprove.records import Attempt, TrackRow
+from selfimprove.steps.select import Policy, Selection, choose, easy_to_hard, select
+
+
+def choose_by(
+    config: Config,
+    policy: str,
+    graded: Sequence[Graded],
+    attempts: Sequence[Sequence[Attempt]],
+    count: int | None,
+    seed: int,
+) -> Selection:
+    """Choose lessons by a policy.
+
+    Args:
+        config: the settings; its own policy is not looked at.
+        policy: any but `probe`.
+        graded: the pool's grades.
+        attempts: at the pool's problems, the greedy one first: what `failures` and `ladder` choose from.
+        count: problems wanted; None, for these two alone: all failures.
+        seed: decides which.
+
+    Raises:
+        InputError: the policy cannot choose so.
+    """
+    how = config.select
+    if policy in {"failures", "ladder"}:
+        return Selection(
+            policy=policy, ids=tuple(select(attempts, solved=how.solved, seed=seed, most=count)), quotas=()
+        )
+    own, pool = list[Graded](), list(graded)
+    if policy == "p_eval":  # a part of the pool only tells how the levels lie
+        mixed = Random(f"own {seed}").sample(pool, len(pool))
+        cut = round(len(mixed) * how.own)
+        own, pool = mixed[:cut], mixed[cut:]
+    if count is None or policy == "probe":
+        raise InputError(f'select.policy = "{policy}" chooses nothing by itself; name one that has quotas')
+    weights = how.weights if policy == how.policy else None
+    return choose(
+        pool,
+        cast("Policy", policy),
+        count,
+        weights=weights,
+        own=own,
+        stratify=how.stratify,
+        order=how.order,
+        seed=seed,
+    )
+
+
+def in_order(crew: Crew, rows: Sequence[TrackRow]) -> list[TrackRow]:
+    """Put training rows easy to hard, by the grades of the rounds that they come from."""
+    grades = {}
+    for round_ in sorted({row.round for row in rows}):
+        name = f"{round_folder(round_)}/grades.jsonl"
+        if crew.folder.has(name):
+            grades.update({(round_, g.problem): g for g in crew.folder.rows(name, Graded)})
+    return easy_to_hard(rows, grades)

@@ -1,0 +1,140 @@
+"""`select.policy = "probe"`: some policies are tried on a small part of the budget, and the best is taken.
+
+Each candidate chooses from the first round's pool; what it chose is taught, trained on for as many tokens as the
+default's, and tested on training problems that no candidate was trained on. Neither dev nor test is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import NamedTuple
+
+from selfimprove import progress
+from selfimprove.graphs.choosing import choose_by
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import Pool, attempts_of, pool_file, round_folder
+from selfimprove.graphs.guarding import guarded
+from selfimprove.graphs.lesson import build_lesson
+from selfimprove.graphs.training import tracks, train_arm
+from selfimprove.mining.library import Graded
+from selfimprove.records import Adapter, Attempt, Lesson, Problem, TrackRow, Verdict
+from selfimprove.steps.build import PROGRAM_OF, balance, build
+from selfimprove.steps.harvest import harvest
+from selfimprove.steps.mine import fresh
+from selfimprove.steps.probe import Probed, judge, not_probed, rows_each
+
+
+class _Try(NamedTuple):
+    """What is tried, and on what.
+
+    Attributes:
+        chosen: problem ids by policy, the default first.
+        held: the probe set.
+        budget_rows: rows that the settings let the campaign train on.
+    """
+
+    chosen: Mapping[str, Sequence[str]]
+    held: Sequence[Problem]
+    budget_rows: int
+
+
+def probe_file(round_: int) -> str:
+    """Give the file of what a round's probe came to, relative to the run folder."""
+    return f"{round_folder(round_)}/probe.json"
+
+
+def probed(crew: Crew, round_: int, best: str) -> Probed:
+    """Give what the campaign's probe came to; the first round makes it.
+
+    Args:
+        crew: the campaign's parts.
+        round_: that asks.
+        best: the student's adapter, relative to the run folder; empty: the base.
+    """
+    if round_ > 1:
+        return crew.folder.record(probe_file(1), Probed)
+    with crew.stage("probe"):
+        made = _probe(crew, best)
+    crew.folder.write_json(probe_file(1), made)
+    progress.current().say(f"select probe: {made.sentence}")
+    return made
+
+
+def _probe(crew: Crew, best: str) -> Probed:
+    how, pool = crew.config.select, crew.folder.record(pool_file(1), Pool)
+    budget = crew.config.campaign.rounds * (how.lessons or pool.failures)
+    default, each = how.candidates[0], rows_each(budget, len(how.candidates))
+    if not each:
+        return not_probed(default, len(how.candidates), budget)
+    tried = _what(crew, each, budget)
+    if min(map(len, tried.chosen.values())) < each or not tried.held:
+        why = f"the pool is too small to set {how.probe} probe problems aside and choose {each} others from"
+        return not_probed(default, len(how.candidates), budget, why)
+    rows = _taught(crew, tried, best)
+    if not all(rows.values()):
+        empty = next(name for name, some in rows.items() if not some)
+        return not_probed(default, len(how.candidates), budget, f"nothing that {empty} chose could be taught")
+    right: dict[str, list[bool]] = {}
+    trained: dict[str, tuple[int, int]] = {}
+    tokens = 0
+    for policy, some in rows.items():
+        made = train_arm(crew, some, _place(policy), tracks(crew)[0], "", tokens)
+        tokens = tokens or made.trained_tokens
+        trained[policy] = (len(some), made.trained_tokens)
+        right[policy] = _tested(crew, policy, made, tried.held)
+    return judge(right, trained, budget_rows=budget)
+
+
+def _place(policy: str) -> str:
+    return f"{round_folder(1)}/probe/{policy}"
+
+
+def _what(crew: Crew, each: int, budget: int) -> _Try:
+    """Set the probe set aside, problems that were not tried first, and let each candidate choose from the rest."""
+    how, seed = crew.config.select, crew.config.campaign.seed * 1000 + 1
+    attempts = {some[0].problem: some for some in attempts_of(crew, 1)}
+    held = fresh(crew.problems("train"), frozenset(attempts), how.probe, seed)
+    if len(held) < how.probe:
+        held = []
+    aside = {p.id for p in held}
+    graded = [g for g in crew.folder.rows(f"{round_folder(1)}/grades.jsonl", Graded) if g.problem not in aside]
+    left = [some for i, some in attempts.items() if i not in aside]
+    chosen: dict[str, Sequence[str]] = {
+        policy: _some(choose_by(crew.config, policy, graded, left, each, seed).ids, each, seed)
+        for policy in how.candidates
+    }
+    return _Try(chosen, held, budget)
+
+
+def _some(ids: Sequence[str], most: int, seed: int) -> Sequence[str]:
+    return Random(f"probe {seed}").sample(ids, most) if len(ids) > most else ids
+
+
+def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
+    """Teach what any candidate chose, once, and give each its rows; the round's lessons find the calls again."""
+    train = crew.problems("train")
+    by_id, wanted = {p.id: p for p in train}, sorted({i for ids in tried.chosen.values() for i in ids})
+    lesson, lessons, size = build_lesson(crew).compile(), list[Lesson](), crew.config.lesson.cohort
+    for start in range(0, len(wanted), size):
+        cohort = f"{round_folder(1)}/probe/cohorts/{start // size:03d}"
+        crew.folder.write_rows(f"{cohort}/problems.jsonl", [by_id[i] for i in wanted[start : start + size]])
+        done = lesson.invoke({"round": 1, "adapter": best, "cohort": cohort})
+        lessons += crew.folder.rows(done["lessons"], Lesson)
+    targets, longest = harvest(lessons, crew.task), crew.config.student.max_tokens
+    rows = build(targets, by_id, crew.task, tracks(crew)[0], round_=1, longest=longest)
+    rows = guarded(crew, rows, f"{round_folder(1)}/probe/refused.jsonl")
+    seed = crew.config.campaign.seed
+    return {
+        policy: balance([row for row in rows if row.problem in set(ids)], train, seed=seed)
+        for policy, ids in tried.chosen.items()
+    }
+
+
+def _tested(crew: Crew, policy: str, made: Adapter, held: Sequence[Problem]) -> list[bool]:
+    """Let the student with a candidate's adapter solve the probe set, shape `[P]`."""
+    program = crew.programs[PROGRAM_OF[tracks(crew)[0]]]
+    progress.current().say(f"select probe: {policy} is trained on {made.trained_tokens} tokens, and tested")
+    attempts: list[Attempt] = [some[0] for some in crew.solve(held, f"{_place(policy)}/adapter", program)]
+    crew.folder.write_rows(f"{_place(policy)}/predictions.jsonl", attempts)
+    return [a.verdict is Verdict.CORRECT for a in attempts]

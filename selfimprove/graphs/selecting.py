@@ -1,0 +1,49 @@
+"""The node that chooses a round's lessons: select."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfimprove.graphs.choosing import choose_by
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import Node, Pool, attempts_of, pool_file, round_folder
+from selfimprove.graphs.probing import probed
+from selfimprove.mining.library import Graded
+from selfimprove.steps.select import Selection
+
+
+def select_node(crew: Crew) -> Node:
+    """Choose the round's lessons and cut them into cohorts; under `probe` the first round finds the policy first."""
+
+    def node(state: dict[str, Any]) -> dict[str, Any]:
+        here, size = round_folder(state["round"]), crew.config.lesson.cohort
+        policy: str = crew.config.select.policy
+        if policy == "probe":
+            policy = probed(crew, state["round"], state["best"]).policy
+        chosen = _chosen(crew, state["round"], policy).ids
+        by_id = {p.id: p for p in crew.problems("train")}
+        cohorts = []
+        for start in range(0, len(chosen), size):
+            cohort = f"{here}/cohorts/{start // size:03d}"
+            crew.folder.write_rows(f"{cohort}/problems.jsonl", [by_id[i] for i in chosen[start : start + size]])
+            cohorts.append(cohort)
+        return {"cohorts": cohorts}
+
+    return node
+
+
+def _chosen(crew: Crew, round_: int, policy: str) -> Selection:
+    how, seed = crew.config.select, crew.config.campaign.seed * 1000 + round_
+    pool = crew.folder.record(pool_file(round_), Pool)
+    graded = crew.folder.rows(f"{round_folder(round_)}/grades.jsonl", Graded)
+    count = how.lessons if policy in {"failures", "ladder"} else how.lessons or pool.failures
+    made = choose_by(crew.config, policy, graded, attempts_of(crew, round_), count, seed)
+    told = {
+        "policy": policy,
+        "order": how.order,
+        "lessons": len(made.ids),
+        "quotas": made.quotas,
+        "notes": made.notes,
+    }
+    crew.folder.write_json(pool_file(round_), pool.model_copy(update=told))
+    return made

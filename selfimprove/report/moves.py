@@ -1,0 +1,85 @@
+"""Which groups of failures the page shows, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+
+from selfimprove.mining.patterns import ALL
+from selfimprove.report.failing_schema import FailureGroup, GroupExample, GroupRound, RepairRound
+from selfimprove.report.figures import CONTROL, in_order
+from selfimprove.report.schema import Summary
+
+_ROWS: Final = 10
+_EXAMPLES: Final = 3
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Groups that share one thing, and their failure rates round by round."""
+
+    by: str
+    rounds: tuple[int, ...]
+    rows: tuple[tuple[FailureGroup, tuple[GroupRound | None, ...]], ...]
+    left_out: int
+    """Groups that are not shown: those with the fewest failures."""
+    examples: tuple[tuple[FailureGroup, GroupExample], ...]
+    """Of the groups that fail most."""
+
+
+def move_tables(summary: Summary) -> list[Moves]:
+    """Lay out the failure rates of the pools by what groups share; the whole pool leads the first table."""
+    everything = [group for group in summary.failing if group.by == ALL]
+    rest = [group for group in summary.failing if group.by != ALL]
+    rounds = tuple(sorted({made.round for group in everything for made in group.rounds}))
+    made = [_table(by, list(groups), rounds) for by, groups in groupby(rest, key=lambda group: group.by)]
+    if everything and not made:
+        return [_table(ALL, everything, rounds)]
+    return [_led(table, everything, rounds) if at == 0 else table for at, table in enumerate(made)]
+
+
+def _table(by: str, groups: Sequence[FailureGroup], rounds: tuple[int, ...]) -> Moves:
+    shown = groups[:_ROWS]
+    named = {group.value: group for group in shown}
+    if all(value.isdecimal() for value in named):
+        shown = [named[value] for value in in_order(named)]
+    worst = sorted(shown, key=lambda group: -(group.rounds[-1].rate or 0.0))
+    examples = [(group, group.examples[0]) for group in worst if group.examples][:_EXAMPLES]
+    rows = tuple((group, _cells(group, rounds)) for group in shown)
+    return Moves(by, rounds, rows, len(groups) - len(shown), tuple(examples))
+
+
+def _led(table: Moves, everything: Sequence[FailureGroup], rounds: tuple[int, ...]) -> Moves:
+    lead = tuple((group, _cells(group, rounds)) for group in everything)
+    return Moves(table.by, rounds, (*lead, *table.rows), table.left_out, table.examples)
+
+
+def _cells(group: FailureGroup, rounds: Sequence[int]) -> tuple[GroupRound | None, ...]:
+    known = {made.round: made for made in group.rounds}
+    return tuple(known.get(round_) for round_ in rounds)
+
+
+@dataclass(frozen=True)
+class Mended:
+    """Dev problems of one label: failures that became successes, and successes that were lost, round by round."""
+
+    by: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[RepairRound | None, ...]], ...]
+
+
+def repair_tables(summary: Summary) -> list[Mended]:
+    """Lay out what each round made of the dev problems, the control left out; labels of many values are not shown."""
+    arms = list(dict.fromkeys((row.round, row.arm) for row in summary.rounds if row.arm != CONTROL))
+    several = len({arm for _, arm in arms}) > 1
+    heads = tuple(f"round {n}" + (f", {arm}" if several else "") for n, arm in arms)
+    made = []
+    for by, groups in groupby(summary.repairs, key=lambda group: group.by):
+        values: Mapping[str, Sequence[RepairRound]] = {group.value: group.rounds for group in groups}
+        if not arms or len(values) > _ROWS:
+            continue
+        rows = [(value, {(one.round, one.arm): one for one in values[value]}) for value in in_order(values)]
+        made.append(Mended(by, heads, tuple((value, tuple(known.get(a) for a in arms)) for value, known in rows)))
+    return made

@@ -1,0 +1,54 @@
+"""How a run chose its lessons, read from its pools and its probe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from selfimprove.report.selected_schema import CandidateSummary, ProbeSummary, QuotaSummary, SelectionSummary
+from selfimprove.steps.probe import Candidate, Probed
+from selfimprove.store import RunFolder
+
+
+def selection_of(pool: Mapping[str, Any]) -> SelectionSummary | None:
+    """Give how a round chose, from its `pool.json`; None where that does not tell."""
+    if not pool.get("policy"):
+        return None
+    return SelectionSummary(
+        policy=pool["policy"],
+        order=pool["order"],
+        lessons=pool["lessons"],
+        library=pool["library"],
+        quotas=tuple(QuotaSummary.model_validate(quota) for quota in pool["quotas"]),
+        notes=tuple(pool["notes"]),
+    )
+
+
+def probe_of(folder: RunFolder) -> ProbeSummary | None:
+    """Give what the probe came to; None where there was none."""
+    if not folder.has("round-01/probe.json"):
+        return None
+    made = folder.record("round-01/probe.json", Probed)
+    return ProbeSummary(
+        policy=made.policy,
+        default=made.default,
+        sentence=made.sentence,
+        problems=made.problems,
+        rows=made.rows,
+        budget_rows=made.budget_rows,
+        alpha=made.alpha,
+        candidates=tuple(_candidate(one) for one in made.candidates),
+    )
+
+
+def _candidate(one: Candidate) -> CandidateSummary:
+    c = one.comparison
+    return CandidateSummary(
+        policy=one.policy,
+        rows=one.rows,
+        trained_tokens=one.trained_tokens,
+        correct=one.correct,
+        points=None if c is None else round(100 * c.difference, 4),
+        interval=None if c is None else (round(100 * c.interval.low, 2), round(100 * c.interval.high, 2)),
+        p_value=None if c is None else c.p_better,
+    )

@@ -1,0 +1,143 @@
+"""`selfimprove prm evaluate`, with a student and a judge behind servers on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from fake_server import Reply, serving
+
+from selfimprove.cli import main
+from selfimprove.scorers.figures import ScorerCard
+from selfimprove.tasks.arithmetic import Arithmetic
+
+OPTIONS = ("--option", 'kinds=["sum"]', "--option", "levels=[3]", "--option", "sizes={train=90}")
+TASK = Arithmetic(kinds=("sum",), levels=(3,), sizes={"train": 90})
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path / "cache"))
+
+    def run(*words: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["selfimprove", "prm", "evaluate", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+def student(body: dict[str, Any]) -> Reply:
+    """Solve the asked problem, half of the time with a wrong step."""
+    asked = body["messages"][-1]["content"]
+    problem = next(p for p in TASK.problems("train") if p.question in asked)
+    steps, answer = problem.rationale.splitlines(), problem.answer
+    rng = Random(f"{problem.id} {body.get('seed')}")
+    if rng.random() < 0.5:
+        at = rng.randrange(len(steps))
+        steps[at], answer = f"{steps[at].rpartition('= ')[0]}= 777", "777"
+    return Reply(TASK.conclude("\n".join(steps), answer))
+
+
+def judge(body: dict[str, Any]) -> Reply:
+    """Doubt every step that says 777."""
+    steps = [line for line in body["messages"][-1]["content"].splitlines() if line[:1].isdigit() and ". " in line]
+    doubted = [at for at, line in enumerate(steps, 1) if "777" in line]
+    lines = [f"{at}: {0.1 if at in doubted else 0.9}" for at in range(1, len(steps) + 1)]
+    return Reply("\n".join([*lines, f"First wrong: {doubted[0] if doubted else 'none'}"]))
+
+
+def test_a_scorer_is_measured_on_a_task_and_its_card_written(cli: Run, tmp_path: Path) -> None:
+    """The table is printed and the card kept; the same again asks the student nothing."""
+    with serving(student) as server:
+        words = ("exact", "--task", "arithmetic", *OPTIONS, "--student", f"openai-server:m@{server.url}")
+        done = cli(*words, "--samples", "2", "--quiet")
+        assert done.returncode == 0, done.stderr
+        assert "AUC (95 %)" in done.stdout
+        assert "1.000 (1.000 to 1.000)" in done.stdout
+        assert "mean log-probability: left out" in done.stdout  # this server gives none
+        asked = server.calls
+        assert asked == 90 * 3
+        again = cli(*words, "--samples", "2", "--quiet", "--json", "--card", "card.json")
+        assert server.calls == asked
+    card = ScorerCard.model_validate_json(again.stdout)
+    assert card == ScorerCard.model_validate_json((tmp_path / "card.json").read_bytes())
+    (kept,) = (tmp_path / "cache" / "scorers").iterdir()
+    assert card == ScorerCard.model_validate_json(kept.read_bytes())
+    assert card.measured[0].student.startswith("openai-server")
+
+
+def test_a_judge_is_measured_through_the_ledger(cli: Run, tmp_path: Path) -> None:
+    """A judge on this machine is asked once a solution, costs nothing, and is found in the ledger the second time."""
+    rows = [
+        {
+            "problem": f"What is {at} + 1?",
+            "steps": [f"{at} + 1 = {at + 1}", "So 777" if at % 2 else "Done"],
+            "label": 1 if at % 2 else -1,
+        }
+        for at in range(40)
+    ]
+    (tmp_path / "bench.json").write_text(json.dumps(rows))
+    with serving(judge) as server:
+        words = (f"judge:m@{server.url}", "--processbench", "bench.json", "--quiet")
+        done = cli(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        assert server.calls == 40
+        table = cli(*words)
+        assert server.calls == 40
+    (found,) = ScorerCard.model_validate_json(done.stdout).measured
+    assert found.own.processbench is not None
+    assert found.own.processbench.f1 == 1.0
+    assert "100.0 %" in table.stdout
+    assert "majority label" in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("exact",), "give --task arithmetic, or --processbench FILE"),
+        (
+            ("exct", "--task", "arithmetic", "--student", "openai-server:m@http://127.0.0.1:9/v1"),
+            'did you mean "exact"',
+        ),
+        (("some-prm", "--processbench", "bench.json"), "the families are qwen2.5-math-prm"),
+        (("judge:", "--processbench", "bench.json"), "write judge:MODEL"),
+        (("monte-carlo", "--processbench", "bench.json"), "name a task with --task"),
+        (("no_such_module:Scorer", "--processbench", "bench.json"), "there is no module no_such_module"),
+        (("selfimprove.records:Problem", "--processbench", "bench.json"), "selfimprove.records:Problem"),
+        (("json:loads", "--processbench", "bench.json"), "lacks identity or score()"),
+        (("exact", "--processbench", "gone.json"), "gone.json cannot be read"),
+        (("exact", "--task", "arithmetik"), 'did you mean "arithmetic"'),
+        (("exact", "--task", "arithmetic", "--option", "levels"), "write KEY=VALUE"),
+    ],
+)
+def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    """What cannot be measured, and what is no scorer, ends with exit code 2 and one sentence."""
+    (tmp_path / "bench.json").write_text(json.dumps([{"problem": "q", "steps": ["a"], "label": -1}]))
+    done = cli(*words, "--quiet")
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
