@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
 _LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 _BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", *_LEDGER}
-"""What a campaign that was refused may leave in its folder."""
+"""What a campaign writes before its settings."""
 
 
 class Campaign:
@@ -106,8 +106,11 @@ class Campaign:
         from selfimprove.planning.plans import Plan, plan
         from selfimprove.report.summary import summarise
 
-        folder = RunFolder(self.out)
-        with closing(folder), closing(Ledger.of(self.out / "ledger.sqlite", self.config.campaign)) as ledger:
+        with (
+            nothing_left(self.out),
+            closing(RunFolder(self.out)) as folder,
+            closing(Ledger.of(self.out / "ledger.sqlite", self.config.campaign)) as ledger,
+        ):
             self._check(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
@@ -223,6 +226,24 @@ class Campaign:
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
             after_round=after_round,
         )
+
+
+@contextmanager
+def nothing_left(out: Path) -> Iterator[None]:
+    """Take away what a campaign that is refused has begun: new files only, and the folder if it is new."""
+    there = set(out.iterdir()) if out.is_dir() else None
+    try:
+        yield
+    except InputError:
+        if (out / "campaign.toml").exists() or not out.is_dir():
+            raise
+        for name in _BEGUN:
+            if out / name not in (there or ()):
+                (out / name).unlink(missing_ok=True)
+        if there is None:
+            with suppress(OSError):  # somebody else's files came meanwhile
+                out.rmdir()
+        raise
 
 
 def _see(task: Task) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -223,22 +224,24 @@ def _changed(config: Path, changes: Sequence[str]) -> Config:
             raise InputError(f'--set "{change}" will not do; write SECTION.KEY=VALUE, such as campaign.rounds=2')
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # no TOML: the text itself
             value = text
         place = values
         for section in sections:
             place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise InputError(f'--set "{name.strip()}": {section} is a value, no table')
         place[key] = value
     return make_config(values, str(config))
 
 
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
-    from selfimprove.campaign import Campaign
+    from selfimprove.campaign import Campaign, nothing_left
     from selfimprove.live import view_for
     from selfimprove.progress import watched_by
 
     campaign = Campaign(_changed(config, changes), out=out)
-    with _logged(out), view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with nothing_left(out), _logged(out), view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
         summary = campaign.run()
     _conclude(summary, out)
 
@@ -310,6 +313,11 @@ def main() -> None:
     except SelfImproveError as error:
         click.echo(f"selfimprove: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001 - a fault of ours or of a plug: told whole, but for keys
+        from selfimprove.teachers.faults import redacted, secrets_of
+
+        click.echo(redacted(traceback.format_exc(), secrets_of(None, None)), err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from selfimprove.errors import InputError, nearest
 
+_MOST_PROBLEMS: Final = 10_000_000
 _DEEPEST: Final = 32
 _LONGEST_SHOWN: Final = 80
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
@@ -81,11 +82,11 @@ class CampaignConfig(Section):
 class DataConfig(Section):
     """How many problems of each split are used. Dev decides, test is opened once."""
 
-    train: Annotated[int, Field(ge=1)] = 2000
+    train: Annotated[int, Field(ge=1, le=_MOST_PROBLEMS)] = 2000
     """Problems to learn from, at most."""
-    dev: Annotated[int, Field(ge=1)] = 400
+    dev: Annotated[int, Field(ge=1, le=_MOST_PROBLEMS)] = 400
     """Problems to decide on, at most."""
-    test: Annotated[int, Field(ge=1)] = 400
+    test: Annotated[int, Field(ge=1, le=_MOST_PROBLEMS)] = 400
     """Problems to report on, at most."""
     data_dir: str | None = None
     """Folder with local copies of the data sets; unset: `SELFIMPROVE_DATA`, else the hub."""

@@ -32,6 +32,8 @@ class Reply(NamedTuple):
     prompt_tokens: int = 7
     completion_tokens: int = 3
     error: str = "scripted"
+    code: str = ""
+    """Of an error, beside its message."""
     broken: Broken = ""
     """A reply that is no answer, sent with status 200."""
 
@@ -120,7 +122,8 @@ class FakeServer:
         with self._lock:
             self._in_flight -= 1
         if reply.status != 200:
-            return reply, json.dumps({"error": {"message": reply.error, "type": "scripted"}}).encode()
+            told = {"message": reply.error, "type": reply.code or "scripted", "code": reply.code or None}
+            return reply, json.dumps({"error": told}).encode()
         return reply, written(body, reply)
 
     def note_answered(self, body: dict[str, Any]) -> None:

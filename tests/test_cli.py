@@ -196,3 +196,26 @@ def test_import_and_help_are_quick() -> None:
     assert best(sys.executable, "-m", "selfimprove.cli", "--help") < 0.300 + bare
     heavy = "import sys, selfimprove.cli; print([m for m in ('torch','litellm','dspy','langgraph','pydantic') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_fault_is_told_whole_but_for_keys(cli: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw ends with its traceback and code 1; a key that it names is left out."""
+
+    def broken(**_: object) -> None:
+        raise RuntimeError("no entry with own-secret-8f2c1 here")
+
+    monkeypatch.setattr("selfimprove.cli.cli.main", broken)
+    done = cli("doctor", SERVICE_KEY="own-secret-8f2c1")
+    assert done.returncode == 1
+    assert "RuntimeError: no entry with *** here" in done.stderr
+    assert "8f2c1" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("change", ["campaign.rounds.x=1", "campaign.rounds=" + "9" * 5000])
+def test_a_change_that_cannot_be_is_one_sentence(cli: Run, tmp_path: Path, change: str) -> None:
+    """A key under a value, and a number of thousands of digits, are refused at the door."""
+    (tmp_path / "c.toml").write_text("[campaign]\nrounds = 2\n")
+    done = cli("plan", "c.toml", "--no-probe", "--set", change)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert len(done.stderr) < 400

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 
@@ -141,7 +142,9 @@ class _Sealed:
 
 
 def _saver(connection: sqlite3.Connection) -> SqliteSaver:
-    return SqliteSaver(connection, serde=EncryptedSerializer(_Sealed()))
+    # A state holds plain values only, so a file that would have anything else made is not read.
+    plain = JsonPlusSerializer(allowed_msgpack_modules=None)
+    return SqliteSaver(connection, serde=EncryptedSerializer(_Sealed(), plain))
 
 
 def _readable(saver: SqliteSaver) -> bool:

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -29,7 +29,7 @@ class Graded(Grade):
     """Hash of the student's weights and adapter, see `student_hash`."""
     pass_rate: float = Field(ge=0, le=1)
     """See `Grade`."""
-    kind: str = ""
+    kind: Kind | Literal[""] = ""
     """How the student fails, see `mining.kinds.Kind`."""
     score: float | None = Field(default=None, allow_inf_nan=False)
     """What the level was read off, in [0, 1]: the aggregated step scores, or the expected pass rate."""
@@ -114,7 +114,7 @@ def mined_from(row: Graded, rule: KindRule) -> Mined:
     right = row.verdict is Verdict.CORRECT
     passed = round(row.pass_rate * row.samples) - right
     seen = Posterior(passed, row.samples - 1 - passed)
-    kind = Kind(row.kind) if row.kind else Kind.RIGHT if right else Kind.WRONG
+    kind = row.kind or (Kind.RIGHT if right else Kind.WRONG)
     return Mined(
         problem=row.problem,
         kind=kind,

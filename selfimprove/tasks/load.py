@@ -96,7 +96,7 @@ def _build(make: Any, given: dict[str, object], limits: dict[Split, int], spec: 
         if isinstance(cause := wrong.get("ctx", {}).get("error"), InputError):  # the task's own check says it best
             raise cause from None
         place = ".".join(map(str, wrong["loc"])) or "its options"
-        raise InputError(f"task {spec}: {place} = {wrong['input']!r:.80}: {wrong['msg']}; correct it") from error
+        raise InputError(f"task {spec}: {place:.80} = {wrong['input']!r:.80}: {wrong['msg']}; correct it") from error
     except TypeError as error:
         raise InputError(f"task {spec} cannot be made from {sorted(given)}: {error}; correct its options") from error
     task = _checked(made, spec)

@@ -15,7 +15,15 @@ _UNCALLED: Final = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", 
 _KEY_LIKE: Final = re.compile(r"\b(?:(?:sk|pk|key|gsk|xai|hf)[-_]|AIza|Bearer )[A-Za-z0-9_*.-]{8,}")
 _SECRET_NAMES: Final = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$")
 _SHORTEST_SECRET: Final = 6
-_NO_CREDIT: Final = re.compile(r"insufficient_quota|credit balance is too low", re.IGNORECASE)
+_NO_CREDIT: Final = re.compile(
+    r"insufficient[_ ](?:quota|credits?|balance|funds)|credit balance is too low|exceeded your current quota",
+    re.IGNORECASE,
+)
+_BAD_KEY: Final = re.compile(
+    r"(?:invalid|incorrect)[_ ]api[_ ]key|api[_ ]key[_ ](?:not valid|invalid|expired)", re.IGNORECASE
+)
+_MODERATED: Final = re.compile(r"moderation|flagged|content[_ ](?:policy|filter)|safety", re.IGNORECASE)
+_FORBIDDEN: Final = 403
 _GATEWAY_TIMEOUT: Final = 504
 _REQUEST_TIMEOUT: Final = 408
 _SERVER: Final = 500
@@ -54,14 +62,16 @@ def fault_of(error: Exception, deployment: str, secrets: Collection[str]) -> Fau
     lost = lost or "RemoteProtocolError" in chain or (status >= _SERVER and "HTTPStatusError" not in chain)
     text = " ".join(str(error).split("\n", 1)[0].split())
     said = f"{deployment} did not answer ({redacted(text, secrets)[:_TOO_LONG]})"
-    # Some providers say "no money left" with the status of a rate limit or of a bad request.
-    kind = "deployment" if _NO_CREDIT.search(str(error)) else _kind(status)
+    # Some providers say "no money left" with the status of a rate limit or of a bad request, and "no such key" too.
+    # LiteLLM keeps the provider's code out of its text: OpenAI's `insufficient_quota` stands in the body alone.
+    kind = _kind(status, f"{error} {getattr(error, 'body', None)}")
     limited = kind == "passing" and status in _TOO_MUCH
     return Fault(kind, reached and lost, _wait(error), said, limited)
 
 
-def _kind(status: int) -> Kind:
-    if status in {401, 402, 404}:
+def _kind(status: int, told: str) -> Kind:
+    barred = status == _FORBIDDEN and not _MODERATED.search(told)
+    if barred or status in {401, 402, 404} or _NO_CREDIT.search(told) or _BAD_KEY.search(told):
         return "deployment"
     return "passing" if status in {_REQUEST_TIMEOUT, 409, 425, 429} or status >= _SERVER else "request"
 

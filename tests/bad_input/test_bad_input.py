@@ -74,10 +74,8 @@ def refused(done: Done, *named: str) -> None:
 
 
 def left_behind(folder: Path, known: set[str]) -> set[str]:
-    """Name the files that were not there before; a run folder that was begun may hold its lock, its log and nothing."""
-    new = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() or p.is_symlink()} - known
-    harmless = ("run.lock", "campaign.log", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-    return {name for name in new if not name.endswith(harmless)}
+    """Name the files that were not there before."""
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() or p.is_symlink()} - known
 
 
 SETTINGS: dict[str, tuple[str, str]] = {
@@ -260,7 +258,7 @@ def test_models_that_will_not_do(
     known = {f"model/{p.name}" for p in (here / "model").iterdir()} | {"c.toml"}
     (here / "c.toml").write_text('[campaign]\nstudent = "./model"\n[data]\ntrain = 20\ndev = 5\ntest = 5\n')
     refused(cli("run", "c.toml", "--out", "run"), named)
-    assert {n for n in left_behind(here, known) if not n.startswith("run/")} == set()
+    assert left_behind(here, known) == set()
 
 
 @pytest.mark.parametrize(

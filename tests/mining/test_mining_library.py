@@ -41,6 +41,14 @@ def test_library_of_another_student_is_refused(tmp_path: Path) -> None:
         list(load_library(tmp_path / "grades.jsonl", "weights-1 with an adapter"))
 
 
+def test_library_with_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    """A kind of failure that is none is told with its line and field."""
+    row = graded(1, 1).model_dump_json().replace('"kind":""', '"kind":"clueless"')
+    (tmp_path / "grades.jsonl").write_text(row + "\n")
+    with pytest.raises(InputError, match=r"line 1: 'kind"):
+        list(load_library(tmp_path / "grades.jsonl", "weights-1"))
+
+
 @pytest.mark.parametrize("content", ["", "{}\n", '{"problem": "p1"}\n', "\xff\n", None])
 def test_bad_library_is_one_sentence(tmp_path: Path, content: str | None) -> None:
     """A missing, damaged or foreign file is refused by name; an empty one is empty."""

@@ -177,13 +177,34 @@ def test_a_call_that_hangs_counts_at_its_worst() -> None:
     assert (ledger.totals().usd, ledger.spent_usd) == (0.0, 20.0)
 
 
-@pytest.mark.parametrize(("status", "error"), [(401, ""), (402, ""), (404, ""), (429, "insufficient_quota")])
-def test_a_dead_deployment_is_not_asked_twice(status: int, error: str) -> None:
+@pytest.mark.parametrize(
+    "dead",
+    [
+        Reply(status=401),
+        Reply(status=402),
+        Reply(status=403),
+        Reply(status=404),
+        Reply(status=429, error="see your plan and billing details", code="insufficient_quota"),
+        Reply(status=429, error="You exceeded your current quota, see your plan"),
+        Reply(status=400, error="Your credit balance is too low to access the API"),
+        Reply(status=400, error="API key not valid. Please pass a valid API key."),
+    ],
+)
+def test_a_dead_deployment_is_not_asked_twice(dead: Reply) -> None:
     """A wrong key, an empty account or an unknown name is met once; the fallback does the work."""
-    with serving(by_model(first=Reply(status=status, error=error), second=Reply("ok"))) as server:
+    with serving(by_model(first=dead, second=Reply("ok"))) as server:
         asked = model(server, Ledger(":memory:"), ["openai/first", "openai/second"], concurrency=1)
         assert texts(asked.complete(requests(5))) == ["ok"] * 5
         assert server.models().count("first") == 1
+
+
+def test_a_moderated_request_is_one_that_failed() -> None:
+    """A provider that refuses a text with 403 goes on with the others."""
+    moderated = Reply(status=403, error="the input was flagged by moderation")
+    with serving(moderated) as server:
+        made = model(server, Ledger(":memory:"), concurrency=1).complete(requests(3))
+        assert [c.finish_reason for c in made] == ["error"] * 3
+        assert server.calls == 3
 
 
 def test_with_no_deployment_left_the_work_stops() -> None:
