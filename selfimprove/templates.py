@@ -177,9 +177,9 @@ def _allowed(field: FieldInfo) -> str:
     for limit in [*field.metadata, *(m for inner in _inside(field.annotation) for m in inner)]:
         bounds |= {name: value for name in _BOUNDS if (value := getattr(limit, name, None)) is not None}
     if bounds.keys() == {"ge", "le"}:
-        said = [f"{bounds['ge']:g} to {bounds['le']:g}"]
+        said = [f"{bounds['ge']:,.10g} to {bounds['le']:,.10g}"]
     else:
-        said = [f"{words} {bounds[name]:g}" for name, words in _BOUNDS.items() if name in bounds]
+        said = [f"{words} {bounds[name]:,.10g}" for name, words in _BOUNDS.items() if name in bounds]
     if choices := _choices(field.annotation):
         how_many = "one of" if get_origin(field.annotation) is Literal else "any of"
         said.append(f"{how_many} {', '.join(map(_toml, choices))}")

@@ -73,7 +73,7 @@ def test_every_key_says_its_default():
     lines = template("mmlu").partition("[task]")[0].splitlines()
     said = " ".join(lines[: lines.index("rounds = 3")][-2:])
     assert "efault 3; 1 to 100" in said
-    assert "(default 400; at least 1)" in lines[lines.index("dev = 800") - 1]
+    assert "(default 400; 1 to 10,000,000)" in lines[lines.index("dev = 800") - 1]
 
 
 def test_units_come_from_the_config():

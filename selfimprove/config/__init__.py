@@ -1,0 +1,21 @@
+"""A campaign's settings as types: every key has a default, unknown keys are refused with the nearest right name."""
+
+from __future__ import annotations
+
+from selfimprove.config.campaign import CampaignConfig, Config
+from selfimprove.config.reading import load_config, make_config
+from selfimprove.config.showing import written
+from selfimprove.config.teaching import TeacherConfig, TeacherRole
+from selfimprove.config.writing import changed, write_config
+
+__all__ = [
+    "CampaignConfig",
+    "Config",
+    "TeacherConfig",
+    "TeacherRole",
+    "changed",
+    "load_config",
+    "make_config",
+    "write_config",
+    "written",
+]

@@ -1,0 +1,127 @@
+"""A whole campaign's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, field_validator
+
+from selfimprove.config.finding import GradeConfig, MineConfig, SelectConfig
+from selfimprove.config.section import Section
+from selfimprove.config.teaching import LessonConfig, TeacherConfig
+from selfimprove.config.training import EvaluateConfig, GateConfig, TrainConfig
+
+_MOST_PROBLEMS: Final = 10_000_000
+
+
+class CampaignConfig(Section):
+    """What is improved, and for how long."""
+
+    task: Annotated[str, Field(min_length=1)] = "arithmetic"
+    """A task's name, a file of problems, or `package.module:Name`."""
+    student: Annotated[str, Field(min_length=1)] = "smollm2-135m"
+    """A hub id, a folder, `smollm2-135m`, or `openai-server:MODEL@URL`."""
+    rounds: Annotated[int, Field(ge=1, le=100)] = 3
+    """Rounds of mining, teaching, training and deciding, at most."""
+    seed: int = 0
+    """Every draw follows from it."""
+    budget_usd: Annotated[float, Field(ge=0)] | None = None
+    """The most that teacher calls may cost, in dollars; unset: no cap."""
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    """The most requests sent to teachers, each try counted; unset: no cap."""
+    max_tokens: Annotated[int, Field(ge=0)] | None = None
+    """The most tokens that teachers read and write; unset: no cap."""
+    max_hours: Annotated[float, Field(gt=0)] | None = None
+    """The longest that the campaign runs, in hours, over all its processes; unset: no cap."""
+    in_doubt: Literal["retry", "stop"] = "retry"
+    """What becomes of a call that was under way when a process died and may have been billed: asked again, or not."""
+    arms: tuple[Literal["track_a", "track_b", "control"], ...] = ("track_b", "control")
+    """Ways to train that are compared; the best promoted one goes on. `control` is never promoted."""
+    patience: Annotated[int, Field(ge=1)] = 2
+    """Stop after this many rounds in a row without a promotion."""
+
+    @field_validator("seed")
+    @classmethod
+    def _is_a_seed(cls, seed: int) -> int:
+        if not 0 <= seed < 2**32:  # NumPy's take no others, and the trainers set them too
+            raise ValueError("give a whole number from 0 to 4294967295")
+        return seed
+
+    @field_validator("arms")
+    @classmethod
+    def _one_is_trained(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(arms)) < len(arms) or not set(arms) - {"control"}:
+            raise ValueError("name track_b, track_a or both, each once; control only beside one of them")
+        return arms
+
+
+class DataConfig(Section):
+    """How many problems of each split are used. Dev decides, test is opened once."""
+
+    train: Annotated[int, Field(ge=1, le=_MOST_PROBLEMS)] = 2000
+    """Problems to learn from, at most."""
+    dev: Annotated[int, Field(ge=1, le=_MOST_PROBLEMS)] = 400
+    """Problems to decide on, at most."""
+    test: Annotated[int, Field(ge=1, le=_MOST_PROBLEMS)] = 400
+    """Problems to report on, at most."""
+    data_dir: str | None = None
+    """Folder with local copies of the data sets; unset: `SELFIMPROVE_DATA`, else the hub."""
+
+
+class StudentConfig(Section):
+    """How the student generates."""
+
+    max_tokens: Annotated[int, Field(ge=1)] = 256
+    """Longest completion, in tokens."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Number format of the weights; auto: bfloat16."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")] = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
+    slots: Annotated[int, Field(ge=1)] | None = None
+    """Completions generated at once; unset: chosen by memory."""
+
+
+class TrackConfig(Section):
+    """Where metrics go besides the run folder."""
+
+    wandb: str | None = None
+    """Weights & Biases project; unset: none."""
+
+
+class Config(Section):
+    """A whole campaign."""
+
+    campaign: CampaignConfig = CampaignConfig()
+    data: DataConfig = DataConfig()
+    task: Mapping[str, Any] = Field(default_factory=dict)
+    """The task's own options."""
+    teacher: TeacherConfig = TeacherConfig()
+    student: StudentConfig = StudentConfig()
+    lesson: LessonConfig = LessonConfig()
+    mine: MineConfig = MineConfig()
+    grade: GradeConfig = GradeConfig()
+    select: SelectConfig = SelectConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    gate: GateConfig = GateConfig()
+    track: TrackConfig = TrackConfig()
+
+
+_CAPS = ("budget_usd", "max_calls", "max_tokens", "max_hours")
+
+RESUMABLE = {
+    *(("campaign", cap) for cap in _CAPS),
+    *(("teacher", f"{role}.{cap}") for role in ("answer", "reason", "judge") for cap in _CAPS),
+    ("campaign", "in_doubt"),
+    ("campaign", "rounds"),
+    ("campaign", "patience"),
+    ("teacher", "concurrency"),
+    ("teacher", "requests_per_minute"),
+    ("teacher", "tokens_per_minute"),
+    ("teacher", "deadline_s"),
+    ("teacher", "timeout_s"),
+    ("teacher", "retries"),
+    ("track", "wandb"),
+}
+"""What may change when a run folder is gone on with."""

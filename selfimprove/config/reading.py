@@ -1,0 +1,115 @@
+"""Settings read from TOML or plain values; what will not do is refused in one sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from selfimprove.config.campaign import Config
+from selfimprove.config.showing import shown, without_password
+from selfimprove.errors import InputError, nearest
+
+_DEEPEST: Final = 32
+_UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
+
+
+def load_config(path: Path) -> Config:
+    """Read a campaign's TOML file.
+
+    Raises:
+        InputError: the file is missing, is not TOML, or holds a key or value that is not one.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path} cannot be read: {reason}; name a TOML file (selfimprove init writes one)") from error
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {shown(str(error))}; mend that line") from error
+    except (ValueError, RecursionError) as error:
+        reason = "a number of thousands of digits" if isinstance(error, ValueError) else "tables nested too deeply"
+        raise InputError(f"{path} is not valid TOML: {reason}; take it out") from error
+    return make_config(values, str(path))
+
+
+def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
+    """Check settings given as nested mappings.
+
+    Raises:
+        InputError: see `load_config`.
+    """
+    _refuse_unwritable(values, where, ())
+    try:
+        config = Config.model_validate(values)
+        config.model_dump(mode="json")
+    except ValidationError as error:
+        raise InputError(_sentence(error, where)) from error
+    except (ValueError, TypeError) as error:  # of pydantic's serializer
+        raise InputError(
+            f"{where}: a setting cannot be written down ({shown(str(error))}); give plain values"
+        ) from error
+    _refuse_mixing(config, where)
+    return config
+
+
+def _refuse_mixing(config: Config, where: str) -> None:
+    """Refuse two orders of the same rows."""
+    for name, given in (("sft", config.train.sft), ("continued", config.train.continued)):
+        how = (given.model_extra or {}).get("train_sampling_strategy", "sequential")
+        if config.select.order == "easy_to_hard" and how != "sequential":
+            raise InputError(
+                f'{where}: train.{name}.train_sampling_strategy = "{how}" would mix the rows that select.order = '
+                '"easy_to_hard" puts in order; leave one of the two out'
+            )
+
+
+def _refuse_unwritable(value: Any, where: str, path: tuple[str, ...]) -> None:
+    """Refuse what no run folder could hold, or what could not be compared with it: a campaign writes its settings."""
+    wrong = ""
+    if isinstance(value, float) and not math.isfinite(value):
+        wrong = f"= {value} will not do: it is no finite number"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        wrong = "will not do: a number of more than 64 bits"
+    elif any(_UNWRITABLE.search(text) for text in (value, path[-1] if path else "") if isinstance(text, str)):
+        wrong = "holds a NUL or half a character; correct it"
+    elif len(path) > _DEEPEST:
+        wrong = "is nested too deeply; flatten it"
+    if wrong:
+        raise InputError(f"{where}: {shown('.'.join(path))} {wrong}")
+    if isinstance(value, Mapping):
+        for key, held in value.items():
+            _refuse_unwritable(held, where, (*path, str(key)))
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        for at, held in enumerate(value):
+            _refuse_unwritable(held, where, (*path, str(at)))
+
+
+def _sentence(error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = shown(".".join(path))
+    if first["type"] == "extra_forbidden":
+        return f'{where}: there is no key "{key}"; {nearest(path[-1], _known_at(path[:-1]))}'
+    value = shown(repr(first["input"]))
+    if path[-1] == "base_url":
+        value = without_password(value)
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {key} = {value} will not do: {reason[0].lower()}{reason[1:]}"
+
+
+def _known_at(path: list[str]) -> list[str]:
+    section: type[BaseModel] = Config
+    for part in path:
+        found = section.model_fields[part].annotation
+        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+            return []
+        section = found
+    return list(section.model_fields)

@@ -1,0 +1,54 @@
+"""Settings as they may be shown: on one line, and without secrets."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from selfimprove.config.campaign import Config
+
+_LONGEST_SHOWN: Final = 80
+_SECRET: Final = re.compile(r"key|token$|secret|password|credential|auth|header", re.IGNORECASE)
+_IN_ADDRESS: Final = re.compile(r"[^/@\s]+(?=@)|(?<=\?).+")
+_HIDDEN: Final = "***"
+
+
+def written(config: Config) -> dict[str, Any]:
+    """Give settings as plain values, without what is unset, and with `***` in the place of secrets.
+
+    Whatever is written down or sent away is made of this: a run folder is passed on, keys are not.
+    """
+    values: dict[str, Any] = _without_none(config.model_dump(mode="json"))
+    teacher = values["teacher"]
+    teacher["parameters"] = _hidden(teacher["parameters"])
+    if not teacher.get("api_key_env", "UNSET").isupper():  # not written as variables are: perhaps the key itself
+        teacher["api_key_env"] = _HIDDEN
+    if "base_url" in teacher:
+        teacher["base_url"] = without_password(teacher["base_url"])
+    return values
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(held) for key, held in value.items() if held is not None}
+    return [_without_none(held) for held in value if held is not None] if isinstance(value, list) else value
+
+
+def _hidden(value: Any, *, secret: bool = False) -> Any:
+    if isinstance(value, dict):
+        return {key: _hidden(held, secret=secret or bool(_SECRET.search(key))) for key, held in value.items()}
+    if isinstance(value, list):
+        return [_hidden(held, secret=secret) for held in value]
+    return _HIDDEN if secret and isinstance(value, str) else value
+
+
+def shown(text: str) -> str:
+    """Write a text on one line, its middle left out where it is long."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    half = _LONGEST_SHOWN // 2
+    return line if len(line) <= _LONGEST_SHOWN else f"{line[:half]}...{line[-half:]}"
+
+
+def without_password(address: str) -> str:
+    """Hide what stands before the host of an address, and its query."""
+    return _IN_ADDRESS.sub(_HIDDEN, address)

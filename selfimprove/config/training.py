@@ -1,0 +1,50 @@
+"""Settings of how the student is trained, measured and decided on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from selfimprove.config.section import Section
+
+
+class SftConfig(BaseModel):
+    """Anything TRL's SFTConfig takes; checked against it before anything runs."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class LoraConfig(BaseModel):
+    """Anything PEFT's LoraConfig takes; checked against it before anything runs."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class TrainConfig(Section):
+    """How the student is trained."""
+
+    sft: SftConfig = SftConfig()
+    continued: SftConfig = SftConfig()
+    """Over `sft` in rounds that go on from an adapter: a rate that is right for a new one shakes a trained one."""
+    lora: LoraConfig = LoraConfig()
+    quantize: bool = False
+    """Load the base in 4 bits (QLoRA)."""
+    restart: bool = False
+    """Each round starts from the base with all rows so far, instead of from the best adapter."""
+
+
+class EvaluateConfig(Section):
+    """What the baseline is measured against."""
+
+    shots: Annotated[int, Field(ge=0, le=16)] = 4
+    """Worked examples in the few-shot baseline; 0 leaves it out. Gains count from the better baseline."""
+
+
+class GateConfig(Section):
+    """When a round counts as better."""
+
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """Chance of any false promotion in the whole campaign; spent over rounds and arms."""
+    min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Smallest gain on dev that is promoted, as a share."""

@@ -1,0 +1,37 @@
+"""Settings written into a run folder, and compared with those that are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfimprove.config.campaign import RESUMABLE, Config
+from selfimprove.config.showing import shown, written
+from selfimprove.config.teaching import TeacherConfig, TeacherRole
+
+
+def write_config(config: Config) -> str:
+    """Write settings as TOML that `load_config` reads back; secrets among them are hidden."""
+    import tomlkit
+
+    return tomlkit.dumps(written(config))
+
+
+def changed(old: Config, new: Config) -> list[str]:
+    """List the settings that differ and may not, as `section.key: old -> new`."""
+    rows: list[str] = []
+    before, after = _by_section(old), _by_section(new)
+    for name, was in before.items():
+        now = after[name]
+        keys = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key) and (name, key) not in RESUMABLE]
+        values = [(shown(f"{name}.{key}"), *(shown(repr(side.get(key))) for side in (was, now))) for key in keys]
+        rows += [f"{key}: {old_value} -> {new_value}" for key, old_value, new_value in values]
+    return rows
+
+
+def _by_section(config: Config) -> dict[str, dict[str, Any]]:
+    """Give the settings as they are written, those of a teacher's role as `role.key`."""
+    values = written(config)
+    teacher = values["teacher"]
+    roles = [name for name, kind in TeacherConfig.model_fields.items() if kind.annotation is TeacherRole]
+    inner = {f"{role}.{key}": value for role in roles for key, value in teacher.pop(role).items()}
+    return {**values, "teacher": {**teacher, **inner}}
