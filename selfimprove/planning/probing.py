@@ -20,8 +20,8 @@ _FEWEST: Final = 8
 _QUICK: Final = 1000
 _READINGS: Final = 3
 _STEP_COST: Final = {"cpu": 5.0, "cuda": 4.0}
-"""What training on a token costs, in tokens of a prompt read. Measured on a CPU with batches of four short rows: 4.5 and
-6.3; on a GPU assumed."""
+"""What training on a token costs, in tokens of a prompt read. Measured on a CPU with batches of four short rows: 4.5
+and 6.3; on a GPU assumed."""
 
 
 class Probe(Record):
