@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -106,9 +106,10 @@ class Campaign:
         from selfimprove.planning.plans import Plan, plan
         from selfimprove.report.summary import summarise
 
+        there = files_in(self.out)
         with (
-            nothing_left(self.out),
             closing(RunFolder(self.out)) as folder,
+            nothing_left(self.out, there, _BEGUN),  # while the folder is locked: another process's files stay
             closing(Ledger.of(self.out / "ledger.sqlite", self.config.campaign)) as ledger,
         ):
             self._check(folder)
@@ -228,21 +229,29 @@ class Campaign:
         )
 
 
+def files_in(out: Path) -> frozenset[str] | None:
+    """Name what a folder holds; None where there is no such folder."""
+    return frozenset(path.name for path in out.iterdir()) if out.is_dir() else None
+
+
 @contextmanager
-def nothing_left(out: Path) -> Iterator[None]:
-    """Take away what a campaign that is refused has begun: new files only, and the folder if it is new."""
-    there = set(out.iterdir()) if out.is_dir() else None
+def nothing_left(out: Path, there: frozenset[str] | None, names: Iterable[str]) -> Iterator[None]:
+    """Take away what a campaign that is refused has begun.
+
+    Args:
+        out: the run folder.
+        there: what `files_in` gave before; None: the folder goes too, if it is empty by then.
+        names: of the files that may go; those that were there before stay.
+    """
     try:
         yield
     except InputError:
-        if (out / "campaign.toml").exists() or not out.is_dir():
-            raise
-        for name in _BEGUN:
-            if out / name not in (there or ()):
+        if not (out / "campaign.toml").exists():
+            for name in set(names) - (there or frozenset()):
                 (out / name).unlink(missing_ok=True)
-        if there is None:
-            with suppress(OSError):  # somebody else's files came meanwhile
-                out.rmdir()
+            if there is None:
+                with suppress(OSError):
+                    out.rmdir()
         raise
 
 

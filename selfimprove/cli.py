@@ -236,12 +236,19 @@ def _changed(config: Path, changes: Sequence[str]) -> Config:
 
 
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
-    from selfimprove.campaign import Campaign, nothing_left
+    from selfimprove.campaign import Campaign, files_in, nothing_left
     from selfimprove.live import view_for
     from selfimprove.progress import watched_by
 
     campaign = Campaign(_changed(config, changes), out=out)
-    with nothing_left(out), _logged(out), view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    # Asked for at the end only: a folder that is still locked is another process's, and so is the log in it.
+    own_log = (name for name in ("campaign.log",) if not (out / "run.lock").exists())
+    with (
+        nothing_left(out, files_in(out), own_log),
+        _logged(out),
+        view_for(sys.stderr, quiet=quiet) as view,
+        watched_by(view),
+    ):
         summary = campaign.run()
     _conclude(summary, out)
 

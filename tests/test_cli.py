@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import pytest
 from selfimprove.cli import main
 from selfimprove.report.schema import Summary
 from selfimprove.report.summary import summarise
+from selfimprove.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -219,3 +221,16 @@ def test_a_change_that_cannot_be_is_one_sentence(cli: Run, tmp_path: Path, chang
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert len(done.stderr) < 400
+
+
+def test_a_folder_in_use_keeps_its_files(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that begin at the same moment: the one that is refused takes nothing of the other's away."""
+    monkeypatch.setattr("selfimprove.campaign.files_in", lambda _: None)
+    (tmp_path / "c.toml").write_text('[campaign]\nstudent = "./none"\n')
+    with closing(RunFolder(tmp_path / "run")):
+        (tmp_path / "run" / "ledger.sqlite").write_bytes(b"its own")
+        done = cli("run", "c.toml", "--out", "run")
+        assert done.returncode == 2
+        assert (tmp_path / "run" / "ledger.sqlite").read_bytes() == b"its own"
+        assert (tmp_path / "run" / "run.lock").is_file()
+        assert (tmp_path / "run" / "campaign.log").is_file()

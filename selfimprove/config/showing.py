@@ -8,7 +8,8 @@ from typing import Any, Final
 from selfimprove.config.campaign import Config
 
 _LONGEST_SHOWN: Final = 80
-_SECRET: Final = re.compile(r"key|token$|secret|password|credential|auth|header", re.IGNORECASE)
+SECRET: Final = re.compile(r"key|token$|secret|password|credential|auth|header", re.IGNORECASE)
+"""Names of settings whose values are secrets."""
 _IN_ADDRESS: Final = re.compile(r"[^/@\s]+(?=@)|(?<=\?).+")
 _HIDDEN: Final = "***"
 
@@ -36,7 +37,7 @@ def _without_none(value: Any) -> Any:
 
 def _hidden(value: Any, *, secret: bool = False) -> Any:
     if isinstance(value, dict):
-        return {key: _hidden(held, secret=secret or bool(_SECRET.search(key))) for key, held in value.items()}
+        return {key: _hidden(held, secret=secret or bool(SECRET.search(key))) for key, held in value.items()}
     if isinstance(value, list):
         return [_hidden(held, secret=secret) for held in value]
     return _HIDDEN if secret and isinstance(value, str) else value

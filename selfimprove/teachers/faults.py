@@ -10,6 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
+from selfimprove.config.showing import SECRET
+
 _TOO_LONG: Final = 240
 _UNCALLED: Final = ("ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "PoolTimeout")
 _KEY_LIKE: Final = re.compile(r"\b(?:(?:sk|pk|key|gsk|xai|hf)[-_]|AIza|Bearer )[A-Za-z0-9_*.-]{8,}")
@@ -123,6 +125,5 @@ def secrets_of(api_key: str | None, parameters: object, base_url: str | None = N
 
 def _leaves(value: object, *, secret: bool = False) -> list[str]:
     if isinstance(value, dict):
-        hot = re.compile(r"key|token$|secret|password|auth|header", re.IGNORECASE)
-        return [leaf for k, v in value.items() for leaf in _leaves(v, secret=secret or bool(hot.search(str(k))))]
+        return [leaf for k, v in value.items() for leaf in _leaves(v, secret=secret or bool(SECRET.search(str(k))))]
     return [value, value.removeprefix("Bearer ")] if secret and isinstance(value, str) else []
