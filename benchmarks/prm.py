@@ -22,15 +22,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from worked import rows_file, taught
+
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.evaluating import OnProcessBench, evaluate
 from selfimprove.prm.measuring import measure_on_solutions
 from selfimprove.prm.names import scorer_named
 from selfimprove.prm.solutions import Solution, hash_of, solve_problems
 from selfimprove.prm.table import written
-from selfimprove.programs import program_for, stated
+from selfimprove.programs import program_for
 from selfimprove.protocols import LanguageModel, StepScorer
-from selfimprove.records import Completion, Problem, Request, Sampling, StepItem, TrackRow, TrainingJob, Verdict, digest
+from selfimprove.records import Completion, Problem, Request, Sampling, StepItem, TrainingJob, Verdict, digest
 from selfimprove.scorers.baselines import LOGPROB, key_of
 from selfimprove.scorers.exact import first_wrong
 from selfimprove.scorers.figures import Figures, ScorerCard
@@ -46,6 +48,7 @@ DATA = Path(os.environ.get("SELFIMPROVE_DATA", ROOT.parent / "shared" / "data"))
 OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-prm-quick" if QUICK else "bench-prm"))).resolve()
 ADAPTER, JUDGE = os.environ.get("ADAPTER", ""), os.environ.get("JUDGE", "")
 MAX_TOKENS = 96
+SFT: dict[str, object] = {"learning_rate": 2e-3, "per_device_train_batch_size": 4, "num_train_epochs": 1}
 BATCH = 512
 
 
@@ -103,42 +106,6 @@ def problems_of() -> tuple[list[Problem], list[Problem], list[Problem]]:
     task = Arithmetic(kinds=("sum", "story", "equation"), levels=(2, 3, 4, 5, 6), sizes={"train": total})
     drawn = list(task.problems("train"))  # all different, also as forms
     return drawn[: SIZE.held_out], drawn[SIZE.held_out : SIZE.held_out + SIZE.train], drawn[-SIZE.taught :]
-
-
-def taught(student: Any, problems: Sequence[Problem], task: Arithmetic) -> Path:
-    """Teach the student worked solutions, or give the adapter that is there."""
-    from selfimprove.trainers.process import ProcessTrainer
-
-    program, out = program_for("solve", task), OUT / "student" / "adapter"
-    rows = [
-        TrackRow(
-            id=digest(problem.id),
-            track="track_b",
-            program="solve",
-            inputs={"problem": stated(problem)},
-            target=task.conclude(problem.rationale, problem.answer),
-            answer=problem.answer,
-            problem=problem.id,
-            source="reference",
-            round=1,
-        )
-        for problem in problems
-    ]
-    job = TrainingJob(
-        model=str(student.folder),
-        rows=rows_file(OUT / "student" / "rows.jsonl", rows),
-        out=str(out),
-        program_state={"solve": program.dump()},
-        settings={"sft": {"learning_rate": 1.5e-3, "per_device_train_batch_size": 4, "num_train_epochs": 1}},
-    )
-    return Path(ProcessTrainer().train(job).path)
-
-
-def rows_file(path: Path, rows: Sequence[Any]) -> str:
-    """Write records as JSON lines, and give the file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(row.model_dump_json() + "\n" for row in rows), encoding="utf-8")
-    return str(path)
 
 
 def attempts(problems: Sequence[Problem], model: Counting, task: Arithmetic) -> dict[Verdict, list[StepItem]]:
@@ -259,7 +226,7 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
     """Do all parts, and give the figures."""
     task = Arithmetic()
     held_out, learned, worked = problems_of()
-    adapter = Path(ADAPTER) if ADAPTER else taught(student, worked, task)
+    adapter = Path(ADAPTER) if ADAPTER else Path(taught(student, worked, task, OUT / "student", SFT).path)
     model = Counting(student.with_adapter(adapter), ledger)
     solutions = solve_problems(held_out, model, task, samples=SIZE.samples, max_tokens=MAX_TOKENS)
     how = Sampling(temperature=0.8, max_tokens=MAX_TOKENS)
