@@ -233,9 +233,9 @@ def main() -> None:
     table = {policy: row(some, by_policy["random"]) for policy, some in by_policy.items()}
     print(f"\n{'policy':<12}{'accuracy':>10}{'minus random':>14}{'95 % interval':>20}{'seconds':>9}  chooses")
     for policy, found in table.items():
-        low, high = found["interval"] or (float("nan"),) * 2
+        between = "{:+.1f} to {:+.1f}".format(*found["interval"]) if found["interval"] else "-"
         print(f"{policy:<12}{found['accuracy']:>8.1f} %{found['minus_random']:>+14.1f}", end="")
-        print(f"{f'{low:+.1f} to {high:+.1f}':>20}{found['seconds']:>9.0f}  {POLICIES[policy]}")
+        print(f"{between:>20}{found['seconds']:>9.0f}  {POLICIES[policy]}")
     print(json.dumps({"quick": QUICK, "seeds": len(SEEDS), "rows": SIZE.rows, "held_out": SIZE.held_out, **table}))
 
 

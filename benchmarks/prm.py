@@ -27,7 +27,6 @@ from worked import rows_file, taught
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.evaluating import OnProcessBench, evaluate
 from selfimprove.prm.measuring import measure_on_solutions
-from selfimprove.prm.names import scorer_named
 from selfimprove.prm.solutions import Solution, hash_of, solve_problems
 from selfimprove.prm.table import written
 from selfimprove.programs import program_for
@@ -37,6 +36,7 @@ from selfimprove.scorers.baselines import LOGPROB, key_of
 from selfimprove.scorers.exact import first_wrong
 from selfimprove.scorers.figures import Figures, ScorerCard
 from selfimprove.scorers.montecarlo import MonteCarlo, search_labels
+from selfimprove.scorers.names import scorer_named
 from selfimprove.scorers.steps import split_steps
 from selfimprove.scorers.trust import read_card, write_card
 from selfimprove.steps.draft import solve

@@ -200,6 +200,7 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for
+        from selfimprove.scorers.names import see_scorer
         from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.settings import check_settings
@@ -207,8 +208,10 @@ class Campaign:
         config, task = self.config, self.load_task()
         train = config.train
         check_settings({**train.sft.model_dump(), **train.continued.model_dump()}, train.lora.model_dump())
-        if config.grade.scorer and not config.grade.trust:
-            check_card(config.grade.scorer)
+        if config.grade.scorer:
+            see_scorer(config.grade.scorer, ledger, config.teacher)
+            if not config.grade.trust:
+                check_card(config.grade.scorer)
         programs = {name: program_for(name, task) for name in SIGNATURES}
         student = self._student()
 

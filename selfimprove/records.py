@@ -137,6 +137,8 @@ class Completion(Record):
     """Tokens generated, those of hidden reasoning counted in."""
     mean_logprob: float | None = None
     """Mean natural-log probability of the generated tokens, None where the engine hides it."""
+    lowest_logprob: float | None = None
+    """Natural-log probability of the generated token that was least likely."""
     sampling: Sampling = Sampling()
     sample: int = 0
     reasoning: str = ""

@@ -50,6 +50,37 @@ def test_dollars_follow_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
     assert planned(teacher={"model": "openai/gpt-4o"}, lesson={"questions": 0}).usd_at_most < dear.usd_at_most
 
 
+def test_a_judge_is_paid_for_what_fails() -> None:
+    """Grading has a line where it costs something: a judge's calls, or the rollouts that score steps."""
+    names = [line.stage for line in planned().lines]
+    assert "grade" not in names
+    free = planned(grade={"scorer": "monte-carlo:4"})
+    rollouts = next(line for line in free.lines if line.stage == "grade")
+    more = next(line for line in planned(grade={"scorer": "monte-carlo:8"}).lines if line.stage == "grade")
+    assert more.student_calls == pytest.approx(2 * rollouts.student_calls, abs=1)
+    assert rollouts.student_calls > 0
+    assert (rollouts.teacher_calls, rollouts.usd, free.usd_at_most) == (0, 0.0, 0.0)
+    paid = planned(grade={"scorer": "judge:openai/gpt-4o-mini"}, mine={"pool": 100}, campaign={"rounds": 2})
+    judged = next(line for line in paid.lines if line.stage == "grade")
+    assert judged.teacher_calls == 80 + 40
+    assert 0 < judged.usd < paid.usd_at_most
+    by_role = planned(grade={"scorer": "judge"}, teacher={"judge": {"model": "openai/gpt-4o"}}, mine={"pool": 100})
+    dearer = next(line for line in by_role.lines if line.stage == "grade")
+    assert dearer.usd / dearer.teacher_calls > judged.usd / judged.teacher_calls
+
+
+def test_a_probe_of_policies_is_planned() -> None:
+    """What is tried before the first round has its line: at most a twentieth of the rows, and a test of each."""
+    select: dict[str, object] = {"policy": "probe", "lessons": 400, "candidates": ["failures", "random"], "probe": 100}
+    made = planned(select=select, teacher={"model": "openai/gpt-4o-mini"})
+    line = next(line for line in made.lines if line.stage == "probe")
+    assert line.student_calls == 200
+    assert line.teacher_calls == 2 * (3 * 400 // 20 // 2)
+    assert line.usd > 0
+    few = planned(select={**select, "lessons": 20})
+    assert next(line for line in few.lines if line.stage == "probe").tokens == 0
+
+
 def test_a_paid_first_teacher_is_paid_once() -> None:
     """A teacher of the first round alone is paid for that round."""
     every = planned(teacher={"model": "openai/gpt-4o"}, campaign={"rounds": 3, "arms": ["track_b"]})

@@ -46,7 +46,8 @@ class GradeConfig(Section):
     """How hard a failed problem is, from 1 to 5."""
 
     scorer: str | None = None
-    """What scores steps: `FAMILY:MODEL`, a folder, `package.module:Name`; unset: levels come from the pass rate."""
+    """What scores steps: a folder or `FAMILY:MODEL` (a reward model), `judge` (the teacher's), `judge:MODEL[@URL]`,
+    `monte-carlo[:ROLLOUTS]`, `exact`, `package.module:Name`; unset: levels come from the pass rate."""
     trust: bool = False
     """Use the scorer though it was not shown to be better than chance, see `selfimprove prm evaluate`."""
     aggregate: Literal["mean", "min", "product", "last"] = "min"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,18 +49,19 @@ class Crew:
 
     @contextmanager
     def stage(self, name: str, total: int = 0) -> Iterator[progress.Watcher]:
-        """Name what is being done, to the watcher and to the ledger.
+        """Name what is being done, to the watcher and to the ledger; a stage inside another counts to that one.
 
         Args:
             name: of the stage.
             total: items it will do; 0: unknown.
         """
-        token = stage_of_calls.set(name)
+        outer = stage_of_calls.get()
+        token = stage_of_calls.set(outer or name)
         watcher = progress.current()
         watcher.stage(name, total)
         watcher.spent(self.ledger.spent_usd, self.ledger.budget_usd)
         try:
-            with self.ledger.span(name):
+            with nullcontext() if outer else self.ledger.span(name):
                 yield watcher
         finally:
             watcher.spent(self.ledger.spent_usd, self.ledger.budget_usd)

@@ -16,8 +16,8 @@ from selfimprove.mining.prior import fit_curve, point_of
 from selfimprove.mining.wording import Wording
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Attempt, Problem, Record, Verdict
-from selfimprove.scorers import load_scorer
 from selfimprove.scorers.figures import ScorerCard
+from selfimprove.scorers.names import scorer_named
 from selfimprove.scorers.trust import Gated, gated
 from selfimprove.splits import rungs
 from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
@@ -186,21 +186,31 @@ def attempts_of(crew: Crew, round_: int) -> list[list[Attempt]]:
     return list(by_problem.values())
 
 
-def scorer_of(config: Config, card: ScorerCard | None = None) -> StepScorer | None:
+def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScorer | None:
     """Load the step scorer that the settings name, behind its gate; None where they name none.
 
     Args:
-        config: the campaign's settings.
+        crew: the campaign's parts.
+        best: the student's adapter, for rollouts; empty: the base.
         card: what an earlier round trusts it by.
 
     Raises:
         InputError: there is no such thing, it scores no steps, or it was measured to be no better than chance.
     """
-    how = config.grade
+    how, config = crew.config.grade, crew.config
     if how.scorer is None:
         progress.current().say("no step scorer is named, so levels come from the pass rate")
         return None
-    return gated(load_scorer(how.scorer), how.scorer, trust=how.trust, card=card)
+    named = scorer_named(
+        how.scorer,
+        crew.ledger,
+        student=crew.model(best),
+        task=crew.task,
+        teacher=config.teacher,
+        max_tokens=config.student.max_tokens,
+        seed=config.campaign.seed,
+    )
+    return gated(named, how.scorer, trust=how.trust, card=card)
 
 
 def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
@@ -212,7 +222,7 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
     """
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
-        here, config = round_folder(state["round"]), crew.config
+        here = round_folder(state["round"])
         by_id = {p.id: p for p in crew.problems("train")}
         mined = {m.problem: m for m in crew.folder.rows(f"{here}/mined.jsonl", Mined)}
         tried = [
@@ -224,7 +234,7 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
                 graded = [row for row in known.graded if row.problem in mined]
             else:
                 kept = crew.folder.record(_PROOF, ScorerCard) if crew.folder.has(_PROOF) else None
-                used = scorer or scorer_of(config, kept)
+                used = scorer or scorer_of(crew, state["best"], kept)
                 graded = _graded(crew, state["best"], tried, used)
                 if isinstance(used, Gated) and used.card:
                     crew.folder.write_json(_PROOF, used.card)

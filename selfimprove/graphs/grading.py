@@ -10,6 +10,7 @@ Scores come first, as the bins of the levels may be fitted on all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -53,7 +54,7 @@ def build_grading(crew: Crew, scorer: StepScorer | None = None, split: Split | N
     rule = GradeRule(aggregate=crew.config.grade.aggregate, bins=crew.config.grade.bins)
     graph: StateGraph[Any] = StateGraph(GradingState)
     nodes = {
-        "score": _score(crew, scorer or scorer_of(crew.config), split, rule),
+        "score": _score(crew, scorer, split, rule),
         "cuts": _cuts(crew, rule),
         "level": _level(crew),
         "library": _library(crew),
@@ -79,6 +80,10 @@ def library_place(round_: int) -> str:
 def _score(
     crew: Crew, scorer: StepScorer | None, split: Split | None, rule: GradeRule
 ) -> Callable[[GradingState], dict[str, Any]]:
+    @cache
+    def named(best: str) -> StepScorer | None:
+        return scorer or scorer_of(crew, best)
+
     def node(state: GradingState) -> dict[str, Any]:
         place, window = mining_place(state["round"]), state.get("window", 0)
         if not crew.folder.has(f"{place}/totals.json"):
@@ -87,7 +92,8 @@ def _score(
         here = window_folder(place, window)
         with crew.stage("grade"):
             tried = _tried(crew, here)
-            scored = score_pool(tried, scorer=scorer, split=split, rule=rule, curve=_curve(crew, place, windows))
+            curve = _curve(crew, place, windows)
+            scored = score_pool(tried, scorer=named(state["best"]), split=split, rule=rule, curve=curve)
             crew.folder.write_rows(f"{here}/scores.jsonl", scored)
         return {"window": window + 1, "levelled": 0, "windows": windows}
 

@@ -2,106 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from statistics import fmean
+from collections.abc import Iterator
 from typing import Final
 
-from selfimprove.config import Config
-from selfimprove.planning.probing import Probe
-from selfimprove.protocols import Task
-from selfimprove.records import Record
+from selfimprove.planning.expected import Expected, Line, total, tracks
+from selfimprove.scorers.names import judging, rollouts_of
+from selfimprove.steps.probe import rows_each
 from selfimprove.teachers.prices import Price
 
-_CHARACTERS_A_TOKEN: Final = 3.5
-_PROMPT_OVERHEAD: Final = 60
 _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
-_GUESSED: Final = {"passed": 0.3, "written": 0.6}
-
-
-class Line(Record):
-    """One stage of the plan, over all rounds."""
-
-    stage: str
-    student_calls: int = 0
-    teacher_calls: int = 0
-    tokens: int = 0
-    """Prompt and completion, the student's and the teacher's; trained on, for training."""
-    usd: float = 0.0
-    seconds: float | None = None
-    """None where the student was not probed."""
-
-
-def tracks(config: Config) -> list[str]:
-    """Name the arms that are trained every round."""
-    return [arm for arm in config.campaign.arms if arm != "control"]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What calls look like: mean tokens, and the student's speeds in tokens a second."""
-
-    config: Config
-    probe: Probe | None
-    prompt: float
-    written: float
-    """Of an untrained student's completion."""
-    target: float
-    """Of a row that is trained on, and of a trained student's completion."""
-    answer: float
-    """Of a row of track A."""
-
-    def failed(self, round_: int) -> float:
-        """Give the share of problems that fail in a round."""
-        passed = self.probe.passed if self.probe else _GUESSED["passed"]
-        return float((1 - passed) * 0.5 ** (round_ - 1))
-
-    def length(self, round_: int) -> float:
-        """Give the tokens of the student's completion in a round; 0 is the baseline."""
-        return self.written if round_ <= 1 else self.target
-
-    def lessons(self, round_: int) -> tuple[float, float]:
-        """Give how many problems are taught in a round, and how many solved ones are kept beside them."""
-        pool, select = self.config.mine.pool, self.config.select
-        failed, size = pool * self.failed(round_), select.lessons or pool
-        kept = min(pool - failed, size * select.solved / (1 + select.solved))
-        taught = min(failed, size - kept)
-        return taught, kept if select.lessons else min(kept, select.solved * taught)
-
-    def price(self, round_: int) -> Price | None:
-        """Give the dearest price a round's teacher can have, None for a teacher that is no model."""
-        from selfimprove.teachers.load import is_model, price_of
-
-        teacher = self.config.teacher
-        name = teacher.first if teacher.first and round_ == 1 else teacher.model
-        return price_of(teacher.model_copy(update={"model": name})) if is_model(name) else None
-
-    def line(self, stage: str, calls: float, prompt: float, written: float, shared: float = 0) -> Line:
-        """Sum up calls of the student that read `prompt`, after `shared` read once, and write `written` tokens each."""
-        tokens = calls * (shared + prompt + written)
-        seconds = calls * (prompt / self.probe.reading + written / self.probe.writing) if self.probe else None
-        return Line(stage=stage, student_calls=round(calls), tokens=round(tokens), seconds=seconds)
-
-
-def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
-    """Work out what calls look like, guessing what a probe would have told."""
-    some = list(islice(task.problems("train"), 200))
-    a_token = probe.characters_a_token if probe else _CHARACTERS_A_TOKEN
-    stated = fmean(len(p.context + p.question) for p in some) / a_token + _PROMPT_OVERHEAD
-    written = probe.completion_tokens if probe else _GUESSED["written"] * config.student.max_tokens
-    rationales = [len(task.conclude(p.rationale, p.answer)) for p in some if p.rationale]
-    counted = probe.target_tokens if probe else None
-    target = counted or (fmean(rationales) / a_token + 1 if rationales else written)
-    return Expected(
-        config=config,
-        probe=probe,
-        prompt=probe.prompt_tokens if probe else stated,
-        written=written,
-        target=min(target, config.student.max_tokens),
-        answer=fmean(len(task.conclude("", p.answer)) for p in some) / a_token + 1,
-    )
+_A_STEP: Final = 10
+"""Tokens that a judge writes about a step, and is shown beside it."""
+_JUDGE_READS: Final = 200
+"""Tokens of a judge's instructions."""
+_JUDGE_WRITES_MOST: Final = 512
 
 
 def stages(expected: Expected) -> Iterator[Line]:
@@ -110,24 +25,15 @@ def stages(expected: Expected) -> Iterator[Line]:
     rounds = range(1, config.campaign.rounds + 1)
     tries = config.mine.pool * (1 + config.mine.samples)
     yield total([expected.line("mine", tries, expected.prompt, expected.length(r)) for r in rounds])
+    if config.grade.scorer:
+        yield total([_grading(expected, r) for r in rounds])
+    if config.select.policy == "probe":
+        yield _probing(expected)
     yield total([_lesson(expected, r) for r in rounds])
     yield total([_training(expected, r) for r in rounds])
     yield total(list(_evaluations(expected)))
     if "control" in config.campaign.arms:
         yield _control(expected)
-
-
-def total(lines: Sequence[Line]) -> Line:
-    """Add lines up under the first one's name; the time is unknown where one's is."""
-    known = [line.seconds for line in lines if line.seconds is not None]
-    return Line(
-        stage=lines[0].stage,
-        student_calls=sum(line.student_calls for line in lines),
-        teacher_calls=sum(line.teacher_calls for line in lines),
-        tokens=sum(line.tokens for line in lines),
-        usd=sum(line.usd for line in lines),
-        seconds=sum(known) if len(known) == len(lines) else None,
-    )
 
 
 def _lesson(expected: Expected, round_: int) -> Line:
@@ -149,6 +55,45 @@ def _lesson(expected: Expected, round_: int) -> Line:
         calls, usd = round(replies + reasons), price.of(read, written)
         parts.append(Line(stage="lessons", teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0))
     return total(parts or [Line(stage="lessons", seconds=0.0)])
+
+
+def _grading(expected: Expected, round_: int) -> Line:
+    """Sum up the scoring of failed attempts: a judge's calls or a student's rollouts; a reward model's is not told."""
+    kind, _, named = (expected.config.grade.scorer or "").partition(":")
+    failed, steps = expected.config.mine.pool * expected.failed(round_), expected.steps
+    if kind == "monte-carlo":
+        half = expected.length(round_) / 2  # a rollout goes on from the middle of an attempt, on the mean
+        return expected.line("grade", failed * steps * rollouts_of(named), expected.prompt + half, half)
+    price = _judge_price(expected)
+    if price is None:
+        return Line(stage="grade", seconds=0.0)
+    read = failed * (_JUDGE_READS + expected.prompt + expected.length(round_) + steps * _A_STEP)
+    written = failed * (1 + steps) * _A_STEP
+    usd = price.of(read, written)
+    return Line(stage="grade", teacher_calls=round(failed), tokens=round(read + written), usd=usd, seconds=0.0)
+
+
+def _judge_price(expected: Expected) -> Price | None:
+    from selfimprove.teachers.load import price_of
+
+    kind, _, named = (expected.config.grade.scorer or "").partition(":")
+    return price_of(judging(named, expected.config.teacher), ("judge",)) if kind == "judge" else None
+
+
+def _probing(expected: Expected) -> Line:
+    """Sum up what the trial of ways to select takes: their lessons, trainings and tests."""
+    config, price = expected.config, expected.price(1)
+    names, asked = config.select.candidates, config.lesson.rationales
+    each = rows_each(round(config.campaign.rounds * (config.select.lessons or sum(expected.lessons(1)))), len(names))
+    if not each:
+        return Line(stage="probe", seconds=0.0)
+    told = len(names) * each * asked if price else 0.0
+    usd = price.of(told * expected.prompt, told * expected.target) if price else 0.0
+    lines = [Line(stage="probe", teacher_calls=round(told), usd=usd, seconds=0.0)]
+    for _ in names:
+        lines.append(_arm(expected, "probe", each, tracks(config)[0]))
+        lines.append(expected.line("probe", config.select.probe, expected.prompt, expected.target))
+    return total(lines)
 
 
 def _training(expected: Expected, round_: int) -> Line:
@@ -191,14 +136,17 @@ def _control(expected: Expected) -> Line:
 
 
 def most_usd(expected: Expected) -> float:
-    """Bound what the teacher's calls can cost: nothing is solved, each question is asked twice, answers are longest."""
-    config, total = expected.config, 0.0
+    """Bound what paid calls can cost: nothing is solved, each question is asked twice, answers are longest."""
+    config, most = expected.config, 0.0
     lesson, pool, longest = config.lesson, config.mine.pool, config.teacher.max_tokens
-    lessons = min(pool, config.select.lessons or pool)
+    lessons, judge = min(pool, config.select.lessons or pool), _judge_price(expected)
     for round_ in range(1, config.campaign.rounds + 1):
         price = expected.price(round_)
         if price is not None:
             calls = lessons * (2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
             calls += lessons * lesson.rationales * ("control" in config.campaign.arms)
-            total += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
-    return total
+            most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
+        if judge is not None:  # which is asked once more where its reply cannot be read
+            read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
+            most += 2 * pool * judge.of(read, _JUDGE_WRITES_MOST)
+    return most

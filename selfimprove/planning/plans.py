@@ -12,7 +12,8 @@ from typing import Final
 from selfimprove.config import Config
 from selfimprove.formats import duration
 from selfimprove.ledger import Used
-from selfimprove.planning.estimate import Line, expect, most_usd, stages, total, tracks
+from selfimprove.planning.estimate import most_usd, stages
+from selfimprove.planning.expected import Line, expect, total, tracks
 from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record

@@ -61,9 +61,9 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     from selfimprove.live import view_for
     from selfimprove.prm.evaluating import OnProcessBench
     from selfimprove.prm.evaluating import evaluate as measure
-    from selfimprove.prm.names import scorer_named
     from selfimprove.prm.table import written
     from selfimprove.progress import watched_by
+    from selfimprove.scorers.names import scorer_named
     from selfimprove.scorers.trust import card_place, write_card
 
     files = OnProcessBench(how["processbench"], how["threshold_from"], how["limit"], how["seed"])

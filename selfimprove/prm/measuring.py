@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final, Protocol, get_args, runtime_checkable
@@ -14,7 +14,7 @@ from selfimprove.mining.levels import Aggregate, aggregated
 from selfimprove.prm.solutions import Solution, hash_of
 from selfimprove.protocols import StepScorer
 from selfimprove.records import StepItem, digest
-from selfimprove.scorers.baselines import LOGPROB, LOWEST, MAJORITY, Majority, MeanLogprob, key_of
+from selfimprove.scorers.baselines import LOGPROB, LOWEST, MAJORITY, Certainty, Majority, key_of
 from selfimprove.scorers.figures import Figures, Gap, Labels, Measured, Ranks, Scores, gap_of, step_figures
 from selfimprove.scorers.judge import Judgement
 from selfimprove.scorers.labels import read_processbench
@@ -62,10 +62,9 @@ def measure_on_solutions(
         raise InputError(f"{on}: there is no solution with steps and a verdict; let a student that writes steps try")
     items = [one.item for one in solutions]
     labels: Labels = [one.right if one.right is not None else [None] * len(one.item.steps) for one in solutions]
-    known = {key_of(one.item): one.mean_logprob for one in solutions if one.mean_logprob is not None}
     scorers: dict[str, StepScorer] = {"": scorer, MAJORITY: Majority.of(labels)}
-    if known:
-        scorers[LOGPROB] = MeanLogprob(known)
+    for name, known in _certainties(solutions):
+        scorers[name] = Certainty(name, known)
     scores, figures = dict[str, Scores](), dict[str, Figures]()
     for name, one in scorers.items():
         scores[name], named = _scored(one, items)
@@ -73,7 +72,7 @@ def measure_on_solutions(
         ranks = tuple(_ranks(scores[name], solutions, how, label) for how in get_args(Aggregate))
         missing = sum(some is None for some in scores[name])
         figures[name] = Figures(scorer=one.identity, no_verdict=missing, steps=steps, ranks=ranks)
-    notes = [LOWEST] if known else [f"{LOGPROB}: left out, as the engine gives none"]
+    notes = [f"{name}: left out, as the engine gives none" for name in (LOGPROB, LOWEST) if name not in scorers]
     if figures[""].steps is None:
         notes.append(_EXACT if all(one.right is None for one in solutions) else _ALIKE)
     return Measured(
@@ -86,6 +85,18 @@ def measure_on_solutions(
         gaps=_gaps(scores, labels),
         notes=tuple(notes),
     )
+
+
+def _certainties(solutions: Sequence[Solution]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Give the free signals that the engine tells, each with its value of every solution."""
+    told = {
+        LOGPROB: [(one, one.mean_logprob) for one in solutions],
+        LOWEST: [(one, one.lowest_logprob) for one in solutions],
+    }
+    for name, values in told.items():
+        known = {key_of(one.item): value for one, value in values if value is not None}
+        if known:
+            yield name, known
 
 
 def measure_on_processbench(
@@ -130,7 +141,7 @@ def measure_on_processbench(
         own=found.pop(""),
         baselines=found,
         gaps=_gaps(scores, labels),
-        notes=(f"{LOGPROB}: left out, as the solutions were written by other models",),
+        notes=(f"{LOGPROB}, {LOWEST}: left out, as the solutions were written by other models",),
     )
 
 

@@ -27,6 +27,8 @@ class Solution(Record):
     verdict: Verdict
     mean_logprob: float | None = None
     """Of the attempt's tokens, None where the engine hides it."""
+    lowest_logprob: float | None = None
+    """Of its least likely token."""
     pass_rate: float | None = None
     """Of the problem: share of right ones among the samples with a verdict, the attempt not counted in."""
 
@@ -100,5 +102,6 @@ def _solution(item: StepItem, attempt: Attempt, samples: Sequence[Attempt]) -> S
         right=None if right is None else tuple(score > 0 for score in right),
         verdict=attempt.verdict,
         mean_logprob=attempt.completion.mean_logprob,
+        lowest_logprob=attempt.completion.lowest_logprob,
         pass_rate=sum(one.verdict is Verdict.CORRECT for one in decided) / len(decided) if decided else None,
     )

@@ -10,13 +10,13 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from selfimprove.errors import InputError
+from selfimprove.errors import InputError, nearest
 from selfimprove.plugs import load_plug, said
 from selfimprove.protocols import StepScorer
 from selfimprove.scorers.families import ENCODERS
 from selfimprove.scorers.steps import join_steps, split_steps
 
-__all__ = ["join_steps", "load_scorer", "split_steps"]
+__all__ = ["join_steps", "load_scorer", "see_weights", "split_steps"]
 
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -33,20 +33,46 @@ def load_scorer(spec: str, **settings: Any) -> StepScorer:
     Raises:
         InputError: there is no such family, model, folder or module, or what it names scores no steps.
     """
-    from selfimprove.scorers.trained import CARD, TrainedScorer
+    from selfimprove.scorers.trained import TrainedScorer
+
+    family, model = _family(spec)
+    return TrainedScorer(family, model, **settings) if family else _plugged(spec)
+
+
+def see_weights(spec: str) -> None:
+    """Fetch what `load_scorer` would load, or import it.
+
+    Raises:
+        InputError: as `load_scorer`.
+    """
+    from selfimprove.scorers.trained import read_card
+    from selfimprove.students.fetch import fetch
+
+    family, model = _family(spec)
+    if not family:
+        _plugged(spec)
+    elif family not in ENCODERS:
+        raise InputError(f'there is no family of reward models "{family}"; {nearest(family, ENCODERS)}')
+    else:
+        fetch(read_card(Path(model)).base if family == "own" else model)
+
+
+def _family(spec: str) -> tuple[str, str]:
+    """Give a scorer's family, and its model or folder; no family: it is a plug."""
+    from selfimprove.scorers.trained import CARD
 
     family, colon, model = spec.partition(":")
     if (Path(spec) / CARD).is_file():
-        return TrainedScorer("own", spec, **settings)
+        return "own", spec
     if family not in ENCODERS and _IMPORT.fullmatch(spec):
-        return _plugged(spec)
+        return "", spec
     if not colon:
         known = ", ".join(name for name in ENCODERS if name != "own")
         raise InputError(
             f'the scorer "{spec}" is neither a folder with {CARD}, nor FAMILY:MODEL, nor package.module:Name; '
             f"the families are {known}"
         )
-    return TrainedScorer(family, model, **settings)
+    return family, model
 
 
 def _plugged(path: str) -> StepScorer:

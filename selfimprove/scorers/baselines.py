@@ -1,11 +1,8 @@
 """What a step scorer must beat: signals that cost nothing. Each is scored as a step scorer is, on the same solutions.
 
-- The student's own certainty: the mean log-probability of the tokens of its greedy attempt. It is one number a
-  solution, so each of its steps gets the same score.
+- The student's own certainty: the mean log-probability of the tokens of its greedy attempt, and the probability of its
+  least likely token. Each is one number a solution, so all of its steps get the same score.
 - The majority label: what is true of most steps, said of all. Its AUC is 0.5 by construction.
-
-The lowest token probability would be a third; an engine gives only the mean (`Completion.mean_logprob`), so it is left
-out.
 """
 
 from __future__ import annotations
@@ -19,19 +16,25 @@ from selfimprove.records import StepItem, digest
 
 LOGPROB: Final = "mean log-probability"
 MAJORITY: Final = "majority label"
-LOWEST: Final = "lowest token probability: left out, as engines give the mean over a completion's tokens alone"
+LOWEST: Final = "lowest token probability"
 
 
 @dataclass(frozen=True)
-class MeanLogprob:
-    """Scores every step of a solution by the geometric mean of its tokens' probabilities. Satisfies `StepScorer`.
+class Certainty:
+    """Scores every step of a solution by one probability that stands for its tokens'. Satisfies `StepScorer`.
 
     Args:
-        known: mean natural-log probability of each attempt, by `key_of`; one that is not there has no verdict.
+        name: `LOGPROB` or `LOWEST`.
+        known: its natural logarithm for each attempt, by `key_of`; one that is not there has no verdict.
     """
 
+    name: str
     known: Mapping[str, float]
-    identity: str = f"baseline/{LOGPROB}"
+
+    @property
+    def identity(self) -> str:
+        """The baseline's name."""
+        return f"baseline/{self.name}"
 
     def score(self, items: Sequence[StepItem]) -> list[list[float] | None]:
         """Give each step its solution's score, shape `[items][steps]`."""

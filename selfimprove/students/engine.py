@@ -66,6 +66,7 @@ class Generated:
     """Generated, the end token counted in."""
     finish_reason: Literal["stop", "length"]
     mean_logprob: float
+    lowest_logprob: float
 
 
 @dataclass
@@ -77,6 +78,8 @@ class _Row:
     next: int
     tokens: list[int] = field(default_factory=list)
     logprob: float = 0.0
+    """Sum over the tokens."""
+    lowest: float = 0.0
 
 
 def row_seed(request: Request) -> int:
@@ -151,6 +154,7 @@ class Engine:
             row.next = token
             row.tokens.append(token)
             row.logprob += logprob
+            row.lowest = min(row.lowest, logprob)
 
     def _finish(self, running: list[_Row]) -> dict[int, Generated]:
         """Give the rows that have just ended, by the index of their job."""
@@ -161,7 +165,8 @@ class Engine:
             if stopped or cut is not None or len(row.tokens) >= row.job.limit:
                 text = self.decode(row.tokens[:-1] if stopped else row.tokens) if cut is None else cut
                 reason: Literal["stop", "length"] = "stop" if stopped or cut is not None else "length"
-                ended[row.index] = Generated(text, len(row.tokens), reason, row.logprob / len(row.tokens))
+                made = len(row.tokens)
+                ended[row.index] = Generated(text, made, reason, row.logprob / made, row.lowest)
         return ended
 
     def _cut(self, row: _Row) -> str | None:

@@ -179,6 +179,7 @@ def read(answer: Mapping[str, Any], same: Mapping[str, Any]) -> Completion:
         prompt_tokens=usage.get("prompt_tokens") or 0,
         completion_tokens=usage.get("completion_tokens") or 0,
         mean_logprob=sum(scored) / len(scored) if scored else None,
+        lowest_logprob=min(scored, default=None),
         reasoning=choice["message"].get("reasoning_content") or "",
         **same,
     )

@@ -135,6 +135,7 @@ class TransformersStudent:
             prompt_tokens=prompt_tokens,
             completion_tokens=made.tokens,
             mean_logprob=made.mean_logprob,
+            lowest_logprob=made.lowest_logprob,
             **same,
         )
 

@@ -6,7 +6,7 @@ import difflib
 import inspect
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from selfimprove.config import TeacherConfig, TeacherRole
@@ -106,19 +106,22 @@ def load_model(config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates |
     )
 
 
-def price_of(config: TeacherConfig) -> Price:
-    """Give the most that a token of the lessons' teacher can cost, over its roles and fallbacks; needs no key.
+def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Price:
+    """Give the most that a token of a teacher can cost, over roles and their fallbacks; needs no key.
+
+    Args:
+        config: of the teacher.
+        roles: those of its lessons by default.
 
     Raises:
         InputError: a model has no known price.
     """
-    if not is_model(config.model):
-        return Price(0.0, 0.0)
-    _refuse_typo(config.model)
     given = given_price(config.input_price, config.output_price)
-    found: list[Price] = []
-    for role in (config.answer, config.reason):
-        models = _models(config, role)
+    found = [Price(0.0, 0.0)]
+    for models in (_models(config, getattr(config, role)) for role in roles):
+        if not is_model(models[0]):
+            continue
+        _refuse_typo(models[0])
         for place, model in enumerate(models):
             address = config.base_url if provider_of(model) == provider_of(models[0]) else None
             price = find_price(model, address, given, config.parameters, fallback=place > 0)

@@ -60,6 +60,15 @@ def test_probe_takes_the_best_for_every_round(banded: tuple[Crew, Trainer, Probe
     assert sum("/probe/" in job.out for job in trainer.jobs) == 3
 
 
+def test_what_a_probe_takes_is_its_own(banded: tuple[Crew, Trainer, Probed]) -> None:
+    """Its lessons, trainings and tests count to the probe, not to the rounds' stages beside which the plan stands."""
+    crew = banded[0]
+    calls = {row.stage: row.calls for row in summarise(crew.folder, crew.ledger).cost.by_stage}
+    assert calls["probe"] >= 2 * 100  # two of the three candidates make the same student
+    trained = crew.ledger._file.read("SELECT count(*) FROM spans WHERE name LIKE 'train %'")
+    assert trained == [(2,)]
+
+
 def test_equal_policies_leave_the_default(make_crew: Any) -> None:
     """Where all teach alike the first candidate is taken, and it is said that nothing was shown."""
     made = run(probing_crew(make_crew)[0])

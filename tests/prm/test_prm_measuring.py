@@ -16,7 +16,7 @@ from selfimprove.prm.measuring import measure_on_processbench, measure_on_soluti
 from selfimprove.prm.solutions import Solution, draw_problems, hash_of, solve_problems
 from selfimprove.prm.table import written
 from selfimprove.records import Completion, Problem, Request, StepItem, Verdict, digest
-from selfimprove.scorers.baselines import LOGPROB, MAJORITY, key_of
+from selfimprove.scorers.baselines import LOGPROB, LOWEST, MAJORITY, key_of
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.scorers.judge import Judgement
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -47,7 +47,10 @@ class Writer:
             steps[at] = f"{steps[at].rpartition('= ')[0]}= {answer + 90}"
             answer += 91
         return Completion(
-            text=TASK.conclude("\n".join(steps), str(answer)), mean_logprob=math.log(0.4 + chance / 2), sample=sample
+            text=TASK.conclude("\n".join(steps), str(answer)),
+            mean_logprob=math.log(0.4 + chance / 2),
+            lowest_logprob=math.log(0.1 + chance / 4),
+            sample=sample,
         )
 
 
@@ -93,9 +96,11 @@ def test_a_scorer_is_measured_beside_the_baselines(solutions: list[Solution]) ->
     assert found.own.steps is not None
     assert found.own.steps.enough
     assert (found.own.steps.auc, found.own.steps.first_error) == (1.0, 1.0)
-    assert set(found.baselines) == {LOGPROB, MAJORITY} == set(found.gaps)
+    assert set(found.baselines) == {LOGPROB, LOWEST, MAJORITY} == set(found.gaps)
     sure, blind = found.baselines[LOGPROB], found.baselines[MAJORITY]
     assert sure.steps is not None
+    assert found.baselines[LOWEST].steps is not None
+    assert found.baselines[LOWEST].steps.auc == sure.steps.auc  # this writer is as sure by the one as by the other
     assert blind.steps is not None
     assert 0.55 < sure.steps.auc < 1.0
     assert blind.steps.auc == 0.5
@@ -108,7 +113,6 @@ def test_a_scorer_is_measured_beside_the_baselines(solutions: list[Solution]) ->
     assert ranks.mean_within is not None
     assert ranks.mean_within > 0.8
     assert {one.aggregate: one for one in blind.ranks}["min"].all == 0.0
-    assert any("lowest token probability" in note for note in found.notes)
 
 
 def test_the_card_says_what_it_was_measured_on(solutions: list[Solution]) -> None:

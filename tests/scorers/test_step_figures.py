@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from selfimprove.records import Problem, StepItem
-from selfimprove.scorers.baselines import Majority, MeanLogprob, key_of
+from selfimprove.scorers.baselines import LOGPROB, Certainty, Majority, key_of
 from selfimprove.scorers.figures import FEWEST, gap_of, step_figures
 
 
@@ -89,7 +89,7 @@ def test_the_free_signals_score_as_scorers_do() -> None:
     """Certainty is one number for all steps of a solution, and no verdict where it is unknown; the majority is blind."""
     one = StepItem(problem=Problem.of("1 + 1", "2"), steps=("1 + 1 = 2", "Answer: 2"))
     other = StepItem(problem=one.problem, steps=("1 + 1 = 3",))
-    scorer = MeanLogprob({key_of(one): -0.6931471805599453})
+    scorer = Certainty(LOGPROB, {key_of(one): -0.6931471805599453})
     assert scorer.score([one, other]) == [[pytest.approx(0.5)] * 2, None]
     assert Majority.of([[True, True, False], [None]]).score([one]) == [[1.0, 1.0]]
     assert Majority.of([[False, True], [False]]).score([one]) == [[0.0, 0.0]]

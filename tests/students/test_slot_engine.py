@@ -138,8 +138,8 @@ def test_a_stop_string_ends_the_text_before_it(family: Family) -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.3])
-def test_mean_logprob_is_that_of_a_direct_forward(family: Family, temperature: float) -> None:
-    """The mean is over generated tokens under the unmodified distribution, whatever they were drawn from."""
+def test_logprobs_are_those_of_a_direct_forward(family: Family, temperature: float) -> None:
+    """Mean and lowest are over generated tokens under the unmodified distribution, whatever they were drawn from."""
     model = load(family("gemma3"))
     jobs = [job(p, 10, temperature=temperature, top_p=0.9, seed=i) for i, p in enumerate(ragged(5))]
     for one, made in zip(jobs, run(SlotMemory(model, 3), jobs), strict=True):
@@ -148,3 +148,4 @@ def test_mean_logprob_is_that_of_a_direct_forward(family: Family, temperature: f
             scores = model(torch.tensor([[*one.prompt, *tokens]])).logits[0].log_softmax(-1)
         direct = [scores[len(one.prompt) - 1 + i, token].item() for i, token in enumerate(tokens)]
         assert made.mean_logprob == pytest.approx(sum(direct) / len(direct), abs=1e-4)
+        assert made.lowest_logprob == pytest.approx(min(direct), abs=1e-4)

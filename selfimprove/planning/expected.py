@@ -1,0 +1,119 @@
+"""What calls of a campaign are expected to look like, and how they are summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from statistics import fmean
+from typing import Final
+
+from selfimprove.config import Config
+from selfimprove.planning.probing import Probe
+from selfimprove.protocols import Task
+from selfimprove.records import Record
+from selfimprove.scorers import split_steps
+from selfimprove.teachers.prices import Price
+
+_CHARACTERS_A_TOKEN: Final = 3.5
+_PROMPT_OVERHEAD: Final = 60
+_GUESSED: Final = {"passed": 0.3, "written": 0.6}
+
+
+class Line(Record):
+    """One stage of the plan, over all rounds."""
+
+    stage: str
+    student_calls: int = 0
+    teacher_calls: int = 0
+    tokens: int = 0
+    """Prompt and completion, the student's and the teacher's; trained on, for training."""
+    usd: float = 0.0
+    seconds: float | None = None
+    """None where the student was not probed."""
+
+
+def tracks(config: Config) -> list[str]:
+    """Name the arms that are trained every round."""
+    return [arm for arm in config.campaign.arms if arm != "control"]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What calls look like: mean tokens, and the student's speeds in tokens a second."""
+
+    config: Config
+    probe: Probe | None
+    prompt: float
+    written: float
+    """Of an untrained student's completion."""
+    target: float
+    """Of a row that is trained on, and of a trained student's completion."""
+    answer: float
+    """Of a row of track A."""
+    steps: float
+    """Of a worked solution, not tokens."""
+
+    def failed(self, round_: int) -> float:
+        """Give the share of problems that fail in a round."""
+        passed = self.probe.passed if self.probe else _GUESSED["passed"]
+        return float((1 - passed) * 0.5 ** (round_ - 1))
+
+    def length(self, round_: int) -> float:
+        """Give the tokens of the student's completion in a round; 0 is the baseline."""
+        return self.written if round_ <= 1 else self.target
+
+    def lessons(self, round_: int) -> tuple[float, float]:
+        """Give how many problems are taught in a round, and how many solved ones are kept beside them."""
+        pool, select = self.config.mine.pool, self.config.select
+        failed, size = pool * self.failed(round_), select.lessons or pool
+        kept = min(pool - failed, size * select.solved / (1 + select.solved))
+        taught = min(failed, size - kept)
+        return taught, kept if select.lessons else min(kept, select.solved * taught)
+
+    def price(self, round_: int) -> Price | None:
+        """Give the dearest price a round's teacher can have, None for a teacher that is no model."""
+        from selfimprove.teachers.load import is_model, price_of
+
+        teacher = self.config.teacher
+        name = teacher.first if teacher.first and round_ == 1 else teacher.model
+        return price_of(teacher.model_copy(update={"model": name})) if is_model(name) else None
+
+    def line(self, stage: str, calls: float, prompt: float, written: float, shared: float = 0) -> Line:
+        """Sum up calls of the student that read `prompt`, after `shared` read once, and write `written` tokens each."""
+        tokens = calls * (shared + prompt + written)
+        seconds = calls * (prompt / self.probe.reading + written / self.probe.writing) if self.probe else None
+        return Line(stage=stage, student_calls=round(calls), tokens=round(tokens), seconds=seconds)
+
+
+def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
+    """Work out what calls look like, guessing what a probe would have told."""
+    some = list(islice(task.problems("train"), 200))
+    a_token = probe.characters_a_token if probe else _CHARACTERS_A_TOKEN
+    stated = fmean(len(p.context + p.question) for p in some) / a_token + _PROMPT_OVERHEAD
+    written = probe.completion_tokens if probe else _GUESSED["written"] * config.student.max_tokens
+    rationales = [len(task.conclude(p.rationale, p.answer)) for p in some if p.rationale]
+    counted = probe.target_tokens if probe else None
+    target = counted or (fmean(rationales) / a_token + 1 if rationales else written)
+    return Expected(
+        config=config,
+        probe=probe,
+        prompt=probe.prompt_tokens if probe else stated,
+        written=written,
+        target=min(target, config.student.max_tokens),
+        answer=fmean(len(task.conclude("", p.answer)) for p in some) / a_token + 1,
+        steps=1 + fmean(max(1, len(split_steps(p.rationale))) for p in some),
+    )
+
+
+def total(lines: Sequence[Line]) -> Line:
+    """Add lines up under the first one's name; the time is unknown where one's is."""
+    known = [line.seconds for line in lines if line.seconds is not None]
+    return Line(
+        stage=lines[0].stage,
+        student_calls=sum(line.student_calls for line in lines),
+        teacher_calls=sum(line.teacher_calls for line in lines),
+        tokens=sum(line.tokens for line in lines),
+        usd=sum(line.usd for line in lines),
+        seconds=sum(known) if len(known) == len(lines) else None,
+    )

@@ -1,0 +1,148 @@
+"""What `grade.scorer` and `selfimprove prm` may name, beyond what a library call can."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Final
+
+from selfimprove.config import TeacherConfig
+from selfimprove.errors import InputError, nearest
+from selfimprove.ledger import Ledger
+from selfimprove.programs import program_for
+from selfimprove.protocols import LanguageModel, StepScorer, Task
+from selfimprove.records import Sampling
+from selfimprove.scorers import load_scorer, see_weights
+from selfimprove.scorers.exact import ExactSteps
+from selfimprove.scorers.montecarlo import MonteCarlo
+
+FORMS: Final = (
+    "a folder of a scorer trained here, FAMILY:MODEL, package.module:Name, judge, judge:MODEL, judge:MODEL@URL, "
+    "monte-carlo, monte-carlo:ROLLOUTS, or exact"
+)
+_NAMED: Final = ("judge", "monte-carlo", "exact")
+ROLLOUTS: Final = 8
+"""Of a step, unless `monte-carlo:ROLLOUTS` says otherwise."""
+_MOST_ROLLOUTS: Final = 256
+
+
+def scorer_named(
+    name: str,
+    ledger: Ledger,
+    *,
+    student: LanguageModel | None = None,
+    task: Task | None = None,
+    teacher: TeacherConfig | None = None,
+    max_tokens: int = 256,
+    seed: int = 0,
+    **settings: Any,
+) -> StepScorer:
+    """Make the scorer that a command or a config names.
+
+    Args:
+        name: see `FORMS`.
+        ledger: a judge's calls go through it and keep within its budget.
+        student: whose rollouts `monte-carlo` draws.
+        task: reads their answers.
+        teacher: settings of a judge; `judge` alone is its role of that name.
+        max_tokens: longest rollout.
+        seed: of the rollouts.
+        settings: `dtype` and `device` of a trained scorer.
+
+    Raises:
+        InputError: there is no such scorer, or it needs a task and a student.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "judge":
+        return _judge(rest, ledger, teacher or TeacherConfig())
+    if kind == "monte-carlo":
+        if student is None or task is None:
+            raise InputError("monte-carlo scores steps by a student's rollouts; name a task with --task")
+        how = Sampling(temperature=0.8, max_tokens=max_tokens)
+        program = program_for("solve", task)
+        return MonteCarlo(student, task, program, sampling=how, rollouts=rollouts_of(rest), seed=seed)
+    if name == "exact":
+        return ExactSteps()
+    _refuse_typo(name)
+    return load_scorer(name, **settings)
+
+
+def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig) -> None:
+    """Refuse a scorer that cannot be had, before anything is spent; no weights are loaded, but they are fetched.
+
+    Raises:
+        InputError: as `scorer_named`.
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "judge":
+        _judge(rest, ledger, teacher)
+    elif kind == "monte-carlo":
+        rollouts_of(rest)
+    elif name != "exact":
+        _refuse_typo(name)
+        see_weights(name)
+
+
+def _refuse_typo(name: str) -> None:
+    if ":" not in name and difflib.get_close_matches(name, _NAMED, n=1, cutoff=0.7):
+        raise InputError(f'there is no scorer "{name}"; {nearest(name, _NAMED)}')
+
+
+def judge_of(model: str, url: str) -> tuple[str, str | None]:
+    """Give LiteLLM's name and the address of a judge; a server by its address speaks OpenAI's protocol.
+
+    >>> judge_of("Qwen/Qwen2.5-7B", "http://127.0.0.1:8000/v1")
+    ('openai/Qwen/Qwen2.5-7B', 'http://127.0.0.1:8000/v1')
+    >>> judge_of("anthropic/claude", "")
+    ('anthropic/claude', None)
+    """
+    if not url:
+        return model, None
+    return (model if model.startswith("openai/") else f"openai/{model}"), url
+
+
+def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
+    """Give a judge's settings: the teacher's, or with a model of its own, which the teacher's key is not sent to.
+
+    Args:
+        named: what follows `judge:`, a MODEL or MODEL@URL; empty: `teacher.judge.model`, or `teacher.model`.
+        teacher: the teacher's settings.
+
+    Raises:
+        InputError: no model is named.
+    """
+    from selfimprove.teachers.load import is_model
+
+    how = "write judge:MODEL or judge:MODEL@http://HOST:PORT/v1"
+    if not named:
+        if not is_model(teacher.judge.model or teacher.model):
+            raise InputError(f'the scorer "judge" is the teacher\'s model, and there is none; {how}')
+        return teacher
+    model, _, url = named.partition("@")
+    if not model or (url and not url.startswith(("http://", "https://"))):
+        raise InputError(f'the judge "{named}" names no model; {how}')
+    model, address = judge_of(model, url)
+    role = teacher.judge.model_copy(update={"model": None, "fallbacks": ()})
+    own = {"model": model, "base_url": address, "fallbacks": (), "api_key_env": None, "judge": role}
+    return teacher.model_copy(update=own)
+
+
+def _judge(named: str, ledger: Ledger, teacher: TeacherConfig) -> StepScorer:
+    from selfimprove.scorers.judge import StepJudge
+    from selfimprove.teachers.load import load_model
+
+    asked = load_model(judging(named, teacher), "judge", ledger)
+    asked.check()
+    return StepJudge(asked)
+
+
+def rollouts_of(text: str) -> int:
+    """Read how many rollouts a step gets; empty: `ROLLOUTS`.
+
+    Raises:
+        InputError: it is no such number.
+    """
+    if not text:
+        return ROLLOUTS
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST_ROLLOUTS:
+        raise InputError(f"monte-carlo:{text} will not do; write how many rollouts a step gets, 1 to {_MOST_ROLLOUTS}")
+    return int(text)
