@@ -22,24 +22,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from worked import rows_file, taught
+from worked import taught
 
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.evaluating import OnProcessBench, evaluate
+from selfimprove.prm.labelling import InBatches, Labels, label_problems
 from selfimprove.prm.measuring import measure_on_solutions
 from selfimprove.prm.solutions import Solution, hash_of, solve_problems
 from selfimprove.prm.table import written
+from selfimprove.prm.training import train_scorer
 from selfimprove.programs import program_for
-from selfimprove.protocols import LanguageModel, StepScorer
-from selfimprove.records import Completion, Problem, Request, Sampling, StepItem, TrainingJob, Verdict, digest
-from selfimprove.scorers.baselines import LOGPROB, key_of
+from selfimprove.protocols import StepScorer
+from selfimprove.records import Problem, Sampling, digest
+from selfimprove.scorers.baselines import LOGPROB
 from selfimprove.scorers.exact import first_wrong
 from selfimprove.scorers.figures import Figures, ScorerCard
-from selfimprove.scorers.montecarlo import MonteCarlo, search_labels
+from selfimprove.scorers.montecarlo import MonteCarlo
 from selfimprove.scorers.names import scorer_named
-from selfimprove.scorers.steps import split_steps
 from selfimprove.scorers.trust import read_card, write_card
-from selfimprove.steps.draft import solve
 from selfimprove.tasks.arithmetic import Arithmetic
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +49,6 @@ OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-prm-quick" if QUICK els
 ADAPTER, JUDGE = os.environ.get("ADAPTER", ""), os.environ.get("JUDGE", "")
 MAX_TOKENS = 96
 SFT: dict[str, object] = {"learning_rate": 2e-3, "per_device_train_batch_size": 4, "num_train_epochs": 1}
-BATCH = 512
 
 
 class Size(NamedTuple):
@@ -74,25 +73,6 @@ class Size(NamedTuple):
 SIZE = Size(200, 80, 1, 50, 8, 4, 20, 40) if QUICK else Size(700, 600, 2, 300, 16, 8, 100, None)
 
 
-class Counting:
-    """The student behind the ledger, in batches that are kept one by one; counts the rollouts asked of it."""
-
-    def __init__(self, student: LanguageModel, ledger: Ledger) -> None:
-        self._model = Journaled(student, ledger)
-        self.rollouts = 0
-
-    @property
-    def identity(self) -> str:
-        """The student's."""
-        return self._model.identity
-
-    def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """Answer every request, in order."""
-        self.rollouts += sum(request.role == "rollout" for request in requests)
-        batches = (requests[at : at + BATCH] for at in range(0, len(requests), BATCH))
-        return [made for batch in batches for made in self._model.complete(batch)]
-
-
 def load_student() -> Any:
     """Load SmolLM2-135M, or MODEL."""
     from selfimprove.students.transformers import TransformersStudent
@@ -103,59 +83,26 @@ def load_student() -> Any:
 def problems_of() -> tuple[list[Problem], list[Problem], list[Problem]]:
     """Give held-out problems, those that the scorer learns from, and those that the student learns from."""
     total = SIZE.held_out + SIZE.train + SIZE.taught
-    task = Arithmetic(kinds=("sum", "story", "equation"), levels=(2, 3, 4, 5, 6), sizes={"train": total})
+    kinds, levels = ("sum", "story", "equation"), (2, 3, 4, 5, 6)
+    task = Arithmetic(kinds=kinds, levels=levels, sizes={"train": total}, seed=78)  # not the demo's problems
     drawn = list(task.problems("train"))  # all different, also as forms
     return drawn[: SIZE.held_out], drawn[SIZE.held_out : SIZE.held_out + SIZE.train], drawn[-SIZE.taught :]
 
 
-def attempts(problems: Sequence[Problem], model: Counting, task: Arithmetic) -> dict[Verdict, list[StepItem]]:
-    """Let the student solve problems, greedily and by sampling, and part the solutions by verdict; none twice."""
-    program, how = program_for("solve", task), Sampling(max_tokens=MAX_TOKENS)
-    sampled = Sampling(max_tokens=MAX_TOKENS, temperature=0.7)
-    made = [
-        *solve(problems, model, program, task, how),
-        *solve(problems, model, program, task, sampled, samples=range(1, 1 + SIZE.tries)),
-    ]
-    found: dict[Verdict, dict[str, StepItem]] = {verdict: {} for verdict in Verdict}
-    for problem, some in zip([*problems, *problems], made, strict=True):
-        for one in some:
-            item = StepItem(problem=problem, steps=tuple(split_steps(one.completion.text)))
-            found[one.verdict][key_of(item)] = item
-    return {verdict: list(items.values()) for verdict, items in found.items()}
-
-
-def trained(student: Any, made: dict[Verdict, list[StepItem]], scorer: MonteCarlo, model: Counting) -> dict[str, Any]:
-    """Label solutions, train our own scorer on them, and tell what the search saved."""
-    from selfimprove.trainers.process import ProcessTrainer
-
-    solved, failed = made[Verdict.CORRECT], made[Verdict.WRONG]
-    before = model.rollouts
-    rows = search_labels(scorer, solved, failed)
-    spent, full = model.rollouts - before, scorer.cost(failed)
-    wrong = {(row.problem, row.steps): row.labels.index(0.0) for row in rows if 0.0 in row.labels}
-    named = [(wrong.get((item.problem.id, item.steps)), first_wrong(item)) for item in failed]
+def told_of(made: Labels) -> dict[str, Any]:
+    """Tell what the search for first wrong steps saved, and how often it named the right one."""
+    wrong = {(row.problem, row.steps): row.labels.index(0.0) for row in made.rows if 0.0 in row.labels}
+    named = [(wrong.get((item.problem.id, item.steps)), first_wrong(item)) for item in made.failed]
     hits = [one == other for one, other in named if one is not None]
-    told: dict[str, Any] = {
-        "solved": len(solved),
-        "failed": len(failed),
+    return {
+        "solved": made.solved,
+        "failed": len(made.failed),
         "labelled_failures": len(hits),
         "search_hits": sum(hits) / len(hits) if hits else None,
-        "rollouts": spent,
-        "rollouts_of_scoring": full,
-        "rollouts_share": spent / full if full else None,
+        "rollouts": made.rollouts,
+        "rollouts_of_scoring": made.full,
+        "rollouts_share": made.rollouts / made.full if made.full else None,
     }
-    folder = OUT / f"own-{digest([row.model_dump(mode='json') for row in rows])}"
-    if hits and solved and hasattr(student, "folder"):
-        student.unload()
-        job = TrainingJob(
-            model=str(student.folder),
-            rows=rows_file(OUT / "labels.jsonl", rows),
-            out=str(folder),
-            method="prm",
-            settings={"prm": {"num_train_epochs": 2.0}},
-        )
-        told["folder"] = ProcessTrainer().train(job).path
-    return told
 
 
 def card_of(name: str, made: Callable[[], ScorerCard], of: object) -> ScorerCard:
@@ -201,18 +148,16 @@ def f1_of(card: ScorerCard | None) -> float | None:
     return round(bench.f1, 4) if bench else None
 
 
-def reasons(cards: dict[str, ScorerCard], held_out: Sequence[Solution], folder: str | None) -> dict[str, str]:
+def reasons(cards: dict[str, ScorerCard], held_out: Sequence[Solution]) -> dict[str, str]:
     """Say why a figure is missing."""
     missing = {}
     if not held_out:
         nothing = "the student wrote no solution with steps and a verdict; give an ADAPTER that does"
         return dict.fromkeys(("own_auc", "logprob_auc", "monte_carlo_auc", "judge_auc", "processbench_f1"), nothing)
-    if folder is None:
-        missing["own_auc"] = "the search labelled no wrong solution, or no solution is right, so nothing was trained"
     if not JUDGE:
         missing["judge_auc"] = "not run: no JUDGE=MODEL@URL"
     if f1_of(cards.get("own")) is None:
-        missing["processbench_f1"] = missing.get("own_auc") or f"not run: {DATA} holds no math.json"
+        missing["processbench_f1"] = f"not run: {DATA} holds no math.json"
     for key, name in (("own_auc", "own"), ("monte_carlo_auc", "monte carlo"), ("judge_auc", "judge")):
         if name in cards and auc_of(cards[name]) is None:
             missing[key] = "the held-out steps are all right, or all wrong"
@@ -227,18 +172,17 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
     task = Arithmetic()
     held_out, learned, worked = problems_of()
     adapter = Path(ADAPTER) if ADAPTER else Path(taught(student, worked, task, OUT / "student", SFT).path)
-    model = Counting(student.with_adapter(adapter), ledger)
+    model = InBatches(Journaled(student.with_adapter(adapter), ledger))
     solutions = solve_problems(held_out, model, task, samples=SIZE.samples, max_tokens=MAX_TOKENS)
     how = Sampling(temperature=0.8, max_tokens=MAX_TOKENS)
     scorer = MonteCarlo(model, task, program_for("solve", task), sampling=how, rollouts=SIZE.rollouts)
-    found = trained(student, attempts(learned, model, task), scorer, model)
-    folder, cards = found.pop("folder", None), dict[str, ScorerCard]()
+    made = label_problems(learned, model, task, tries=SIZE.tries, rollouts=SIZE.rollouts, max_tokens=MAX_TOKENS)
+    cards = dict[str, ScorerCard]()
     if solutions:
         cards["monte carlo"] = measure("monte carlo", scorer, solutions, threshold=0.5 / SIZE.rollouts)
         student.unload()
-        if folder is not None:
-            own = scorer_named(folder, ledger)
-            cards["own"] = measure("own", own, solutions, benched=SIZE.benched)
+        own = train_scorer(made.rows, str(student.folder), OUT / "own", settings={"prm": {"num_train_epochs": 2.0}})
+        cards["own"] = measure("own", scorer_named(str(own.folder), ledger), solutions, benched=SIZE.benched)
         if JUDGE:
             judge, few = scorer_named(f"judge:{JUDGE}", ledger), solutions[: SIZE.judged]
             cards["judge"] = measure("judge", judge, few, benched=SIZE.judged)
@@ -253,9 +197,9 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
         "judge_processbench_f1": f1_of(cards.get("judge")),
         "own_less_logprob": own_gap.model_dump() if own_gap else None,
         "held_out": len(solutions),
-        **found,
+        **told_of(made),
         "quick": QUICK,
-        "why_null": reasons(cards, solutions, folder),
+        "why_null": reasons(cards, solutions),
     }
 
 

@@ -52,7 +52,7 @@ def freeze(task: Task, sizes: dict[Split, int], public: Iterable[HeldOut] = ()) 
     """
     taken: dict[Split, list[Problem]] = {}
     for split, size in sizes.items():
-        taken[split] = _distinct(islice(task.problems(split), size))
+        taken[split] = distinct(islice(task.problems(split), size))
         if not taken[split]:
             raise InputError(f'task "{task.name}" has no {split} problems; give it some')
     train, dev, test = (taken[split] for split in ("train", "dev", "test"))
@@ -93,7 +93,8 @@ def _between(name: str, dev: Sequence[Problem], test: Sequence[Problem]) -> list
     return found
 
 
-def _distinct(problems: Iterable[Problem]) -> list[Problem]:
+def distinct(problems: Iterable[Problem]) -> list[Problem]:
+    """Give each problem once, where it first stands."""
     found: dict[str, Problem] = {}
     for problem in problems:
         found.setdefault(problem.id, problem)

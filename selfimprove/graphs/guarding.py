@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,12 +12,15 @@ from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.leakage import Guard, HeldOut, Refused
-from selfimprove.leakage.public import PublicSet, families_of, public_tests
+from selfimprove.leakage.public import Guarded, NotGuarded, PublicSet, families_of, public_tests
+from selfimprove.protocols import Task
 from selfimprove.records import PreferenceRow, Problem, Record, Split, TrackRow
 from selfimprove.splits import Overlap, Splits, freeze
 from selfimprove.tasks.source import from_hub, read_rows
 
 Row = TypeVar("Row", TrackRow, PreferenceRow)
+Public = tuple[list[Guarded], list[NotGuarded]]
+"""Public test sets that could be read, and those that could not."""
 _GUARD: Final = "data/guard.json"
 _SHOWN: Final = 50
 _LOOKED_AT: Final = 200
@@ -38,10 +41,7 @@ def freeze_guarded(crew: Crew) -> Splits:
     """
     data = crew.config.data
     sizes: dict[Split, int] = {"train": data.train, "dev": data.dev, "test": data.test}
-    some = list(islice(crew.task.problems("train"), min(data.train, _LOOKED_AT)))
-    named = data.data_dir or os.environ.get("SELFIMPROVE_DATA")
-    families = families_of(crew.task.name, some)
-    guarded, missing = public_tests(families, _Library(Path(named) if named else None))
+    guarded, missing = public_of(crew.task, data.data_dir, data.train)
     public = [held for each in guarded for held in each.held_out]
     splits = freeze(crew.task, sizes, public)
     for name in sizes:
@@ -61,9 +61,28 @@ def freeze_guarded(crew: Crew) -> Splits:
     crew.folder.write_json("data/leakage.json", report)
     if splits.leaked:
         progress.current().say(f"{len(splits.leaked)} training problems are held out and were dropped")
+    return splits
+
+
+def public_of(task: Task, data_dir: Path | str | None, size: int = _LOOKED_AT) -> Public:
+    """Read the public test sets of a task's family, see `read_public`.
+
+    Args:
+        task: whose.
+        data_dir: folder with local copies; None: `SELFIMPROVE_DATA`, else the hub.
+        size: training problems that there are to look at, at most.
+    """
+    some = list(islice(task.problems("train"), min(size, _LOOKED_AT)))
+    return read_public(families_of(task.name, some), data_dir)
+
+
+def read_public(families: Iterable[str], data_dir: Path | str | None) -> Public:
+    """Read the public test sets of families, and say which cannot be read."""
+    named = data_dir or os.environ.get("SELFIMPROVE_DATA")
+    guarded, missing = public_tests(families, _Library(Path(named) if named else None))
     for each in missing:
         progress.current().say(f"{each.name} could not be read and is not guarded")
-    return splits
+    return guarded, missing
 
 
 def _described(overlap: Overlap) -> dict[str, Any]:

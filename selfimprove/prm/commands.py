@@ -2,139 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
 import click
 
-from selfimprove.errors import InputError
-
-if TYPE_CHECKING:
-    from selfimprove.ledger import Ledger
-    from selfimprove.prm.evaluating import OnTask
-
-_path = click.Path(path_type=Path)
+from selfimprove.prm.evaluate_command import evaluate
+from selfimprove.prm.making_commands import label, train
 
 
 @click.group()
 def prm() -> None:
-    """Process reward models: is what scores steps to be trusted?"""
+    """Process reward models: label steps, train a scorer, and is it to be trusted?"""
 
 
-@prm.command()
-@click.argument("scorer")
-@click.option("--task", help="Measure on a task's problems as a student solves them; arithmetic is checked exactly.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
-@click.option("--data-dir", type=_path, help="Folder with local copies of the data sets.")
-@click.option("--student", default="smollm2-135m", show_default=True, help="Who solves the task's problems.")
-@click.option("--adapter", type=_path, help="The student's adapter.")
-@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="train", show_default=True)
-@click.option("--problems", type=click.IntRange(1), default=200, show_default=True, help="Problems that are drawn.")
-@click.option("--samples", type=click.IntRange(0, 1024), default=8, show_default=True, help="For each pass rate.")
-@click.option("--max-tokens", type=click.IntRange(1), default=128, show_default=True, help="Longest completion.")
-@click.option("--label", default="kind", show_default=True, help="Solutions are ranked within each value of it too.")
-@click.option("--processbench", multiple=True, type=_path, help="Measure on a ProcessBench file; may be repeated.")
-@click.option("--threshold-from", type=_path, help="Another ProcessBench file, to choose the threshold on.")
-@click.option("--limit", type=click.IntRange(1), help="Rows drawn of each ProcessBench file; default: all.")
-@click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Below it: wrong.")
-@click.option("--aggregate", type=click.Choice(["mean", "min", "product", "last"]), default="min", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of problems, samples and rows.")
-@click.option("--dtype", default="auto", show_default=True, help="Of a trained scorer and of the student.")
-@click.option("--device", default="auto", show_default=True, help="Of a trained scorer and of the student.")
-@click.option(
-    "--budget-usd", type=click.FloatRange(0), help="The most that a judge may cost, with what it cost before."
-)
-@click.option("--ledger", "ledger_file", type=_path, default=Path("runs/prm/ledger.sqlite"), show_default=True)
-@click.option("--card", "place", type=_path, help="Where the card is written; default: beside the scorer.")
-@click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
-@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
-def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
-    """Measure SCORER on steps with known labels, beside what costs nothing, and write its card.
-
-    SCORER is the folder of a scorer trained here, FAMILY:MODEL, package.module:Name, judge:MODEL[@URL],
-    monte-carlo[:ROLLOUTS] or exact. Completions and a judge's calls are kept in the ledger: the same command again,
-    or with another scorer, makes none of them twice.
-    """
-    from selfimprove.live import view_for
-    from selfimprove.prm.evaluating import OnProcessBench
-    from selfimprove.prm.evaluating import evaluate as measure
-    from selfimprove.prm.table import written
-    from selfimprove.progress import watched_by
-    from selfimprove.scorers.names import scorer_named
-    from selfimprove.scorers.trust import card_place, write_card
-
-    files = OnProcessBench(how["processbench"], how["threshold_from"], how["limit"], how["seed"])
-    if how["task"] is None and not files.files:
-        raise InputError("there is nothing to measure on; give --task arithmetic, or --processbench FILE")
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), closing(_ledger(how)) as ledger:
-        on_task = _on_task(how, ledger) if how["task"] is not None else None
-        made = scorer_named(
-            scorer,
-            ledger,
-            student=on_task.student if on_task else None,
-            task=on_task.task if on_task else None,
-            max_tokens=how["max_tokens"],
-            seed=how["seed"],
-            dtype=how["dtype"],
-            device=how["device"],
-        )
-        card = measure(made, on_task=on_task, on_processbench=files, threshold=how["threshold"])
-        place = place or card_place(scorer)
-        write_card(card, place)
-    click.echo(card.model_dump_json(indent=1) if as_json else f"{written(card, how['aggregate'])}\n\nCard: {place}")
-
-
-def _ledger(how: dict[str, Any]) -> Ledger:
-    from selfimprove.ledger import Ledger
-
-    file: Path = how["ledger_file"]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}; name another with --ledger") from error
-    return Ledger(file, how["budget_usd"])
-
-
-def _on_task(how: dict[str, Any], ledger: Ledger) -> OnTask:
-    """Load the task and the student; its completions go through the ledger."""
-    from selfimprove.ledger import Journaled
-    from selfimprove.prm.evaluating import OnTask
-    from selfimprove.students import load_student
-    from selfimprove.tasks import load_task
-
-    split: Literal["train", "dev", "test"] = how["split"]
-    task = load_task(how["task"], data_dir=how["data_dir"], options=_options(how["options"]))
-    served = how["student"].startswith("openai-server:")
-    own = {} if served else {"dtype": how["dtype"], "device": how["device"]}
-    student = load_student(how["student"], **own)
-    if how["adapter"] is not None:
-        student = student.with_adapter(how["adapter"])
-    return OnTask(
-        task,
-        Journaled(student, ledger),
-        split,
-        how["problems"],
-        how["samples"],
-        how["max_tokens"],
-        how["seed"],
-        how["label"],
-    )
-
-
-def _options(given: Sequence[str]) -> dict[str, object]:
-    """Read `key=value`s with TOML values."""
-    import tomllib
-
-    found: dict[str, object] = {}
-    for one in given:
-        key, sign, text = one.partition("=")
-        if not sign or not key.strip():
-            raise InputError(f'--option "{one}" will not do; write KEY=VALUE, such as levels=[2,3]')
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = text
-    return found
+for command in (label, train, evaluate):
+    prm.add_command(command)

@@ -29,6 +29,8 @@ class LabelledSteps(Record):
     """How right each step is, in [0, 1]; None where nothing is known."""
     problem: str = ""
     """Id of the problem."""
+    canonical: str = ""
+    """Of a procedural problem, by which it is known when its numbers stand in another order."""
     source: str = ""
     """What labelled it: a data set, or a scorer's identity."""
 
@@ -36,7 +38,10 @@ class LabelledSteps(Record):
 def labelled(item: StepItem, scores: Sequence[float] | None, question: str, source: str) -> LabelledSteps:
     """Make a training row of a scored solution, such as one scored by Monte Carlo; no verdict labels nothing."""
     labels = tuple(scores) if scores is not None else (None,) * len(item.steps)
-    return LabelledSteps(question=question, steps=item.steps, labels=labels, problem=item.problem.id, source=source)
+    of = item.problem
+    return LabelledSteps(
+        question=question, steps=item.steps, labels=labels, problem=of.id, canonical=of.canonical, source=source
+    )
 
 
 def read_labels(path: Path, kind: Format = "steps") -> list[LabelledSteps]:

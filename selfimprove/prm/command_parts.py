@@ -1,0 +1,74 @@
+"""What the commands of `selfimprove prm` share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfimprove.errors import InputError
+
+if TYPE_CHECKING:
+    from selfimprove.ledger import Ledger
+    from selfimprove.protocols import LanguageModel, Task
+
+path_type = click.Path(path_type=Path)
+
+
+def ledger_of(how: dict[str, Any]) -> Ledger:
+    """Open the ledger that a command names.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    from selfimprove.ledger import Ledger
+
+    file: Path = how["ledger_file"]
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{file} cannot be written: {error.strerror}; name another with --ledger") from error
+    return Ledger(file, how.get("budget_usd"))
+
+
+def task_of(how: dict[str, Any]) -> Task:
+    """Load the task that a command names."""
+    from selfimprove.tasks import load_task
+
+    return load_task(how["task"], data_dir=how["data_dir"], options=read_pairs("--option", how["options"]))
+
+
+def student_of(how: dict[str, Any], ledger: Ledger) -> LanguageModel:
+    """Load the student that a command names; its completions go through the ledger."""
+    from selfimprove.ledger import Journaled
+    from selfimprove.students import load_student
+
+    served = how["student"].startswith("openai-server:")
+    own = {} if served else {"dtype": how["dtype"], "device": how["device"]}
+    student = load_student(how["student"], **own)
+    return Journaled(student.with_adapter(how["adapter"]) if how["adapter"] is not None else student, ledger)
+
+
+def read_pairs(flag: str, given: Sequence[str]) -> dict[str, object]:
+    """Read `key=value`s with TOML values.
+
+    Raises:
+        InputError: one has no key.
+
+    >>> read_pairs("--set", ["num_train_epochs=2", "optim=adamw_torch"])
+    {'num_train_epochs': 2, 'optim': 'adamw_torch'}
+    """
+    import tomllib
+
+    found: dict[str, object] = {}
+    for one in given:
+        key, sign, text = one.partition("=")
+        if not sign or not key.strip():
+            raise InputError(f'{flag} "{one}" will not do; write KEY=VALUE, such as levels=[2,3]')
+        try:
+            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[key.strip()] = text
+    return found

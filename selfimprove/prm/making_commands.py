@@ -1,0 +1,106 @@
+"""The commands `selfimprove prm label` and `selfimprove prm train`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from selfimprove.prm.command_parts import ledger_of, path_type, read_pairs, student_of, task_of
+
+
+@click.command()
+@click.argument("task")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
+@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@click.option("--student", default="smollm2-135m", show_default=True, help="Whose solutions and rollouts.")
+@click.option("--adapter", type=path_type, help="The student's adapter.")
+@click.option("--problems", type=click.IntRange(1), default=500, show_default=True, help="Training problems drawn.")
+@click.option("--tries", type=click.IntRange(0, 64), default=2, show_default=True, help="Sampled solutions of each.")
+@click.option("--rollouts", type=click.IntRange(1, 256), default=8, show_default=True, help="From each prefix.")
+@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Longest completion.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of problems and samples.")
+@click.option("--dtype", default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True)
+@click.option("--ledger", "ledger_file", type=path_type, default=Path("runs/prm/ledger.sqlite"), show_default=True)
+@click.option("--out", type=path_type, default=Path("runs/prm/labels.jsonl"), show_default=True)
+@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
+    """Label steps of a student's solutions to TASK's training problems by its own rollouts.
+
+    Wrong solutions are searched for their first wrong step by halving (OmegaPRM, arXiv:2406.06592). Completions are
+    kept in the ledger: the same command again makes none of them twice.
+    """
+    from selfimprove.live import view_for
+    from selfimprove.prm.labelling import label_problems, trainable
+    from selfimprove.progress import watched_by
+    from selfimprove.store import write_whole
+
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), closing(ledger_of(how)) as ledger:
+        task = task_of(how)
+        made = label_problems(
+            trainable(task, how["problems"], how["data_dir"], how["seed"]),
+            student_of(how, ledger),
+            task,
+            tries=how["tries"],
+            rollouts=how["rollouts"],
+            max_tokens=how["max_tokens"],
+            seed=how["seed"],
+        )
+        write_whole(out, "".join(row.model_dump_json() + "\n" for row in made.rows).encode())
+    click.echo(f"{made}\n\nLabels: {out}")
+
+
+@click.command()
+@click.argument("labels", nargs=-1, required=True, type=path_type)
+@click.option(
+    "--format",
+    "kind",
+    default="steps",
+    show_default=True,
+    help="steps (of prm label), prm800k, math-shepherd or processbench.",
+)
+@click.option("--base", default="smollm2-135m", show_default=True, help="Model it is made of: hub id or folder.")
+@click.option("--set", "prm", multiple=True, metavar="KEY=VALUE", help="Anything of transformers' TrainingArguments.")
+@click.option("--lora", multiple=True, metavar="KEY=VALUE", help="Anything of PEFT's LoraConfig.")
+@click.option("--quantize", is_flag=True, help="Load the base in 4 bits (QLoRA).")
+@click.option("--max-length", type=click.IntRange(1), default=1024, show_default=True, help="Tokens of a solution.")
+@click.option(
+    "--guard",
+    multiple=True,
+    metavar="NAME",
+    help="Never learn from the public test sets of gsm8k, math, strategyqa or mmlu, or from dev and test of a task; "
+    "default: gsm8k and math, ProcessBench among them; none: nothing is guarded.",
+)
+@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=path_type, default=Path("runs/prm/own"), show_default=True)
+@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+def train(labels: tuple[Path, ...], out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
+    """Train a process reward model on files of labelled steps: a LoRA adapter, and a head that scores each step.
+
+    Measure it with `selfimprove prm evaluate OUT/scorer`, then name it as grade.scorer.
+    """
+    from selfimprove.live import view_for
+    from selfimprove.prm.training import GUARDED, guard_for, train_scorer
+    from selfimprove.progress import watched_by
+    from selfimprove.scorers.labels import read_labels
+
+    settings = {
+        "prm": read_pairs("--set", how["prm"]),
+        "lora": read_pairs("--lora", how["lora"]),
+        "quantize": how["quantize"],
+        "max_length": how["max_length"],
+    }
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        rows = [row for path in labels for row in read_labels(path, how["kind"])]
+        names = how["guard"] or GUARDED
+        guard = None if names == ("none",) else guard_for(names, how["data_dir"])
+        made = train_scorer(rows, how["base"], out, guard=guard, settings=settings, seed=how["seed"])
+    click.echo(
+        f"{made.rows} labelled solutions learned from, {made.refused} refused; loss {made.made.loss:.3f}\n\n"
+        f"Scorer: {made.folder}\nMeasure it: selfimprove prm evaluate {made.folder} --task TASK"
+    )
