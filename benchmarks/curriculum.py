@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
@@ -32,11 +33,12 @@ from selfimprove.config.finding import SelectConfig
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.mining.library import Graded, student_hash
+from selfimprove.mining.prior import fit_curve, point_of
 from selfimprove.programs import program_for
 from selfimprove.records import Attempt, Problem, Record, Sampling, Verdict
 from selfimprove.splits import rungs
 from selfimprove.steps.draft import solve
-from selfimprove.steps.grade import ToGrade, grade_pool
+from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
 from selfimprove.steps.mine import MiningRule, Tried, climb, drawing, mine
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -119,8 +121,14 @@ def prepare(student: Any, adapter: Path, seed: int, ledger: Ledger) -> Tested:
     )
     tried = mine(pool, draw, task, MiningRule(samples=4, most=4, again=False))
     found = [ToGrade(p, one.mined, one.attempts) for p, one in zip(pool, tried, strict=True)]
-    graded = grade_pool(found, student_hash(model.identity))
+    graded = graded_of(found, student_hash(model.identity))
     return Tested(tried, graded, {p.id: p for p in pool}, list(task.problems("dev")))
+
+
+def graded_of(found: Sequence[ToGrade], student: str) -> list[Graded]:
+    """Grade a pool: levels 1 to 5 are fifths of what failed, by pass rate and the greedy attempt's certainty."""
+    curve = fit_curve(point_of(one.mined) for one in found)
+    return grade_pool(found, student, rule=GradeRule(bins="quantiles"), curve=curve)
 
 
 def chosen(policy: str, found: Tested, seed: int) -> list[str]:
@@ -130,7 +138,9 @@ def chosen(policy: str, found: Tested, seed: int) -> list[str]:
         attempts = climbed(found, seed)
     solved = 0.0 if policy == "failures" else 0.5
     settings, name = Config(select=SelectConfig(solved=solved)), "failures" if policy == "mixed" else policy
-    return list(choose_by(settings, name, found.graded, attempts, SIZE.rows, seed).ids)
+    ids = list(choose_by(settings, name, found.graded, attempts, SIZE.rows, seed).ids)
+    others = sorted({some[0].problem for some in attempts} - set(ids))  # low rungs hold few failures
+    return ids + Random(f"fill {seed}").sample(others, min(len(others), SIZE.rows - len(ids)))
 
 
 def climbed(found: Tested, seed: int) -> list[list[Attempt]]:
