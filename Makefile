@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 BENCHES := engine orchestration startup demo kill faults leakage ledger mining prm curriculum
 
-.PHONY: install demo test test-full lint types contracts wheel-test bench bench-servers clean $(addprefix bench-,$(BENCHES))
+.PHONY: install demo test test-full lint types contracts wheel-test bench bench-statistics bench-servers clean $(addprefix bench-,$(BENCHES))
 
 install: $(READY)
 
@@ -44,10 +44,13 @@ contracts: $(READY)
 wheel-test: $(READY)
 	$(BIN)/python tests/wheel_check.py
 
-bench: $(addprefix bench-,$(BENCHES))
+bench: $(addprefix bench-,$(BENCHES)) bench-statistics
 
 $(addprefix bench-,$(BENCHES)): bench-%: $(READY)
 	$(BIN)/python benchmarks/$*.py
+
+bench-statistics: $(READY)
+	$(BIN)/python benchmarks/gate.py
 
 bench-servers: $(READY)
 	$(BIN)/python benchmarks/servers.py $(SERVERS)

@@ -12,6 +12,7 @@ from selfimprove.records import (
     Attempt,
     Clarification,
     Completion,
+    Decision,
     Lesson,
     Problem,
     Question,
@@ -25,7 +26,7 @@ from selfimprove.stats import compare_paired
 from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
 from selfimprove.steps.build import balance, build
-from selfimprove.steps.decide import alpha_of_round, decide
+from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.draft import draft
 from selfimprove.steps.evaluate import evaluate
 from selfimprove.steps.grade import grade
@@ -241,6 +242,17 @@ def test_gain_below_the_least_is_held() -> None:
     comparison = compare_paired([True] * 100 + [False] * 900, [True] * 80 + [False] * 920)
     made = decide(comparison, round_=1, arm="a", alpha=0.025, min_gain=0.05, adapter="n", best="o")
     assert (comparison.p_better < 0.001, made.outcome) == (True, "hold")
+
+
+def test_what_a_promotion_spent_goes_on() -> None:
+    """A round after a promotion has its level and its own share; after a hold only its own."""
+    clear, none = compare_paired([True] * 40 + [False] * 60, [False] * 100), compare_paired([True], [True])
+    alphas, before = list[float](), list[Decision]()
+    for round_, comparison in enumerate((clear, clear, none, clear), 1):
+        alphas.append(alpha_of_round(0.05, round_, 2, carried_on(before)))
+        how = {"round_": round_, "alpha": alphas[-1], "min_gain": 0.0, "adapter": "n", "best": "o"}
+        before = [decide(comparison, arm="a", **how), decide(none, arm="b", **how)]  # type: ignore[arg-type]
+    assert alphas == pytest.approx([0.0125, (0.0125 + 0.0125) / 2, (0.00625 + 0.0125) / 2, 0.003125 / 2])
 
 
 def test_alpha_is_never_overspent() -> None:

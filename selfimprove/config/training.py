@@ -45,6 +45,6 @@ class GateConfig(Section):
     """When a round counts as better."""
 
     alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Chance of any false promotion in the whole campaign; spent over rounds and arms."""
+    """Chance of any false promotion in the whole campaign; spent over rounds and arms, a promotion's passed on."""
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Smallest gain on dev that is promoted, as a share."""

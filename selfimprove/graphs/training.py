@@ -14,7 +14,7 @@ from selfimprove.graphs.guarding import guard_of, guarded
 from selfimprove.programs import stated
 from selfimprove.records import Adapter, Attempt, Decision, Evaluation, Lesson, Record, Split, TrackRow, TrainingJob
 from selfimprove.steps.build import PROGRAM_OF, balance, build, replayed
-from selfimprove.steps.decide import alpha_of_round, decide
+from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.evaluate import compare, evaluate
 from selfimprove.steps.harvest import harvest, pairs
 
@@ -255,7 +255,7 @@ def decide_node(crew: Crew) -> Node:
                 compare(new, old),
                 round_=round_,
                 arm=arm,
-                alpha=alpha_of_round(gate.alpha, round_, len(arms)),
+                alpha=alpha_of_round(gate.alpha, round_, len(arms), carried_on(before.decisions)),
                 min_gain=gate.min_gain,
                 adapter=f"{round_folder(round_)}/arms/{arm}/adapter",
                 best=before.best,

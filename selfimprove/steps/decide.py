@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from selfimprove.records import Comparison, Decision
 from selfimprove.stats import problems_needed
 
 
-def alpha_of_round(alpha: float, round_: int, arms: int) -> float:
+def alpha_of_round(alpha: float, round_: int, arms: int, carried: float = 0.0) -> float:
     """Give what one comparison of a round may spend: half of what is left each round, shared by its arms.
 
-    The shares add up to less than `alpha` however many rounds follow, so a campaign can be prolonged.
+    The shares add up to less than `alpha` however many rounds follow, so a campaign can be prolonged. What a promotion
+    spent was spent on something true, or the campaign's one false promotion has happened already: it goes on to the
+    next round (the fallback procedure: Wiens 2003, doi:10.1002/pst.64). So a campaign that climbs keeps its power, and
+    the chance of any false promotion stays under `alpha`: `make bench-statistics`.
 
-    >>> alpha_of_round(0.05, 1, 1), alpha_of_round(0.05, 2, 1)
-    (0.025, 0.0125)
+    Args:
+        alpha: the campaign's.
+        round_: from 1.
+        arms: compared in this round.
+        carried: levels at which the round before promoted.
+
+    >>> alpha_of_round(0.05, 1, 1), alpha_of_round(0.05, 2, 1), alpha_of_round(0.05, 2, 1, carried=0.025)
+    (0.025, 0.0125, 0.0375)
     """
-    return alpha * 0.5**round_ / max(1, arms)
+    return (alpha * 0.5**round_ + carried) / max(1, arms)
+
+
+def carried_on(decisions: Iterable[Decision]) -> float:
+    """Give what a round's promotions leave to the next round's comparisons."""
+    return sum(d.alpha for d in decisions if d.outcome == "promote")
 
 
 def decide(
