@@ -207,7 +207,8 @@ class Campaign:
 
         config, task = self.config, self.load_task()
         train = config.train
-        check_settings({**train.sft.model_dump(), **train.continued.model_dump()}, train.lora.model_dump())
+        sft = {**train.sft.model_dump(), **train.continued.model_dump()}
+        check_settings(sft, train.dpo.model_dump(), train.lora.model_dump())
         if config.grade.scorer:
             see_scorer(config.grade.scorer, ledger, config.teacher)
             if not config.grade.trust:
@@ -321,7 +322,7 @@ def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None
     if config.track.wandb is None:
         yield lambda _: None
         return
-    from selfimprove.graphs.training import RoundDecision
+    from selfimprove.graphs.deciding import RoundDecision
     from selfimprove.track import WandbTracker, metrics_of
 
     tracker = WandbTracker(config.track.wandb, written(config), folder.path)

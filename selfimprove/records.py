@@ -279,6 +279,7 @@ class PreferenceRow(Record):
     rejected: str
     problem: str
     lesson: str
+    """Empty where both are the student's own samples."""
     round: int
     calls: tuple[str, ...] = ()
 
@@ -360,7 +361,7 @@ class TrainingJob(Record):
     """File of `TrackRow`s."""
     out: str
     """Folder that appears, whole, when training has ended."""
-    method: Literal["sft", "prm"] = "sft"
+    method: Literal["sft", "dpo", "prm"] = "sft"
     program_state: Mapping[str, str] = Field(default_factory=dict)
     """Program name to its saved state (JSON), so that rows are rendered as in evaluation."""
     settings: Mapping[str, object] = Field(default_factory=dict)

@@ -12,6 +12,7 @@ from selfimprove.records import (
     Adapter,
     Answer,
     Completion,
+    PreferenceRow,
     Problem,
     Question,
     Rationale,
@@ -105,9 +106,9 @@ class NullTrainer:
         """Write the metrics of an adapter."""
         out = Path(job.out)
         if not (out / "metrics.json").is_file():
-            rows = [TrackRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
+            rows = [_target(job, line) for line in Path(job.rows).read_text("utf-8").splitlines()]
             before = json.loads((Path(job.start) / "metrics.json").read_text())["skill"] if job.start else 0.2
-            tokens = job.trained_tokens or sum(len(row.target.split()) for row in rows)
+            tokens = job.trained_tokens or sum(len(text.split()) for text in rows)
             out.mkdir(parents=True)
             metrics = {
                 "rows": len(rows),
@@ -121,3 +122,11 @@ class NullTrainer:
             (out / "metrics.json").write_text(json.dumps(metrics, sort_keys=True))
         made = json.loads((out / "metrics.json").read_text())
         return Adapter(path=str(out), **{k: v for k, v in made.items() if k != "skill"})
+
+
+def _target(job: TrainingJob, line: str) -> str:
+    """Give the text of a row that would carry loss."""
+    if job.method == "dpo":
+        pair = PreferenceRow.model_validate_json(line)
+        return f"{pair.chosen} {pair.rejected}"
+    return TrackRow.model_validate_json(line).target

@@ -36,8 +36,10 @@ class CampaignConfig(Section):
     """The longest that the campaign runs, in hours, over all its processes; unset: no cap."""
     in_doubt: Literal["retry", "stop"] = "retry"
     """What becomes of a call that was under way when a process died and may have been billed: asked again, or not."""
-    arms: tuple[Literal["track_a", "track_b", "control"], ...] = ("track_b", "control")
-    """Ways to train that are compared; the best promoted one goes on. `control` is never promoted."""
+    arms: tuple[Literal["track_a", "track_b", "track_b+dpo", "control"], ...] = ("track_b", "control")
+    """Ways to train that are compared, on as many tokens each; the best promoted one goes on. `track_a`: answers alone,
+    `track_b`: worked solutions, `track_b+dpo`: and preference pairs behind them, `control`: problems not chosen by
+    failure, never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
 
@@ -52,7 +54,9 @@ class CampaignConfig(Section):
     @classmethod
     def _one_is_trained(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(arms)) < len(arms) or not set(arms) - {"control"}:
-            raise ValueError("name track_b, track_a or both, each once; control only beside one of them")
+            raise ValueError(
+                "name some of track_a, track_b and track_b+dpo, each once; control only beside one of them"
+            )
         return arms
 
 

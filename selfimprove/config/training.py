@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,12 @@ from selfimprove.config.section import Section
 
 class SftConfig(BaseModel):
     """Anything TRL's SFTConfig takes; checked against it before anything runs."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class DpoConfig(BaseModel):
+    """Anything TRL's DPOConfig takes; checked against it before anything runs."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -27,6 +33,13 @@ class TrainConfig(Section):
     sft: SftConfig = SftConfig()
     continued: SftConfig = SftConfig()
     """Over `sft` in rounds that go on from an adapter: a rate that is right for a new one shakes a trained one."""
+    dpo: DpoConfig = DpoConfig()
+    """Of the arms that end in preference training, such as `track_b+dpo`."""
+    pairs: Literal["lessons", "samples", "both"] = "both"
+    """Preferred completions: verified ones of lessons over wrong drafts, the student's own verified samples over its
+    own wrong ones (mine.samples draws them), or both."""
+    pairs_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    """Of an arm's trained tokens, in pairs; the rest are its track's."""
     lora: LoraConfig = LoraConfig()
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""

@@ -15,11 +15,13 @@ from typing import Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
+from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision, tracks
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.rounds import build_round
-from selfimprove.graphs.training import RoundDecision, last_of, measure, tracks, train_arm
+from selfimprove.graphs.training import measure
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.records import Record, Verdict
 from selfimprove.steps.build import balance, build

@@ -13,11 +13,13 @@ from typing import Annotated, Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
+from selfimprove.graphs.arms import train_node
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import decide_node
 from selfimprove.graphs.finding import grade_node, mine_node
 from selfimprove.graphs.lesson import build_lesson
 from selfimprove.graphs.selecting import select_node
-from selfimprove.graphs.training import build_node, decide_node, evaluate_node, gather_node, train_node
+from selfimprove.graphs.training import build_node, evaluate_node, gather_node
 from selfimprove.graphs.wiring import add_nodes
 
 

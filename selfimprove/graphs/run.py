@@ -18,8 +18,8 @@ from selfimprove import progress
 from selfimprove.errors import RunFolderError
 from selfimprove.graphs.campaign import build_campaign
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.finding import round_folder
-from selfimprove.graphs.training import RoundDecision
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside

@@ -1,40 +1,27 @@
-"""The nodes that make a round pay: gather, build, train, evaluate, decide."""
+"""The nodes that make rows of lessons, and that measure what was trained on them: gather, build, evaluate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from selfimprove import progress
 from selfimprove.errors import InputError
-from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.graphs.deciding import tracks
+from selfimprove.graphs.finding import Node, attempts_of, round_folder
 from selfimprove.graphs.guarding import guard_of, guarded
 from selfimprove.programs import stated
-from selfimprove.records import Adapter, Attempt, Decision, Evaluation, Lesson, Record, Split, TrackRow, TrainingJob
-from selfimprove.steps.build import PROGRAM_OF, balance, build, replayed
-from selfimprove.steps.decide import alpha_of_round, carried_on, decide
-from selfimprove.steps.evaluate import compare, evaluate
-from selfimprove.steps.harvest import harvest, pairs
-
-
-class RoundDecision(Record):
-    """What a round ended in, over its arms."""
-
-    round: int
-    best: str
-    """Best adapter after the round, relative to the run folder; empty: the base."""
-    predictions: str
-    """Dev predictions of the best, relative to the run folder."""
-    promoted: str
-    """The arm that was promoted; empty: none."""
-    decisions: tuple[Decision, ...]
-
-
-def tracks(crew: Crew) -> list[str]:
-    """Name the arms that are trained in every round, track B first: the others get as many trained tokens."""
-    return sorted((arm for arm in crew.config.campaign.arms if arm != "control"), reverse=True)
+from selfimprove.records import (
+    Evaluation,
+    Lesson,
+    PreferenceRow,
+    Problem,
+    Split,
+)
+from selfimprove.steps.build import PROGRAM_OF, balance, build
+from selfimprove.steps.evaluate import evaluate
+from selfimprove.steps.harvest import harvest
+from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs
 
 
 def gather_node(crew: Crew) -> Node:
@@ -72,112 +59,23 @@ def build_node(crew: Crew) -> Node:
                 rows = guarded(crew, rows, f"{here}/refused_{track}.jsonl", guard)
                 rows = balance(rows, train, seed=crew.config.campaign.seed)
                 crew.folder.write_rows(f"{here}/{track}.jsonl", rows)
-            shown = {lesson.problem: stated(by_id[lesson.problem]) for lesson in lessons}
-            preferred = pairs(lessons, crew.task, shown, round_)
+            preferred = _preferred(crew, lessons, by_id, round_)
             preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
-            crew.folder.write_rows(f"{here}/preferences.jsonl", preferred)
+            crew.folder.write_rows(f"{here}/preferences.jsonl", length_balanced(preferred))
             watcher.say(f"round {round_}: {len(lessons)} lessons, {len(targets)} verified solutions")
         return {}
 
     return node
 
 
-def train_node(crew: Crew) -> Node:
-    """Train every arm of the round."""
-
-    def node(state: dict[str, Any]) -> dict[str, Any]:
-        round_, tokens = state["round"], 0
-        for arm in tracks(crew):
-            rows = crew.folder.rows(f"{round_folder(round_)}/{arm}.jsonl", TrackRow)
-            earlier = [row for r in _usable_rounds(crew, round_) for row in _rows(crew, r, arm)]
-            again = earlier
-            if not crew.config.train.restart:
-                count = round(len(rows) * crew.config.select.replay)
-                again = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
-            start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
-            if rows:
-                made = train_arm(crew, [*rows, *again], f"{round_folder(round_)}/arms/{arm}", arm, start, tokens)
-                tokens = tokens or made.trained_tokens
-            else:
-                progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
-        return {}
-
-    return node
-
-
-def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
-    """Give the adapter an arm goes on from: the best one, or its own last where that has another prompt."""
-    owner = best.split("/")[-2] if best else arm
-    return best if PROGRAM_OF[owner] == PROGRAM_OF[arm] else last_of(crew, arm, round_ - 1)
-
-
-def last_of(crew: Crew, arm: str, rounds: int) -> str:
-    """Give the newest adapter of an arm in these rounds, empty where there is none."""
-    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in range(rounds, 0, -1)]
-    return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
-
-
-def _usable_rounds(crew: Crew, round_: int) -> list[int]:
-    """Give the earlier rounds whose rows were not set aside."""
-    earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
-    return [r for r, made in earlier if not all(d.outcome == "roll back" for d in made.decisions) or not made.decisions]
-
-
-def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
-    return crew.folder.rows(f"{round_folder(round_)}/{arm}.jsonl", TrackRow)
-
-
-def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:
-    """Train one adapter, or find it already there; its rows are mixed, or put as `select.order` says.
-
-    Args:
-        crew: the campaign's parts.
-        rows: what it is trained on.
-        place: the arm's folder, relative to the run folder.
-        arm: its name.
-        start: adapter it goes on from, relative to the run folder; empty: a new one.
-        tokens: trained tokens it gets; 0: by epochs.
-
-    Raises:
-        InputError: the student cannot be trained here.
-    """
-    if not crew.model_folder:
-        raise InputError(
-            f"the student {crew.student.identity} serves only the stages before training; "
-            "name a hub id or a folder as campaign.student"
-        )
-    config = crew.config
-    program = crew.programs[PROGRAM_OF[arm]]
-    sft = {**config.train.sft.model_dump(), **(config.train.continued.model_dump() if start else {})}
-    by: Callable[[TrackRow], int] | None = None
-    if config.select.order == "easy_to_hard" and arm != "control":
-        rows = in_order(crew, rows)
-        places = {row.id: at for at, row in enumerate(rows)}
-        sft["train_sampling_strategy"], by = "sequential", lambda row: places[row.id]
-    file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=by)
-    crew.folder.write_json(f"{place}/origin.json", {"start": start})
-    job = TrainingJob(
-        model=crew.model_folder,
-        start=str(crew.folder.at(start).resolve()) if start else "",
-        rows=str(crew.folder.at(file).resolve()),
-        out=str(crew.folder.at(f"{place}/adapter").resolve()),
-        program_state={program.name: program.dump()},
-        settings={
-            "sft": sft,
-            "lora": config.train.lora.model_dump(),
-            "quantize": config.train.quantize,
-        },
-        trained_tokens=tokens,
-        render_hash=program.hash(crew.chat_template),
-        seed=config.campaign.seed,
-    )
-    with crew.stage(f"train {arm}", 0):
-        unload = getattr(crew.student, "unload", None)
-        if unload is not None:
-            unload()
-        made = crew.trainer.train(job)
-    crew.folder.list_tree(place)
-    return made
+def _preferred(crew: Crew, lessons: Sequence[Lesson], by_id: dict[str, Problem], round_: int) -> list[PreferenceRow]:
+    kinds, rows = crew.config.train.pairs, list[PreferenceRow]()
+    shown = {problem.id: stated(problem) for problem in by_id.values()}
+    if kinds != "samples":
+        rows += lesson_pairs(lessons, crew.task, shown, round_)
+    if kinds != "lessons":
+        rows += sample_pairs(attempts_of(crew, round_), shown, round_)
+    return rows
 
 
 def evaluate_node(crew: Crew) -> Node:
@@ -235,44 +133,3 @@ def worked_examples(crew: Crew, shots: int) -> list[dict[str, str]]:
     step = max(1, len(able) // shots)
     chosen = able[::step][:shots]
     return [{"problem": stated(p), "solution": crew.task.conclude(p.rationale, p.answer)} for p in chosen]
-
-
-def decide_node(crew: Crew) -> Node:
-    """Compare every arm with the best so far, and keep the better."""
-
-    def node(state: dict[str, Any]) -> dict[str, Any]:
-        round_, gate = state["round"], crew.config.gate
-        before = crew.folder.record(f"{round_folder(round_ - 1)}/decision.json", RoundDecision)
-        old = crew.folder.rows(before.predictions, Attempt)
-        arms = tracks(crew)
-        decisions, scored = [], list[tuple[int, Decision]]()
-        for arm in arms:
-            name = f"{round_folder(round_)}/arms/{arm}/predictions.jsonl"
-            if not crew.folder.has(name):
-                continue
-            new = crew.folder.rows(name, Attempt)
-            decision = decide(
-                compare(new, old),
-                round_=round_,
-                arm=arm,
-                alpha=alpha_of_round(gate.alpha, round_, len(arms), carried_on(before.decisions)),
-                min_gain=gate.min_gain,
-                adapter=f"{round_folder(round_)}/arms/{arm}/adapter",
-                best=before.best,
-            )
-            decisions.append(decision)
-            progress.current().say(decision.sentence)
-            if decision.outcome == "promote":
-                scored.append((sum(a.verdict == "correct" for a in new), decision))
-        winner = max(scored, key=lambda pair: pair[0])[1] if scored else None
-        made = RoundDecision(
-            round=round_,
-            best=winner.adapter if winner else before.best,
-            predictions=f"{round_folder(round_)}/arms/{winner.arm}/predictions.jsonl" if winner else before.predictions,
-            promoted=winner.arm if winner else "",
-            decisions=tuple(decisions),
-        )
-        crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
-        return {"best": made.best}
-
-    return node

@@ -13,7 +13,12 @@ from selfimprove.records import Problem, TrackRow, digest
 from selfimprove.steps.harvest import Target
 
 _FEW_CLASSES: Final = 10
-PROGRAM_OF: Final[Mapping[str, str]] = {"track_a": "answer_only", "track_b": "solve", "control": "solve"}
+PROGRAM_OF: Final[Mapping[str, str]] = {
+    "track_a": "answer_only",
+    "track_b": "solve",
+    "track_b+dpo": "solve",
+    "control": "solve",
+}
 
 
 def build(

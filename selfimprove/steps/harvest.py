@@ -1,4 +1,4 @@
-"""Harvest: keep what is verified in lessons, as targets to train on and as preference pairs."""
+"""Harvest: keep what is verified in lessons, as targets to train on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from selfimprove.protocols import Task
-from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, digest
+from selfimprove.records import Attempt, Lesson, Verdict
 
 
 class Target(NamedTuple):
@@ -42,29 +42,6 @@ def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
             source = f"{best.source}:rationalised" if best.rationalised else best.source
             found.append(Target(lesson.problem, lesson.id, best.text, best.answer or "", source, best.calls))
     return found
-
-
-def pairs(lessons: Iterable[Lesson], task: Task, problem_text: dict[str, str], round_: int) -> list[PreferenceRow]:
-    """Give verified-over-wrong pairs: what is right in a lesson over its wrong draft."""
-    rows = []
-    for lesson in lessons:
-        right = next(iter(harvest([lesson], task)), None)
-        if right is None or lesson.draft.verdict is not Verdict.WRONG:
-            continue
-        rows.append(
-            PreferenceRow(
-                id=digest("pair", lesson.id),
-                program="solve",
-                inputs={"problem": problem_text[lesson.problem]},
-                chosen=right.text,
-                rejected=lesson.draft.completion.text,
-                problem=lesson.problem,
-                lesson=lesson.id,
-                round=round_,
-                calls=(lesson.draft.completion.call, *right.calls),
-            )
-        )
-    return rows
 
 
 def _own(lesson: Lesson) -> Attempt | None:

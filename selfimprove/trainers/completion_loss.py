@@ -9,27 +9,17 @@ from __future__ import annotations
 from typing import Any, Final
 
 import torch
-from transformers import TrainerCallback
 from trl import SFTTrainer
 
-from selfimprove.trainers.precision import full_precision
+from selfimprove.trainers.precision import FullSteps
 
 _IGNORED: Final = -100  # the label of a token that carries no loss
 _PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
 """Families whose logits are the head's output as it is, neither scaled nor capped."""
 
 
-class CompletionLossTrainer(SFTTrainer):
+class CompletionLossTrainer(FullSteps, SFTTrainer):
     """Supervised trainer for a single process on a CPU; elsewhere TRL's own loss is used."""
-
-    def create_optimizer(self, model: Any = None) -> Any:
-        """Step weights of half precision in full."""
-        trained = [p for p in (model or self.model).parameters() if p.requires_grad]
-        if not any(p.dtype in {torch.bfloat16, torch.float16} for p in trained):
-            return super().create_optimizer(model)
-        kind, options = self.get_optimizer_cls_and_kwargs(self.args, model)
-        self.optimizer = full_precision(trained, kind, **{"weight_decay": self.args.weight_decay, **options})
-        return self.optimizer
 
     def compute_loss(
         self,
@@ -50,12 +40,3 @@ class CompletionLossTrainer(SFTTrainer):
         total = torch.nn.functional.cross_entropy(logits, labels[trained], reduction="sum")
         count = trained.sum() if num_items_in_batch is None else num_items_in_batch
         return total / torch.as_tensor(count).clamp(min=1)
-
-
-class Teller(TrainerCallback):
-    """Prints each step, for the parent that follows."""
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Say how far it is."""
-        del args, control
-        print(f"step {state.global_step} of {state.max_steps}", flush=True)  # noqa: T201 - read by the parent process

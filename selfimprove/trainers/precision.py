@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
 
 
 def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.Optimizer], **options: Any) -> Any:
@@ -36,3 +37,30 @@ def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.
     optimizer.register_step_pre_hook(take)
     optimizer.register_step_post_hook(give)
     return optimizer
+
+
+class FullSteps:
+    """For trainers of transformers' kind, before them in the bases: weights of half precision are stepped in full."""
+
+    model: Any
+    args: Any
+    optimizer: Any
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """Give the optimizer, of float32 copies where the trained weights are narrower."""
+        trained = [p for p in (model or self.model).parameters() if p.requires_grad]
+        parent: Any = super()
+        if not any(p.dtype in {torch.bfloat16, torch.float16} for p in trained):
+            return parent.create_optimizer(model)
+        kind, options = parent.get_optimizer_cls_and_kwargs(self.args, model)
+        self.optimizer = full_precision(trained, kind, **{"weight_decay": self.args.weight_decay, **options})
+        return self.optimizer
+
+
+class Teller(TrainerCallback):
+    """Prints each step, for the parent that follows."""
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Say how far it is."""
+        del args, control
+        print(f"step {state.global_step} of {state.max_steps}", flush=True)  # noqa: T201 - read by the parent process

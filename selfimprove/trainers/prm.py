@@ -80,7 +80,7 @@ def train(job: TrainingJob, folder: Path) -> None:
     """
     from transformers import AutoTokenizer, Trainer
 
-    from selfimprove.trainers.completion_loss import Teller
+    from selfimprove.trainers.precision import Teller
 
     args = _arguments(job, folder)
     limit = int(str(job.settings.get("max_length", _MAX_LENGTH)))

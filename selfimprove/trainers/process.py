@@ -33,7 +33,9 @@ from selfimprove.trainers.lifeline import LIFELINE
 
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
 _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
-_MODULES: Final = {"sft": "selfimprove.trainers.sft", "prm": "selfimprove.trainers.prm"}
+_MODULE: Final = "selfimprove.trainers.{method}"
+_BATCH: Final = {"sft": 16, "dpo": 8, "prm": 16}
+"""Rows a batch, where the settings name none."""
 _KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
 """As a child of this process ends, and as a shell or launcher between tells it."""
 _VMSTAT: Final = Path("/proc/vmstat")
@@ -126,7 +128,7 @@ class ProcessTrainer:
     @contextlib.contextmanager
     def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
         """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
-        program = ["-m", "selfimprove.trainers.lifeline", _MODULES[job.method]]
+        program = ["-m", "selfimprove.trainers.lifeline", _MODULE.format(method=job.method)]
         command = [*self.launcher, *program, str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
         own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", LIFELINE: "stdin"}
@@ -168,11 +170,10 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
 
 def _batches(job: TrainingJob) -> tuple[int, int]:
     """Give the rows a batch and the batches a step."""
-    from selfimprove.trainers.sft import SFT_DEFAULTS
-
-    given = job.settings.get(job.method)  # all methods share the default size
-    sft = {**SFT_DEFAULTS, **(given if isinstance(given, Mapping) else {})}
-    return int(str(sft["per_device_train_batch_size"])), int(str(sft.get("gradient_accumulation_steps", 1)))
+    own = job.settings.get(job.method)
+    given: Mapping[str, Any] = own if isinstance(own, Mapping) else {}
+    size = given.get("per_device_train_batch_size", _BATCH[job.method])
+    return int(size), int(given.get("gradient_accumulation_steps", 1))
 
 
 def _whole(attempt: Path, ended: _Ended) -> bool:
@@ -185,7 +186,7 @@ def _sentence(out: Path, ended: _Ended, silent_s: float) -> str:
         return f"training of {out.parent.name} said nothing for {silent_s:g} s and was ended; its last words: {said}"
     hint = ""
     if ended.memory:
-        hint = " for want of memory; lower train.sft.max_length or take a smaller student"
+        hint = " for want of memory; lower max_length or take a smaller student"
     return f"training of {out.parent.name} ended with code {ended.code}{hint}: {said}"
 
 

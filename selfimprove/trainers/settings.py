@@ -20,6 +20,7 @@ _EVERYDAY: Final = {
     "warmup_steps",
     "max_length",
     "weight_decay",
+    "beta",
     "r",
     "lora_alpha",
     "lora_dropout",
@@ -36,11 +37,12 @@ _LEAST: Final = {
     "max_length": (1, "a number from 1 up"),
     "lora_alpha": (1, "a number from 1 up"),
     "r": (1, "a number from 1 up"),
+    "beta": (0, "a number from 0 up"),
 }
 
 
-def check_settings(sft: Mapping[str, Any], lora: Mapping[str, Any]) -> None:
-    """Refuse what neither TRL's SFTConfig nor PEFT's LoraConfig takes, and what the trainer sets itself.
+def check_settings(sft: Mapping[str, Any], dpo: Mapping[str, Any], lora: Mapping[str, Any]) -> None:
+    """Refuse what TRL's configurations and PEFT's LoraConfig do not take, and what the trainers set themselves.
 
     The everyday names are known here, so that a usual campaign starts without importing TRL.
 
@@ -48,21 +50,22 @@ def check_settings(sft: Mapping[str, Any], lora: Mapping[str, Any]) -> None:
         InputError: an unknown or an owned setting.
         MissingDependencyError: TRL or PEFT is not installed.
     """
-    for section, given in (("train.sft", sft), ("train.lora", lora)):
+    for section, given in (("train.sft", sft), ("train.dpo", dpo), ("train.lora", lora)):
         for key, (least, what) in _LEAST.items():
             value = given.get(key, least)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
-    for key in OWNED & sft.keys():
-        raise InputError(f"train.sft.{key} is set by the trainer itself; leave it out")
-    if sft.keys() <= _EVERYDAY and lora.keys() <= _EVERYDAY:
+        for key in OWNED & given.keys():
+            raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
+    if (sft.keys() | dpo.keys() | lora.keys()) <= _EVERYDAY:
         return
     try:
         from peft import LoraConfig
-        from trl import SFTConfig
+        from trl import DPOConfig, SFTConfig
     except ImportError as error:
         raise MissingDependencyError(f'training needs {error.name}; pip install "selfimprove[train]"') from error
     _check("train.sft", sft, (field.name for field in dataclasses.fields(SFTConfig)))
+    _check("train.dpo", dpo, (field.name for field in dataclasses.fields(DPOConfig)))
     _check("train.lora", lora, (field.name for field in dataclasses.fields(LoraConfig)))
 
 

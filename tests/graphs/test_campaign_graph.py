@@ -9,8 +9,9 @@ import pytest
 from selfimprove.errors import InputError
 from selfimprove.graphs.campaign import Openings, lineage
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
-from selfimprove.graphs.training import RoundDecision, measure
+from selfimprove.graphs.training import measure
 from selfimprove.records import Attempt, Evaluation, Lesson, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.report.summary import summarise
 

@@ -12,8 +12,8 @@ from selfimprove.errors import TrainingError
 from selfimprove.programs import program_for
 from selfimprove.records import Adapter, TrackRow, TrainingJob
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.loading import load
 from selfimprove.trainers.process import ProcessTrainer
-from selfimprove.trainers.sft import load
 
 SOLVE = program_for("solve", Arithmetic())
 Train = Callable[..., Adapter]

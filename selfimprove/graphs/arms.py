@@ -1,0 +1,152 @@
+"""Training the arms of a round: each goes on from the best student, on as many tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from selfimprove import progress
+from selfimprove.errors import InputError
+from selfimprove.graphs.choosing import in_order
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision, tracks
+from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.records import Adapter, PreferenceRow, TrackRow, TrainingJob
+from selfimprove.steps.build import PROGRAM_OF, replayed
+
+
+class _Run(NamedTuple):
+    """One training of an arm.
+
+    Attributes:
+        rows: its file, relative to the run folder.
+        start: adapter it goes on from, relative to the run folder; empty: a new one.
+        tokens: trained tokens it gets; 0: by epochs.
+    """
+
+    arm: str
+    place: str
+    method: Literal["sft", "dpo"]
+    rows: str
+    start: str
+    tokens: int
+
+
+def train_node(crew: Crew) -> Node:
+    """Train every arm of the round."""
+
+    def node(state: dict[str, Any]) -> dict[str, Any]:
+        round_, tokens = state["round"], 0
+        for arm in tracks(crew):
+            rows = _rows(crew, round_, arm)
+            earlier = [row for r in _usable_rounds(crew, round_) for row in _rows(crew, r, arm)]
+            again = earlier
+            if not crew.config.train.restart:
+                count = round(len(rows) * crew.config.select.replay)
+                again = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
+            start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
+            if rows:
+                here, train = f"{round_folder(round_)}/arms/{arm}", _train_both if arm.endswith("+dpo") else _tokens_of
+                tokens = train(crew, [*rows, *again], here, arm, start, tokens)
+            else:
+                progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
+        return {}
+
+    return node
+
+
+def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
+    """Give the adapter an arm goes on from: the best one, or its own last where that has another prompt."""
+    owner = best.split("/")[-2] if best else arm
+    return best if PROGRAM_OF[owner] == PROGRAM_OF[arm] else last_of(crew, arm, round_ - 1)
+
+
+def last_of(crew: Crew, arm: str, rounds: int) -> str:
+    """Give the newest adapter of an arm in these rounds, empty where there is none."""
+    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in range(rounds, 0, -1)]
+    return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
+
+
+def _usable_rounds(crew: Crew, round_: int) -> list[int]:
+    """Give the earlier rounds whose rows were not set aside."""
+    earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
+    return [r for r, made in earlier if not all(d.outcome == "roll back" for d in made.decisions) or not made.decisions]
+
+
+def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
+    """Read the rows of an arm's track."""
+    return crew.folder.rows(f"{round_folder(round_)}/{arm.partition('+')[0]}.jsonl", TrackRow)
+
+
+def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:
+    """Train one adapter, or find it already there; its rows are mixed, or put as `select.order` says.
+
+    Args:
+        crew: the campaign's parts.
+        rows: what it is trained on.
+        place: the arm's folder, relative to the run folder.
+        arm: its name.
+        start: adapter it goes on from, relative to the run folder; empty: a new one.
+        tokens: trained tokens it gets; 0: by epochs.
+
+    Raises:
+        InputError: the student cannot be trained here.
+    """
+    config = crew.config
+    sft = {**config.train.sft.model_dump(), **(config.train.continued.model_dump() if start else {})}
+    by: Callable[[TrackRow], int] | None = None
+    if config.select.order == "easy_to_hard" and arm != "control":
+        rows = in_order(crew, rows)
+        places = {row.id: at for at, row in enumerate(rows)}
+        sft["train_sampling_strategy"], by = "sequential", lambda row: places[row.id]
+    file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=by)
+    return _train(crew, _Run(arm, place, "sft", file, start, tokens), sft)
+
+
+def _tokens_of(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> int:
+    made = train_arm(crew, rows, place, arm, start, tokens)
+    return tokens or made.trained_tokens
+
+
+def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> int:
+    """Train on a track, and from there on the round's preference pairs; give the tokens of both."""
+    pairs = crew.folder.rows(f"{place.partition('/')[0]}/preferences.jsonl", PreferenceRow)
+    share = crew.config.train.pairs_share if pairs else 0.0
+    if not pairs:
+        progress.current().say(f"{arm}: there are no pairs, so all is trained on its track")
+        return _tokens_of(crew, rows, place, arm, start, tokens)
+    first = train_arm(crew, rows, f"{place}/sft", arm, start, round(tokens * (1 - share)))
+    total = tokens or round(first.trained_tokens / (1 - share))
+    file = crew.folder.write_rows(f"{place}/rows.jsonl", pairs)
+    run = _Run(arm, place, "dpo", file, f"{place}/sft/adapter", max(1, total - first.trained_tokens))
+    return first.trained_tokens + _train(crew, run, crew.config.train.dpo.model_dump()).trained_tokens
+
+
+def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
+    """Start the training, or find its adapter."""
+    if not crew.model_folder:
+        raise InputError(
+            f"the student {crew.student.identity} serves only the stages before training; "
+            "name a hub id or a folder as campaign.student"
+        )
+    config, program = crew.config, crew.programs[PROGRAM_OF[run.arm]]
+    crew.folder.write_json(f"{run.place}/origin.json", {"start": run.start})
+    job = TrainingJob(
+        model=crew.model_folder,
+        start=str(crew.folder.at(run.start).resolve()) if run.start else "",
+        rows=str(crew.folder.at(run.rows).resolve()),
+        out=str(crew.folder.at(f"{run.place}/adapter").resolve()),
+        method=run.method,
+        program_state={program.name: program.dump()},
+        settings={run.method: settings, "lora": config.train.lora.model_dump(), "quantize": config.train.quantize},
+        trained_tokens=run.tokens,
+        render_hash=program.hash(crew.chat_template),
+        seed=config.campaign.seed,
+    )
+    with crew.stage(f"train {run.arm}", 0):
+        unload = getattr(crew.student, "unload", None)
+        if unload is not None:
+            unload()
+        made = crew.trainer.train(job)
+    crew.folder.list_tree(run.place)
+    return made

@@ -1,0 +1,73 @@
+"""The node that decides on a round's arms, and what it comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from selfimprove import progress
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.records import Attempt, Decision, Record
+from selfimprove.steps.decide import alpha_of_round, carried_on, decide
+from selfimprove.steps.evaluate import compare
+
+_ORDER = ("track_b", "track_b+dpo", "track_a")
+
+
+class RoundDecision(Record):
+    """What a round ended in, over its arms."""
+
+    round: int
+    best: str
+    """Best adapter after the round, relative to the run folder; empty: the base."""
+    predictions: str
+    """Dev predictions of the best, relative to the run folder."""
+    promoted: str
+    """The arm that was promoted; empty: none."""
+    decisions: tuple[Decision, ...]
+
+
+def tracks(crew: Crew) -> list[str]:
+    """Name the arms that are trained in every round, track B first: the others get as many trained tokens."""
+    return [arm for arm in _ORDER if arm in crew.config.campaign.arms]
+
+
+def decide_node(crew: Crew) -> Node:
+    """Compare every arm with the best so far, and keep the better."""
+
+    def node(state: dict[str, Any]) -> dict[str, Any]:
+        round_, gate = state["round"], crew.config.gate
+        before = crew.folder.record(f"{round_folder(round_ - 1)}/decision.json", RoundDecision)
+        old = crew.folder.rows(before.predictions, Attempt)
+        arms = tracks(crew)
+        decisions, scored = [], list[tuple[int, Decision]]()
+        for arm in arms:
+            name = f"{round_folder(round_)}/arms/{arm}/predictions.jsonl"
+            if not crew.folder.has(name):
+                continue
+            new = crew.folder.rows(name, Attempt)
+            decision = decide(
+                compare(new, old),
+                round_=round_,
+                arm=arm,
+                alpha=alpha_of_round(gate.alpha, round_, len(arms), carried_on(before.decisions)),
+                min_gain=gate.min_gain,
+                adapter=f"{round_folder(round_)}/arms/{arm}/adapter",
+                best=before.best,
+            )
+            decisions.append(decision)
+            progress.current().say(decision.sentence)
+            if decision.outcome == "promote":
+                scored.append((sum(a.verdict == "correct" for a in new), decision))
+        winner = max(scored, key=lambda pair: pair[0])[1] if scored else None
+        made = RoundDecision(
+            round=round_,
+            best=winner.adapter if winner else before.best,
+            predictions=f"{round_folder(round_)}/arms/{winner.arm}/predictions.jsonl" if winner else before.predictions,
+            promoted=winner.arm if winner else "",
+            decisions=tuple(decisions),
+        )
+        crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
+        return {"best": made.best}
+
+    return node

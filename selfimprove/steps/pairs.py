@@ -1,0 +1,109 @@
+"""Pairs: a verified completion over a wrong one for the same prompt, for preference training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
+
+from selfimprove.protocols import Task
+from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, digest
+from selfimprove.steps.harvest import harvest
+
+_TOLERANCE = 0.05
+
+
+def lesson_pairs(lessons: Iterable[Lesson], task: Task, shown: Mapping[str, str], round_: int) -> list[PreferenceRow]:
+    """Give what is right in a lesson, the teacher's words or the student's, over its wrong draft.
+
+    Args:
+        lessons: finished.
+        task: reads and writes answers.
+        shown: problem id to the text that a program is given.
+        round_: the round they come from.
+    """
+    rows = []
+    for lesson in lessons:
+        right = next(iter(harvest([lesson], task)), None)
+        if right is None or lesson.draft.verdict is not Verdict.WRONG:
+            continue
+        rows.append(
+            PreferenceRow(
+                id=digest("pair", lesson.id),
+                program="solve",
+                inputs={"problem": shown[lesson.problem]},
+                chosen=right.text,
+                rejected=lesson.draft.completion.text,
+                problem=lesson.problem,
+                lesson=lesson.id,
+                round=round_,
+                calls=(lesson.draft.completion.call, *right.calls),
+            )
+        )
+    return rows
+
+
+def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str], round_: int) -> list[PreferenceRow]:
+    """Give the student's own right completion over its own wrong one, one pair a problem that it solves at times.
+
+    Both are its own words, so that nothing but being right tells them apart. Of several the two of most equal length
+    are taken; a completion whose answer lacks the strict form is not preferred.
+
+    Args:
+        attempts: of each problem, the greedy one first, shape `[P][any]`.
+        shown: as in `lesson_pairs`.
+        round_: the round they come from.
+    """
+    rows = []
+    for some in attempts:
+        right = [a for a in some if a.verdict is Verdict.CORRECT and a.strict is Verdict.CORRECT]
+        wrong = [a for a in some if a.verdict is Verdict.WRONG]
+        if not right or not wrong:
+            continue
+        good, bad = min(((a, b) for a in right for b in wrong), key=_apart)
+        calls = (good.completion.call, bad.completion.call)
+        rows.append(
+            PreferenceRow(
+                id=digest("own pair", good.problem, *calls),
+                program="solve",
+                inputs={"problem": shown[good.problem]},
+                chosen=good.completion.text,
+                rejected=bad.completion.text,
+                problem=good.problem,
+                lesson="",
+                round=round_,
+                calls=calls,
+            )
+        )
+    return rows
+
+
+def length_balanced(rows: Sequence[PreferenceRow], tolerance: float = _TOLERANCE) -> list[PreferenceRow]:
+    """Drop the most lopsided pairs until what is chosen is as long as what is rejected, in the mean.
+
+    Else the first thing that is learned is to write more, or less (arXiv:2403.19159).
+
+    Args:
+        rows: pairs.
+        tolerance: difference of the mean lengths that may stay, as a share of the mean.
+    """
+    kept = sorted(rows, key=lambda row: (_longer(row), row.id))
+    while kept:
+        gap = fmean(map(_longer, kept))
+        if abs(gap) <= tolerance * fmean(len(row.chosen) + len(row.rejected) for row in kept) / 2:
+            break
+        kept.pop(-1 if gap > 0 else 0)
+    left = {row.id for row in kept}
+    return [row for row in rows if row.id in left]
+
+
+def _apart(pair: tuple[Attempt, Attempt]) -> tuple[int, int, int]:
+    good, bad = pair
+    return (
+        abs(len(good.completion.text) - len(bad.completion.text)),
+        good.completion.sample,
+        bad.completion.sample,
+    )
+
+
+def _longer(row: PreferenceRow) -> int:
+    return len(row.chosen) - len(row.rejected)

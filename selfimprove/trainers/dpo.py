@@ -1,0 +1,122 @@
+"""Direct preference optimisation of an adapter over TRL (arXiv:2305.18290), as a process of its own.
+
+Started as `python -m selfimprove.trainers.dpo JOB.json FOLDER`; rows are `PreferenceRow`s, rendered by the programs
+saved in the job. What training goes on from is the reference: the supervised adapter, or the base. Writes what
+`trainers.sft` writes; tokens that carry loss are those of both completions.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from trl import DPOTrainer
+
+from selfimprove.errors import InputError
+from selfimprove.programs import Program
+from selfimprove.records import PreferenceRow, TrainingJob
+from selfimprove.render import training_example
+from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.loading import begun, given, load, owned, walked, write_outcome
+from selfimprove.trainers.precision import FullSteps, Teller
+
+DPO_DEFAULTS: Final = {
+    "learning_rate": 1e-4,
+    "beta": 0.1,
+    "num_train_epochs": 1.0,
+    "per_device_train_batch_size": 8,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 0.1,
+    "max_length": 1024,
+    "logging_steps": 5,
+}
+
+
+class Pair(NamedTuple):
+    """Token ids of a prompt and of two replies to it."""
+
+    prompt: list[int]
+    chosen: list[int]
+    rejected: list[int]
+
+    @property
+    def replies(self) -> int:
+        """Tokens that carry loss."""
+        return len(self.chosen) + len(self.rejected)
+
+
+class PairTrainer(FullSteps, DPOTrainer):
+    """TRL's trainer on pairs that are token ids already: the prompts are those of evaluation."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+
+def main(job_file: str, folder: str) -> None:
+    """Train as the job says."""
+    die_with_parent()
+    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    tokenizer, model = load(job)
+    pairs = job_pairs(job, tokenizer)
+    trainer = _trainer(job, Path(folder), tokenizer, model, pairs)
+    outcome = trainer.train()
+    trainer.model.save_pretrained(folder, selected_adapters=["default"])  # the reference is not part of it
+    trained, seen = sum(p.replies for p in pairs), sum(2 * len(p.prompt) + p.replies for p in pairs)
+    write_outcome(Path(folder), job, trainer, outcome, rows=len(pairs), trained=trained, seen=seen)
+
+
+def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:
+    """Render the job's pairs, in training order; with `trained_tokens`, as many as carry so many, see `walked`.
+
+    Raises:
+        InputError: no pair is left within the length limit.
+    """
+    programs = {name: Program.load(state) for name, state in job.program_state.items()}
+    rows = [PreferenceRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
+    limit = int(given(job, "dpo", DPO_DEFAULTS)["max_length"])
+    made = [_pair(tokenizer, programs[row.program], row) for row in rows]
+    fitting = [one for one in made if len(one.prompt) + max(len(one.chosen), len(one.rejected)) <= limit]
+    if not fitting:
+        raise InputError(
+            f"{job.rows}: none of its {len(rows)} pairs fits max_length = {limit}; raise train.dpo.max_length"
+        )
+    if not job.trained_tokens:
+        return fitting
+    return [fitting[at] for at in walked([one.replies for one in fitting], job.trained_tokens, job.seed)]
+
+
+def _pair(tokenizer: Any, program: Program, row: PreferenceRow) -> Pair:
+    messages = program.messages(row.inputs)
+    right, wrong = (training_example(tokenizer, messages, text) for text in (row.chosen, row.rejected))
+    head = right.prompt_length
+    return Pair(right.ids[:head], right.ids[head:], wrong.ids[wrong.prompt_length :])
+
+
+def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, pairs: list[Pair]) -> Any:
+    from datasets import Dataset
+    from trl import DPOConfig
+
+    model, new = begun(model, job)
+    data = [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
+    made = PairTrainer(
+        model=model,
+        args=DPOConfig(**owned(job, folder, given(job, "dpo", DPO_DEFAULTS))),
+        train_dataset=Dataset.from_list(data),
+        processing_class=tokenizer,
+        peft_config=new,
+    )
+    _round_reference(made.model)
+    made.add_callback(Teller())
+    return made
+
+
+def _round_reference(model: Any) -> None:
+    """Give the reference the adapter's own type, so that at the start the two agree to the last bit."""
+    for name, parameter in model.named_parameters():
+        if ".ref." in name:
+            parameter.data = parameter.data.to(model.get_parameter(name.replace(".ref.", ".default.")).dtype)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,103 @@
+"""Arms of a round: the same start, as many trained tokens, and pairs behind a track."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.config import make_config
+from selfimprove.errors import InputError
+from selfimprove.graphs.campaign import lineage
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.run import run_campaign
+from selfimprove.records import Adapter, PreferenceRow, TrainingJob
+from selfimprove.report.page import render_page
+from selfimprove.report.summary import summarise
+from selfimprove.testing import NullTrainer
+from selfimprove.trainers.settings import check_settings
+
+ARMS = ["track_a", "track_b", "track_b+dpo"]
+
+
+class Trainer:
+    """Keeps the jobs."""
+
+    def __init__(self) -> None:
+        self.jobs: list[TrainingJob] = []
+
+    def train(self, job: TrainingJob) -> Adapter:
+        if not (Path(job.out) / "metrics.json").is_file():
+            self.jobs.append(job)
+        return NullTrainer().train(job)
+
+
+def run(make_crew: Any, **sections: Any) -> tuple[Crew, Trainer]:
+    campaign = {"rounds": 2, "arms": ARMS, "patience": 5, **sections.pop("campaign", {})}
+    crew, trainer = make_crew(**{"mine": {"samples": 4}, **sections, "campaign": campaign}), Trainer()
+    made = Crew(**{**crew.__dict__, "trainer": trainer})
+    run_campaign(made, made.folder.at("graph.sqlite"))
+    return made, trainer
+
+
+def name_of(job: TrainingJob) -> str:
+    return job.out.partition("/arms/")[2]
+
+
+def test_pairs_are_trained_on_behind_their_track_with_the_tokens_of_the_others(make_crew: Any) -> None:
+    """The first arm sets the tokens; the one with pairs spends three tenths of them on pairs, from its own adapter."""
+    crew, trainer = run(make_crew)
+    first = {name_of(job): job for job in trainer.jobs if "/round-01/" in job.out}
+    assert list(first) == ["track_b/adapter", "track_b+dpo/sft/adapter", "track_b+dpo/adapter", "track_a/adapter"]
+    tokens = json.loads((Path(first["track_b/adapter"].out) / "metrics.json").read_text())["trained_tokens"]
+    own, pairs = first["track_b+dpo/sft/adapter"], first["track_b+dpo/adapter"]
+    assert own.trained_tokens == round(0.7 * tokens)
+    assert own.trained_tokens + pairs.trained_tokens == first["track_a/adapter"].trained_tokens == tokens
+    assert (own.method, pairs.method, pairs.start) == ("sft", "dpo", own.out)
+    assert all(PreferenceRow.model_validate_json(line) for line in Path(pairs.rows).read_text().splitlines())
+    later = {name_of(job): job for job in trainer.jobs if "/round-02/" in job.out}
+    starts = {later[f"{arm}/adapter"].start for arm in ("track_b",)} | {later["track_b+dpo/sft/adapter"].start}
+    assert len(starts) == 1
+    adapter = "round-02/arms/track_b+dpo/adapter"
+    assert lineage(crew, adapter)[:2] == [adapter, "round-02/arms/track_b+dpo/sft/adapter"]
+
+
+def test_all_arms_are_decided_on_and_reported(make_crew: Any) -> None:
+    """Each arm has its evaluation and its decision, and the page opens."""
+    crew, _ = run(make_crew)
+    summary = summarise(crew.folder, crew.ledger)
+    assert {(row.round, row.arm) for row in summary.rounds} == {(r, arm) for r in (1, 2) for arm in ARMS}
+    assert "track_b+dpo" in render_page(summary)
+
+
+@pytest.mark.parametrize(("kinds", "lessons"), [("lessons", {True}), ("samples", {False}), ("both", {True, False})])
+def test_pairs_come_from_where_the_settings_say(make_crew: Any, kinds: str, lessons: set[bool]) -> None:
+    """From lessons, from the student's own samples, or both; chosen and rejected are as long in the mean."""
+    crew, _ = run(make_crew, train={"pairs": kinds}, campaign={"rounds": 1})
+    rows = crew.folder.rows("round-01/preferences.jsonl", PreferenceRow)
+    assert {bool(row.lesson) for row in rows} == lessons
+
+
+def test_without_pairs_all_is_trained_on_the_track(make_crew: Any) -> None:
+    """A student that is never right at times has no own pairs; the arm is still trained, on as many tokens."""
+    crew, trainer = run(make_crew, train={"pairs": "samples"}, campaign={"rounds": 1}, mine={"samples": 0})
+    made = {name_of(job): job for job in trainer.jobs}
+    assert "track_b+dpo/sft/adapter" not in made
+    assert made["track_b+dpo/adapter"].method == "sft"
+    assert made["track_b+dpo/adapter"].trained_tokens == made["track_a/adapter"].trained_tokens > 0
+    assert crew.folder.rows("round-01/preferences.jsonl", PreferenceRow) == []
+
+
+def test_settings_of_preference_training_are_checked() -> None:
+    """TRL's names are known, others refused with the nearest one; the trainer's own are refused."""
+    check_settings({}, {"learning_rate": 1e-4, "beta": 0.2, "loss_type": ["ipo"]}, {})
+    with pytest.raises(InputError, match=r'"train.dpo.lerning_rate"; did you mean "learning_rate"'):
+        check_settings({}, {"lerning_rate": 1e-4}, {})
+    with pytest.raises(InputError, match=r"train.dpo.output_dir is set by the trainer"):
+        check_settings({}, {"output_dir": "x"}, {})
+    with pytest.raises(InputError, match=r"train.dpo.beta = -1"):
+        check_settings({}, {"beta": -1}, {})
+    with pytest.raises(InputError, match="arms"):
+        make_config({"campaign": {"arms": ["track_b+ppo"]}}, "here")

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from statistics import fmean
+
+from selfimprove.records import Attempt, Completion, PreferenceRow, Verdict
+from selfimprove.steps.pairs import length_balanced, sample_pairs
+
+SHOWN = {"p": "What is 2 + 2?", "q": "What is 3 + 3?"}
+
+
+def tried(problem: str, text: str, verdict: Verdict, *, sample: int, strict: Verdict | None = None) -> Attempt:
+    said = Completion(text=text, sample=sample, call=f"{problem}{sample}")
+    return Attempt(problem=problem, completion=said, answer="4", verdict=verdict, strict=strict or verdict)
+
+
+def pair(index: int, chosen: int, rejected: int) -> PreferenceRow:
+    return PreferenceRow(
+        id=str(index), program="solve", inputs={}, chosen="x" * chosen, rejected="y" * rejected,
+        problem=str(index), lesson="", round=1,
+    )  # fmt: skip
+
+
+def test_a_problem_that_is_solved_at_times_gives_one_pair_of_like_lengths() -> None:
+    """Right over wrong, both the student's own; where all is right, wrong or without a verdict there is none."""
+    right, wrong = Verdict.CORRECT, Verdict.WRONG
+    mixed = [
+        tried("p", "2 + 2 = 5, so it is 5", wrong, sample=0),
+        tried("p", "4", right, sample=1),
+        tried("p", "2 + 2 = 4, so it is 4", right, sample=2),
+        tried("p", "a long way round", Verdict.TRUNCATED, sample=3),
+    ]
+    one_kind = [tried("q", "6", right, sample=0), tried("q", "", Verdict.UNPARSEABLE, sample=1)]
+    (row,) = sample_pairs([mixed, one_kind], SHOWN, 3)
+    assert (row.chosen, row.rejected) == (mixed[2].completion.text, mixed[0].completion.text)
+    assert (row.inputs, row.problem, row.lesson, row.round, row.calls) == (
+        {"problem": SHOWN["p"]}, "p", "", 3, ("p2", "p0"),
+    )  # fmt: skip
+
+
+def test_a_right_answer_in_the_wrong_form_is_not_preferred() -> None:
+    """What evaluation would read strictly is what is taught."""
+    loose = tried("p", "4", Verdict.CORRECT, sample=1, strict=Verdict.UNPARSEABLE)
+    assert sample_pairs([[tried("p", "5", Verdict.WRONG, sample=0), loose]], SHOWN, 1) == []
+
+
+def test_lopsided_pairs_are_dropped_until_lengths_agree() -> None:
+    """Only as many as it takes, from the heavier side, and the others keep their order."""
+    rows = [pair(at, 100 + (60 if at % 3 == 0 else -5), 100) for at in range(30)]
+    kept = length_balanced(rows)
+    gap = fmean(len(r.chosen) - len(r.rejected) for r in kept)
+    assert abs(gap) <= 5.2
+    assert 20 <= len(kept) < 30
+    assert kept == [row for row in rows if row in kept]
+    assert all(len(row.chosen) == 160 for row in rows if row not in kept)
+    assert length_balanced([pair(0, 98, 100)]) == [pair(0, 98, 100)]
+    assert length_balanced([pair(0, 10, 500)]) == []
