@@ -284,6 +284,19 @@ class PreferenceRow(Record):
     calls: tuple[str, ...] = ()
 
 
+class PracticeRow(Record):
+    """A problem that a reinforced student tries again and again, and how it fared so far."""
+
+    id: str
+    program: str
+    inputs: Mapping[str, str]
+    problem: Problem
+    passed: int = 0
+    failed: int = 0
+    """Wrong tries; those without a verdict are in neither."""
+    round: int = 0
+
+
 class Interval(Record):
     """A confidence interval, by default 95 %."""
 
@@ -361,7 +374,7 @@ class TrainingJob(Record):
     """File of `TrackRow`s."""
     out: str
     """Folder that appears, whole, when training has ended."""
-    method: Literal["sft", "dpo", "prm"] = "sft"
+    method: Literal["sft", "dpo", "grpo", "prm"] = "sft"
     program_state: Mapping[str, str] = Field(default_factory=dict)
     """Program name to its saved state (JSON), so that rows are rendered as in evaluation."""
     settings: Mapping[str, object] = Field(default_factory=dict)

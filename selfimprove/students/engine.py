@@ -67,6 +67,8 @@ class Generated:
     finish_reason: Literal["stop", "length"]
     mean_logprob: float
     lowest_logprob: float
+    ids: tuple[int, ...]
+    """Generated, the end token counted in."""
 
 
 @dataclass
@@ -166,7 +168,7 @@ class Engine:
                 text = self.decode(row.tokens[:-1] if stopped else row.tokens) if cut is None else cut
                 reason: Literal["stop", "length"] = "stop" if stopped or cut is not None else "length"
                 made = len(row.tokens)
-                ended[row.index] = Generated(text, made, reason, row.logprob / made, row.lowest)
+                ended[row.index] = Generated(text, made, reason, row.logprob / made, row.lowest, tuple(row.tokens))
         return ended
 
     def _cut(self, row: _Row) -> str | None:

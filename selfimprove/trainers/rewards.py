@@ -1,0 +1,66 @@
+"""Rewards: plain functions of a problem and what was read in a completion, put together by weights.
+
+Each gives a number for a completion, and None where it has nothing to say; every one is logged apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from selfimprove.errors import InputError, nearest
+from selfimprove.records import Attempt, Verdict
+
+
+class Tried(NamedTuple):
+    """A completion as rewards see it.
+
+    Attributes:
+        attempt: read and compared.
+        tokens: generated.
+        limit: tokens at most.
+    """
+
+    attempt: Attempt
+    tokens: int
+    limit: int
+
+
+Reward = Callable[[Tried], float | None]
+
+
+def correct(tried: Tried) -> float | None:
+    """1 for a right answer, 0 for a wrong one or none; None where the comparison failed, which is nobody's fault."""
+    verdict = tried.attempt.verdict
+    return None if verdict in {Verdict.TIMEOUT, Verdict.ERROR} else float(verdict is Verdict.CORRECT)
+
+
+def form(tried: Tried) -> float:
+    """1 where an answer is stated in the strict form, whatever it is."""
+    return float(tried.attempt.strict.decided)
+
+
+def brevity(tried: Tried) -> float:
+    """From 1 for nothing to 0 at the limit, for right answers only: a short wrong one is no better than a long one."""
+    return max(0.0, 1 - tried.tokens / tried.limit) if tried.attempt.verdict is Verdict.CORRECT else 0.0
+
+
+REWARDS: Final[Mapping[str, Reward]] = {"correct": correct, "form": form, "brevity": brevity}
+DEFAULT: Final[Mapping[str, float]] = {"correct": 1.0, "form": 0.1}
+
+
+def weighted(weights: Mapping[str, float]) -> dict[str, Reward]:
+    """Give the rewards that have a weight.
+
+    Raises:
+        InputError: there is no such reward, a weight is no number, or none is above 0.
+    """
+    for name, weight in weights.items():
+        if name not in REWARDS:
+            raise InputError(f'there is no reward "{name}"; {nearest(name, REWARDS)}')
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+            raise InputError(f"the weight of the reward {name} is {weight!r}; give a number")
+    if not any(weight > 0 for weight in weights.values()):
+        raise InputError("no reward has a weight above 0; give correct = 1.0")
+    return {name: REWARDS[name] for name, weight in weights.items() if weight}

@@ -1,0 +1,77 @@
+"""Rollouts of a student that is being trained, by the same engine that evaluates it.
+
+The engine runs a second copy of the base whose weights are set to base plus adapter before each batch: nothing is
+merged into what is trained, so nothing drifts. On a CPU it generates several times as fast as the trainer's own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from selfimprove.students.engine import Engine, Generated, Job
+from selfimprove.students.slots import SlotMemory
+
+
+@dataclass
+class Sampler:
+    """Generates with the weights of a model in training.
+
+    Args:
+        model: in training, with LoRA layers over a base.
+        copy: of the base, for generation alone.
+        tokenizer: the student's.
+        ends: ids of the tokens that end a completion.
+        slots: completions at once.
+        seed: with the count of batches so far, of every draw.
+    """
+
+    model: Any
+    copy: Any
+    tokenizer: Any
+    ends: frozenset[int]
+    slots: int = 64
+    seed: int = 0
+    batches: int = field(default=0, init=False)
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], *, limit: int, temperature: float, top_p: float = 1.0
+    ) -> list[Generated]:
+        """Complete each prompt once, each with a seed of its own.
+
+        Args:
+            prompts: token ids.
+            limit: tokens at most.
+            temperature: of the draws.
+            top_p: of the draws.
+        """
+        self._take_over()
+        self.batches += 1
+        jobs = [
+            Job(tuple(prompt), limit, temperature, top_p, hash_of(self.seed, self.batches, at))
+            for at, prompt in enumerate(prompts)
+        ]
+        engine = Engine(SlotMemory(self.copy, min(self.slots, len(jobs))), self.ends, self._decode)
+        return engine.run(jobs)
+
+    def _take_over(self) -> None:
+        """Set the copy's weights to the base's plus the adapter's."""
+        wanted = dict(self.copy.named_modules())
+        with torch.no_grad():
+            for name, layer in self.model.base_model.model.named_modules():
+                if hasattr(layer, "lora_A") and "default" in layer.lora_A:
+                    weight = layer.get_base_layer().weight
+                    wanted[name].weight.copy_(weight + layer.get_delta_weight("default").to(weight.dtype))
+
+    def _decode(self, ids: list[int]) -> str:
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+
+def hash_of(*parts: int) -> int:
+    """Give 64 bits of some numbers."""
+    from selfimprove.records import digest
+
+    return int(digest(*parts), 16)

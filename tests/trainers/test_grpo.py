@@ -1,0 +1,170 @@
+"""Reinforcement for real, on a tiny random model, in a process of its own; and its parts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from selfimprove.errors import InputError, TrainingError
+from selfimprove.programs import program_for, stated
+from selfimprove.records import Attempt, Completion, PracticeRow, TrainingJob, Verdict
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.practice import PassRates, Practice
+from selfimprove.trainers.process import ProcessTrainer
+from selfimprove.trainers.rewards import Tried, weighted
+
+TASK = Arithmetic(levels=(2,), sizes={"train": 12})
+SOLVE = program_for("solve", TASK)
+
+
+def tried(verdict: Verdict, strict: Verdict | None = None, tokens: int = 10) -> Tried:
+    attempt = Attempt(problem="p", completion=Completion(text=""), verdict=verdict, strict=strict or verdict)
+    return Tried(attempt, tokens, limit=100)
+
+
+def test_rewards_are_of_what_was_verified() -> None:
+    """Right is 1; a short wrong answer earns nothing for being short; a comparison that failed says nothing."""
+    found = weighted({"correct": 1.0, "form": 0.1, "brevity": 0.2})
+    assert list(found) == ["correct", "form", "brevity"]
+    right, wrong = tried(Verdict.CORRECT, tokens=25), tried(Verdict.WRONG, tokens=5)
+    assert [f(right) for f in found.values()] == [1.0, 1.0, 0.75]
+    assert [f(wrong) for f in found.values()] == [0.0, 1.0, 0.0]
+    assert [f(tried(Verdict.TRUNCATED)) for f in found.values()] == [0.0, 0.0, 0.0]
+    assert found["correct"](tried(Verdict.TIMEOUT)) is None
+    assert list(weighted({"correct": 1, "form": 0})) == ["correct"]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [({"corect": 1.0}, 'did you mean "correct"'), ({"form": float("nan")}, "give a number"), ({"form": 0}, "above 0")],
+)
+def test_rewards_that_will_not_do(weights: dict[str, float], said: str) -> None:
+    """One sentence each."""
+    with pytest.raises(InputError, match=said):
+        weighted(weights)
+
+
+def test_groups_are_drawn_where_they_teach() -> None:
+    """Problems solved at times come far more often than those always or never solved; nothing comes twice in a row."""
+    rates = PassRates([0, 8, 4, 4, 0, 8], [8, 0, 4, 4, 8, 0], group=4)
+    assert rates.informative(2) > 0.7
+    assert rates.informative(0) < 0.4
+    practice = Practice(rates, groups=1, again=2, seed=0, length=60)
+    given = list(practice)
+    assert len(given) == len(practice) == 60 * 4 * 2
+    batches = [given[at : at + 8] for at in range(0, len(given), 8)]
+    assert all(len(set(batch)) == 1 for batch in batches)
+    order = [batch[0] for batch in batches]
+    assert all(a != b for a, b in pairwise(order))
+    assert sum(place in {2, 3} for place in order) > 45
+    assert order == [batch[0] for batch in [list(Practice(rates, 1, 2, 0, 60))[at : at + 8] for at in range(0, 480, 8)]]
+
+
+def test_pass_rates_follow_the_student() -> None:
+    """Eighty of a hundred groups are informative even though the student moves, where chance alone gives far fewer."""
+    rng, skill = Random(1), [n / 40 for n in range(-20, 61)]
+    start = [min(1.0, max(0.0, s)) for s in skill]
+    rates = PassRates([round(4 * p) for p in start], [4 - round(4 * p) for p in start], group=8)
+    draw = iter(Practice(rates, groups=4, again=1, seed=2, length=400))
+    blind = 0
+    for step in range(100):
+        places = [next(draw) for _ in range(32)][::8]
+        for place in places:
+            chance = min(1.0, max(0.0, skill[place] + step / 200))
+            right = sum(rng.random() < chance for _ in range(8))
+            rates.update(place, right, 8 - right)
+        chance = min(1.0, max(0.0, skill[rng.randrange(len(skill))] + step / 200))
+        blind += 0 < sum(rng.random() < chance for _ in range(8)) < 8
+    assert rates.seen == 400
+    assert rates.share > 0.8
+    assert blind < 60
+
+
+@pytest.fixture
+def job(family: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
+    """Give a job of twelve problems on a tiny Llama."""
+    rows = [
+        PracticeRow(id=p.id, program="solve", inputs={"problem": stated(p)}, problem=p, passed=1, failed=1)
+        for p in TASK.problems("train")
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    grpo = {
+        "per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 12, "max_steps": 3,
+        "learning_rate": 1e-2, "rewards": {"correct": 1.0, "form": 0.5, "brevity": 0.1},
+    }  # fmt: skip
+    return TrainingJob(
+        model=str(family("llama")),
+        rows=str(tmp_path / "rows.jsonl"),
+        out=str(tmp_path / "grpo" / "adapter"),
+        method="grpo",
+        program_state={"solve": SOLVE.dump()},
+        settings={"grpo": grpo, "task": {"name": "arithmetic", "options": {"levels": [2]}}},
+        render_hash="0123456789abcdef",
+        seed=3,
+    )
+
+
+def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, tmp_path: Path) -> None:
+    """Steps are made, each reward is logged apart, generated tokens are counted, and the same job gives the same bytes."""
+    made = ProcessTrainer().train(job)
+    lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
+    steps = [line for line in lines if "reward" in line]
+    assert len(steps) == made.steps == 3
+    assert {"rewards/correct/mean", "rewards/form/mean", "rewards/brevity/mean", "informative_groups"} <= set(steps[0])
+    assert 0 < made.trained_tokens <= 3 * 8 * 12
+    assert made.seen_tokens > made.trained_tokens
+    again = ProcessTrainer().train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))
+    weights = [(Path(one.path) / "adapter_model.safetensors").read_bytes() for one in (made, again)]
+    assert weights[0] == weights[1]
+
+
+def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob) -> None:
+    """As many tokens as the other arms, and at most one step more."""
+    grpo = {**job.settings["grpo"], "max_steps": 0}  # type: ignore[dict-item]
+    made = ProcessTrainer().train(
+        job.model_copy(update={"trained_tokens": 150, "settings": {**job.settings, "grpo": grpo}})
+    )
+    assert 150 <= made.trained_tokens <= 150 + 8 * 12
+
+
+def test_what_trl_refuses_is_told(job: TrainingJob) -> None:
+    """A batch that holds no whole number of groups is an error with TRL's own words."""
+    grpo = {**job.settings["grpo"], "per_device_train_batch_size": 6}  # type: ignore[dict-item]
+    with pytest.raises(TrainingError, match="divisible"):
+        ProcessTrainer().train(job.model_copy(update={"settings": {**job.settings, "grpo": grpo}}))
+
+
+def test_the_engine_generates_with_the_weights_in_training(job: TrainingJob) -> None:
+    """Greedy completions of the copy are those of the model with its adapter, which stays as it was."""
+    from selfimprove.trainers.loading import begun, load
+    from selfimprove.trainers.rollouts import Sampler
+
+    tokenizer, model = load(job)
+    _, copy = load(job)
+    copy.set_attn_implementation("sdpa")
+    model, _ = begun(model, job)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(7))
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    prompts = [[3, 5, 7, 9], [4, 4, 2]]
+    sampler = Sampler(model, copy, tokenizer, frozenset(), seed=0)
+    made = sampler.generate(prompts, limit=6, temperature=0.0)
+    model.float()
+    for prompt, one in zip(prompts, made, strict=True):
+        ids = list(prompt)
+        for token in one.ids:
+            with torch.no_grad():
+                scores = model(torch.tensor([ids])).logits[0, -1]
+            assert scores[token] >= scores.max() - 0.05 * scores.abs().max()
+            ids.append(token)
+    bare = sampler.generate(prompts, limit=6, temperature=0.0)
+    assert [one.ids for one in bare] == [one.ids for one in made]
+    assert all(torch.equal(before[name].float(), p.detach().float()) for name, p in model.named_parameters())
