@@ -206,9 +206,12 @@ class Campaign:
         from selfimprove.trainers.settings import check_settings
 
         config, task = self.config, self.load_task()
-        train = config.train
-        sft = {**train.sft.model_dump(), **train.continued.model_dump()}
-        check_settings(sft, train.dpo.model_dump(), train.lora.model_dump())
+        check_settings(config.train)
+        if "grpo" in config.campaign.arms and not isinstance(self._given.get("task", ""), str):
+            raise InputError(
+                f"the arm grpo reads answers in a process of its own, which cannot be handed {task.name}, an object; "
+                "give the task as a name, a file or package.module:Name"
+            )
         if config.grade.scorer:
             see_scorer(config.grade.scorer, ledger, config.teacher)
             if not config.grade.trust:

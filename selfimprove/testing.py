@@ -12,6 +12,7 @@ from selfimprove.records import (
     Adapter,
     Answer,
     Completion,
+    PracticeRow,
     PreferenceRow,
     Problem,
     Question,
@@ -129,4 +130,6 @@ def _target(job: TrainingJob, line: str) -> str:
     if job.method == "dpo":
         pair = PreferenceRow.model_validate_json(line)
         return f"{pair.chosen} {pair.rejected}"
+    if job.method == "grpo":
+        return PracticeRow.model_validate_json(line).problem.rationale
     return TrackRow.model_validate_json(line).target

@@ -36,10 +36,10 @@ class CampaignConfig(Section):
     """The longest that the campaign runs, in hours, over all its processes; unset: no cap."""
     in_doubt: Literal["retry", "stop"] = "retry"
     """What becomes of a call that was under way when a process died and may have been billed: asked again, or not."""
-    arms: tuple[Literal["track_a", "track_b", "track_b+dpo", "control"], ...] = ("track_b", "control")
+    arms: tuple[Literal["track_a", "track_b", "track_b+dpo", "grpo", "control"], ...] = ("track_b", "control")
     """Ways to train that are compared, on as many tokens each; the best promoted one goes on. `track_a`: answers alone,
-    `track_b`: worked solutions, `track_b+dpo`: and preference pairs behind them, `control`: problems not chosen by
-    failure, never promoted."""
+    `track_b`: worked solutions, `track_b+dpo`: and preference pairs behind them, `grpo`: the student's own tries, as
+    verified (needs a student that solves some), `control`: problems not chosen by failure, never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
 

@@ -21,6 +21,12 @@ class DpoConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
+class GrpoConfig(BaseModel):
+    """Anything TRL's GRPOConfig takes, and `rewards`, names with weights: correct, form, brevity."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
 class LoraConfig(BaseModel):
     """Anything PEFT's LoraConfig takes; checked against it before anything runs."""
 
@@ -40,6 +46,8 @@ class TrainConfig(Section):
     own wrong ones (mine.samples draws them), or both."""
     pairs_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Of an arm's trained tokens, in pairs; the rest are its track's."""
+    grpo: GrpoConfig = GrpoConfig()
+    """Of the arm `grpo`: as many generated tokens as the other arms have trained ones, unless max_steps says less."""
     lora: LoraConfig = LoraConfig()
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""

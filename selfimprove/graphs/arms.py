@@ -10,9 +10,10 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
-from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.graphs.finding import Node, attempts_of, round_folder
 from selfimprove.records import Adapter, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.steps.build import PROGRAM_OF, replayed
+from selfimprove.steps.practise import practise
 
 
 class _Run(NamedTuple):
@@ -26,33 +27,38 @@ class _Run(NamedTuple):
 
     arm: str
     place: str
-    method: Literal["sft", "dpo"]
+    method: Literal["sft", "dpo", "grpo"]
     rows: str
     start: str
     tokens: int
 
 
 def train_node(crew: Crew) -> Node:
-    """Train every arm of the round."""
+    """Train every arm of the round; the first sets how many tokens the others get."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         round_, tokens = state["round"], 0
         for arm in tracks(crew):
-            rows = _rows(crew, round_, arm)
-            earlier = [row for r in _usable_rounds(crew, round_) for row in _rows(crew, r, arm)]
-            again = earlier
-            if not crew.config.train.restart:
-                count = round(len(rows) * crew.config.select.replay)
-                again = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
             start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
-            if rows:
-                here, train = f"{round_folder(round_)}/arms/{arm}", _train_both if arm.endswith("+dpo") else _tokens_of
-                tokens = train(crew, [*rows, *again], here, arm, start, tokens)
-            else:
-                progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
+            train = _train_practice if arm == "grpo" else _train_rows
+            tokens = train(crew, round_, arm, start, tokens)
         return {}
 
     return node
+
+
+def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
+    """Train an arm on its track, with rows of earlier rounds; give the tokens that the other arms get."""
+    rows = _rows(crew, round_, arm)
+    if not rows:
+        progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
+        return tokens
+    earlier = [row for r in _usable_rounds(crew, round_) for row in _rows(crew, r, arm)]
+    if not crew.config.train.restart:
+        count = round(len(rows) * crew.config.select.replay)
+        earlier = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
+    place, train = f"{round_folder(round_)}/arms/{arm}", _train_both if arm.endswith("+dpo") else _tokens_of
+    return train(crew, [*rows, *earlier], place, arm, start, tokens)
 
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
@@ -122,6 +128,25 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
     return first.trained_tokens + _train(crew, run, crew.config.train.dpo.model_dump()).trained_tokens
 
 
+def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
+    """Reinforce the student on the problems that it tried in this round; give the tokens generated."""
+    by_id = {p.id: p for p in crew.problems("train")}
+    rows = practise(attempts_of(crew, round_), by_id, round_)
+    if not any(row.passed for row in rows):
+        progress.current().say(f"round {round_}: {arm} has no problem that was ever solved, so nothing is trained")
+        return tokens
+    place = f"{round_folder(round_)}/arms/{arm}"
+    file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)
+    made = _train(crew, _Run(arm, place, "grpo", file, start, tokens), crew.config.train.grpo.model_dump())
+    return tokens or made.trained_tokens
+
+
+def _named(crew: Crew) -> dict[str, Any]:
+    """Say how the training process finds the task."""
+    config = crew.config
+    return {"name": config.campaign.task, "options": dict(config.task), "data_dir": config.data.data_dir}
+
+
 def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
     """Start the training, or find its adapter."""
     if not crew.model_folder:
@@ -138,7 +163,12 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
         out=str(crew.folder.at(f"{run.place}/adapter").resolve()),
         method=run.method,
         program_state={program.name: program.dump()},
-        settings={run.method: settings, "lora": config.train.lora.model_dump(), "quantize": config.train.quantize},
+        settings={
+            run.method: settings,
+            "lora": config.train.lora.model_dump(),
+            "quantize": config.train.quantize,
+            **({"task": _named(crew)} if run.method == "grpo" else {}),
+        },
         trained_tokens=run.tokens,
         render_hash=program.hash(crew.chat_template),
         seed=config.campaign.seed,

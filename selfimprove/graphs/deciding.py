@@ -11,7 +11,7 @@ from selfimprove.records import Attempt, Decision, Record
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.evaluate import compare
 
-_ORDER = ("track_b", "track_b+dpo", "track_a")
+_ORDER = ("track_b", "track_b+dpo", "track_a", "grpo")
 
 
 class RoundDecision(Record):

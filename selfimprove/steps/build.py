@@ -17,6 +17,7 @@ PROGRAM_OF: Final[Mapping[str, str]] = {
     "track_a": "answer_only",
     "track_b": "solve",
     "track_b+dpo": "solve",
+    "grpo": "solve",
     "control": "solve",
 }
 

@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
+from selfimprove.trainers.rewards import weighted
 
 OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy"}
 """What the trainer sets itself."""
@@ -21,6 +23,10 @@ _EVERYDAY: Final = {
     "max_length",
     "weight_decay",
     "beta",
+    "max_steps",
+    "num_generations",
+    "max_completion_length",
+    "temperature",
     "r",
     "lora_alpha",
     "lora_dropout",
@@ -38,10 +44,14 @@ _LEAST: Final = {
     "lora_alpha": (1, "a number from 1 up"),
     "r": (1, "a number from 1 up"),
     "beta": (0, "a number from 0 up"),
+    "temperature": (0, "a number from 0 up"),
+    "num_generations": (2, "a number from 2 up"),
+    "max_completion_length": (1, "a number from 1 up"),
+    "max_steps": (0, "a number from 0 up"),
 }
 
 
-def check_settings(sft: Mapping[str, Any], dpo: Mapping[str, Any], lora: Mapping[str, Any]) -> None:
+def check_settings(train: TrainConfig) -> None:
     """Refuse what TRL's configurations and PEFT's LoraConfig do not take, and what the trainers set themselves.
 
     The everyday names are known here, so that a usual campaign starts without importing TRL.
@@ -50,23 +60,33 @@ def check_settings(sft: Mapping[str, Any], dpo: Mapping[str, Any], lora: Mapping
         InputError: an unknown or an owned setting.
         MissingDependencyError: TRL or PEFT is not installed.
     """
-    for section, given in (("train.sft", sft), ("train.dpo", dpo), ("train.lora", lora)):
+    parts = {name: getattr(train, name).model_dump() for name in ("sft", "continued", "dpo", "grpo", "lora")}
+    if "rewards" in parts["grpo"]:
+        weighted(_weights(parts["grpo"].pop("rewards")))
+    for name, given in parts.items():
+        section = f"train.{name}"
         for key, (least, what) in _LEAST.items():
             value = given.get(key, least)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
         for key in OWNED & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
-    if (sft.keys() | dpo.keys() | lora.keys()) <= _EVERYDAY:
+    if all(given.keys() <= _EVERYDAY for given in parts.values()):
         return
     try:
         from peft import LoraConfig
-        from trl import DPOConfig, SFTConfig
+        from trl import DPOConfig, GRPOConfig, SFTConfig
     except ImportError as error:
         raise MissingDependencyError(f'training needs {error.name}; pip install "selfimprove[train]"') from error
-    _check("train.sft", sft, (field.name for field in dataclasses.fields(SFTConfig)))
-    _check("train.dpo", dpo, (field.name for field in dataclasses.fields(DPOConfig)))
-    _check("train.lora", lora, (field.name for field in dataclasses.fields(LoraConfig)))
+    known = {"sft": SFTConfig, "continued": SFTConfig, "dpo": DPOConfig, "grpo": GRPOConfig, "lora": LoraConfig}
+    for name, given in parts.items():
+        _check(f"train.{name}", given, (field.name for field in dataclasses.fields(known[name])))
+
+
+def _weights(given: object) -> Mapping[str, float]:
+    if not isinstance(given, Mapping):
+        raise InputError(f"train.grpo.rewards = {given!r:.60} will not do; give names with weights, correct = 1.0")
+    return given
 
 
 def _check(section: str, given: Mapping[str, Any], known: Iterable[str]) -> None:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from selfimprove import Campaign
 from selfimprove.config import make_config
+from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
 from selfimprove.graphs.campaign import lineage
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import attempts_of
 from selfimprove.graphs.run import run_campaign
-from selfimprove.records import Adapter, PreferenceRow, TrainingJob
+from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrainingJob
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
+from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import NullTrainer
 from selfimprove.trainers.settings import check_settings
 
-ARMS = ["track_a", "track_b", "track_b+dpo"]
+ARMS = ["track_a", "track_b", "track_b+dpo", "grpo"]
 
 
 class Trainer:
@@ -50,7 +55,8 @@ def test_pairs_are_trained_on_behind_their_track_with_the_tokens_of_the_others(m
     """The first arm sets the tokens; the one with pairs spends three tenths of them on pairs, from its own adapter."""
     crew, trainer = run(make_crew)
     first = {name_of(job): job for job in trainer.jobs if "/round-01/" in job.out}
-    assert list(first) == ["track_b/adapter", "track_b+dpo/sft/adapter", "track_b+dpo/adapter", "track_a/adapter"]
+    order = ["track_b/adapter", "track_b+dpo/sft/adapter", "track_b+dpo/adapter", "track_a/adapter", "grpo/adapter"]
+    assert list(first) == order
     tokens = json.loads((Path(first["track_b/adapter"].out) / "metrics.json").read_text())["trained_tokens"]
     own, pairs = first["track_b+dpo/sft/adapter"], first["track_b+dpo/adapter"]
     assert own.trained_tokens == round(0.7 * tokens)
@@ -62,6 +68,37 @@ def test_pairs_are_trained_on_behind_their_track_with_the_tokens_of_the_others(m
     assert len(starts) == 1
     adapter = "round-02/arms/track_b+dpo/adapter"
     assert lineage(crew, adapter)[:2] == [adapter, "round-02/arms/track_b+dpo/sft/adapter"]
+
+
+def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:
+    """Its rows are the round's tried problems with their counts; it goes on from the best, with the same tokens."""
+    crew, trainer = run(make_crew, campaign={"rounds": 1})
+    job = next(job for job in trainer.jobs if job.method == "grpo")
+    rows = [PracticeRow.model_validate_json(line) for line in Path(job.rows).read_text().splitlines()]
+    attempts = {some[0].problem: some for some in attempts_of(crew, 1)}
+    assert {row.problem.id for row in rows} == set(attempts)
+    for row in rows:
+        assert row.passed == sum(a.verdict == "correct" for a in attempts[row.problem.id])
+        assert row.passed + row.failed == 5
+    assert job.trained_tokens > 0
+    assert job.settings["task"] == {"name": crew.config.campaign.task, "options": {}, "data_dir": None}
+
+
+def test_a_student_that_solves_nothing_does_not_practise(make_crew: Any) -> None:
+    """Without one right try there is nothing to reinforce; the other arms go on."""
+    crew = make_crew(mine={"samples": 2}, campaign={"rounds": 1, "arms": ["track_b", "grpo"]})
+    student, trainer = replace(crew.student, skill=0.0), Trainer()
+    made = Crew(**{**crew.__dict__, "student": student, "trainer": trainer})
+    run_campaign(made, made.folder.at("graph.sqlite"))
+    assert [job.method for job in trainer.jobs] == ["sft"]
+
+
+def test_a_task_that_is_an_object_cannot_be_practised(tmp_path: Path) -> None:
+    """It cannot be handed to the training process; said before anything is spent."""
+    campaign = Campaign(task=Arithmetic(), out=tmp_path / "run", arms=["track_b", "grpo"])
+    with pytest.raises(InputError, match="the arm grpo reads answers in a process of its own"):
+        campaign.run()
+    assert not (tmp_path / "run").exists()
 
 
 def test_all_arms_are_decided_on_and_reported(make_crew: Any) -> None:
@@ -92,12 +129,19 @@ def test_without_pairs_all_is_trained_on_the_track(make_crew: Any) -> None:
 
 def test_settings_of_preference_training_are_checked() -> None:
     """TRL's names are known, others refused with the nearest one; the trainer's own are refused."""
-    check_settings({}, {"learning_rate": 1e-4, "beta": 0.2, "loss_type": ["ipo"]}, {})
-    with pytest.raises(InputError, match=r'"train.dpo.lerning_rate"; did you mean "learning_rate"'):
-        check_settings({}, {"lerning_rate": 1e-4}, {})
-    with pytest.raises(InputError, match=r"train.dpo.output_dir is set by the trainer"):
-        check_settings({}, {"output_dir": "x"}, {})
-    with pytest.raises(InputError, match=r"train.dpo.beta = -1"):
-        check_settings({}, {"beta": -1}, {})
+    check_settings(TrainConfig.model_validate({"dpo": {"learning_rate": 1e-4, "beta": 0.2, "loss_type": ["ipo"]}}))
+    check_settings(TrainConfig.model_validate({"grpo": {"rewards": {"correct": 1.0, "brevity": 0.1}, "epsilon": 0.1}}))
+    for settings, said in (
+        ({"dpo": {"lerning_rate": 1e-4}}, '"train.dpo.lerning_rate"; did you mean "learning_rate"'),
+        ({"dpo": {"output_dir": "x"}}, "train.dpo.output_dir is set by the trainer"),
+        ({"dpo": {"beta": -1}}, "train.dpo.beta = -1"),
+        ({"grpo": {"rewards": {"corect": 1}}}, 'did you mean "correct"'),
+        ({"grpo": {"rewards": 1}}, "give names with weights"),
+        ({"grpo": {"num_generations": 1}}, "a number from 2 up"),
+        ({"grpo": {"generations": 8}}, '"train.grpo.generations"'),
+    ):
+        with pytest.raises(InputError) as error:
+            check_settings(TrainConfig.model_validate(settings))
+        assert said in str(error.value)
     with pytest.raises(InputError, match="arms"):
         make_config({"campaign": {"arms": ["track_b+ppo"]}}, "here")
