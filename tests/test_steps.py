@@ -30,7 +30,8 @@ from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.draft import draft
 from selfimprove.steps.evaluate import evaluate
 from selfimprove.steps.grade import grade
-from selfimprove.steps.harvest import harvest, pairs
+from selfimprove.steps.harvest import harvest
+from selfimprove.steps.pairs import lesson_pairs
 from selfimprove.steps.reason import reason
 from selfimprove.steps.rewrite import rewrite
 from selfimprove.steps.select import select
@@ -173,7 +174,7 @@ def test_own_right_words_are_preferred_and_paired() -> None:
     """A student's verified rewrite is the target, and stands over its wrong draft."""
     taught = lesson(rewrites=(attempt("2 + 3 = 5\nAnswer: 5"),))
     assert [t.source for t in harvest([taught], TASK)] == ["self:rewrite"]
-    pair = pairs([taught], TASK, {PROBLEM.id: "q"}, 1)[0]
+    pair = lesson_pairs([taught], TASK, {PROBLEM.id: "q"}, 1)[0]
     assert (pair.chosen, pair.rejected) == ("2 + 3 = 5\nAnswer: 5", "4")
 
 
