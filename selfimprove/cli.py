@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
-    "The campaign": ("init", "demo", "plan", "run", "report"),
+    "The campaign": ("init", "demo", "plan", "run", "report", "export"),
     "Single stages": ("mine", "grade", "prm", "score"),
     "The place": ("fetch", "doctor", "ledger"),
 }
@@ -251,6 +251,26 @@ def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> Non
     ):
         summary = campaign.run()
     _conclude(summary, out)
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="New folder; default: RUN/export.")
+@click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
+@click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
+@_quiet
+def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click
+    """Write the best student of the campaign in RUN with a model card, ready to load or to upload."""
+    from selfimprove.export import exported
+    from selfimprove.live import view_for
+    from selfimprove.progress import watched_by
+
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        made = exported.export(run, out or run / "export", merge=merge)
+        address = exported.push(made.folder, push) if push else ""
+    click.echo(
+        "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
+    )
 
 
 def _conclude(summary: Summary, out: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from selfimprove.errors import InputError
 from selfimprove.records import Completion, Message, Request, digest
 from selfimprove.students import adapters, engine
-from selfimprove.students.fetch import model_hash
+from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.students.resident import Resident
 
 
@@ -82,6 +82,20 @@ class TransformersStudent:
         other = object.__new__(type(self))
         other._set(self._resident, path)
         return other
+
+    def save(self, out: Path) -> None:
+        """Write the model as it is evaluated, the adapter merged into its weights, with its tokenizer.
+
+        Raises:
+            InputError: the adapter does not go into this model.
+        """
+        with self._resident.lock:
+            model = self._resident.model(self.adapter, self._version)
+            with quiet():
+                model.save_pretrained(out)
+        self.tokenizer.save_pretrained(out)
+        for file in out.glob("*.safetensors"):
+            file.chmod(0o644)  # which safetensors gives to its owner alone
 
     def unload(self) -> None:
         """Give the memory back, for all students of this base; the next use loads again."""

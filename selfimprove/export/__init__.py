@@ -1,0 +1,5 @@
+"""Exporting the best student of a campaign: the adapter or the merged model, with a card that says what it is.
+
+card    -> the model card, from the campaign's own figures
+exported -> the files, checked against what the campaign measured
+"""

@@ -1,0 +1,76 @@
+"""The model card of an exported student: what it was taught, on what, and what may be claimed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from selfimprove.formats import percent
+from selfimprove.report.schema import ScoreSummary, Summary
+
+UNKNOWN_LICENCE = "other"
+
+
+def card_of(summary: Summary, *, base: str, licence: str, merged: bool, checked: str = "") -> str:
+    """Write a model card with the hub's front matter.
+
+    Args:
+        summary: of the campaign.
+        base: hub id or name of the base model.
+        licence: the base model's, as the hub abbreviates it; empty: unknown.
+        merged: whether the weights are the whole model's.
+        checked: what merging was checked to change.
+    """
+    return "\n".join([*_front(summary, base, licence, merged=merged), *_body(summary, base, licence, checked)]) + "\n"
+
+
+def _front(summary: Summary, base: str, licence: str, *, merged: bool) -> Iterator[str]:
+    yield "---"
+    yield f"base_model: {base}"
+    yield f"license: {licence or UNKNOWN_LICENCE}"
+    yield f"library_name: {'transformers' if merged else 'peft'}"
+    yield "pipeline_tag: text-generation"
+    yield "tags:"
+    yield "- selfimprove"
+    yield f"- {summary.task.rpartition('/')[2]}"
+    yield "---"
+    yield ""
+
+
+def _body(summary: Summary, base: str, licence: str, checked: str) -> Iterator[str]:
+    yield f"# {base.rpartition('/')[2]}, taught {summary.task}"
+    yield ""
+    yield summary.sentence
+    yield ""
+    if not licence:
+        yield "The licence of the base model was not found beside its weights; see the base model, and set it here."
+        yield ""
+    yield "| split | model | correct | 95 % interval |"
+    yield "|---|---|---|---|"
+    for name, score in _scores(summary):
+        low, high = score.interval
+        yield f"| {name} | {percent(score.accuracy)} of {score.n} | {percent(low)} to {percent(high)} |"
+    yield ""
+    if checked:
+        yield checked
+        yield ""
+    yield "## How it was made"
+    yield ""
+    yield f"- Teacher: {summary.teacher}. Seed {summary.seed}. Rounds:"
+    for row in summary.rounds:
+        yield f"  - {row.sentence} {row.rows} rows, {row.trained_tokens:,} trained tokens."
+    found = summary.provenance
+    yield "- Data, sha256: " + ", ".join(f"{split} {value[:16]}" for split, value in sorted(found.data.items()))
+    yield f"- Prompt and chat template: {found.render_hash}. Student: {found.student_identity}."
+    yield "- " + ", ".join(f"{name} {version}" for name, version in sorted(found.packages.items()))
+    yield f"- selfimprove {found.selfimprove}, manifest {found.manifest_sha256[:16]}"
+
+
+def _scores(summary: Summary) -> Iterator[tuple[str, ScoreSummary]]:
+    for row in summary.rounds:
+        if row.decision == "promote":
+            yield f"dev | round {row.round}, {row.arm}", row.dev
+    test = summary.test
+    if test is not None:
+        for name, score in (("base", test.base), ("this model", test.best), ("control", test.control)):
+            if score is not None:
+                yield f"test, opened once | {name}", score

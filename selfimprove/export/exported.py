@@ -1,0 +1,160 @@
+"""Write the best student of a campaign into a folder of its own, ready to be loaded or uploaded."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from selfimprove import progress
+from selfimprove.campaign import read_summary
+from selfimprove.config import Config, load_config
+from selfimprove.errors import InputError, MissingDependencyError
+from selfimprove.export.card import card_of
+from selfimprove.records import Attempt, Problem, Sampling, Verdict
+from selfimprove.steps.build import PROGRAM_OF
+from selfimprove.store import RunFolder, write_whole
+
+_ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
+_LICENCE: Final = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
+_LICENCES: Final = {"HuggingFaceTB/SmolLM2": "apache-2.0", "Qwen/Qwen2.5-": "apache-2.0", "Qwen/Qwen3-": "apache-2.0"}
+"""Of bases whose folders hold no card, by how their names begin."""
+_CHECKED: Final = 200
+
+
+class Exported(NamedTuple):
+    """What was written.
+
+    Attributes:
+        folder: where.
+        checked: what merging was seen to change, in one sentence; empty where nothing was merged.
+        load: the line of Python that loads it.
+    """
+
+    folder: Path
+    checked: str
+    load: str
+
+
+def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
+    """Write the best adapter of a campaign, or the model that it makes of its base, with a model card.
+
+    Merging is into the 16-bit weights that the campaign evaluated, also where training held the base in 4 bits; the
+    merged model then solves dev problems again, and the card says what changed.
+
+    Args:
+        run: the campaign's folder, which stays as it is.
+        out: a new or empty folder.
+        merge: write the whole model instead of the adapter.
+
+    Raises:
+        InputError: nothing was promoted, the base cannot be found, or the folder is not empty.
+    """
+    summary = read_summary(run)
+    if not summary.best.path:
+        raise InputError(
+            f"{run}: no round was promoted, so the base model is still the best; there is nothing to export"
+        )
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; name a new folder")
+    out.mkdir(parents=True, exist_ok=True)
+    config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
+    base = _base_name(config)
+    checked = _merged(run, out, config, adapter) if merge else ""
+    if not merge:
+        _copied(adapter, out, base)
+    card = card_of(summary, base=base, licence=_licence(config), merged=merge, checked=checked)
+    write_whole(out / "README.md", card.encode())
+    load = (
+        f'AutoModelForCausalLM.from_pretrained("{out}")'
+        if merge
+        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{out}")'
+    )
+    return Exported(out, checked, load)
+
+
+def push(folder: Path, repo: str) -> str:
+    """Upload an exported folder to the hub, as a private repository, and give its address.
+
+    Raises:
+        InputError: the hub refuses or cannot be reached.
+        MissingDependencyError: huggingface_hub is not installed.
+    """
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise MissingDependencyError('uploading needs pip install "selfimprove[train]"') from error
+    api = HfApi()
+    try:
+        api.create_repo(repo, private=True, exist_ok=True)
+        return str(api.upload_folder(repo_id=repo, folder_path=folder))
+    except Exception as error:  # the client's errors share no base that it documents
+        said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise InputError(f"{repo} was not uploaded: {said[:300]}; log in with `hf auth login`, or try later") from error
+
+
+def _inside(path: str) -> Path:
+    """Give the place of an adapter inside its run folder, wherever that lies by now."""
+    return Path(*Path(path).parts[-4:])
+
+
+def _base_name(config: Config) -> str:
+    from selfimprove.students.fetch import ALIASES
+
+    return ALIASES.get(config.campaign.student, config.campaign.student)
+
+
+def _licence(config: Config) -> str:
+    from selfimprove.students.fetch import fetch
+
+    card = fetch(config.campaign.student) / "README.md"
+    found = _LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
+    if found:
+        return found[1]
+    base = _base_name(config)
+    return next((licence for name, licence in _LICENCES.items() if base.startswith(name)), "")
+
+
+def _copied(adapter: Path, out: Path, base: str) -> None:
+    for name in _ADAPTER:
+        shutil.copyfile(adapter / name, out / name)
+    told: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    told["base_model_name_or_path"] = base  # not a folder of the machine that trained it
+    write_whole(out / "adapter_config.json", (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
+
+
+def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
+    """Save the merged model, solve dev problems with it, and say how that compares with what the campaign measured."""
+    from selfimprove.students.transformers import TransformersStudent
+
+    how: dict[str, Any] = {
+        "dtype": config.student.dtype,
+        "device": config.student.device,
+        "slots": config.student.slots,
+    }
+    TransformersStudent(config.campaign.student, adapter=adapter, **how).save(out)
+    folder = RunFolder(run, writer=False)
+    arm = adapter.parent
+    before = {a.problem: a for a in folder.rows(f"{arm.relative_to(run)}/predictions.jsonl", Attempt)}
+    problems = [p for p in folder.rows("data/dev.jsonl", Problem) if p.id in before][:_CHECKED]
+    after = _solved(TransformersStudent(out, **how), problems, config, PROGRAM_OF[arm.name])
+    same = sum(a.completion.text == before[a.problem].completion.text for a in after)
+    right = [sum(a.verdict is Verdict.CORRECT for a in some) for some in ([before[p.id] for p in problems], after)]
+    said = (
+        f"Merging was checked on {len(problems)} dev problems: {right[0]} solved before, {right[1]} after, "
+        f"{same} of the completions are the same."
+    )
+    progress.current().say(said)
+    return said
+
+
+def _solved(student: Any, problems: list[Problem], config: Config, program: str) -> list[Attempt]:
+    from selfimprove.campaign import Campaign
+    from selfimprove.programs import program_for
+    from selfimprove.steps.draft import solve
+
+    task = Campaign(config).load_task()
+    how = Sampling(max_tokens=config.student.max_tokens)
+    return [some[0] for some in solve(problems, student, program_for(program, task), task, how)]

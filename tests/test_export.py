@@ -1,0 +1,132 @@
+"""A campaign's best student in a folder of its own: adapter or merged model, with a card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.campaign import read_summary
+from selfimprove.config import make_config, write_config
+from selfimprove.errors import InputError
+from selfimprove.export import exported
+from selfimprove.export.exported import export
+from selfimprove.programs import program_for
+from selfimprove.records import Sampling, TrackRow, TrainingJob
+from selfimprove.report.schema import Best, CostSummary, Provenance, Summary
+from selfimprove.steps.draft import solve
+from selfimprove.store import RunFolder
+from selfimprove.students.transformers import TransformersStudent
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.process import ProcessTrainer
+
+SIZES = {"train": 8, "dev": 12, "test": 4}
+TASK = Arithmetic(kinds=("sum",), levels=(2,), sizes=SIZES)
+
+
+@pytest.fixture(scope="module")
+def run(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with an adapter that a tiny Llama was really trained to, and its dev predictions."""
+    out, base, solving = tmp_path_factory.mktemp("export") / "run", family("llama"), program_for("solve", TASK)
+    arm = out / "round-01" / "arms" / "track_b"
+    rows = [
+        TrackRow(
+            id=p.id, track="track_b", program="solve", inputs={"problem": p.question}, target=f"Answer: {p.answer}",
+            answer=p.answer, problem=p.id, source="reference", round=1,
+        )
+        for p in TASK.problems("train")
+    ]  # fmt: skip
+    arm.mkdir(parents=True)
+    (arm / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    sft = {"learning_rate": 1e-2, "num_train_epochs": 3}
+    job = TrainingJob(
+        model=str(base), rows=str(arm / "rows.jsonl"), out=str(arm / "adapter"),
+        program_state={"solve": solving.dump()}, settings={"sft": sft},
+    )  # fmt: skip
+    ProcessTrainer().train(job)
+    settings = {
+        "campaign": {"task": "arithmetic", "student": str(base)},
+        "task": {"kinds": ["sum"], "levels": [2]},
+        "data": SIZES,
+        "student": {"max_tokens": 10},
+    }
+    folder, student = RunFolder(out), TransformersStudent(base, adapter=arm / "adapter")
+    problems = list(TASK.problems("dev"))
+    made = [some[0] for some in solve(problems, student, solving, TASK, Sampling(max_tokens=10))]
+    folder.write_rows("data/dev.jsonl", problems)
+    folder.write_rows("round-01/arms/track_b/predictions.jsonl", made)
+    folder.write_text("campaign.toml", write_config(make_config(settings, "here")))
+    folder.close()
+    return out
+
+
+@pytest.fixture
+def summary(run: Path, monkeypatch: pytest.MonkeyPatch) -> Summary:
+    """What the campaign is said to have come to."""
+    made = Summary(
+        sentence="Round 1 answers 9 of 10 held-out problems.", next_step="", task="arithmetic", student="tiny",
+        teacher="reference", seed=0, state="finished", cost=CostSummary(usd=0.0), wall_s=1.0,
+        best=Best(path=str(run / "round-01/arms/track_b/adapter"), round=1, load=""),
+        provenance=Provenance(selfimprove="0.1.0", python="3.11", data={"dev": "a" * 64}),
+    )  # fmt: skip
+    monkeypatch.setattr(exported, "read_summary", lambda _: made)
+    return made
+
+
+@pytest.mark.usefixtures("summary")
+def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path) -> None:
+    """It loads, names its base instead of a folder of this machine, and the card tells the result and the data."""
+    made = export(run, tmp_path / "out")
+    told = json.loads((made.folder / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] in made.load
+    card = (made.folder / "README.md").read_text()
+    assert card.startswith("---\nbase_model: ")
+    assert "Round 1 answers 9 of 10 held-out problems." in card
+    assert "aaaaaaaaaaaaaaaa" in card
+    assert "licence of the base model was not found" in card
+    assert TransformersStudent(told["base_model_name_or_path"], adapter=made.folder).identity
+    assert sorted(path.name for path in made.folder.iterdir()) == [
+        "README.md", "adapter_config.json", "adapter_model.safetensors", "metrics.json", "training.jsonl",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("summary")
+def test_the_merged_model_answers_as_the_campaign_measured(run: Path, tmp_path: Path) -> None:
+    """The same completions without any adapter, and the sentence that says so stands in the card."""
+    made = export(run, tmp_path / "out", merge=True)
+    assert made.checked.startswith("Merging was checked on 12 dev problems:")
+    assert made.checked.endswith("12 of the completions are the same.")
+    assert made.checked in (made.folder / "README.md").read_text()
+    assert not (made.folder / "adapter_config.json").exists()
+    assert (made.folder / "model.safetensors").stat().st_mode & 0o044
+
+
+def test_what_cannot_be_exported(run: Path, summary: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No promotion, a folder with files, no campaign: one sentence each, and nothing is written."""
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    with pytest.raises(InputError, match="is not empty"):
+        export(run, tmp_path / "full")
+    nothing = summary.model_copy(update={"best": Best(path="", round=0, load="")})
+    monkeypatch.setattr(exported, "read_summary", lambda _: nothing)
+    with pytest.raises(InputError, match="nothing to export"):
+        export(run, tmp_path / "out")
+    monkeypatch.setattr(exported, "read_summary", read_summary)
+    with pytest.raises(InputError, match="holds no campaign"):
+        export(tmp_path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_upload_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub's own words in one sentence."""
+
+    class Api:
+        def create_repo(self, *_: Any, **__: Any) -> None:
+            raise ConnectionError("401 Unauthorized\nmore")
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    with pytest.raises(InputError, match="me/mine was not uploaded: 401 Unauthorized; log in"):
+        exported.push(tmp_path, "me/mine")
