@@ -348,5 +348,8 @@ def _finished(folder: RunFolder, config: Config) -> bool:
     """Say whether all that the config asks for is there."""
     if not folder.has("finished.json"):
         return False
-    ended = folder.json("finished.json")
-    return bool(ended["rounds"] >= config.campaign.rounds or ended["idle"] >= config.campaign.patience)
+    from selfimprove.graphs.campaign import reached
+
+    ended, campaign = folder.json("finished.json"), config.campaign
+    enough = reached(campaign.target, ended.get("accuracy", 0.0))
+    return bool(ended["rounds"] >= campaign.rounds or ended["idle"] >= campaign.patience or enough)

@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
-    "The campaign": ("init", "demo", "plan", "run", "report", "export"),
+    "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "report", "export"),
     "Single stages": ("mine", "grade", "prm", "score"),
     "The place": ("fetch", "doctor", "ledger"),
 }
@@ -45,8 +45,8 @@ class _Grouped(click.Group):
 def cli() -> None:
     """Make a small language model better at a task by itself, with the statistics to prove it.
 
-    Exit codes: 0 finished, 1 failed, 2 bad input, 3 stopped at the budget, 130 interrupted; after 3 and 130 the same
-    command goes on.
+    Exit codes: 0 finished, 1 failed, 2 bad input, 3 stopped at the budget, 4 waits for a person, 130 interrupted;
+    after 3, 4 and 130 the same command goes on.
     """
 
 
@@ -271,6 +271,32 @@ def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bo
     click.echo(
         "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
     )
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def approve(run: Path) -> None:
+    """Let the campaign in RUN go on where it waits (campaign.pause)."""
+    _answer(run, "approve")
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def reject(run: Path) -> None:
+    """Say no where the campaign in RUN waits: nothing is trained in that round, or nothing is promoted."""
+    _answer(run, "reject")
+
+
+def _answer(run: Path, outcome: Literal["approve", "reject"]) -> None:
+    from contextlib import closing
+
+    from selfimprove.graphs.approving import answer
+    from selfimprove.store import RunFolder
+
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    with closing(RunFolder(run)) as folder:
+        click.echo(answer(folder, outcome))
 
 
 def _conclude(summary: Summary, out: Path) -> None:

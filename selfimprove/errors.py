@@ -37,6 +37,12 @@ class BudgetExceededError(SelfImproveError):
     exit_code = 3
 
 
+class WaitingError(SelfImproveError):
+    """The campaign waits for a person's word; nothing is lost."""
+
+    exit_code = 4
+
+
 class TeacherError(SelfImproveError, RuntimeError):
     """No deployment of a role could answer."""
 

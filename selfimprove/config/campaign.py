@@ -42,6 +42,10 @@ class CampaignConfig(Section):
     verified (needs a student that solves some), `control`: problems not chosen by failure, never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Stop when the best student answers this share of dev; unset: no target."""
+    pause: tuple[Literal["train", "promote"], ...] = ()
+    """Where the campaign waits for a person, who says `selfimprove approve RUN` or `selfimprove reject RUN`."""
 
     @field_validator("seed")
     @classmethod
@@ -120,6 +124,8 @@ RESUMABLE = {
     ("campaign", "in_doubt"),
     ("campaign", "rounds"),
     ("campaign", "patience"),
+    ("campaign", "target"),
+    ("campaign", "pause"),
     ("teacher", "concurrency"),
     ("teacher", "requests_per_minute"),
     ("teacher", "tokens_per_minute"),

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from selfimprove import progress
 from selfimprove.errors import InputError
+from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
@@ -38,6 +39,8 @@ def train_node(crew: Crew) -> Node:
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         round_, tokens = state["round"], 0
+        if not approved(crew, round_, "train", _ready(crew, round_)):
+            return {}
         for arm in tracks(crew):
             start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
             train = _train_practice if arm == "grpo" else _train_rows
@@ -45,6 +48,13 @@ def train_node(crew: Crew) -> Node:
         return {}
 
     return node
+
+
+def _ready(crew: Crew, round_: int) -> str:
+    """Say what would be trained on, for a person who looks at it first."""
+    counts = {track: len(_rows(crew, round_, track)) for track in ("track_b", "track_a")}
+    place = crew.folder.at(f"{round_folder(round_)}/track_b.jsonl")
+    return f"{counts['track_b']} rows of track B and {counts['track_a']} of track A are ready, see {place}."
 
 
 def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:

@@ -23,7 +23,7 @@ from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
 from selfimprove.graphs.wiring import add_nodes
-from selfimprove.records import Record, Verdict
+from selfimprove.records import Evaluation, Record, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
 from selfimprove.steps.mine import fresh
@@ -92,9 +92,21 @@ def _go_on(crew: Crew) -> Callable[[CampaignState], str]:
     def choose(state: CampaignState) -> str:
         campaign = crew.config.campaign
         more = state["round"] < campaign.rounds and state["idle"] < campaign.patience
-        return "round" if more else "control"
+        return "round" if more and not reached(campaign.target, reached_so_far(crew, state["best"])) else "control"
 
     return choose
+
+
+def reached(target: float | None, accuracy: float) -> bool:
+    """Say whether an accuracy on dev is all that is asked for."""
+    return target is not None and accuracy >= target
+
+
+def reached_so_far(crew: Crew, best: str) -> float:
+    """Give the accuracy on dev of the best student so far; 0 for the base, which nothing was asked of."""
+    if not best:
+        return 0.0
+    return crew.folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation).lenient.accuracy
 
 
 def freeze_node(crew: Crew) -> Node:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from selfimprove import progress
+from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.records import Attempt, Decision, Record
@@ -59,6 +60,9 @@ def decide_node(crew: Crew) -> Node:
             progress.current().say(decision.sentence)
             if decision.outcome == "promote":
                 scored.append((sum(a.verdict == "correct" for a in new), decision))
+        told = " ".join(decision.sentence for _, decision in scored)
+        if scored and not approved(crew, round_, "promote", told):
+            decisions, scored = [_held(decision, before.best) for decision in decisions], []
         winner = max(scored, key=lambda pair: pair[0])[1] if scored else None
         made = RoundDecision(
             round=round_,
@@ -71,3 +75,11 @@ def decide_node(crew: Crew) -> Node:
         return {"best": made.best}
 
     return node
+
+
+def _held(decision: Decision, best: str) -> Decision:
+    """Hold what a person did not let through; anything else stays."""
+    if decision.outcome != "promote":
+        return decision
+    sentence = f"{decision.sentence} A person said no, so it is held."
+    return decision.model_copy(update={"outcome": "hold", "adapter": best, "sentence": sentence})

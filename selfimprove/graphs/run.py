@@ -16,7 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from selfimprove import progress
 from selfimprove.errors import RunFolderError
-from selfimprove.graphs.campaign import build_campaign
+from selfimprove.graphs.campaign import build_campaign, reached_so_far
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.finding import round_folder
@@ -56,7 +56,8 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"the databases of {crew.folder.path} cannot be used ({error}); mend that and run the same command again"
         ) from error
-    crew.folder.write_json("finished.json", {"rounds": state["round"], "idle": state["idle"], "best": state["best"]})
+    ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
+    crew.folder.write_json("finished.json", {**ended, "accuracy": reached_so_far(crew, state["best"])})
     return state
 
 

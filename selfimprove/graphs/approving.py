@@ -1,0 +1,85 @@
+"""Where a campaign waits for a person: before it trains, or before it promotes.
+
+The command ends with a sentence and an exit code of its own; `selfimprove approve RUN` or `selfimprove reject RUN`
+writes the answer into the run folder, and the campaign's command goes on from there. The answer is a file of the round,
+so that a campaign that is killed or replayed behind it never asks twice.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from selfimprove import progress
+from selfimprove.errors import InputError, WaitingError
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.finding import round_folder
+from selfimprove.records import Record
+from selfimprove.store import RunFolder
+
+Place = Literal["train", "promote"]
+WAITING: Final = "waiting.json"
+
+
+class Waiting(Record):
+    """What a person was asked last. A file of the run folder."""
+
+    round: int
+    at: Place
+    sentence: str
+
+
+class Answered(Record):
+    """What a person said. A file of the round."""
+
+    round: int
+    at: Place
+    outcome: Literal["approve", "reject"]
+    asked: str
+    """The sentence that it was the answer to."""
+
+
+def approved(crew: Crew, round_: int, at: Place, sentence: str) -> bool:
+    """Say whether a person lets the campaign go on here; True where nobody is to be asked.
+
+    Args:
+        crew: the campaign's parts.
+        round_: that asks.
+        at: what would come next.
+        sentence: what the person is told.
+
+    Raises:
+        WaitingError: nobody has answered yet.
+    """
+    if at not in crew.config.campaign.pause:
+        return True
+    name = _place(round_, at)
+    if not crew.folder.has(name):
+        crew.folder.write_json(WAITING, Waiting(round=round_, at=at, sentence=sentence))
+        run = crew.folder.path
+        raise WaitingError(
+            f"round {round_} waits for a person before it goes on to {at}: {sentence} "
+            f"Say selfimprove approve {run}, or selfimprove reject {run}, then run the same command again"
+        )
+    said = crew.folder.record(name, Answered)
+    if said.outcome == "reject":
+        progress.current().say(f"round {round_}: a person said no before {at}")
+    return said.outcome == "approve"
+
+
+def answer(folder: RunFolder, outcome: Literal["approve", "reject"]) -> str:
+    """Write a person's answer to what a campaign waits for, and say it in one sentence.
+
+    Raises:
+        InputError: the campaign waits for nothing.
+    """
+    asked = folder.record(WAITING, Waiting) if folder.has(WAITING) else None
+    if asked is None or folder.has(_place(asked.round, asked.at)):
+        raise InputError(f"{folder.path} waits for nobody; run its campaign, which asks where campaign.pause says so")
+    name = _place(asked.round, asked.at)
+    folder.write_json(name, Answered(round=asked.round, at=asked.at, outcome=outcome, asked=asked.sentence))
+    done = "approved" if outcome == "approve" else "rejected"
+    return f"Round {asked.round}, {asked.at}: {done}. Run the campaign's command again to go on."
+
+
+def _place(round_: int, at: Place) -> str:
+    return f"{round_folder(round_)}/answer_{at}.json"

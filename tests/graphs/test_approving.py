@@ -1,0 +1,117 @@
+"""A campaign that waits for a person, and one that stops when it has what was asked for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.campaign import _finished
+from selfimprove.cli import main
+from selfimprove.errors import InputError, WaitingError
+from selfimprove.graphs.approving import answer
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision
+from selfimprove.graphs.run import run_campaign
+from selfimprove.records import Evaluation
+
+ONE = {"rounds": 1, "arms": ["track_b"]}
+
+
+def run(crew: Crew) -> dict[str, Any]:
+    return run_campaign(crew, crew.folder.at("graph.sqlite"))
+
+
+def decision(crew: Crew, round_: int = 1) -> RoundDecision:
+    return crew.folder.record(f"round-{round_:02d}/decision.json", RoundDecision)
+
+
+def test_a_person_lets_it_train_and_promote(make_crew: Any) -> None:
+    """It stops before each, is told what comes, goes on behind a yes, and ends as if nobody had been asked."""
+    crew = make_crew(campaign={**ONE, "pause": ["train", "promote"]})
+    with pytest.raises(WaitingError, match=r"round 1 waits .* train: \d+ rows of track B .* selfimprove approve"):
+        run(crew)
+    assert not crew.folder.has("round-01/arms/track_b/rows.jsonl")
+    with pytest.raises(WaitingError):  # asked again, as nobody has answered
+        run(crew)
+    assert "approved" in answer(crew.folder, "approve")
+    with pytest.raises(WaitingError, match=r"promote: Round 1, track_b: promoted"):
+        run(crew)
+    assert not crew.folder.has("round-01/decision.json")
+    answer(crew.folder, "approve")
+    run(crew)
+    made, plain = decision(crew), make_crew(crew.folder.path.parent / "plain", campaign=ONE)
+    run(plain)
+    assert made == decision(plain)
+    assert made.promoted == "track_b"
+    with pytest.raises(InputError, match="waits for nobody"):
+        answer(crew.folder, "approve")
+
+
+def test_a_person_may_say_no(make_crew: Any, tmp_path: Path) -> None:
+    """Before training nothing is trained; before promoting the round is held, with the reason."""
+    crew = make_crew(tmp_path / "a", campaign={**ONE, "pause": ["train"]})
+    with pytest.raises(WaitingError):
+        run(crew)
+    answer(crew.folder, "reject")
+    assert run(crew)["best"] == ""
+    assert decision(crew).decisions == ()
+    other = make_crew(tmp_path / "b", campaign={**ONE, "pause": ["promote"]})
+    with pytest.raises(WaitingError):
+        run(other)
+    answer(other.folder, "reject")
+    run(other)
+    (held,) = decision(other).decisions
+    assert (held.outcome, decision(other).promoted, held.adapter) == ("hold", "", "")
+    assert held.sentence.endswith("A person said no, so it is held.")
+
+
+def test_nobody_is_asked_about_what_is_not_promoted(make_crew: Any) -> None:
+    """A round without a promotion goes by without a question."""
+    crew = make_crew(campaign={**ONE, "pause": ["promote"]}, gate={"min_gain": 0.9})
+    run(crew)
+    assert decision(crew).promoted == ""
+
+
+def test_it_stops_at_the_target(make_crew: Any) -> None:
+    """When the best student reaches the target on dev no further round is begun; a higher target goes on."""
+    crew = make_crew(campaign={"rounds": 4, "arms": ["track_b"], "target": 0.3})
+    state = run(crew)
+    accuracy = crew.folder.record("round-01/arms/track_b/evaluation.json", Evaluation).lenient.accuracy
+    assert (state["round"], accuracy >= 0.3) == (1, True)
+    assert crew.folder.has("final/tested.json")
+    assert _finished(crew.folder, crew.config)
+    campaign = crew.config.campaign.model_copy(update={"target": 0.99})
+    more = Crew(**{**crew.__dict__, "config": crew.config.model_copy(update={"campaign": campaign})})
+    assert not _finished(more.folder, more.config)
+    assert run(more)["round"] > 1
+
+
+def test_the_commands_answer(
+    make_crew: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`selfimprove approve RUN` says what was approved; without a campaign it is bad input."""
+
+    def command(*words: str | Path) -> int:
+        monkeypatch.setattr(sys, "argv", ["selfimprove", *map(str, words)])
+        try:
+            main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    crew = make_crew(campaign={**ONE, "pause": ["train"]})
+    with pytest.raises(WaitingError) as waiting:
+        run(crew)
+    assert waiting.value.exit_code == 4
+    crew.folder.write_text("campaign.toml", "")
+    path = crew.folder.path
+    crew.folder.close()
+    assert command("approve", path) == 0
+    assert "Round 1, train: approved. Run the campaign's command again" in capsys.readouterr().out
+    assert command("reject", path) == 2
+    assert "waits for nobody" in capsys.readouterr().err
+    assert command("approve", path.parent) == 2
+    assert "holds no campaign" in capsys.readouterr().err
