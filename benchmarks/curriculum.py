@@ -26,7 +26,7 @@ from random import Random
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from worked import taught
+from worked import claim, taught
 
 from selfimprove.config import Config
 from selfimprove.config.finding import SelectConfig
@@ -238,6 +238,7 @@ def main() -> None:
     given, first = os.environ.get("ADAPTER", ""), task_of(900, train=SIZE.taught)
     place = OUT / "student"
     adapter = Path(given) if given else Path(taught(student, list(first.problems("train")), first, place, FIRST).path)
+    claim(OUT / "settings.json", [student.with_adapter(adapter).identity, SIZE, LATER, KINDS, LEVELS, MAX_TOKENS])
     cells = [one for seed in SEEDS for one in run_seed(student, adapter, seed)]
     by_policy = {policy: [one for one in cells if one.policy == policy] for policy in POLICIES}
     table = {policy: row(some, by_policy["random"]) for policy, some in by_policy.items()}

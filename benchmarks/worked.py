@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,12 @@ def taught(
         seed=seed,
     )
     return ProcessTrainer().train(job)
+
+
+def claim(place: Path, settings: object) -> None:
+    """Keep a folder's cells to one way of making them: other settings are refused, not mixed in."""
+    told = digest(settings)
+    if place.is_file() and place.read_text(encoding="utf-8") != told:
+        sys.exit(f"{place.parent} holds cells of another student or of other settings; move it, or set OUT")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(told, encoding="utf-8")
