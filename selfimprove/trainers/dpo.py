@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple
 
 from trl import DPOTrainer
 
-from selfimprove.errors import InputError
 from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, walked, write_outcome
 from selfimprove.trainers.precision import FullSteps, Teller
+from selfimprove.trainers.preflight import fitting, programs_of, see_room, show
 
 DPO_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -72,18 +72,14 @@ def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:
     Raises:
         InputError: no pair is left within the length limit.
     """
-    programs = {name: Program.load(state) for name, state in job.program_state.items()}
+    programs = programs_of(job, tokenizer)
     rows = [PreferenceRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
     limit = int(given(job, "dpo", DPO_DEFAULTS)["max_length"])
     made = [_pair(tokenizer, programs[row.program], row) for row in rows]
-    fitting = [one for one in made if len(one.prompt) + max(len(one.chosen), len(one.rejected)) <= limit]
-    if not fitting:
-        raise InputError(
-            f"{job.rows}: none of its {len(rows)} pairs fits max_length = {limit}; raise train.dpo.max_length"
-        )
+    kept = fitting(job, made, lambda one: len(one.prompt) + max(len(one.chosen), len(one.rejected)), limit)
     if not job.trained_tokens:
-        return fitting
-    return [fitting[at] for at in walked([one.replies for one in fitting], job.trained_tokens, job.seed)]
+        return kept
+    return [kept[at] for at in walked([one.replies for one in kept], job.trained_tokens, job.seed)]
 
 
 def _pair(tokenizer: Any, program: Program, row: PreferenceRow) -> Pair:
@@ -98,6 +94,8 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, pairs: 
     from trl import DPOConfig
 
     model, new = begun(model, job)
+    see_room(job, model)
+    show(tokenizer, [*pairs[0].prompt, *pairs[0].chosen], len(pairs[0].prompt))
     data = [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
     made = PairTrainer(
         model=model,

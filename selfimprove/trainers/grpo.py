@@ -16,7 +16,6 @@ from typing import Any, Final
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from selfimprove.programs import Program
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Completion, PracticeRow, TrainingJob, Verdict
 from selfimprove.render import prompt_ids
@@ -26,6 +25,7 @@ from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, write_outcome
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.precision import FullSteps, Teller
+from selfimprove.trainers.preflight import programs_of, see_room
 from selfimprove.trainers.rewards import DEFAULT, Tried, weighted
 from selfimprove.trainers.rollouts import Sampler
 
@@ -158,8 +158,9 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
     _, copy = load(job)
     copy.set_attn_implementation("sdpa")
     model, new = begun(model, job)
+    see_room(job, model)
     rows = [PracticeRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
-    programs = {name: Program.load(state) for name, state in job.program_state.items()}
+    programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], int(settings["num_generations"]))
     sampler = Sampler(model, copy, tokenizer, _ends(tokenizer, model), seed=job.seed)

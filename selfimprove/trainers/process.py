@@ -30,6 +30,7 @@ from selfimprove import progress
 from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.trainers.lifeline import LIFELINE
+from selfimprove.trainers.preflight import NOTE
 
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
 _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
@@ -209,6 +210,8 @@ def _follow(child: subprocess.Popen[str], log: IO[str], silent_s: float) -> tupl
         heard = time.monotonic()
         log.write(line)
         last.append(line.rstrip())
+        if line.startswith(NOTE):
+            watcher.say(f"training: {line.removeprefix(NOTE).rstrip()}")
         if done := _STEP.search(line):
             watcher.advance(int(done[1]) - passed)
             passed = int(done[1])

@@ -11,12 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from selfimprove.errors import InputError
-from selfimprove.programs import Program
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, walked, write_outcome
+from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show
 
 SFT_DEFAULTS: Final = {
     "learning_rate": 2e-4,
@@ -49,21 +48,17 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
     Raises:
         InputError: no row is left within the length limit.
     """
-    programs = {name: Program.load(state) for name, state in job.program_state.items()}
+    programs = programs_of(job, tokenizer)
     rows = [TrackRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
     made = [training_example(tokenizer, programs[row.program].messages(row.inputs), row.target) for row in rows]
     settings = given(job, "sft", SFT_DEFAULTS)
-    limit = int(settings["max_length"])
-    fitting = [example for example in made if len(example.ids) <= limit]
-    if not fitting:
-        raise InputError(
-            f"{job.rows}: none of its {len(rows)} rows fits max_length = {limit}; raise train.sft.max_length"
-        )
+    kept = fitting(job, made, lambda example: len(example.ids), int(settings["max_length"]))
+    sizes = [loss_tokens(example) for example in kept]
+    see_loss(job, sizes)
     if not job.trained_tokens:
-        return fitting
+        return kept
     in_order = settings["train_sampling_strategy"] == "sequential"
-    sizes = [loss_tokens(example) for example in fitting]
-    return [fitting[at] for at in walked(sizes, job.trained_tokens, job.seed, in_order=in_order)]
+    return [kept[at] for at in walked(sizes, job.trained_tokens, job.seed, in_order=in_order)]
 
 
 def loss_tokens(example: TrainingExample) -> int:
@@ -79,6 +74,8 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     from selfimprove.trainers.precision import Teller
 
     model, new = begun(model, job)
+    see_room(job, model)
+    show(tokenizer, examples[0].ids, examples[0].prompt_length)
     data = Dataset.from_list(
         [{"input_ids": e.ids, "completion_mask": [0] * e.prompt_length + [1] * loss_tokens(e)} for e in examples]
     )

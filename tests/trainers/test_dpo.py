@@ -40,7 +40,6 @@ def job(family: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
         method="dpo",
         program_state={"solve": SOLVE.dump()},
         settings={"dpo": {"per_device_train_batch_size": 4, "learning_rate": 1e-2, "num_train_epochs": 4}},
-        render_hash="0123456789abcdef",
         seed=3,
     )
 

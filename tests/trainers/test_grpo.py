@@ -105,7 +105,6 @@ def job(family: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
         method="grpo",
         program_state={"solve": SOLVE.dump()},
         settings={"grpo": grpo, "task": {"name": "arithmetic", "options": {"levels": [2]}}},
-        render_hash="0123456789abcdef",
         seed=3,
     )
 

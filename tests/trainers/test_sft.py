@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from selfimprove.errors import TrainingError
+from selfimprove import progress
+from selfimprove.errors import InputError, TrainingError
 from selfimprove.programs import program_for
 from selfimprove.records import Adapter, TrackRow, TrainingJob
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -33,7 +34,7 @@ def train(family: Callable[[str], Path], tmp_path: Path) -> Train:
     """Give what trains a tiny Llama on eight rows with given settings."""
     (tmp_path / "rows.jsonl").write_text("".join(row(i).model_dump_json() + "\n" for i in range(8)))
 
-    def run(name: str = "made", start: str = "", tokens: int = 0, **settings: object) -> Adapter:
+    def run(name: str = "made", start: str = "", tokens: int = 0, told: str = "", **settings: object) -> Adapter:
         job = TrainingJob(
             model=str(family("llama")),
             start=start,
@@ -42,12 +43,25 @@ def train(family: Callable[[str], Path], tmp_path: Path) -> Train:
             program_state={"solve": SOLVE.dump()},
             settings={"sft": {"per_device_train_batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}, **settings},
             trained_tokens=tokens,
-            render_hash="0123456789abcdef",
+            render_hash=told,
             seed=3,
         )
         return ProcessTrainer().train(job)
 
     return run
+
+
+@pytest.fixture
+def said() -> Iterator[list[str]]:
+    """Collect what the watcher is told."""
+
+    class Told(progress.Nobody):
+        def say(self, sentence: str) -> None:
+            sentences.append(sentence)
+
+    sentences: list[str] = []
+    with progress.watched_by(Told()):
+        yield sentences
 
 
 def losses(adapter: Adapter) -> list[float]:
@@ -91,3 +105,46 @@ def test_settings_that_trl_refuses_are_told(train: Train) -> None:
     """The child's own words reach the one sentence."""
     with pytest.raises(TrainingError, match=r"ended with code 1: .*scheduler"):
         train(sft={"lr_scheduler_type": "no such scheduler"})
+
+
+def test_what_a_person_should_know_is_said_before_training(train: Train, said: list[str], tmp_path: Path) -> None:
+    """Rows over the limit are counted, and a sample with the trained part marked stands in the log."""
+    long = row(8).model_copy(update={"inputs": {"problem": "What is 1 + 1? " * 80}})
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write(long.model_dump_json() + "\n")
+    made = train(sft={"max_length": 200})
+    log = (Path(made.path) / "training.log").read_text()
+    assert any("1 of 9 rows (11 %) are longer than max_length = 200 and are left out" in line for line in said)
+    assert "What is 0 + 1?" in log
+    trained = log.partition(">>>")[2].partition("<<<")[0]
+    assert "Answer:" in trained
+    assert "What is" not in trained
+
+
+def test_another_chat_template_is_refused(train: Train) -> None:
+    """Rows that would be rendered in another way than evaluation renders are not trained on."""
+    with pytest.raises(TrainingError, match=r"rows would be trained under prompt [0-9a-f]{16} and tested under 0123"):
+        train(told="0123456789abcdef")
+
+
+def test_a_full_disk_is_told_before_training() -> None:
+    """No room for the adapter is one sentence."""
+    from selfimprove.trainers import preflight
+
+    job = TrainingJob(model="", rows="", out=str(Path.cwd() / "adapter"))
+
+    class Layer:
+        requires_grad = True
+
+        def numel(self) -> int:
+            return 10**15
+
+        def element_size(self) -> int:
+            return 4
+
+    class Model:
+        def parameters(self) -> list[Layer]:
+            return [Layer()]
+
+    with pytest.raises(InputError, match="make room and run the same command again"):
+        preflight.see_room(job, Model())

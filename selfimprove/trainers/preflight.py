@@ -1,0 +1,102 @@
+"""Before a training: is it what evaluation will test, does every row carry loss, does it fit?
+
+Lines that begin with `note:` reach the watcher of the campaign; the sample stands in the training log.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from selfimprove.errors import InputError
+from selfimprove.programs import Program
+from selfimprove.records import TrainingJob
+
+_ROOM: Final = 4
+"""Times the trained weights that have to fit on the disk: the adapter, a copy under way, and the log."""
+NOTE: Final = "note: "
+
+T = TypeVar("T")
+
+
+def programs_of(job: TrainingJob, tokenizer: Any) -> dict[str, Program]:
+    """Load the programs that rows are rendered by, and see that they render as evaluation does.
+
+    Raises:
+        InputError: they would not: the model's chat template is another than the campaign knows.
+    """
+    programs = {name: Program.load(state) for name, state in job.program_state.items()}
+    template = str(getattr(tokenizer, "chat_template", "") or "")
+    for program in programs.values():
+        if job.render_hash and program.hash(template) != job.render_hash:
+            raise InputError(
+                f"rows would be trained under prompt {program.hash(template)} and tested under {job.render_hash}; "
+                f"the chat template in {job.model} has changed: restore it, or start a new campaign"
+            )
+    return programs
+
+
+def fitting(job: TrainingJob, made: Sequence[T], length: Callable[[T], int], limit: int) -> list[T]:
+    """Give the rows within the length limit, and say how many are not.
+
+    Args:
+        job: what they are of.
+        made: rendered rows.
+        length: tokens of one.
+        limit: tokens at most.
+
+    Raises:
+        InputError: none is left.
+    """
+    kept = [one for one in made if length(one) <= limit]
+    what = "pairs" if job.method == "dpo" else "rows"
+    if not kept:
+        raise InputError(
+            f"{job.rows}: none of its {len(made)} {what} fits max_length = {limit}; raise train.{job.method}.max_length"
+        )
+    if out := len(made) - len(kept):
+        longest = max(map(length, made))
+        note(
+            f"{out} of {len(made)} {what} ({100 * out / len(made):.0f} %) are longer than max_length = {limit} and are "
+            f"left out; the longest has {longest} tokens"
+        )
+    return kept
+
+
+def see_loss(job: TrainingJob, carried: Sequence[int]) -> None:
+    """Refuse rows of which some carry no loss: they would only be read.
+
+    Raises:
+        InputError: there are such rows.
+    """
+    empty = sum(tokens == 0 for tokens in carried)
+    if empty:
+        raise InputError(f"{job.rows}: {empty} of {len(carried)} rows have no token that is trained on; leave them out")
+
+
+def see_room(job: TrainingJob, model: Any) -> None:
+    """Refuse a disk that will not hold the adapter.
+
+    Raises:
+        InputError: there is too little room.
+    """
+    needed = _ROOM * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    free = shutil.disk_usage(Path(job.out).parent).free
+    if free < needed:
+        raise InputError(
+            f"{Path(job.out).parent} has {free / 1e6:,.0f} MB left and the adapter needs up to {needed / 1e6:,.0f}; "
+            "make room and run the same command again"
+        )
+
+
+def show(tokenizer: Any, ids: Sequence[int], trained_from: int) -> None:
+    """Print one row as the model sees it; what is trained on stands between >>> and <<<."""
+    prompt, reply = (tokenizer.decode(part) for part in (ids[:trained_from], ids[trained_from:]))
+    print(f"the first row, {len(ids)} tokens, {len(ids) - trained_from} of them trained on:\n{prompt}>>>{reply}<<<")  # noqa: T201 - into the log
+
+
+def note(sentence: str) -> None:
+    """Tell the parent process something that a person should know."""
+    print(f"{NOTE}{sentence}", flush=True)  # noqa: T201 - read by the parent process
