@@ -6,7 +6,7 @@ that nobody chose from. A seed draws another pool, other held-out problems and a
 tuned on what is printed here: rates and batch are the demo's.
 
     python benchmarks/curriculum.py                     # hours on 2 cores; QUICK=1: under 5 minutes, tells nothing
-    SEEDS=1,2 python benchmarks/curriculum.py           # some seeds; OUT is shared, so others may run beside
+    SEEDS=1,2 python benchmarks/curriculum.py           # some; others may run beside, with an ADAPTER
     ADAPTER=runs/demo/round-01/arms/track_b/adapter python benchmarks/curriculum.py    # unset: one is trained first
 
 Resumable: completions are kept in a ledger, a trained adapter and each cell's outcome are found again.
@@ -35,7 +35,7 @@ from selfimprove.ledger import Journaled, Ledger
 from selfimprove.mining.library import Graded, student_hash
 from selfimprove.mining.prior import fit_curve, point_of
 from selfimprove.programs import program_for
-from selfimprove.records import Attempt, Problem, Record, Sampling, Verdict
+from selfimprove.records import Attempt, Problem, Record, Sampling, Verdict, digest
 from selfimprove.splits import rungs
 from selfimprove.steps.draft import solve
 from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
@@ -49,7 +49,7 @@ SEEDS = (1,) if QUICK else tuple(int(seed) for seed in os.environ.get("SEEDS", "
 KINDS, LEVELS, MAX_TOKENS = ("sum", "story", "equation"), (2, 3, 4, 5, 6), 96
 POLICIES = {
     "random": "any problem of the pool",
-    "failures": "failed ones only",
+    "failures": "failed ones only, as far as there are enough",
     "mixed": "failed ones, and half as many solved ones: the library's default",
     "easy": "levels 0 and 1",
     "band": "pass rate nearest to one half",
@@ -57,6 +57,7 @@ POLICIES = {
     "curriculum": "levels 1 to 5, ever fewer (arXiv:2504.11919)",
     "uniform": "levels 0 to 5 alike",
 }
+RULE = MiningRule(samples=4, most=4, again=False)
 SFT: dict[str, object] = {"per_device_train_batch_size": 4, "num_train_epochs": 1}
 FIRST, LATER = {**SFT, "learning_rate": 2e-3}, {**SFT, "learning_rate": 3e-4}
 
@@ -78,6 +79,8 @@ class Cell(Record):
 
     policy: str
     seed: int
+    chosen: str
+    """Hash of the problems and of the tokens trained on."""
     levels: tuple[int, ...]
     """Chosen problems of each level, 0 to 5."""
     trained_tokens: int
@@ -119,7 +122,7 @@ def prepare(student: Any, adapter: Path, seed: int, ledger: Ledger) -> Tested:
         temperature=0.7,
         seed=seed,
     )
-    tried = mine(pool, draw, task, MiningRule(samples=4, most=4, again=False))
+    tried = mine(pool, draw, task, RULE)
     found = [ToGrade(p, one.mined, one.attempts) for p, one in zip(pool, tried, strict=True)]
     graded = graded_of(found, student_hash(model.identity))
     return Tested(tried, graded, {p.id: p for p in pool}, list(task.problems("dev")))
@@ -167,9 +170,10 @@ def climbed(found: Tested, seed: int) -> list[list[Attempt]]:
 def cell(student: Any, adapter: Path, policy: str, seed: int, found: Tested, tokens: int, ledger: Ledger) -> Cell:
     """Train on what a policy chooses and test it, or find that."""
     place = OUT / f"seed-{seed}" / policy
+    started, task, ids = time.perf_counter(), task_of(seed), chosen(policy, found, seed)
+    claim(place / "chosen.txt", [sorted(ids), tokens])
     if (place / "cell.json").is_file():
         return Cell.model_validate_json((place / "cell.json").read_text())
-    started, task, ids = time.perf_counter(), task_of(seed), chosen(policy, found, seed)
     grades = Counter(g.difficulty for g in found.graded if g.problem in set(ids))
     problems = [found.by_id[i] for i in ids]
     made = taught(student, problems, task, place, LATER, start=adapter, tokens=tokens, seed=seed)
@@ -179,6 +183,7 @@ def cell(student: Any, adapter: Path, policy: str, seed: int, found: Tested, tok
     outcome = Cell(
         policy=policy,
         seed=seed,
+        chosen=digest(sorted(ids), tokens),
         levels=tuple(grades[level] for level in range(6)),
         trained_tokens=made.trained_tokens,
         right=tuple(a.verdict is Verdict.CORRECT for a in attempts),
@@ -238,7 +243,10 @@ def main() -> None:
     given, first = os.environ.get("ADAPTER", ""), task_of(900, train=SIZE.taught)
     place = OUT / "student"
     adapter = Path(given) if given else Path(taught(student, list(first.problems("train")), first, place, FIRST).path)
-    claim(OUT / "settings.json", [student.with_adapter(adapter).identity, SIZE, LATER, KINDS, LEVELS, MAX_TOKENS])
+    claim(
+        OUT / "settings.json",
+        [student.with_adapter(adapter).identity, SIZE, RULE.model_dump(), LATER, KINDS, LEVELS, MAX_TOKENS],
+    )
     cells = [one for seed in SEEDS for one in run_seed(student, adapter, seed)]
     by_policy = {policy: [one for one in cells if one.policy == policy] for policy in POLICIES}
     table = {policy: row(some, by_policy["random"]) for policy, some in by_policy.items()}

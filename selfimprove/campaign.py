@@ -207,6 +207,8 @@ class Campaign:
 
         config, task = self.config, self.load_task()
         check_settings(config.train)
+        if "grpo" in config.campaign.arms and (config.train.quantize or config.train.lora.model_dump().get("use_dora")):
+            raise InputError("the arm grpo needs plain LoRA over 16 bits; leave train.quantize and use_dora out")
         if "grpo" in config.campaign.arms and not isinstance(self._given.get("task", ""), str):
             raise InputError(
                 f"the arm grpo reads answers in a process of its own, which cannot be handed {task.name}, an object; "

@@ -173,6 +173,13 @@ class Attempt(Record):
     """By the strict reading."""
     questions: tuple[str, ...] = ()
     """The clarifying questions a draft asks."""
+    solution: str = ""
+    """The part of the completion that was read and compared, where it holds more than that."""
+
+    @property
+    def text(self) -> str:
+        """Give what was read and compared, and what may be trained on."""
+        return self.solution or self.completion.text
 
 
 class Question(Record):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -125,8 +126,17 @@ def test_an_upload_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
     class Api:
         def create_repo(self, *_: Any, **__: Any) -> None:
+            if not private:
+                return
             raise ConnectionError("401 Unauthorized\nmore")
 
+        def repo_info(self, _: str) -> Any:
+            return SimpleNamespace(private=False)
+
+    private = True
     monkeypatch.setattr("huggingface_hub.HfApi", Api)
     with pytest.raises(InputError, match="me/mine was not uploaded: 401 Unauthorized; log in"):
+        exported.push(tmp_path, "me/mine")
+    private = False
+    with pytest.raises(InputError, match="me/mine is there already and public"):
         exported.push(tmp_path, "me/mine")

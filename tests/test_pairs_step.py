@@ -2,9 +2,13 @@ from __future__ import annotations
 
 from statistics import fmean
 
-from selfimprove.records import Attempt, Completion, PreferenceRow, Verdict
-from selfimprove.steps.pairs import length_balanced, sample_pairs
+from selfimprove.records import Attempt, Completion, Lesson, PreferenceRow, Problem, Rationale, Verdict
+from selfimprove.steps.harvest import harvest
+from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs
+from selfimprove.steps.verify import verify
+from selfimprove.tasks.arithmetic import Arithmetic
 
+TASK, PROBLEM = Arithmetic(), Problem.of("What is 2 + 2?", "4")
 SHOWN = {"p": "What is 2 + 2?", "q": "What is 3 + 3?"}
 
 
@@ -54,3 +58,18 @@ def test_lopsided_pairs_are_dropped_until_lengths_agree() -> None:
     assert all(len(row.chosen) == 160 for row in rows if row not in kept)
     assert length_balanced([pair(0, 98, 100)]) == [pair(0, 98, 100)]
     assert length_balanced([pair(0, 10, 500)]) == []
+
+
+def test_only_the_solution_of_a_draft_is_trained_on() -> None:
+    """A draft with clarifying questions behind it: neither as a target nor as a rejected reply are they learned from."""
+    said = Completion(text="2 + 2 = 5\nAnswer: 5\nQuestions: 1. Is it two?")
+    attempt = verify(TASK, PROBLEM, said, text="2 + 2 = 5\nAnswer: 5")
+    lesson = Lesson(
+        id="l", problem=PROBLEM.id, round=1, draft=attempt,
+        rationales=(Rationale(text="2 + 2 = 4\nAnswer: 4", answer="4", source="t", verdict=Verdict.CORRECT),),
+    )  # fmt: skip
+    (row,) = lesson_pairs([lesson], TASK, {PROBLEM.id: "q"}, 1)
+    assert (row.chosen, row.rejected) == ("2 + 2 = 4\nAnswer: 4", "2 + 2 = 5\nAnswer: 5")
+    right = verify(TASK, PROBLEM, Completion(text="So 4.\nAnswer: 4\nQuestions: none"), text="So 4.\nAnswer: 4")
+    (target,) = harvest([lesson.model_copy(update={"draft": right, "rationales": ()})], TASK)
+    assert target.text == "So 4.\nAnswer: 4"

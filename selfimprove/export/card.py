@@ -71,6 +71,7 @@ def _scores(summary: Summary) -> Iterator[tuple[str, ScoreSummary]]:
             yield f"dev | round {row.round}, {row.arm}", row.dev
     test = summary.test
     if test is not None:
+        opened = "once" if test.opened == 1 else f"{test.opened} times"
         for name, score in (("base", test.base), ("this model", test.best), ("control", test.control)):
             if score is not None:
-                yield f"test, opened once | {name}", score
+                yield f"test, opened {opened} | {name}", score

@@ -19,8 +19,15 @@ from selfimprove.store import RunFolder, write_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
 _LICENCE: Final = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
-_LICENCES: Final = {"HuggingFaceTB/SmolLM2": "apache-2.0", "Qwen/Qwen2.5-": "apache-2.0", "Qwen/Qwen3-": "apache-2.0"}
-"""Of bases whose folders hold no card, by how their names begin."""
+_LICENCES: Final = {
+    "HuggingFaceTB/SmolLM2-135M-Instruct": "apache-2.0",
+    "HuggingFaceTB/SmolLM2-360M-Instruct": "apache-2.0",
+    "HuggingFaceTB/SmolLM2-1.7B-Instruct": "apache-2.0",
+    "Qwen/Qwen2.5-0.5B-Instruct": "apache-2.0",
+    "Qwen/Qwen2.5-1.5B-Instruct": "apache-2.0",
+    "Qwen/Qwen3-0.6B": "apache-2.0",
+}
+"""Of bases that have a short name here; those of others are read beside their weights."""
 _CHECKED: Final = 200
 
 
@@ -59,14 +66,18 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
         )
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; name a new folder")
-    out.mkdir(parents=True, exist_ok=True)
     config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
-    base = _base_name(config)
-    checked = _merged(run, out, config, adapter) if merge else ""
+    base, begun = _base_name(config), out.with_name(f".{out.name}.part")
+    shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
+    begun.mkdir(parents=True)
+    checked = _merged(run, begun, config, adapter) if merge else ""
     if not merge:
-        _copied(adapter, out, base)
+        _copied(adapter, begun, base)
     card = card_of(summary, base=base, licence=_licence(config), merged=merge, checked=checked)
-    write_whole(out / "README.md", card.encode())
+    write_whole(begun / "README.md", card.encode())
+    if out.exists():
+        out.rmdir()
+    begun.rename(out)
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
         if merge
@@ -89,10 +100,14 @@ def push(folder: Path, repo: str) -> str:
     api = HfApi()
     try:
         api.create_repo(repo, private=True, exist_ok=True)
-        return str(api.upload_folder(repo_id=repo, folder_path=folder))
+        public = not api.repo_info(repo).private
+        address = "" if public else str(api.upload_folder(repo_id=repo, folder_path=folder))
     except Exception as error:  # the client's errors share no base that it documents
         said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise InputError(f"{repo} was not uploaded: {said[:300]}; log in with `hf auth login`, or try later") from error
+    if public:
+        raise InputError(f"{repo} is there already and public; name another, or upload {folder} yourself")
+    return address
 
 
 def _inside(path: str) -> Path:
@@ -103,7 +118,8 @@ def _inside(path: str) -> Path:
 def _base_name(config: Config) -> str:
     from selfimprove.students.fetch import ALIASES
 
-    return ALIASES.get(config.campaign.student, config.campaign.student)
+    student = config.campaign.student
+    return Path(student).name if Path(student).is_dir() else ALIASES.get(student, student)
 
 
 def _licence(config: Config) -> str:
@@ -113,8 +129,7 @@ def _licence(config: Config) -> str:
     found = _LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
     if found:
         return found[1]
-    base = _base_name(config)
-    return next((licence for name, licence in _LICENCES.items() if base.startswith(name)), "")
+    return _LICENCES.get(_base_name(config), "")
 
 
 def _copied(adapter: Path, out: Path, base: str) -> None:

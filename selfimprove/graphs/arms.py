@@ -41,7 +41,7 @@ def train_node(crew: Crew) -> Node:
         round_, tokens = state["round"], 0
         if not approved(crew, round_, "train", _ready(crew, round_)):
             return {}
-        for arm in tracks(crew):
+        for arm in tracks(crew.config):
             start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
             train = _train_practice if arm == "grpo" else _train_rows
             tokens = train(crew, round_, arm, start, tokens)
@@ -84,9 +84,9 @@ def last_of(crew: Crew, arm: str, rounds: int) -> str:
 
 
 def _usable_rounds(crew: Crew, round_: int) -> list[int]:
-    """Give the earlier rounds whose rows were not set aside."""
+    """Give the earlier rounds whose rows were trained on and not set aside."""
     earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
-    return [r for r, made in earlier if not all(d.outcome == "roll back" for d in made.decisions) or not made.decisions]
+    return [r for r, made in earlier if any(d.outcome != "roll back" for d in made.decisions)]
 
 
 def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
@@ -135,7 +135,8 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
     total = tokens or round(first.trained_tokens / (1 - share))
     file = crew.folder.write_rows(f"{place}/rows.jsonl", pairs)
     run = _Run(arm, place, "dpo", file, f"{place}/sft/adapter", max(1, total - first.trained_tokens))
-    return first.trained_tokens + _train(crew, run, crew.config.train.dpo.model_dump()).trained_tokens
+    both = first.trained_tokens + _train(crew, run, crew.config.train.dpo.model_dump()).trained_tokens
+    return tokens or both
 
 
 def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
@@ -147,7 +148,8 @@ def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) 
         return tokens
     place = f"{round_folder(round_)}/arms/{arm}"
     file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)
-    made = _train(crew, _Run(arm, place, "grpo", file, start, tokens), crew.config.train.grpo.model_dump())
+    settings = {"max_completion_length": crew.config.student.max_tokens, **crew.config.train.grpo.model_dump()}
+    made = _train(crew, _Run(arm, place, "grpo", file, start, tokens), settings)
     return tokens or made.trained_tokens
 
 

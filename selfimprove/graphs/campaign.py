@@ -152,7 +152,7 @@ def control_node(crew: Crew) -> Node:
         if "control" not in crew.config.campaign.arms or not state["best"]:
             return {}
         trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, state["best"])]
-        tokens, count = (sum(int(made[key]) for made in trained) for key in ("trained_tokens", "rows"))
+        tokens, count = sum(int(made["trained_tokens"]) for made in trained), _rows_of(crew, state["best"])
         train = crew.problems("train")
         chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
         with crew.stage("control", len(chosen)):
@@ -174,6 +174,13 @@ def control_node(crew: Crew) -> Node:
     return node
 
 
+def _rows_of(crew: Crew, best: str) -> int:
+    """Count the rows of tracks that the best student learned from; tries and pairs are of the same problems."""
+    counts = {adapter: int(crew.folder.json(f"{adapter}/metrics.json")["rows"]) for adapter in lineage(crew, best)}
+    taught = [count for adapter, count in counts.items() if _arm(adapter) not in {"grpo", "track_b+dpo"}]
+    return sum(taught) or max(counts.values())
+
+
 def lineage(crew: Crew, adapter: str) -> list[str]:
     """Give the adapters that one goes back to, the newest first."""
     chain = [adapter] if adapter else []
@@ -193,7 +200,7 @@ def final_node(crew: Crew) -> Node:
         tested = {"base": ("", "base", shots), "best": (state["best"], _arm(state["best"]), 0)}
         if not state["best"]:
             tested.pop("best")
-        for arm in tracks(crew):
+        for arm in tracks(crew.config):
             last = last_of(crew, arm, state["round"])
             if last and last != state["best"]:
                 tested[arm] = (last, arm, 0)

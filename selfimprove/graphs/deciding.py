@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from selfimprove import progress
+from selfimprove.config import Config
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
@@ -28,9 +29,9 @@ class RoundDecision(Record):
     decisions: tuple[Decision, ...]
 
 
-def tracks(crew: Crew) -> list[str]:
+def tracks(config: Config) -> list[str]:
     """Name the arms that are trained in every round, track B first: the others get as many trained tokens."""
-    return [arm for arm in _ORDER if arm in crew.config.campaign.arms]
+    return [arm for arm in _ORDER if arm in config.campaign.arms]
 
 
 def decide_node(crew: Crew) -> Node:
@@ -40,7 +41,7 @@ def decide_node(crew: Crew) -> Node:
         round_, gate = state["round"], crew.config.gate
         before = crew.folder.record(f"{round_folder(round_ - 1)}/decision.json", RoundDecision)
         old = crew.folder.rows(before.predictions, Attempt)
-        arms = tracks(crew)
+        arms = tracks(crew.config)
         decisions, scored = [], list[tuple[int, Decision]]()
         for arm in arms:
             name = f"{round_folder(round_)}/arms/{arm}/predictions.jsonl"
@@ -57,12 +58,13 @@ def decide_node(crew: Crew) -> Node:
                 best=before.best,
             )
             decisions.append(decision)
-            progress.current().say(decision.sentence)
             if decision.outcome == "promote":
                 scored.append((sum(a.verdict == "correct" for a in new), decision))
         told = " ".join(decision.sentence for _, decision in scored)
         if scored and not approved(crew, round_, "promote", told):
             decisions, scored = [_held(decision, before.best) for decision in decisions], []
+        for decision in decisions:
+            progress.current().say(decision.sentence)
         winner = max(scored, key=lambda pair: pair[0])[1] if scored else None
         made = RoundDecision(
             round=round_,
@@ -81,5 +83,5 @@ def _held(decision: Decision, best: str) -> Decision:
     """Hold what a person did not let through; anything else stays."""
     if decision.outcome != "promote":
         return decision
-    sentence = f"{decision.sentence} A person said no, so it is held."
+    sentence = decision.sentence.replace(": promoted, ", ": held by a person, ", 1)
     return decision.model_copy(update={"outcome": "hold", "adapter": best, "sentence": sentence})

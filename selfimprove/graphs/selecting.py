@@ -6,6 +6,7 @@ from typing import Any
 
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.finding import Node, Pool, attempts_of, pool_file, round_folder
 from selfimprove.graphs.probing import probed
 from selfimprove.mining.library import Graded
@@ -21,6 +22,8 @@ def select_node(crew: Crew) -> Node:
         if policy == "probe":
             policy = probed(crew, state["round"], state["best"]).policy
         chosen = _chosen(crew, state["round"], policy).ids
+        if tracks(crew.config) == ["grpo"]:  # which learns from its own tries, so lessons would be paid for in vain
+            chosen = ()
         by_id = {p.id: p for p in crew.problems("train")}
         cohorts = []
         for start in range(0, len(chosen), size):

@@ -82,7 +82,7 @@ def evaluate_node(crew: Crew) -> Node:
     """Measure every arm of the round on dev."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
-        for arm in tracks(crew):
+        for arm in tracks(crew.config):
             place = f"{round_folder(state['round'])}/arms/{arm}"
             if crew.folder.has(f"{place}/adapter/metrics.json"):
                 measure(crew, "dev", f"{place}/adapter", arm, place, round_=state["round"])

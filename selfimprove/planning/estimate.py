@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
-from selfimprove.planning.expected import Expected, Line, total, tracks
+from selfimprove.graphs.deciding import tracks
+from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.scorers.names import judging, rollouts_of
 from selfimprove.steps.probe import rows_each
 from selfimprove.teachers.prices import Price
 
 _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
+_READ_AGAIN: Final = {"track_b+dpo": 1.5}
+"""Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
 _JUDGE_READS: Final = 200
@@ -106,8 +110,10 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
     settings = expected.config.train.sft.model_dump()
     passes = float(settings.get("num_train_epochs", 1))
     own = expected.answer if arm == "track_a" else expected.target
-    seen = rows * passes * expected.target / own * (expected.prompt + own)
+    seen = rows * passes * expected.target / own * (expected.prompt + own) * _READ_AGAIN.get(arm, 1.0)
     seconds = seen / expected.probe.training + _START_S if expected.probe else None
+    if seconds is not None and expected.probe and arm == "grpo":
+        seconds += rows * passes * expected.target / expected.probe.writing  # its tries
     return Line(stage=stage, tokens=round(seen), seconds=seconds)
 
 
@@ -144,7 +150,8 @@ def most_usd(expected: Expected) -> float:
         price = expected.price(round_)
         if price is not None:
             calls = lessons * (2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
-            calls += lessons * lesson.rationales * ("control" in config.campaign.arms)
+            again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
+            calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
             most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens

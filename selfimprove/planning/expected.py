@@ -33,11 +33,6 @@ class Line(Record):
     """None where the student was not probed."""
 
 
-def tracks(config: Config) -> list[str]:
-    """Name the arms that are trained every round."""
-    return [arm for arm in config.campaign.arms if arm != "control"]
-
-
 @dataclass(frozen=True)
 class Expected:
     """What calls look like: mean tokens, and the student's speeds in tokens a second."""

@@ -11,9 +11,10 @@ from typing import Final
 
 from selfimprove.config import Config
 from selfimprove.formats import duration
+from selfimprove.graphs.deciding import tracks
 from selfimprove.ledger import Used
 from selfimprove.planning.estimate import most_usd, stages
-from selfimprove.planning.expected import Line, expect, total, tracks
+from selfimprove.planning.expected import Line, expect, total
 from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record

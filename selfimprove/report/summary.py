@@ -114,7 +114,8 @@ def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSum
         for decision in folder.json(f"{here}/decision.json")["decisions"]:
             arm = f"{here}/arms/{decision['arm']}"
             made = folder.record(f"{arm}/evaluation.json", Evaluation)
-            trained = folder.json(f"{arm}/adapter/metrics.json")
+            phases = [f"{arm}/{phase}adapter/metrics.json" for phase in ("", "sft/")]
+            trained = [folder.json(name) for name in phases if folder.has(name)]
             found.append(
                 RoundSummary(
                     round=round_,
@@ -124,8 +125,8 @@ def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSum
                     dev=ScoreSummary.of(made.lenient),
                     strict=ScoreSummary.of(made.strict),
                     difference=Difference.of(Comparison.model_validate(decision["comparison"])),
-                    rows=trained["rows"],
-                    trained_tokens=trained["trained_tokens"],
+                    rows=sum(one["rows"] for one in trained),
+                    trained_tokens=sum(one["trained_tokens"] for one in trained),
                     pool=pool["problems"],
                     failures=pool["failures"],
                     pool_pass_rate=pool["pass_rate"],

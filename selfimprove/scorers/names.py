@@ -23,6 +23,7 @@ _NAMED: Final = ("judge", "monte-carlo", "exact")
 ROLLOUTS: Final = 8
 """Of a step, unless `monte-carlo:ROLLOUTS` says otherwise."""
 _MOST_ROLLOUTS: Final = 256
+_NO_KEY: Final = "none"
 
 
 def scorer_named(
@@ -101,7 +102,10 @@ def judge_of(model: str, url: str) -> tuple[str, str | None]:
 
 
 def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
-    """Give a judge's settings: the teacher's, or with a model of its own, which the teacher's key is not sent to.
+    """Give a judge's settings: the teacher's, or with a model of its own.
+
+    Of the teacher's only limits and caps go over to another model: not its key, its parameters (which may hold one), or
+    its price, where the other's is known.
 
     Args:
         named: what follows `judge:`, a MODEL or MODEL@URL; empty: `teacher.judge.model`, or `teacher.model`.
@@ -111,6 +115,7 @@ def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
         InputError: no model is named.
     """
     from selfimprove.teachers.load import is_model
+    from selfimprove.teachers.prices import is_here, listed_price
 
     how = "write judge:MODEL or judge:MODEL@http://HOST:PORT/v1"
     if not named:
@@ -122,7 +127,16 @@ def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
         raise InputError(f'the judge "{named}" names no model; {how}')
     model, address = judge_of(model, url)
     role = teacher.judge.model_copy(update={"model": None, "fallbacks": ()})
-    own = {"model": model, "base_url": address, "fallbacks": (), "api_key_env": None, "judge": role}
+    own: dict[str, object] = {
+        "model": model,
+        "base_url": address,
+        "fallbacks": (),
+        "api_key_env": None,
+        "parameters": {},
+        "judge": role,
+    }
+    if is_here(address) or listed_price(model, {}) is not None:
+        own |= {"input_price": None, "output_price": None}
     return teacher.model_copy(update=own)
 
 
@@ -130,7 +144,8 @@ def _judge(named: str, ledger: Ledger, teacher: TeacherConfig) -> StepScorer:
     from selfimprove.scorers.judge import StepJudge
     from selfimprove.teachers.load import load_model
 
-    asked = load_model(judging(named, teacher), "judge", ledger)
+    # A server named by its address is not sent the key of the provider whose protocol it speaks.
+    asked = load_model(judging(named, teacher), "judge", ledger, api_key=_NO_KEY if "@" in named else None)
     asked.check()
     return StepJudge(asked)
 

@@ -33,7 +33,7 @@ def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
         if own is not None:
             source = "self:rewrite" if own in lesson.rewrites else "self:draft"
             calls = _calls(lesson, own)
-            text = own.completion.text
+            text = own.text
             if own.strict is not Verdict.CORRECT:
                 text = task.conclude(text, own.answer or "")
             found.append(Target(lesson.problem, lesson.id, text, own.answer or "", source, calls))

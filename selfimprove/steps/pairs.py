@@ -32,7 +32,7 @@ def lesson_pairs(lessons: Iterable[Lesson], task: Task, shown: Mapping[str, str]
                 program="solve",
                 inputs={"problem": shown[lesson.problem]},
                 chosen=right.text,
-                rejected=lesson.draft.completion.text,
+                rejected=lesson.draft.text,
                 problem=lesson.problem,
                 lesson=lesson.id,
                 round=round_,
@@ -66,8 +66,8 @@ def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
                 id=digest("own pair", good.problem, *calls),
                 program="solve",
                 inputs={"problem": shown[good.problem]},
-                chosen=good.completion.text,
-                rejected=bad.completion.text,
+                chosen=good.text,
+                rejected=bad.text,
                 problem=good.problem,
                 lesson="",
                 round=round_,
@@ -99,7 +99,7 @@ def length_balanced(rows: Sequence[PreferenceRow], tolerance: float = _TOLERANCE
 def _apart(pair: tuple[Attempt, Attempt]) -> tuple[int, int, int]:
     good, bad = pair
     return (
-        abs(len(good.completion.text) - len(bad.completion.text)),
+        abs(len(good.text) - len(bad.text)),
         good.completion.sample,
         bad.completion.sample,
     )

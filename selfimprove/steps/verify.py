@@ -31,6 +31,7 @@ def verify(
         verdict=none if lenient is None else task.compare(lenient, problem),
         strict=none if parsed.strict is None else task.compare(parsed.strict, problem),
         questions=questions,
+        solution=text if text is not None and text != completion.text else "",
     )
 
 

@@ -69,7 +69,9 @@ def gates_of(config: TeacherConfig) -> Gates:
     return Gates(Limits(config.concurrency, config.requests_per_minute, config.tokens_per_minute))
 
 
-def load_model(config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates | None = None) -> LiteLLMModel:
+def load_model(
+    config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates | None = None, *, api_key: str | None = None
+) -> LiteLLMModel:
     """Give one role's LiteLLM model with its fallbacks, and cap what the role may spend.
 
     Args:
@@ -77,11 +79,11 @@ def load_model(config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates |
         role: which of its roles.
         ledger: journals the calls.
         gates: shared with other roles, see `gates_of`; default: its own.
+        api_key: where the configuration names none; None: the provider's usual one.
 
     Raises:
         InputError: no such provider, no key, no price.
     """
-    api_key = None
     if config.api_key_env is not None:
         api_key = os.environ.get(config.api_key_env)
         if not api_key:

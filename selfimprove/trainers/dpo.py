@@ -17,7 +17,7 @@ from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, walked, write_outcome
+from selfimprove.trainers.loading import begun, given, load, owned, round_reference, walked, write_outcome
 from selfimprove.trainers.precision import FullSteps, Teller
 from selfimprove.trainers.preflight import fitting, programs_of, see_room, show
 
@@ -94,7 +94,6 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, pairs: 
     from trl import DPOConfig
 
     model, new = begun(model, job)
-    see_room(job, model)
     show(tokenizer, [*pairs[0].prompt, *pairs[0].chosen], len(pairs[0].prompt))
     data = [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
     made = PairTrainer(
@@ -104,16 +103,10 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, pairs: 
         processing_class=tokenizer,
         peft_config=new,
     )
-    _round_reference(made.model)
+    round_reference(made.model)
+    see_room(job, made.model)
     made.add_callback(Teller())
     return made
-
-
-def _round_reference(model: Any) -> None:
-    """Give the reference the adapter's own type, so that at the start the two agree to the last bit."""
-    for name, parameter in model.named_parameters():
-        if ".ref." in name:
-            parameter.data = parameter.data.to(model.get_parameter(name.replace(".ref.", ".default.")).dtype)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ are those generated. With `trained_tokens`, training stops behind the step that 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,13 +17,14 @@ from typing import Any, Final
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
+from selfimprove.errors import InputError
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Completion, PracticeRow, TrainingJob, Verdict
 from selfimprove.render import prompt_ids
 from selfimprove.steps.verify import verify
 from selfimprove.tasks import load_task
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, write_outcome
+from selfimprove.trainers.loading import begun, given, load, owned, round_reference, write_outcome
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.precision import FullSteps, Teller
 from selfimprove.trainers.preflight import programs_of, see_room
@@ -39,9 +41,9 @@ GRPO_DEFAULTS: Final = {
     "max_completion_length": 128,
     "temperature": 1.0,
     "beta": 0.0,
+    "mask_truncated_completions": True,
     "logging_steps": 1,
 }
-_OURS: Final = ("rewards", "max_steps")
 _STEPS_AT_MOST: Final = 10_000
 
 
@@ -139,9 +141,11 @@ def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
     die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("grpo runs in one process: its problems are drawn by what all tries so far came to")
     trainer, coach = _trainer(job, Path(folder))
     outcome = trainer.train()
-    trainer.model.save_pretrained(folder)
+    trainer.model.save_pretrained(folder, selected_adapters=["default"])
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     count = len(coach.rows)
     write_outcome(Path(folder), job, trainer, outcome, rows=count, trained=coach.tokens, seen=coach.seen)
@@ -153,12 +157,10 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
 
     settings = given(job, "grpo", GRPO_DEFAULTS)
     weights: Mapping[str, float] = settings.pop("rewards", DEFAULT)
-    steps = int(settings.pop("max_steps", 0)) or _steps(job, settings)
     tokenizer, model = load(job)
     _, copy = load(job)
     copy.set_attn_implementation("sdpa")
     model, new = begun(model, job)
-    see_room(job, model)
     rows = [PracticeRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
     programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
@@ -166,9 +168,11 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
     sampler = Sampler(model, copy, tokenizer, _ends(tokenizer, model), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
     coach = Coach(rows, prompts, _task(job), sampler, rates, int(settings["max_completion_length"]), how)
-    args = GRPOConfig(
-        max_steps=steps, reward_weights=[weights[name] for name in weighted(weights)], **owned(job, folder, settings)
-    )
+    args = GRPOConfig(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, folder, settings))
+    groups = args.generation_batch_size // args.num_generations
+    if args.max_steps <= 0:
+        most = max(1, round(float(settings["num_train_epochs"]) * len(rows) / groups))
+        args.max_steps = _STEPS_AT_MOST if job.trained_tokens else most
     made = EngineTrainer(
         model=model,
         args=args,
@@ -178,22 +182,14 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
         peft_config=new,
         rollout_func=coach.rollout,
     )
-    groups = args.generation_batch_size // args.num_generations
     again = args.num_iterations * args.steps_per_generation
-    made.practice = Practice(rates, groups, again, job.seed, length=steps * groups)
-    sampler.model = made.model
+    made.practice = Practice(rates, groups, again, job.seed, length=args.max_steps * groups)
+    round_reference(made.model)
+    see_room(job, made.model)
+    sampler.model, sampler.copy = made.model, copy.to(args.device)
     made.add_callback(Teller())
     made.add_callback(Enough(coach, job.trained_tokens))
     return made, coach
-
-
-def _steps(job: TrainingJob, settings: Mapping[str, Any]) -> int:
-    """Give the most steps: as the tokens say, else as many groups as there are rows."""
-    if job.trained_tokens:
-        return _STEPS_AT_MOST
-    rows = len(Path(job.rows).read_text("utf-8").splitlines())
-    groups = max(1, int(settings["per_device_train_batch_size"]) // int(settings["num_generations"]))
-    return max(1, round(float(settings["num_train_epochs"]) * rows / groups))
 
 
 def _ends(tokenizer: Any, model: Any) -> frozenset[int]:

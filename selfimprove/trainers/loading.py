@@ -60,6 +60,13 @@ def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
     return (get_peft_model(model, new, autocast_adapter_dtype=False), None) if half else (model, new)
 
 
+def round_reference(model: Any) -> None:
+    """Give the reference the adapter's own type, so that at the start the two agree to the last bit."""
+    for name, parameter in model.named_parameters():
+        if ".ref." in name:
+            parameter.data = parameter.data.to(model.get_parameter(name.replace(".ref.", ".default.")).dtype)
+
+
 def given(job: TrainingJob, section: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Give a trainer's settings: the job's over the defaults."""
     return {**defaults, **dict(job.settings.get(section) or {})}  # type: ignore[call-overload]

@@ -6,6 +6,7 @@ follow what training sees, and forget, as the student moves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final
@@ -15,7 +16,7 @@ _KEPT: Final = 0.8
 _KEENNESS: Final = 8
 """Power of the chance to be informative by which problems are drawn (Efraimidis and Spirakis 2006,
 doi:10.1016/j.ipl.2005.11.003): 0 draws all alike, more takes the likeliest ever oftener."""
-_LEAST: Final = 1e-9
+_LEAST: Final = 1e-30
 _PRIOR: Final = 0.5
 """Jeffreys' prior of a pass rate, on either side."""
 
@@ -98,7 +99,9 @@ class Practice:
     def _draw(self, resting: frozenset[int]) -> list[int]:
         """Draw a batch without replacement, likelier the more a group would tell; what was just tried rests."""
         able = [place for place in range(self._count) if place not in resting] or list(range(self._count))
-        lot = {p: self._rng.random() ** (1 / max(_LEAST, self.rates.informative(p) ** _KEENNESS)) for p in able}
+        lot = {  # by logarithms, as the powers themselves would all be 0
+            p: math.log(1 - self._rng.random()) / max(_LEAST, self.rates.informative(p) ** _KEENNESS) for p in able
+        }
         batch = sorted(able, key=lambda place: -lot[place])[: self.groups]
         while len(batch) < self.groups:  # fewer problems than a batch holds
             batch.append(self._rng.choice(able))

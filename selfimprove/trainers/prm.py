@@ -19,15 +19,15 @@ from typing import Any, Final, NamedTuple
 
 import torch
 
-from selfimprove.errors import InputError, TrainingError, nearest
+from selfimprove.errors import InputError, nearest
 from selfimprove.records import TrainingJob
 from selfimprove.scorers.families import Encoded, encode_own
 from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.loading import LORA_DEFAULTS, write_outcome
 
-LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 PRM_DEFAULTS: Final = {
     "learning_rate": 5e-4,
     "num_train_epochs": 1.0,
@@ -93,10 +93,7 @@ def train(job: TrainingJob, folder: Path) -> None:
     model = _model(job, min(0.99, max(0.01, sum(known) / len(known))))
     data = [{"input_ids": one.coded.ids, "at": one.coded.at, "labels": one.labels} for one in examples]
     trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=_collate, callbacks=[Teller()])
-    loss = float(trainer.train().training_loss)
-    if math.isnan(loss):
-        raise TrainingError("training ended with a loss that is not a number; lower learning_rate")
-    _write(job, folder, model, trainer, examples, loss, limit)
+    _write(job, folder, model, trainer, examples, trainer.train(), limit)
     seen = sorted({row.problem for row in rows if row.problem})
     (folder / TRAINED_ON).write_text(json.dumps(seen) + "\n", encoding="utf-8")
 
@@ -179,7 +176,13 @@ def _model(job: TrainingJob, mean: float) -> StepModel:
 
 
 def _write(
-    job: TrainingJob, folder: Path, model: StepModel, trainer: Any, examples: Sequence[Example], loss: float, limit: int
+    job: TrainingJob,
+    folder: Path,
+    model: StepModel,
+    trainer: Any,
+    examples: Sequence[Example],
+    outcome: Any,
+    limit: int,
 ) -> None:
     from safetensors.torch import save_file
 
@@ -189,22 +192,9 @@ def _write(
     base = Path(job.model).resolve()
     card = {"base": str(base), "base_hash": model_hash(base), "max_length": limit}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    passes = float(trainer.args.num_train_epochs)
-    metrics = {
-        "rows": len(examples),
-        "trained_tokens": int(passes * sum(label is not None for one in examples for label in one.labels)),
-        "seen_tokens": int(passes * sum(len(one.coded.ids) for one in examples)),
-        "steps": int(trainer.state.global_step),
-        "loss": loss,
-        "render_hash": job.render_hash,
-    }
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    # Times stand in the log: two trainings of the same rows are the same files.
-    kept = [
-        {k: v for k, v in entry.items() if not k.endswith(("_runtime", "_per_second"))}
-        for entry in trainer.state.log_history
-    ]
-    (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in kept))
+    trained = sum(label is not None for one in examples for label in one.labels)
+    seen = sum(len(one.coded.ids) for one in examples)
+    write_outcome(folder, job, trainer, outcome, rows=len(examples), trained=trained, seen=seen)
 
 
 if __name__ == "__main__":

@@ -27,23 +27,29 @@ class Tried(NamedTuple):
     limit: int
 
 
+_NOBODYS_FAULT: Final = {Verdict.TRUNCATED, Verdict.TIMEOUT, Verdict.ERROR}
 Reward = Callable[[Tried], float | None]
 
 
 def correct(tried: Tried) -> float | None:
-    """1 for a right answer, 0 for a wrong one or none; None where the comparison failed, which is nobody's fault."""
+    """1 for a right answer, 0 for a wrong one; no verdict is neither, and is not trained against."""
     verdict = tried.attempt.verdict
-    return None if verdict in {Verdict.TIMEOUT, Verdict.ERROR} else float(verdict is Verdict.CORRECT)
+    return float(verdict is Verdict.CORRECT) if verdict.decided else None
 
 
-def form(tried: Tried) -> float:
-    """1 where an answer is stated in the strict form, whatever it is."""
+def form(tried: Tried) -> float | None:
+    """1 where an answer is stated in the strict form, 0 in another or in none; what was cut off might have had it."""
+    if tried.attempt.verdict in _NOBODYS_FAULT:
+        return None
     return float(tried.attempt.strict.decided)
 
 
-def brevity(tried: Tried) -> float:
+def brevity(tried: Tried) -> float | None:
     """From 1 for nothing to 0 at the limit, for right answers only: a short wrong one is no better than a long one."""
-    return max(0.0, 1 - tried.tokens / tried.limit) if tried.attempt.verdict is Verdict.CORRECT else 0.0
+    verdict = tried.attempt.verdict
+    if not verdict.decided:
+        return None
+    return max(0.0, 1 - tried.tokens / tried.limit) if verdict is Verdict.CORRECT else 0.0
 
 
 REWARDS: Final[Mapping[str, Reward]] = {"correct": correct, "form": form, "brevity": brevity}

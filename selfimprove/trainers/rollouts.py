@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from selfimprove.students.engine import Engine, Generated, Job
-from selfimprove.students.slots import SlotMemory
+from selfimprove.students.own_cache import OwnMemory
+from selfimprove.students.slots import SlotMemory, fits
 
 
 @dataclass
@@ -54,8 +55,8 @@ class Sampler:
             Job(tuple(prompt), limit, temperature, top_p, hash_of(self.seed, self.batches, at))
             for at, prompt in enumerate(prompts)
         ]
-        engine = Engine(SlotMemory(self.copy, min(self.slots, len(jobs))), self.ends, self._decode)
-        return engine.run(jobs)
+        memory = (SlotMemory if fits(self.copy) else OwnMemory)(self.copy, min(self.slots, len(jobs)))
+        return Engine(memory, self.ends, self._decode).run(jobs)
 
     def _take_over(self) -> None:
         """Set the copy's weights to the base's plus the adapter's."""

@@ -13,6 +13,10 @@ from selfimprove.trainers.rewards import weighted
 
 OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy"}
 """What the trainer sets itself."""
+_GRPO_OWNED: Final = {
+    "reward_weights", "use_vllm", "top_k", "min_p", "repetition_penalty", "generation_kwargs", "cache_implementation",
+}  # fmt: skip
+"""What our engine and our rewards stand for."""
 _EVERYDAY: Final = {
     "learning_rate",
     "num_train_epochs",
@@ -69,8 +73,9 @@ def check_settings(train: TrainConfig) -> None:
             value = given.get(key, least)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
-        for key in OWNED & given.keys():
+        for key in (OWNED | (_GRPO_OWNED if name == "grpo" else set())) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
+    _check_groups(parts["grpo"])
     if all(given.keys() <= _EVERYDAY for given in parts.values()):
         return
     try:
@@ -81,6 +86,19 @@ def check_settings(train: TrainConfig) -> None:
     known = {"sft": SFTConfig, "continued": SFTConfig, "dpo": DPOConfig, "grpo": GRPOConfig, "lora": LoraConfig}
     for name, given in parts.items():
         _check(f"train.{name}", given, (field.name for field in dataclasses.fields(known[name])))
+
+
+def _check_groups(given: Mapping[str, Any]) -> None:
+    """Refuse a batch that holds no whole number of groups, and tries that are all the same."""
+    size = int(given.get("per_device_train_batch_size", 64)) * int(given.get("gradient_accumulation_steps", 1))
+    group = int(given.get("num_generations", 8))
+    if size % group:
+        raise InputError(
+            f"train.grpo: batches of {size} hold no whole number of groups of num_generations = {group}; make "
+            "per_device_train_batch_size a multiple of it"
+        )
+    if given.get("temperature", 1.0) == 0:
+        raise InputError("train.grpo.temperature = 0 makes all tries of a problem the same; give a number above 0")
 
 
 def _weights(given: object) -> Mapping[str, float]:

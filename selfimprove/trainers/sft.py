@@ -74,7 +74,6 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     from selfimprove.trainers.precision import Teller
 
     model, new = begun(model, job)
-    see_room(job, model)
     show(tokenizer, examples[0].ids, examples[0].prompt_length)
     data = Dataset.from_list(
         [{"input_ids": e.ids, "completion_mask": [0] * e.prompt_length + [1] * loss_tokens(e)} for e in examples]
@@ -86,6 +85,7 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
         processing_class=tokenizer,
         peft_config=new,
     )
+    see_room(job, made.model)
     made.add_callback(Teller())
     return made
 

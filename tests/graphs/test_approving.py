@@ -65,7 +65,7 @@ def test_a_person_may_say_no(make_crew: Any, tmp_path: Path) -> None:
     run(other)
     (held,) = decision(other).decisions
     assert (held.outcome, decision(other).promoted, held.adapter) == ("hold", "", "")
-    assert held.sentence.endswith("A person said no, so it is held.")
+    assert held.sentence.startswith("Round 1, track_b: held by a person, +")
 
 
 def test_nobody_is_asked_about_what_is_not_promoted(make_crew: Any) -> None:

@@ -139,6 +139,9 @@ def test_settings_of_preference_training_are_checked() -> None:
         ({"grpo": {"rewards": 1}}, "give names with weights"),
         ({"grpo": {"num_generations": 1}}, "a number from 2 up"),
         ({"grpo": {"generations": 8}}, '"train.grpo.generations"'),
+        ({"grpo": {"per_device_train_batch_size": 4}}, "no whole number of groups"),
+        ({"grpo": {"temperature": 0}}, "all tries of a problem the same"),
+        ({"grpo": {"reward_weights": [1.0]}}, "train.grpo.reward_weights is set by the trainer"),
     ):
         with pytest.raises(InputError) as error:
             check_settings(TrainConfig.model_validate(settings))
