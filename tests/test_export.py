@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from selfimprove.campaign import read_summary
-from selfimprove.config import make_config, write_config
+from selfimprove.config import load_config, make_config, write_config
 from selfimprove.errors import InputError
 from selfimprove.export import exported
 from selfimprove.export.exported import export
@@ -82,13 +82,16 @@ def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path) -> None
     """It loads, names its base instead of a folder of this machine, and the card tells the result and the data."""
     made = export(run, tmp_path / "out")
     told = json.loads((made.folder / "adapter_config.json").read_text())
-    assert told["base_model_name_or_path"] in made.load
+    base = load_config(run / "campaign.toml").campaign.student
+    assert told["base_model_name_or_path"] == Path(base).name
+    assert base in made.load
     card = (made.folder / "README.md").read_text()
     assert card.startswith("---\nbase_model: ")
     assert "Round 1 answers 9 of 10 held-out problems." in card
     assert "aaaaaaaaaaaaaaaa" in card
     assert "licence of the base model was not found" in card
-    assert TransformersStudent(told["base_model_name_or_path"], adapter=made.folder).identity
+    assert TransformersStudent(base, adapter=made.folder).identity
+    assert str(Path(base).parent) not in card
     assert sorted(path.name for path in made.folder.iterdir()) == [
         "README.md", "adapter_config.json", "adapter_model.safetensors", "metrics.json", "training.jsonl",
     ]  # fmt: skip

@@ -81,7 +81,7 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
         if merge
-        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{out}")'
+        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
     )
     return Exported(out, checked, load)
 
@@ -115,11 +115,16 @@ def _inside(path: str) -> Path:
     return Path(*Path(path).parts[-4:])
 
 
-def _base_name(config: Config) -> str:
+def _base(config: Config) -> str:
     from selfimprove.students.fetch import ALIASES
 
-    student = config.campaign.student
-    return Path(student).name if Path(student).is_dir() else ALIASES.get(student, student)
+    return ALIASES.get(config.campaign.student, config.campaign.student)
+
+
+def _base_name(config: Config) -> str:
+    """Name the base without the folders of this machine."""
+    base = _base(config)
+    return Path(base).name if Path(base).is_dir() else base
 
 
 def _licence(config: Config) -> str:
