@@ -127,10 +127,10 @@ def _tokens_of(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start
 def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> int:
     """Train on a track, and from there on the round's preference pairs; give the tokens of both."""
     pairs = crew.folder.rows(f"{place.partition('/')[0]}/preferences.jsonl", PreferenceRow)
-    share = crew.config.train.pairs_share if pairs else 0.0
     if not pairs:
         progress.current().say(f"{arm}: there are no pairs, so all is trained on its track")
         return _tokens_of(crew, rows, place, arm, start, tokens)
+    share = crew.config.train.pairs_share
     first = train_arm(crew, rows, f"{place}/sft", arm, start, round(tokens * (1 - share)))
     total = tokens or round(first.trained_tokens / (1 - share))
     file = crew.folder.write_rows(f"{place}/rows.jsonl", pairs)
