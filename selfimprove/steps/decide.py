@@ -23,8 +23,8 @@ def alpha_of_round(alpha: float, round_: int, arms: int, carried: float = 0.0) -
         arms: compared in this round.
         carried: levels at which the round before promoted.
 
-    >>> alpha_of_round(0.05, 1, 1), alpha_of_round(0.05, 2, 1), alpha_of_round(0.05, 2, 1, carried=0.025)
-    (0.025, 0.0125, 0.0375)
+    >>> alpha_of_round(0.04, 1, 1), alpha_of_round(0.04, 2, 1), alpha_of_round(0.04, 2, 2, carried=0.02)
+    (0.02, 0.01, 0.015)
     """
     return (alpha * 0.5**round_ + carried) / max(1, arms)
 

@@ -76,7 +76,7 @@ def test_figures_are_paired_by_seed(bench: ModuleType) -> None:
 
     def cell(policy: str, seed: int, right: int) -> object:
         solved = tuple(at < right for at in range(100))
-        return bench.Cell(policy=policy, seed=seed, levels=(), trained_tokens=1, right=solved, seconds=2.0)
+        return bench.Cell(policy=policy, seed=seed, chosen="", levels=(), trained_tokens=1, right=solved, seconds=2.0)
 
     base = [cell("random", seed, right) for seed, right in enumerate((30, 50, 70))]
     other = [cell("band", seed, right) for seed, right in enumerate((32, 52, 72))]
