@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.guarding import public_of
-from selfimprove.prm.solutions import draw_problems
+from selfimprove.prm.solutions import draw_problems, tried
 from selfimprove.programs import program_for
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Attempt, Completion, Problem, Request, Sampling, StepItem, Verdict
@@ -22,7 +22,6 @@ from selfimprove.scorers.labels import LabelledSteps
 from selfimprove.scorers.montecarlo import MonteCarlo, search_labels
 from selfimprove.scorers.steps import split_steps
 from selfimprove.splits import freeze
-from selfimprove.steps.draft import solve
 
 _BATCH: Final = 512
 """Requests a batch: a batch that is killed is lost whole."""
@@ -113,16 +112,12 @@ def label_problems(
     Raises:
         InputError: there is nothing to learn from: no solution is right, or no wrong step was found.
     """
-    watcher, model, program = progress.current(), InBatches(student), program_for("solve", task)
-    watcher.stage("solve", len(problems) * (1 + tries))
-    made = solve(problems, model, program, task, Sampling(max_tokens=max_tokens))
-    if tries:
-        sampled = Sampling(max_tokens=max_tokens, temperature=0.7)
-        made += solve(problems, model, program, task, sampled, samples=range(1, 1 + tries), seed=seed)
+    model = InBatches(student)
+    made = tried(problems, model, task, range(1, 1 + tries), max_tokens=max_tokens, seed=seed)
     right, wrong = (_distinct(made, problems, verdict) for verdict in (Verdict.CORRECT, Verdict.WRONG))
     how = Sampling(max_tokens=max_tokens, temperature=0.8)
-    scorer = MonteCarlo(model, task, program, sampling=how, rollouts=rollouts, seed=seed)
-    watcher.stage("search", 0)
+    scorer = MonteCarlo(model, task, program_for("solve", task), sampling=how, rollouts=rollouts, seed=seed)
+    progress.current().stage("search", 0)
     rows = search_labels(scorer, right, wrong)
     solved = sum(0.0 not in row.labels for row in rows)
     if not 0 < solved < len(rows):

@@ -48,6 +48,27 @@ def draw_problems(task: Task, split: Split, count: int, seed: int, *, without: I
     return Random(f"prm {seed}").sample(fresh, min(count, len(fresh)))
 
 
+def tried(
+    problems: Sequence[Problem],
+    student: LanguageModel,
+    task: Task,
+    samples: Sequence[int],
+    *,
+    max_tokens: int,
+    temperature: float = 0.7,
+    seed: int = 0,
+) -> list[list[Attempt]]:
+    """Let a student try each problem greedily, and once for each sample index, shape `[P][1 + len(samples)]`."""
+    program = program_for("solve", task)
+    progress.current().stage("solve", len(problems) * (1 + len(samples)))
+    greedy = solve(problems, student, program, task, Sampling(max_tokens=max_tokens))
+    if not samples:
+        return greedy
+    how = Sampling(max_tokens=max_tokens, temperature=temperature)
+    drawn = solve(problems, student, program, task, how, samples=samples, seed=seed)
+    return [[*first, *more] for first, more in zip(greedy, drawn, strict=True)]
+
+
 def solve_problems(
     problems: Sequence[Problem],
     student: LanguageModel,
@@ -73,16 +94,10 @@ def solve_problems(
         seed: each (problem, sample) gets its own from it.
         split: splits an attempt into steps.
     """
-    program, watcher = program_for("solve", task), progress.current()
-    watcher.stage("solve", len(problems) * (1 + samples))
-    greedy = solve(problems, student, program, task, Sampling(max_tokens=max_tokens))
-    drawn: list[list[Attempt]] = [[] for _ in problems]
-    if samples:
-        how = Sampling(max_tokens=max_tokens, temperature=temperature)
-        wanted = range(_FIRST_SAMPLE, _FIRST_SAMPLE + samples)
-        drawn = solve(problems, student, program, task, how, samples=wanted, seed=seed)
+    wanted = range(_FIRST_SAMPLE, _FIRST_SAMPLE + samples)
+    made = tried(problems, student, task, wanted, max_tokens=max_tokens, temperature=temperature, seed=seed)
     found = []
-    for problem, (attempt,), more in zip(problems, greedy, drawn, strict=True):
+    for problem, (attempt, *more) in zip(problems, made, strict=True):
         item = StepItem(problem=problem, steps=tuple(split(attempt.completion.text)))
         if item.steps and attempt.verdict.decided:
             found.append(_solution(item, attempt, more))

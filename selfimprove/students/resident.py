@@ -96,12 +96,7 @@ class Resident:
 
     def ends(self) -> frozenset[int]:
         """Give the tokens that end a completion: the tokenizer's and the generation config's."""
-        found = {self.tokenizer.eos_token_id}
-        for name in ("generation_config.json", "config.json"):
-            if (self.folder / name).is_file():
-                given = json.loads((self.folder / name).read_text(encoding="utf-8")).get("eos_token_id")
-                found |= set(given) if isinstance(given, list) else {given}
-        return frozenset(token for token in found if token is not None)
+        return ends_of(self.tokenizer, self.folder)
 
     def _load(self) -> Any:
         import torch
@@ -126,6 +121,16 @@ class Resident:
     def _deactivate(self) -> None:
         adapters.take_out(self._base, self._originals)
         self._originals, self._copy, self._active = {}, None, _BASE
+
+
+def ends_of(tokenizer: Any, folder: Path) -> frozenset[int]:
+    """Give the tokens that end a completion of a model: its tokenizer's and its generation config's."""
+    found = {tokenizer.eos_token_id}
+    for name in ("generation_config.json", "config.json"):
+        if (folder / name).is_file():
+            given = json.loads((folder / name).read_text(encoding="utf-8")).get("eos_token_id")
+            found |= set(given) if isinstance(given, list) else {given}
+    return frozenset(token for token in found if token is not None)
 
 
 def token_bytes(config: Any, width: int) -> int:

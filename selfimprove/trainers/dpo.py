@@ -17,7 +17,7 @@ from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, round_reference, walked, write_outcome
+from selfimprove.trainers.loading import begun, enough, given, load, owned, round_reference, rows_of, write_outcome
 from selfimprove.trainers.precision import FullSteps, Teller
 from selfimprove.trainers.preflight import fitting, programs_of, see_room, show
 
@@ -73,13 +73,10 @@ def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:
         InputError: no pair is left within the length limit.
     """
     programs = programs_of(job, tokenizer)
-    rows = [PreferenceRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
     limit = int(given(job, "dpo", DPO_DEFAULTS)["max_length"])
-    made = [_pair(tokenizer, programs[row.program], row) for row in rows]
+    made = [_pair(tokenizer, programs[row.program], row) for row in rows_of(job, PreferenceRow)]
     kept = fitting(job, made, lambda one: len(one.prompt) + max(len(one.chosen), len(one.rejected)), limit)
-    if not job.trained_tokens:
-        return kept
-    return [kept[at] for at in walked([one.replies for one in kept], job.trained_tokens, job.seed)]
+    return enough(job, kept, [one.replies for one in kept])
 
 
 def _pair(tokenizer: Any, program: Program, row: PreferenceRow) -> Pair:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +23,10 @@ from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Completion, PracticeRow, TrainingJob, Verdict
 from selfimprove.render import prompt_ids
 from selfimprove.steps.verify import verify
+from selfimprove.students.resident import ends_of
 from selfimprove.tasks import load_task
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, round_reference, write_outcome
+from selfimprove.trainers.loading import begun, given, load, owned, round_reference, rows_of, write_outcome
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.precision import FullSteps, Teller
 from selfimprove.trainers.preflight import programs_of, see_room
@@ -158,14 +160,14 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
     settings = given(job, "grpo", GRPO_DEFAULTS)
     weights: Mapping[str, float] = settings.pop("rewards", DEFAULT)
     tokenizer, model = load(job)
-    _, copy = load(job)
+    copy = deepcopy(model)
     copy.set_attn_implementation("sdpa")
     model, new = begun(model, job)
-    rows = [PracticeRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
+    rows = rows_of(job, PracticeRow)
     programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], int(settings["num_generations"]))
-    sampler = Sampler(model, copy, tokenizer, _ends(tokenizer, model), seed=job.seed)
+    sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
     coach = Coach(rows, prompts, _task(job), sampler, rates, int(settings["max_completion_length"]), how)
     args = GRPOConfig(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, folder, settings))
@@ -190,12 +192,6 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
     made.add_callback(Teller())
     made.add_callback(Enough(coach, job.trained_tokens))
     return made, coach
-
-
-def _ends(tokenizer: Any, model: Any) -> frozenset[int]:
-    own = model.generation_config.eos_token_id if model.generation_config else None
-    listed = own if isinstance(own, list) else [own]
-    return frozenset(int(end) for end in [tokenizer.eos_token_id, *listed] if end is not None)
 
 
 def _task(job: TrainingJob) -> Task:

@@ -10,11 +10,12 @@ from random import Random
 from typing import Any, Final, TypeVar
 
 from selfimprove.errors import TrainingError
-from selfimprove.records import TrainingJob
+from selfimprove.records import Record, TrainingJob
 
 LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
 def load(job: TrainingJob) -> tuple[Any, Any]:
@@ -90,6 +91,18 @@ def owned(job: TrainingJob, folder: Path, settings: dict[str, Any]) -> dict[str,
         "disable_tqdm": True,
         "dataloader_pin_memory": not cpu,
     }
+
+
+def rows_of(job: TrainingJob, kind: type[R]) -> list[R]:
+    """Read the job's rows."""
+    return [kind.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
+
+
+def enough(job: TrainingJob, made: Sequence[T], sizes: Sequence[int], *, in_order: bool = False) -> list[T]:
+    """Give rendered rows as they are trained on: each once, or as many as carry the tokens asked for, see `walked`."""
+    if not job.trained_tokens:
+        return list(made)
+    return [made[at] for at in walked(sizes, job.trained_tokens, job.seed, in_order=in_order)]
 
 
 def walked(sizes: Sequence[int], budget: int, seed: int, *, in_order: bool = False) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, walked, write_outcome
+from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, write_outcome
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show
 
 SFT_DEFAULTS: Final = {
@@ -49,16 +49,15 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
         InputError: no row is left within the length limit.
     """
     programs = programs_of(job, tokenizer)
-    rows = [TrackRow.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
-    made = [training_example(tokenizer, programs[row.program].messages(row.inputs), row.target) for row in rows]
+    made = [
+        training_example(tokenizer, programs[row.program].messages(row.inputs), row.target)
+        for row in rows_of(job, TrackRow)
+    ]
     settings = given(job, "sft", SFT_DEFAULTS)
     kept = fitting(job, made, lambda example: len(example.ids), int(settings["max_length"]))
     sizes = [loss_tokens(example) for example in kept]
     see_loss(job, sizes)
-    if not job.trained_tokens:
-        return kept
-    in_order = settings["train_sampling_strategy"] == "sequential"
-    return [kept[at] for at in walked(sizes, job.trained_tokens, job.seed, in_order=in_order)]
+    return enough(job, kept, sizes, in_order=settings["train_sampling_strategy"] == "sequential")
 
 
 def loss_tokens(example: TrainingExample) -> int:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections import Counter
-from pathlib import Path
 from random import Random
 from types import ModuleType
 
@@ -13,22 +10,7 @@ from selfimprove.records import Attempt, Completion, Problem, Verdict
 from selfimprove.steps.grade import ToGrade
 from selfimprove.steps.mine import MiningRule, mine
 
-FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    """Load the benchmark as a module."""
-    if not FOLDER.is_dir():
-        pytest.skip("the benchmarks are not beside the tests")
-    sys.path.insert(0, str(FOLDER))
-    spec = importlib.util.spec_from_file_location("bench_curriculum", FOLDER / "curriculum.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules["bench_curriculum"] = made
-    spec.loader.exec_module(made)
-    return made
+BENCH = "curriculum"
 
 
 @pytest.fixture(scope="module")

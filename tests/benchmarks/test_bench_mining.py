@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -10,21 +8,7 @@ import pytest
 
 from selfimprove.records import Attempt, Completion, Problem, Verdict
 
-FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "mining.py"
-
-
-@pytest.fixture(scope="module")
-def bench() -> ModuleType:
-    """Load the benchmark as a module."""
-    if not FILE.is_file():
-        pytest.skip("the benchmarks are not beside the tests")
-    spec = importlib.util.spec_from_file_location("bench_mining", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    sys.modules["bench_mining"] = made
-    spec.loader.exec_module(made)
-    return made
+BENCH = "mining"
 
 
 def sampled(bench: ModuleType, problems: list[Problem], seed: int = 0) -> list[object]:
