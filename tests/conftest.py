@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,7 +14,9 @@ from selfimprove.graphs.studio import studio_crew
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+_ROOT = Path(__file__).resolve().parent.parent
+_BENCHMARKS = _ROOT / "benchmarks"
+_DATA = _ROOT.parent / "shared" / "data"
 if "SELFIMPROVE_DATA" not in os.environ and _DATA.is_dir():
     os.environ["SELFIMPROVE_DATA"] = str(_DATA)
 
@@ -39,3 +44,20 @@ def make_crew(tmp_path: Path) -> Callable[..., Crew]:
         return studio_crew("test", out or tmp_path / "run", sections)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def bench(request: pytest.FixtureRequest) -> ModuleType:
+    """Load the benchmark that the test module names as BENCH."""
+    name: str = request.module.BENCH
+    if not _BENCHMARKS.is_dir():
+        pytest.skip("the benchmarks are not beside the tests")
+    if str(_BENCHMARKS) not in sys.path:
+        sys.path.append(str(_BENCHMARKS))  # its files import each other as scripts do
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", _BENCHMARKS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[f"bench_{name}"] = made
+    spec.loader.exec_module(made)
+    return made
