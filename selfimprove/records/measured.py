@@ -1,0 +1,75 @@
+"""What a student is measured to be, and what is decided on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from selfimprove.records.base import Record
+from selfimprove.records.problems import Split
+
+
+class Interval(Record):
+    """A confidence interval, by default 95 %."""
+
+    low: float
+    high: float
+
+
+class Score(Record):
+    """A share of correct answers with its uncertainty."""
+
+    n: int
+    correct: int
+    accuracy: float
+    interval: Interval
+    no_verdict: int
+
+
+class Evaluation(Record):
+    """What one model did on one split."""
+
+    split: Split
+    round: int
+    arm: str
+    model: str
+    """Identity of the evaluated model."""
+    program: str
+    render_hash: str
+    shots: int = 0
+    lenient: Score
+    strict: Score
+    truncated: int
+    by_label: Mapping[str, Mapping[str, Score]]
+    completion_tokens: int
+
+
+class Comparison(Record):
+    """A paired comparison of two models on the same problems."""
+
+    n: int
+    gained: int
+    """Problems only the new one solves."""
+    lost: int
+    """Problems only the old one solves."""
+    difference: float
+    """Accuracy of the new less accuracy of the old, in [-1, 1]."""
+    interval: Interval
+    p_better: float
+    """One-sided mid-p McNemar, against `not better`."""
+    p_worse: float
+
+
+class Decision(Record):
+    """What a round ended in, with the test that led to it."""
+
+    round: int
+    arm: str
+    outcome: Literal["promote", "hold", "roll back"]
+    comparison: Comparison
+    alpha: float
+    """What this comparison could spend."""
+    min_gain: float
+    adapter: str
+    """Best adapter after the decision, relative to the run folder; empty: the base."""
+    sentence: str
