@@ -103,6 +103,7 @@ class Campaign:
         """
         from selfimprove.graphs.library import see_library
         from selfimprove.graphs.run import run_campaign
+        from selfimprove.graphs.watching import see_watched
         from selfimprove.planning.plans import Plan, plan
         from selfimprove.report.summary import summarise
 
@@ -119,6 +120,7 @@ class Campaign:
                 crew = self._crew(folder, ledger, after_round)
                 _see(crew.task)
                 see_library(crew)
+                see_watched(crew)
                 if not folder.has("plan.json"):
                     made = plan(self.config, crew.task, self._probe(crew.task, crew.student))
                     folder.write_json("plan.json", made)

@@ -8,8 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
+from typing import Any
 
 from selfimprove.records import Comparison, Interval
+
+_RESAMPLES = 100_000
+"""As late rounds decide at levels of less than a thousandth."""
+_TINY = 1e-9
+"""A mean nearer to 0 than this is 0 but for rounding."""
 
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> Interval:
@@ -96,6 +102,66 @@ def compare_paired(new: Sequence[bool], old: Sequence[bool]) -> Comparison:
         interval=paired_interval(gained, lost, n),
         p_better=mcnemar_mid_p(gained, lost),
         p_worse=mcnemar_mid_p(lost, gained),
+    )
+
+
+def bootstrap_means(differences: Sequence[float], resamples: int = 10_000, seed: int = 0) -> Any:
+    """Give the means of paired differences over problems drawn again with replacement, shape `[resamples]`.
+
+    Problems of equal difference are drawn together, by one multinomial over the values that occur: the same
+    distribution as one index at a time, in a hundredth of the time where there are few values.
+
+    Args:
+        differences: new less old, a problem each, shape `[P]`. Several samples of a problem are one difference of their
+            means, so that they are clustered by problem.
+        resamples: means wanted.
+        seed: of the draws.
+
+    >>> bool(abs(bootstrap_means([1.0, 0.0, 0.0, 0.0]).mean() - 0.25) < 0.01)
+    True
+    """
+    import numpy as np
+
+    values, counts = np.unique(np.asarray(differences, dtype=float).round(9), return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(differences), counts / len(differences), size=resamples)
+    return drawn @ values / len(differences)
+
+
+def quantiles(means: Any, confidence: float = 0.95) -> tuple[float, float]:
+    """Give the percentile interval of resampled means."""
+    import numpy as np
+
+    outside = (1 - confidence) / 2
+    low, high = np.quantile(means, (outside, 1 - outside))
+    return round(float(low), 4), round(float(high), 4)
+
+
+def compare_means(new: Sequence[float], old: Sequence[float]) -> Comparison:
+    """Compare two models by scores on the same problems, in the same order, shape `[P]` each.
+
+    A paired bootstrap over problems (Efron and Tibshirani 1993, chapter 16); the p-values are shares of resampled means
+    on the wrong side, one added to both counts so that none is 0.
+
+    Raises:
+        ValueError: the sequences differ in length or are empty.
+
+    >>> compare_means([1.0, 0.5, 1.0, 0.75], [0.5, 0.5, 0.5, 0.5]).difference
+    0.3125
+    """
+    if len(new) != len(old) or not new:
+        raise ValueError(f"paired scores need equal, non-zero lengths, got {len(new)} and {len(old)}")
+    differences = [a - b for a, b in zip(new, old, strict=True)]
+    means = bootstrap_means(differences, _RESAMPLES)
+    low, high = quantiles(means)
+    return Comparison(
+        n=len(new),
+        gained=sum(d > 0 for d in differences),
+        lost=sum(d < 0 for d in differences),
+        difference=round(sum(differences) / len(new), 6),
+        interval=Interval(low=low, high=high),
+        p_better=float((1 + (means <= _TINY).sum()) / (1 + len(means))),
+        p_worse=float((1 + (means >= -_TINY).sum()) / (1 + len(means))),
+        test="paired bootstrap",
     )
 
 

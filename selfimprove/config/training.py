@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from selfimprove.config.section import Section
 
@@ -60,6 +60,18 @@ class EvaluateConfig(Section):
 
     shots: Annotated[int, Field(ge=0, le=16)] = 4
     """Worked examples in the few-shot baseline; 0 leaves it out. Gains count from the better baseline."""
+    samples: Annotated[int, Field(ge=0, le=64)] = 0
+    """Sampled completions a problem besides the greedy one; with them the mean over them decides, and pass@k and
+    consistency are told. 0: the greedy one decides. More of them show smaller gains on the same problems."""
+    temperature: Annotated[float, Field(gt=0)] = 0.7
+    """Of the samples."""
+
+    @field_validator("samples")
+    @classmethod
+    def _one_is_none(cls, samples: int) -> int:
+        if samples == 1:
+            raise ValueError("one sample tells less than the greedy completion; give 0, or 2 and more")
+        return samples
 
 
 class GateConfig(Section):
@@ -69,3 +81,14 @@ class GateConfig(Section):
     """Chance of any false promotion in the whole campaign; spent over rounds and arms, a promotion's passed on."""
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Smallest gain on dev that is promoted, as a share."""
+    fall: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """What is watched may not fall significantly at this one-sided level: accuracy on dev within each label, pass@k
+    (with evaluate.samples), and the two below."""
+    text: str | None = None
+    """A text file that nothing is trained on, such as a textbook: its loss may not rise; unset: not watched."""
+    text_rise: Annotated[float, Field(ge=0)] = 0.1
+    """Rise of that loss over the base student's that is let pass, in nats a token."""
+    tasks: tuple[str, ...] = ()
+    """Other tasks, whose dev problems the student may not get worse at than the base student."""
+    task_problems: Annotated[int, Field(ge=20)] = 200
+    """Problems of each of them."""

@@ -22,6 +22,7 @@ from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
+from selfimprove.graphs.watching import measure_panel
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.records import Evaluation, Record, Verdict
 from selfimprove.steps.build import balance, build
@@ -124,12 +125,14 @@ def baseline_node(crew: Crew) -> Node:
     """Measure the untouched student on dev, zero-shot and few-shot; the better one is what gains count from."""
 
     def node(_: CampaignState) -> dict[str, Any]:
-        best, chosen = -1, 0
+        best, chosen = -1.0, 0
         for shots in sorted({0, crew.config.evaluate.shots}):
             place = _baseline(shots)
             result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
-            if result.lenient.correct > best:
-                best, chosen = result.lenient.correct, shots
+            reached = result.sampled.accuracy if result.sampled else result.lenient.accuracy
+            if reached > best:
+                best, chosen = reached, shots
+        measure_panel(crew, "", "round-00")
         start = RoundDecision(
             round=0, best="", predictions=f"{_baseline(chosen)}/predictions.jsonl", promoted="", decisions=()
         )

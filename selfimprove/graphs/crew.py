@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from selfimprove import progress
 from selfimprove.config import Config
@@ -87,6 +88,12 @@ class Crew:
         how = sampling or self.greedy()
         seed = self.config.campaign.seed
         return solve(problems, self.model(adapter), program, self.task, how, samples=samples, seed=seed)
+
+    def losses(self, texts: Sequence[str], adapter: str) -> list[float]:
+        """Give the mean loss of the student with an adapter on each text, in nats a token."""
+        student: Any = self.student.with_adapter(self.folder.at(adapter) if adapter else None)
+        with self._engine:
+            return [round(loss, 6) for loss in student.losses(texts)]
 
 
 class _OneAtATime:

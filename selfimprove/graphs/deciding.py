@@ -9,7 +9,8 @@ from selfimprove.config import Config
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
-from selfimprove.records import Attempt, Decision, Record
+from selfimprove.graphs.watching import decided_on, watched
+from selfimprove.records import Decision, Record
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.evaluate import compare
 
@@ -40,22 +41,23 @@ def decide_node(crew: Crew) -> Node:
     def node(state: dict[str, Any]) -> dict[str, Any]:
         round_, gate = state["round"], crew.config.gate
         before = crew.folder.record(f"{round_folder(round_ - 1)}/decision.json", RoundDecision)
-        old = crew.folder.rows(before.predictions, Attempt)
+        old = decided_on(crew, before.predictions.rpartition("/")[0])
         arms = tracks(crew.config)
         decisions, scored = [], list[tuple[int, Decision]]()
         for arm in arms:
-            name = f"{round_folder(round_)}/arms/{arm}/predictions.jsonl"
-            if not crew.folder.has(name):
+            place = f"{round_folder(round_)}/arms/{arm}"
+            if not crew.folder.has(f"{place}/predictions.jsonl"):
                 continue
-            new = crew.folder.rows(name, Attempt)
+            new = decided_on(crew, place)
             decision = decide(
                 compare(new, old),
                 round_=round_,
                 arm=arm,
                 alpha=alpha_of_round(gate.alpha, round_, len(arms), carried_on(before.decisions)),
                 min_gain=gate.min_gain,
-                adapter=f"{round_folder(round_)}/arms/{arm}/adapter",
+                adapter=f"{place}/adapter",
                 best=before.best,
+                watched=watched(crew, place, new, old),
             )
             decisions.append(decision)
             if decision.outcome == "promote":

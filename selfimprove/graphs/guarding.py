@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.watching import freeze_watched, held_out
 from selfimprove.leakage import Guard, HeldOut, Refused
 from selfimprove.leakage.public import Guarded, NotGuarded, PublicSet, families_of, public_tests
 from selfimprove.protocols import Task
@@ -42,7 +43,7 @@ def freeze_guarded(crew: Crew) -> Splits:
     data = crew.config.data
     sizes: dict[Split, int] = {"train": data.train, "dev": data.dev, "test": data.test}
     guarded, missing = public_of(crew.task, data.data_dir, data.train)
-    public = [held for each in guarded for held in each.held_out]
+    public = [held for each in guarded for held in each.held_out] + list(held_out(freeze_watched(crew)))
     splits = freeze(crew.task, sizes, public)
     for name in sizes:
         crew.folder.write_rows(f"data/{name}.jsonl", getattr(splits, name))

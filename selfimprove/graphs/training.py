@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from selfimprove.errors import InputError
@@ -10,8 +11,10 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.finding import Node, attempts_of, round_folder
 from selfimprove.graphs.guarding import guard_of, guarded
-from selfimprove.programs import stated
+from selfimprove.graphs.watching import measure_panel
+from selfimprove.programs import Program, stated
 from selfimprove.records import (
+    Attempt,
     Evaluation,
     Lesson,
     PreferenceRow,
@@ -19,7 +22,7 @@ from selfimprove.records import (
     Split,
 )
 from selfimprove.steps.build import PROGRAM_OF, balance, build
-from selfimprove.steps.evaluate import evaluate
+from selfimprove.steps.evaluate import evaluate, sum_samples
 from selfimprove.steps.harvest import harvest
 from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs
 
@@ -86,6 +89,7 @@ def evaluate_node(crew: Crew) -> Node:
             place = f"{round_folder(state['round'])}/arms/{arm}"
             if crew.folder.has(f"{place}/adapter/metrics.json"):
                 measure(crew, "dev", f"{place}/adapter", arm, place, round_=state["round"])
+                measure_panel(crew, f"{place}/adapter", place)
         return {}
 
     return node
@@ -110,6 +114,7 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
     problems = sorted(crew.problems(split), key=lambda p: p.id)
     with crew.stage(f"evaluate {arm}" + (f" {shots}-shot" if shots else ""), len(problems)) as watcher:
         attempts = [some[0] for some in crew.solve(problems, adapter, program)]
+        drawn = _samples(crew, problems, adapter, program)
         result = evaluate(
             attempts,
             problems,
@@ -119,12 +124,28 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
             program=program.name,
             render_hash=rendered,
             shots=shots,
+            sampled=sum_samples(drawn, problems, crew.task) if drawn else None,
         )
         s = result.lenient
         watcher.say(f"{split}: {arm} answers {s.correct} of {s.n} ({100 * s.accuracy:.1f} %)")
     crew.folder.write_rows(f"{place}/predictions.jsonl", attempts)
+    if drawn:
+        crew.folder.write_rows(f"{place}/samples.jsonl", chain.from_iterable(drawn), by=_by_sample)
     crew.folder.write_json(f"{place}/evaluation.json", result)
     return result
+
+
+def _samples(crew: Crew, problems: Sequence[Problem], adapter: str, program: Program) -> list[list[Attempt]]:
+    """Draw what `evaluate.samples` asks for; nothing where it does not."""
+    asked = crew.config.evaluate
+    if not asked.samples:
+        return []
+    how = crew.greedy().model_copy(update={"temperature": asked.temperature})
+    return crew.solve(problems, adapter, program, how, range(1, 1 + asked.samples))
+
+
+def _by_sample(attempt: Attempt) -> tuple[str, int]:
+    return attempt.problem, attempt.completion.sample
 
 
 def worked_examples(crew: Crew, shots: int) -> list[dict[str, str]]:

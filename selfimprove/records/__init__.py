@@ -8,7 +8,7 @@ from selfimprove.records.base import Record, digest
 from selfimprove.records.calls import Completion, Message, Request, Sampling
 from selfimprove.records.jobs import Adapter, TrainingJob
 from selfimprove.records.lessons import Answer, Attempt, Clarification, Grade, Lesson, Parsed, Question, Rationale
-from selfimprove.records.measured import Comparison, Decision, Evaluation, Interval, Score
+from selfimprove.records.measured import Comparison, Decision, Evaluation, Interval, Sampled, Score, Watched
 from selfimprove.records.problems import Problem, Split, StepItem, Verdict
 from selfimprove.records.rows import PracticeRow, PreferenceRow, TrackRow
 
@@ -33,6 +33,7 @@ __all__ = [
     "Rationale",
     "Record",
     "Request",
+    "Sampled",
     "Sampling",
     "Score",
     "Split",
@@ -40,5 +41,6 @@ __all__ = [
     "TrackRow",
     "TrainingJob",
     "Verdict",
+    "Watched",
     "digest",
 ]

@@ -26,6 +26,21 @@ class Score(Record):
     no_verdict: int
 
 
+class Sampled(Record):
+    """What several samples a problem come to."""
+
+    samples: int
+    """Drawn a problem."""
+    accuracy: float
+    """Mean over problems of the share of samples that are correct."""
+    interval: Interval
+    """Of that mean, clustered by problem."""
+    pass_at_k: float
+    """Share of problems that at least one of the samples solves."""
+    consistency: float
+    """Share of problems whose samples all give the same answer."""
+
+
 class Evaluation(Record):
     """What one model did on one split."""
 
@@ -42,6 +57,8 @@ class Evaluation(Record):
     truncated: int
     by_label: Mapping[str, Mapping[str, Score]]
     completion_tokens: int
+    sampled: Sampled | None = None
+    """Where `evaluate.samples` asks for samples."""
 
 
 class Comparison(Record):
@@ -56,8 +73,20 @@ class Comparison(Record):
     """Accuracy of the new less accuracy of the old, in [-1, 1]."""
     interval: Interval
     p_better: float
-    """One-sided mid-p McNemar, against `not better`."""
+    """One-sided, against `not better`."""
     p_worse: float
+    test: Literal["mid-p McNemar", "paired bootstrap"] = "mid-p McNemar"
+
+
+class Watched(Record):
+    """Something that a promotion may not make worse, before and after."""
+
+    name: str
+    before: float
+    after: float
+    p_worse: float
+    """One-sided, against `not worse than is let pass`."""
+    fell: bool
 
 
 class Decision(Record):
@@ -73,3 +102,5 @@ class Decision(Record):
     adapter: str
     """Best adapter after the decision, relative to the run folder; empty: the base."""
     sentence: str
+    watched: tuple[Watched, ...] = ()
+    """What was watched for a fall."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from selfimprove.records import Comparison, Decision
+from selfimprove.records import Comparison, Decision, Watched
 from selfimprove.stats import problems_needed
 
 
@@ -35,7 +35,15 @@ def carried_on(decisions: Iterable[Decision]) -> float:
 
 
 def decide(
-    comparison: Comparison, *, round_: int, arm: str, alpha: float, min_gain: float, adapter: str, best: str
+    comparison: Comparison,
+    *,
+    round_: int,
+    arm: str,
+    alpha: float,
+    min_gain: float,
+    adapter: str,
+    best: str,
+    watched: Sequence[Watched] = (),
 ) -> Decision:
     """Decide on one arm.
 
@@ -47,11 +55,12 @@ def decide(
         min_gain: smallest gain that is promoted, as a share.
         adapter: the arm's adapter.
         best: the best adapter so far.
+        watched: what may not fall: an arm that is better and lets some of it fall is held.
     """
-    c = comparison
+    c, fallen = comparison, [each for each in watched if each.fell]
     outcome: Literal["promote", "hold", "roll back"] = "hold"
     if c.p_better <= alpha and c.difference > 0 and c.difference >= min_gain:
-        outcome = "promote"
+        outcome = "hold" if fallen else "promote"
     elif c.p_worse <= alpha and c.difference < 0:
         outcome = "roll back"
     return Decision(
@@ -62,22 +71,39 @@ def decide(
         alpha=alpha,
         min_gain=min_gain,
         adapter=adapter if outcome == "promote" else best,
-        sentence=f"Round {round_}, {arm}: {_sentence(outcome, c, alpha)}",
+        sentence=f"Round {round_}, {arm}: {_sentence(outcome, c, alpha, fallen)}",
+        watched=tuple(watched),
     )
 
 
-def _sentence(outcome: str, c: Comparison, alpha: float) -> str:
+def _sentence(outcome: str, c: Comparison, alpha: float, fallen: Sequence[Watched]) -> str:
     change = f"{100 * c.difference:+.1f} points on {c.n} dev problems ({c.gained} gained, {c.lost} lost"
     if outcome == "promote":
         return f"promoted, {change}; p {p_text(c.p_better)})."
     if outcome == "roll back":
         return f"rolled back, {change}; p {p_text(c.p_worse)} of being worse). Its rows are set aside."
+    if fallen and c.p_better <= alpha:
+        return f"held, {change}; p {p_text(c.p_better)}), but {told(fallen)}."
     if c.difference > 0:
         discordant = max(c.difference, (c.gained + c.lost) / c.n)
         needed = problems_needed(c.difference, discordant, alpha)
         shown = f"{needed} dev problems would show such a gain."
         return f"held, {change}; p {p_text(c.p_better)}, needed {alpha:.3g}). {shown}"
     return f"held, {change}; p {p_text(c.p_better)}). Not better."
+
+
+def told(fallen: Sequence[Watched]) -> str:
+    """Say what fell, in words.
+
+    >>> told([Watched(name="pass@5", before=0.62, after=0.5, p_worse=0.001, fell=True)])
+    'pass@5 fell from 62.0 to 50.0 %'
+    """
+    said = []
+    for each in fallen:
+        change = f"from {100 * each.before:.1f} to {100 * each.after:.1f} %"
+        loss = f"rose from {each.before:.2f} to {each.after:.2f} nats a token"
+        said.append(f"{each.name} {loss}" if each.name == "loss on the text" else f"{each.name} fell {change}")
+    return ", ".join(said)
 
 
 def p_text(p: float) -> str:

@@ -10,6 +10,7 @@ from selfimprove.errors import InputError
 from selfimprove.records import Completion, Message, Request, digest
 from selfimprove.students import adapters, engine
 from selfimprove.students.fetch import model_hash, quiet
+from selfimprove.students.losses import text_loss
 from selfimprove.students.resident import Resident
 
 
@@ -76,6 +77,16 @@ class TransformersStudent:
             self._completion(request, len(prompt), found.get(index))
             for index, (request, prompt) in enumerate(zip(requests, prompts, strict=True))
         ]
+
+    def losses(self, texts: Sequence[str]) -> list[float]:
+        """Give the mean loss on each text as it stands, without a chat template, in nats a token.
+
+        Texts longer than the context are read as far as it goes; one of fewer than two tokens has loss 0.
+        """
+        resident = self._resident
+        with resident.lock:
+            model = resident.model(self.adapter, self._version)
+            return [text_loss(model, self.tokenizer(text).input_ids[: resident.max_length]) for text in texts]
 
     def with_adapter(self, path: Path | None) -> TransformersStudent:
         """Give the same base with another adapter, or with none; the base is not loaded again."""
