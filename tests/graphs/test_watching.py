@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision
+from selfimprove.graphs.run import run_campaign
+from selfimprove.graphs.watching import freeze_watched, see_watched
+from selfimprove.records import Attempt, Evaluation
+from selfimprove.testing import ScriptedStudent
+
+
+@dataclass
+class Reader(ScriptedStudent):
+    """A scripted student that forgets a text the more it is trained."""
+
+    forgets: float = 0.0
+
+    def losses(self, texts: Sequence[str]) -> list[float]:
+        return [2.0 + self.forgets * (self.skill - 0.2) + 0.001 * (len(text) % 7) for text in texts]
+
+
+def book(tmp_path: Path, paragraphs: int = 60) -> str:
+    path = tmp_path / "book.txt"
+    path.write_text("\n\n".join(f"Chapter {at}. " + f"the lesson of page {at} goes on and on. " * 20 for at in range(paragraphs)))
+    return str(path)
+
+
+def reading(crew: Crew, forgets: float) -> Crew:
+    return replace(crew, student=Reader(crew.task, forgets=forgets))
+
+
+def test_several_samples_decide_and_are_told(make_crew: Any) -> None:
+    """With evaluate.samples the decision is a paired bootstrap over problems, and pass@k and consistency are there."""
+    crew = make_crew(evaluate={"samples": 4})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    made = crew.folder.record("round-01/decision.json", RoundDecision).decisions[0]
+    assert (made.comparison.test, made.outcome) == ("paired bootstrap", "promote")
+    assert "pass@4" in {each.name for each in made.watched}
+    found = crew.folder.record("round-01/arms/track_b/evaluation.json", Evaluation).sampled
+    assert found is not None
+    assert 0 < found.consistency <= 1
+    assert found.pass_at_k >= found.accuracy
+    rows = crew.folder.rows("round-01/arms/track_b/samples.jsonl", Attempt)
+    assert sorted({row.completion.sample for row in rows}) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("forgets", "outcome"), [(0.1, "promote"), (2.0, "hold")])
+def test_student_that_forgets_a_text_is_held(make_crew: Any, tmp_path: Path, forgets: float, outcome: str) -> None:
+    """A rise of the text's loss beyond what is let pass holds an arm that is better on dev, and is told."""
+    crew = reading(make_crew(campaign={"rounds": 1}, gate={"text": book(tmp_path)}), forgets)
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    made = crew.folder.record("round-01/decision.json", RoundDecision).decisions[0]
+    assert made.outcome == outcome
+    assert ("loss on the text rose" in made.sentence) is (outcome == "hold")
+
+
+def test_text_is_frozen_and_kept_out_of_training(make_crew: Any, tmp_path: Path) -> None:
+    """The passages stay those of the start though the file changes, and the guard knows them."""
+    from selfimprove.graphs.guarding import freeze_guarded, guard_of
+
+    crew = reading(make_crew(gate={"text": book(tmp_path)}), 0.0)
+    first = freeze_watched(crew)
+    (tmp_path / "book.txt").write_text("gone")
+    assert freeze_watched(crew) == first
+    freeze_guarded(crew)
+    found = guard_of(crew).leak(f"Read this. {first.passages[3]}")
+    assert found is not None
+    assert found.where == "gate.text"
+
+
+def test_text_that_tells_too_little_is_refused(make_crew: Any, tmp_path: Path) -> None:
+    """A short text, a missing one and a student that tells no losses are refused in one sentence."""
+    with pytest.raises(InputError, match="which tells too little"):
+        see_watched(reading(make_crew(tmp_path / "a", gate={"text": book(tmp_path, 3)}), 0.0))
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        see_watched(reading(make_crew(tmp_path / "b", gate={"text": str(tmp_path / "no.txt")}), 0.0))
+    with pytest.raises(InputError, match="needs a student that runs here"):
+        see_watched(make_crew(tmp_path / "c", gate={"text": book(tmp_path)}))
+
+
+def test_another_task_is_watched(make_crew: Any) -> None:
+    """Another task's problems are tried by base and arm, and compared."""
+    crew = make_crew(campaign={"rounds": 1}, gate={"tasks": ["arithmetic"], "task_problems": 30})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    made = crew.folder.record("round-01/decision.json", RoundDecision).decisions[0]
+    found = [each for each in made.watched if each.name == "arithmetic"]
+    assert len(found) == 1
+    assert found[0].after > found[0].before

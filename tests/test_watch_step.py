@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from selfimprove.records import Attempt, Completion, Problem, Verdict, Watched
+from selfimprove.stats import bootstrap_means, compare_means, compare_paired
+from selfimprove.steps.decide import decide
+from selfimprove.steps.evaluate import compare, sum_samples
+from selfimprove.steps.watch import watch_breadth, watch_labels, watch_task, watch_text
+from selfimprove.tasks.arithmetic import Arithmetic
+
+
+def attempts(right: Sequence[Sequence[bool]]) -> list[Attempt]:
+    """Give attempts at problems p0, p1, ..., shape `[P][K]`."""
+    return [
+        Attempt(
+            problem=f"p{at}",
+            completion=Completion(text="", sample=sample),
+            answer="1" if one else "2",
+            verdict=Verdict.CORRECT if one else Verdict.WRONG,
+            strict=Verdict.WRONG,
+        )
+        for at, some in enumerate(right)
+        for sample, one in enumerate(some)
+    ]
+
+
+def problems(kinds: Sequence[str]) -> list[Problem]:
+    return [Problem(id=f"p{at}", question=f"q{at}", answer="1", labels={"kind": kind}) for at, kind in enumerate(kinds)]
+
+
+def test_gain_in_one_kind_does_not_hide_a_loss_in_another() -> None:
+    """Accuracy rises over all, one kind of problem is forgotten, and that kind is named."""
+    kinds = ["sum"] * 60 + ["story"] * 40
+    old = attempts([[False]] * 60 + [[True]] * 30 + [[False]] * 10)
+    new = attempts([[True]] * 60 + [[False]] * 40)
+    found = {each.name: each for each in watch_labels(new, old, problems(kinds), 0.05)}
+    assert compare(new, old).difference > 0.2
+    assert (found["kind sum"].fell, found["kind story"].fell) == (False, True)
+    assert (found["kind story"].before, found["kind story"].after) == (0.75, 0.0)
+
+
+def test_small_loss_in_one_of_many_kinds_is_noise() -> None:
+    """The level is shared by the groups: what would seem a fall alone does not among many."""
+    kinds = [f"k{at // 10}" for at in range(200)]
+    old = attempts([[at % 10 < 4] for at in range(200)])
+    new = attempts([[at % 10 < (0 if at < 10 else 4)] for at in range(200)])
+    found = watch_labels(new, old, problems(kinds), 0.05)
+    assert found[0].p_worse <= 0.05
+    assert not any(each.fell for each in found)
+
+
+def test_narrowing_is_seen_where_the_mean_rises() -> None:
+    """A student that is surer of fewer problems has a better mean and a worse pass@k."""
+    old = attempts([[True, False, False, False]] * 80 + [[False] * 4] * 20)
+    new = attempts([[True] * 4] * 40 + [[False] * 4] * 60)
+    assert compare(new, old).difference == pytest.approx(0.2)
+    found = watch_breadth(new, old, 0.05)
+    assert (found.name, found.before, found.after, found.fell) == ("pass@4", 0.8, 0.4, True)
+
+
+@pytest.mark.parametrize(("rise", "fell"), [(0.0, False), (0.09, False), (0.2, True)])
+def test_loss_on_the_text_may_rise_a_little(rise: float, fell: bool) -> None:
+    """A rise within what is let pass is none, however sure it is."""
+    old = [3.0 + 0.01 * at for at in range(60)]
+    new = [loss + rise + 0.001 * (at % 3) for at, loss in enumerate(old)]
+    assert watch_text(new, old, 0.1, 0.05).fell is fell
+
+
+def test_another_task_may_not_be_forgotten() -> None:
+    """Losing what the base could is a fall; being as good is not."""
+    base = {str(at): at < 60 for at in range(100)}
+    assert not watch_task("mmlu", base, base, 0.05).fell
+    assert watch_task("mmlu", {name: right and int(name) > 20 for name, right in base.items()}, base, 0.05).fell
+
+
+def test_arm_that_lets_something_fall_is_held_and_says_what() -> None:
+    """A significant gain is not promoted, and the sentence names what fell."""
+    better = compare_paired([True] * 60 + [False] * 40, [False] * 60 + [False] * 40)
+    fallen = Watched(name="pass@4", before=0.8, after=0.4, p_worse=0.001, fell=True)
+    how = {"round_": 1, "arm": "a", "alpha": 0.02, "min_gain": 0.0, "adapter": "new", "best": "old"}
+    made = decide(better, watched=[fallen], **how)  # type: ignore[arg-type]
+    assert (made.outcome, made.adapter) == ("hold", "old")
+    assert "but pass@4 fell from 80.0 to 40.0 %" in made.sentence
+    stands = fallen.model_copy(update={"fell": False})
+    assert decide(better, watched=[stands], **how).outcome == "promote"  # type: ignore[arg-type]
+
+
+def test_samples_of_a_problem_are_one_score() -> None:
+    """Eight samples of a problem do not count as eight problems: the interval is as wide as for their means."""
+    old, new = [[False] * 8] * 50 + [[True] * 8] * 50, [[True] * 8] * 10 + [[False] * 8] * 40 + [[True] * 8] * 50
+    made = compare(attempts(new), attempts(old))
+    single = compare(attempts([some[:1] for some in new]), attempts([some[:1] for some in old]))
+    assert (made.n, made.test, single.test) == (100, "paired bootstrap", "mid-p McNemar")
+    assert made.difference == single.difference == pytest.approx(0.1)
+    assert made.interval.high - made.interval.low == pytest.approx(single.interval.high - single.interval.low, abs=0.02)
+
+
+def test_bootstrap_draws_problems_as_index_by_index_does() -> None:
+    """Drawing equal differences together gives the spread that drawing problems one at a time gives."""
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    differences = rng.choice([-0.5, 0.0, 0.5, 1.0], size=150, p=[0.1, 0.6, 0.2, 0.1])
+    one_by_one = differences[rng.integers(0, 150, size=(20_000, 150))].mean(axis=1)
+    together = bootstrap_means(list(differences), 20_000)
+    at = (0.01, 0.05, 0.5, 0.95, 0.99)
+    assert np.quantile(together, at) == pytest.approx(np.quantile(one_by_one, at), abs=0.006)
+
+
+def test_no_difference_is_no_gain() -> None:
+    """Equal scores have p-values of 1 on both sides."""
+    made = compare_means([0.5, 0.25] * 20, [0.5, 0.25] * 20)
+    assert (made.difference, made.p_better, made.p_worse) == (0.0, 1.0, 1.0)
+
+
+def test_several_samples_are_summed_up() -> None:
+    """Mean, pass@k and the share of problems whose samples agree are told, an unread one agreeing with none."""
+    task = Arithmetic(sizes={"train": 1, "dev": 1, "test": 1})
+    made = [attempts([some]) for some in ([True, True], [True, False], [False, False], [False, False])]
+    made[3][1] = made[3][1].model_copy(update={"verdict": Verdict.TRUNCATED, "answer": None})
+    found = sum_samples(made, problems(["sum"] * 4), task)
+    assert (found.samples, found.accuracy, found.pass_at_k, found.consistency) == (2, 0.375, 0.5, 0.5)
+    assert 0 <= found.interval.low < 0.375 < found.interval.high <= 1
