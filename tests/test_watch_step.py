@@ -62,7 +62,7 @@ def test_narrowing_is_seen_where_the_mean_rises() -> None:
 
 
 @pytest.mark.parametrize(("rise", "fell"), [(0.0, False), (0.09, False), (0.2, True)])
-def test_loss_on_the_text_may_rise_a_little(rise: float, fell: bool) -> None:
+def test_loss_on_the_text_may_rise_a_little(*, rise: float, fell: bool) -> None:
     """A rise within what is let pass is none, however sure it is."""
     old = [3.0 + 0.01 * at for at in range(60)]
     new = [loss + rise + 0.001 * (at % 3) for at, loss in enumerate(old)]

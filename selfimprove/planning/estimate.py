@@ -120,15 +120,17 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
 def _evaluations(expected: Expected) -> Iterator[Line]:
     config, shots = expected.config, expected.config.evaluate.shots
     examples = shots * (expected.prompt + expected.target)
-    arms = len(tracks(config))
-    yield expected.line("evaluate", config.data.dev, expected.prompt, expected.written)
+    arms, each = len(tracks(config)), 1 + config.evaluate.samples
+    watched = len(config.gate.tasks) * config.gate.task_problems
+    yield expected.line("evaluate", each * config.data.dev + watched, expected.prompt, expected.written)
     written = (expected.written + expected.target) / 2  # worked examples let an untrained student stop earlier
     for size in (config.data.dev, config.data.test):
-        yield expected.line("evaluate", size if shots else 0, expected.prompt, written, examples)
+        yield expected.line("evaluate", each * size if shots else 0, expected.prompt, written, examples)
     for round_ in range(1, config.campaign.rounds + 1):
-        yield expected.line("evaluate", arms * config.data.dev, expected.prompt, expected.length(round_ + 1))
+        tried = arms * (each * config.data.dev + watched)
+        yield expected.line("evaluate", tried, expected.prompt, expected.length(round_ + 1))
     tested = arms + ("control" in config.campaign.arms) + (not shots)
-    yield expected.line("evaluate", tested * config.data.test, expected.prompt, expected.target)
+    yield expected.line("evaluate", tested * each * config.data.test, expected.prompt, expected.target)
 
 
 def _control(expected: Expected) -> Line:

@@ -22,6 +22,9 @@ from selfimprove.stats import smallest_gain
 from selfimprove.steps.decide import alpha_of_round
 
 _DISCORDANT: Final = 0.2
+_LUCK: Final = 0.5
+"""Share of that which is the luck of one draw, and which several samples average out; an assumption."""
+_OFFERED: Final = 4
 _BYTES_A_ROW: Final = 2_000
 _ADAPTER_BYTES: Final = 25_000_000
 _HOUR_S: Final = 3600.0
@@ -36,6 +39,8 @@ class Plan(Record):
     disk_mb: float
     smallest_gains: tuple[float, float]
     """True gain on dev that shows at 80 % power in the first and in the last round, in points."""
+    offered: tuple[int, float] | None = None
+    """So many samples a dev problem, and the gain that would show with them in the last round; None: they are drawn."""
     dev: int
     rounds: int
     probe: Probe | None
@@ -73,19 +78,24 @@ def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
     lines = tuple(stages(expected))
     arms, calls = len(tracks(config)), sum(line.student_calls for line in lines)
     first, last = (alpha_of_round(config.gate.alpha, r, arms) for r in (1, config.campaign.rounds))
+    samples = config.evaluate.samples
     return Plan(
         lines=lines,
         usd_at_most=most_usd(expected),
         budget_usd=config.campaign.budget_usd,
         disk_mb=(calls * _BYTES_A_ROW + config.campaign.rounds * arms * _ADAPTER_BYTES) / 1e6,
-        smallest_gains=(
-            100 * smallest_gain(config.data.dev, _DISCORDANT, first),
-            100 * smallest_gain(config.data.dev, _DISCORDANT, last),
-        ),
+        smallest_gains=(_gain(config.data.dev, samples, first), _gain(config.data.dev, samples, last)),
+        offered=None if samples else (_OFFERED, _gain(config.data.dev, _OFFERED, last)),
         dev=config.data.dev,
         rounds=config.campaign.rounds,
         probe=probe,
     )
+
+
+def _gain(problems: int, samples: int, alpha: float) -> float:
+    """Give the smallest gain that shows, in points."""
+    discordant = _DISCORDANT * (1 - _LUCK + _LUCK / max(1, samples))
+    return 100 * smallest_gain(problems, discordant, alpha)
 
 
 def _written(plan: Plan) -> Iterator[str]:
@@ -111,3 +121,8 @@ def _written(plan: Plan) -> Iterator[str]:
         f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "
         f"round 1, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % of problems)"
     )
+    if plan.offered:
+        yield (
+            f"With evaluate.samples = {plan.offered[0]} it would be {plan.offered[1]:.1f} points there (where half of "
+            "that difference is the luck of one draw)"
+        )

@@ -28,7 +28,9 @@ class Reader(ScriptedStudent):
 
 def book(tmp_path: Path, paragraphs: int = 60) -> str:
     path = tmp_path / "book.txt"
-    path.write_text("\n\n".join(f"Chapter {at}. " + f"the lesson of page {at} goes on and on. " * 20 for at in range(paragraphs)))
+    path.write_text(
+        "\n\n".join(f"Chapter {at}. " + f"the lesson of page {at} goes on and on. " * 20 for at in range(paragraphs))
+    )
     return str(path)
 
 
