@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
-    "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "report", "export"),
+    "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "export"),
     "Single stages": ("mine", "grade", "prm", "score"),
     "The place": ("fetch", "doctor", "ledger"),
 }
@@ -271,6 +271,23 @@ def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bo
     click.echo(
         "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
     )
+
+
+@cli.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new run folder.")
+@click.option("--round", "round_", type=int, help="Last round that is taken over; default: the last decided one.")
+@_set
+def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
+    """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
+    from selfimprove.fork import fork as make
+
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    made = make(run, out, _changed(run / "campaign.toml", changes), round_)
+    told = "; ".join(made.changes) or "nothing is changed"
+    click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
+    click.echo(f"Run it with: selfimprove run {out}/campaign.toml --out {out}")
 
 
 @cli.command()

@@ -137,8 +137,9 @@ class RunFolder:
         return self.at(name)
 
     def list_tree(self, name: str) -> None:
-        """Take files that another process wrote under a folder into the manifest."""
-        files = [path.relative_to(self.path) for path in self.at(name).rglob("*") if path.is_file()]
+        """Take a file, or all files under a folder, that something else wrote into the manifest."""
+        tree = [self.at(name)] if self.at(name).is_file() else self.at(name).rglob("*")
+        files = [path.relative_to(self.path) for path in tree if path.is_file()]
         aside = [path for path in files if any(part.endswith(_ASIDE) for part in path.parts)]
         found = {str(path): _sha256(self.at(str(path))) for path in files if path not in aside}
         with self._listing:

@@ -21,6 +21,12 @@ if "SELFIMPROVE_DATA" not in os.environ and _DATA.is_dir():
     os.environ["SELFIMPROVE_DATA"] = str(_DATA)
 
 
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count a test's looks at splits apart from the user's and from other tests'."""
+    monkeypatch.setenv("SELFIMPROVE_STATE", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture(scope="session")
 def family(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Give the folder of a tiny random model of one family, written once a session."""

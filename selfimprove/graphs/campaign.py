@@ -17,7 +17,7 @@ from langgraph.graph import END, START, StateGraph
 from selfimprove import progress
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import RoundDecision, tracks
+from selfimprove.graphs.deciding import RoundDecision, count, tracks
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.rounds import build_round
@@ -228,3 +228,4 @@ def _record_opening(crew: Crew, round_: int, models: tuple[str, ...]) -> None:
     new = Opening(data_sha256=crew.folder.hashes["data/test.jsonl"], after_round=round_, models=models)
     if new not in known:
         crew.folder.write_json(name, Openings(openings=(*known, new)))
+    count(crew, "test", f"after round {round_}: {', '.join(models)}")

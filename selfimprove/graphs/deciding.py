@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from selfimprove import progress
 from selfimprove.config import Config
@@ -10,6 +10,7 @@ from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
+from selfimprove.openings import Look, count_look
 from selfimprove.records import Decision, Record
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.evaluate import compare
@@ -75,10 +76,18 @@ def decide_node(crew: Crew) -> Node:
             promoted=winner.arm if winner else "",
             decisions=tuple(decisions),
         )
+        for decision in decisions:
+            count(crew, "dev", f"round {round_}, {decision.arm}")
         crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
         return {"best": made.best}
 
     return node
+
+
+def count(crew: Crew, split: Literal["dev", "test"], what: str) -> None:
+    """Write a look at a split down, in the file that all run folders of this machine share."""
+    look = Look(split=split, run=str(crew.folder.path.resolve()), what=what)
+    count_look(crew.folder.hashes[f"data/{split}.jsonl"], look)
 
 
 def _held(decision: Decision, best: str) -> Decision:

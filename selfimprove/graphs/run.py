@@ -20,6 +20,7 @@ from selfimprove.graphs.campaign import build_campaign, reached_so_far
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.forked import forked, taken_over
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
@@ -69,7 +70,7 @@ def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
     """
     damaged = folder.damaged()
     for name in damaged:
-        if name.startswith(_ONLY_COPY):
+        if name.startswith((*_ONLY_COPY, *taken_over(folder))):
             folder.checked(name)
     head = "/adapter/"
     again = {name.partition(head)[0] + head.rstrip("/") if head in name else name for name in damaged}
@@ -108,15 +109,18 @@ def _run(crew: Crew, checkpoints: Path, how: Any) -> dict[str, Any]:
         saver = _saver(connection)
         graph = build_campaign(crew).compile(checkpointer=saver)
         if _readable(saver) and _agrees(graph, how, crew.folder):
-            return _invoke(graph, how)
+            return _invoke(graph, how, crew.folder)
     _put_aside(checkpoints)
     progress.current().say(f"{checkpoints} is damaged: put aside, and the campaign walked again from the ledger")
     with closing(_connected(checkpoints)) as connection:
-        return _invoke(build_campaign(crew).compile(checkpointer=_saver(connection)), how)
+        return _invoke(build_campaign(crew).compile(checkpointer=_saver(connection)), how, crew.folder)
 
 
-def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any) -> dict[str, Any]:
-    known = graph.get_state(how)
+def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: RunFolder) -> dict[str, Any]:
+    known, fork = graph.get_state(how), forked(folder)
+    if fork is not None and not known.values:
+        graph.update_state(how, _told(folder, fork.round), as_node="round" if fork.round else "baseline")
+        known = graph.get_state(how)
     # `next` is empty too where a node was done and the process killed before the checkpoint behind it.
     if known.values and not known.tasks:
         graph.update_state(how, {}, as_node="round")
@@ -177,11 +181,13 @@ def _agrees(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: Run
 
 
 def _told(folder: RunFolder, rounds: int) -> dict[str, Any]:
-    """Work the state after some rounds out of their decisions."""
+    """Work the state after some rounds out of their decisions; a fork's patience begins where it does."""
+    fork = forked(folder)
     state: dict[str, Any] = {"round": rounds, "best": "", "idle": 0}
     for round_ in range(1, rounds + 1):
         made = folder.record(f"{round_folder(round_)}/decision.json", RoundDecision)
-        state = {"round": rounds, "best": made.best, "idle": 0 if made.promoted else state["idle"] + 1}
+        own = fork is None or round_ > fork.round
+        state = {"round": rounds, "best": made.best, "idle": 0 if made.promoted or not own else state["idle"] + 1}
     return state
 
 

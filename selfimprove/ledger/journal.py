@@ -17,6 +17,7 @@ from selfimprove.errors import BudgetExceededError
 from selfimprove.ledger import sums
 from selfimprove.ledger.caps import ALL, Caps, Used
 from selfimprove.ledger.file import LedgerFile
+from selfimprove.ledger.inherited import INHERITED, answered
 from selfimprove.ledger.purse import Purse
 from selfimprove.ledger.rows import Made, Reservation, Settlement, Totals
 from selfimprove.records import Completion
@@ -46,6 +47,8 @@ stage_of_calls: ContextVar[str] = ContextVar("stage_of_calls", default="")
 class Ledger:
     """The journal of one campaign. May be used from several threads.
 
+    Where `inherited.sqlite` lies beside it, its calls are known too, and were paid for elsewhere.
+
     Args:
         path: the SQLite file, or `:memory:`.
         budget_usd: the most that may be spent; None: no cap.
@@ -68,6 +71,8 @@ class Ledger:
         reader: bool = False,
     ) -> None:
         self._file = LedgerFile(path, reader=reader)
+        beside = Path(path).with_name(INHERITED)
+        self._inherited = LedgerFile(beside, reader=True) if beside.is_file() else None
         self._reader = reader
         whole = (caps or Caps())._replace(usd=budget_usd)
         self._purse = Purse(whole, sums.used_before(self._file), sums.seconds_worked(self._file))
@@ -86,6 +91,8 @@ class Ledger:
         """Close the file."""
         self._write_hits()
         self._file.close()
+        if self._inherited is not None:
+            self._inherited.close()
 
     @property
     def budget_usd(self) -> float | None:
@@ -112,9 +119,11 @@ class Ledger:
         hits: Counter[tuple[object, ...]] = Counter()
         for start in range(0, len(keys), _CHUNK):
             part = keys[start : start + _CHUNK]
-            marks = ",".join("?" * len(part))
-            sql = f"SELECT key, payer, role, model, completion FROM calls WHERE state='answered' AND key IN ({marks})"  # noqa: S608 - only question marks
-            for key, payer, role, model, text in self._file.read(sql, part):
+            rows = answered(self._file, part)
+            if self._inherited is not None:
+                known = {row[0] for row in rows}
+                rows += answered(self._inherited, [key for key in part if key not in known])
+            for key, payer, role, model, text in rows:
                 found[key] = made = Completion.model_validate_json(text)
                 hits[(payer, role, made.model or model, *here)] += asked[key]
         with self._counting:

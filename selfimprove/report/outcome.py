@@ -13,7 +13,13 @@ _CLAIM = 0.05
 
 
 def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
-    """Say what came out; "better" only where the test split shows it."""
+    """Say what came out; "better" only where the test split shows it, and how often that was seen before."""
+    said = _said(rounds, test, best)
+    looks = test.opened + test.opened_elsewhere if test else 1
+    return said if looks <= 1 else f"{said} These problems were opened {looks} times: only the first look is a proof."
+
+
+def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
     if test is None:
         return (
             f"The campaign has not opened its test split yet; {len({r.round for r in rounds})} round(s) are finished."

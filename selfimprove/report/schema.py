@@ -149,6 +149,8 @@ class TestSummary(Part):
     """Problems of the test split."""
     opened: int
     """How often the split was opened in this run folder."""
+    opened_elsewhere: int = 0
+    """How often forks and other run folders of this machine opened the same problems."""
     base: ScoreSummary | None = None
     """The better baseline."""
     best: ScoreSummary | None = None
@@ -288,6 +290,17 @@ class Provenance(Part):
     """Hash of `manifest.json`, which lists every file of the run folder with its hash."""
 
 
+class DevSummary(Part):
+    """How often it was decided on the dev split: each look makes the next one worth a little less."""
+
+    looks: int
+    """Arms decided on, in this run folder."""
+    elsewhere: int = 0
+    """The same of forks and other run folders of this machine, on the same problems."""
+    forked_from: str = ""
+    """The campaign that this one was made of, with its round; empty: none."""
+
+
 class GuardSummary(Part):
     """What was kept out of training."""
 
@@ -335,6 +348,8 @@ class Summary(Part):
     """How failures became successes on dev, for labels with at most 50 values."""
     probe: ProbeSummary | None = None
     """How `select.policy = "probe"` found its policy; null where it was not asked to."""
+    dev: DevSummary | None = None
+    """Null where the splits are not frozen yet."""
     guard: GuardSummary | None = None
     """Null where the splits are not frozen yet."""
     provenance: Provenance

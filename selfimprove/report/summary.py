@@ -12,6 +12,7 @@ from typing import Any, Final
 from selfimprove import __version__
 from selfimprove.config import Config, load_config
 from selfimprove.ledger import Ledger
+from selfimprove.openings import elsewhere, looks_at
 from selfimprove.planning.plans import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
 from selfimprove.report.failing import failure_groups, repairs
@@ -22,6 +23,7 @@ from selfimprove.report.schema import (
     Best,
     ClarificationExample,
     CostSummary,
+    DevSummary,
     Difference,
     FailureExample,
     GuardSummary,
@@ -71,6 +73,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         failing=failure_groups(folder, config.campaign.rounds),
         repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
         probe=probe_of(folder),
+        dev=_dev(folder, rounds),
         guard=_guard(folder),
         provenance=_provenance(folder, config, started, ended),
     )
@@ -164,6 +167,7 @@ def _test(folder: RunFolder) -> TestSummary | None:
     return TestSummary(
         n=scores["base"].n,
         opened=len(openings),
+        opened_elsewhere=len(elsewhere(looks_at(folder.hashes["data/test.jsonl"]), folder.path)),
         base=scores["base"],
         best=scores[best],
         control=scores.get("control"),
@@ -280,6 +284,17 @@ def _provenance(folder: RunFolder, config: Config, started: float, ended: float)
         started=_moment(started),
         finished=_moment(ended) if folder.has("finished.json") else "",
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+    )
+
+
+def _dev(folder: RunFolder, rounds: Sequence[RoundSummary]) -> DevSummary | None:
+    if not folder.has("data/dev.jsonl"):
+        return None
+    made = folder.json("fork.json") if folder.has("fork.json") else None
+    return DevSummary(
+        looks=len(rounds),
+        elsewhere=len(elsewhere(looks_at(folder.hashes["data/dev.jsonl"]), folder.path)),
+        forked_from=f"{made['parent']}, round {made['round']}" if made else "",
     )
 
 

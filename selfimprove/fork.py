@@ -1,0 +1,105 @@
+"""Start a new campaign from a round of another: other settings from there on, nothing paid for twice."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from selfimprove.config import Config, changed, load_config, write_config
+from selfimprove.errors import InputError
+from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.forked import FORK, Forked
+from selfimprove.ledger.inherited import INHERITED, inherit
+from selfimprove.store import RunFolder
+
+_FIXED: Final = ("task", "data", "student", "evaluate")
+"""Sections that the rounds taken over were made and measured by."""
+_FIXED_KEYS: Final = ("task", "student", "seed")
+_FIXED_GATE: Final = ("text", "tasks", "task_problems")
+
+
+def fork(run: Path, out: Path, config: Config | None = None, round_: int | None = None) -> Forked:
+    """Make a run folder that goes on behind a round of another campaign.
+
+    What the rounds up to there wrote is copied, and so are the answers of the ledger: the fork pays for its own calls
+    alone. The other campaign may go on meanwhile.
+
+    Args:
+        run: the other campaign's folder.
+        out: the new one.
+        config: the settings from there on; default: the same.
+        round_: the last round that is taken over, 0: only the baseline; default: the last decided one.
+
+    Raises:
+        InputError: there is no such campaign or round, `out` is in use, or a setting changes what was measured so far.
+        RunFolderError: a file of the other campaign is damaged.
+    """
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; name a new folder for the fork")
+    theirs = RunFolder(run, writer=False)
+    old = load_config(theirs.checked("campaign.toml"))
+    new = config or old
+    _refuse_fixed(old, new)
+    last = max(_decided(theirs), default=None)
+    round_ = last if round_ is None else round_
+    if round_ is None or last is None or not 0 <= round_ <= last:
+        known = "it has decided no round yet" if last is None else f"it has decided rounds 0 to {last}"
+        raise InputError(f"{run} cannot be forked at round {round_}: {known}")
+    rows = changed(old, new)
+    made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(rows))
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        _fill(theirs, part, made, new)
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return made
+
+
+def _fill(theirs: RunFolder, out: Path, made: Forked, config: Config) -> None:
+    """Write all that the fork begins with."""
+    with closing(RunFolder(out)) as folder:
+        taken = ["data", *(round_folder(r) for r in range(made.round + 1))]
+        for name in theirs.hashes:
+            if name.partition("/")[0] in taken:
+                source, target = theirs.checked(name), out / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        inherit(theirs.path, out)
+        for name in (*taken, INHERITED):
+            folder.list_tree(name)
+        folder.write_json(FORK, made)
+        folder.write_text("campaign.toml", write_config(config))
+
+
+def _decided(folder: RunFolder) -> Iterator[int]:
+    round_ = 0
+    while folder.has(f"{round_folder(round_)}/decision.json"):
+        yield round_
+        round_ += 1
+
+
+def _refuse_fixed(old: Config, new: Config) -> None:
+    """Refuse settings under which the rounds taken over could not be compared with those to come."""
+    before, after = _fixed(old), _fixed(new)
+    for name, value in before.items():
+        if after[name] != value:
+            raise InputError(
+                f"a fork cannot change {name} (from {value!r:.60} to {after[name]!r:.60}): what it takes over was made "
+                "by it; start a new campaign"
+            )
+
+
+def _fixed(config: Config) -> dict[str, Any]:
+    plain = config.model_dump(mode="json")
+    whole = {f"{name}.{key}": value for name in _FIXED for key, value in plain[name].items()}
+    some = {f"campaign.{key}": plain["campaign"][key] for key in _FIXED_KEYS}
+    return {**whole, **some, **{f"gate.{key}": plain["gate"][key] for key in _FIXED_GATE}}

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove.config import load_config, make_config
+from selfimprove.errors import InputError, RunFolderError
+from selfimprove.fork import fork
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision
+from selfimprove.graphs.run import run_campaign
+from selfimprove.report.summary import summarise
+from selfimprove.store import RunFolder
+from selfimprove.testing import NullTrainer
+
+
+def run(crew: Crew) -> dict[str, Any]:
+    return run_campaign(crew, crew.folder.at("graph.sqlite"))
+
+
+@pytest.fixture
+def finished(make_crew: Callable[..., Crew], tmp_path: Path) -> Path:
+    """Give the folder of a finished campaign of three rounds."""
+    crew = make_crew(tmp_path / "first", campaign={"rounds": 3})
+    run(crew)
+    crew.folder.write_json("report/summary.json", summarise(crew.folder, crew.ledger))
+    crew.ledger.close()
+    crew.folder.close()
+    return tmp_path / "first"
+
+
+def changed(run: Path, **sections: dict[str, object]) -> Any:
+    """Give a campaign's settings with some changed."""
+    values = load_config(run / "campaign.toml").model_dump(mode="json", exclude_unset=True)
+    return make_config({**values, **{name: {**values.get(name, {}), **some} for name, some in sections.items()}})
+
+
+def gone_on(out: Path, make_crew: Callable[..., Crew], trainer: Any = None) -> Crew:
+    """Run a forked campaign to its end."""
+    config = load_config(out / "campaign.toml")
+    crew = make_crew(out, **{name: some for name, some in config.model_dump(mode="json").items() if some})
+    crew = Crew(**{**crew.__dict__, "config": config, "trainer": trainer or crew.trainer})
+    run(crew)
+    return crew
+
+
+def test_fork_goes_on_behind_the_round_with_other_settings(
+    finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]
+) -> None:
+    """Rounds taken over keep their bytes, later ones are made anew, and the parent is as it was."""
+    parent = {p: p.read_bytes() for p in finished.rglob("*") if p.is_file()}
+    made = fork(finished, tmp_path / "second", changed(finished, mine={"pool": 30}), round_=1)
+    crew = gone_on(tmp_path / "second", make_crew)
+    assert any("mine.pool" in row for row in made.changes)
+    for name in ("round-01/decision.json", "round-01/pool.json", "data/dev.jsonl"):
+        assert (tmp_path / "second" / name).read_bytes() == (finished / name).read_bytes()
+    assert crew.folder.json("round-02/pool.json")["problems"] == 30
+    assert crew.folder.record("round-03/decision.json", RoundDecision).best
+    assert {p: p.read_bytes() for p in finished.rglob("*") if p.is_file() and p in parent} == parent
+
+
+def test_fork_pays_for_nothing_that_was_paid_for(
+    finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]
+) -> None:
+    """A fork with the same settings makes no call at all; all are found in what it inherited, also by its own fork."""
+    fork(finished, tmp_path / "second", round_=1)
+    second = gone_on(tmp_path / "second", make_crew)
+    assert second.ledger.totals().calls == 0
+    assert second.ledger.totals().hits > 0
+    second.ledger.close()
+    second.folder.close()
+    fork(tmp_path / "second", tmp_path / "third", round_=2)
+    assert gone_on(tmp_path / "third", make_crew).ledger.totals().calls == 0
+
+
+def test_fork_stands_without_its_parent(finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]) -> None:
+    """The parent's folder can be removed: a run is its folder."""
+    fork(finished, tmp_path / "second", changed(finished, mine={"pool": 30}), round_=2)
+    shutil.rmtree(finished)
+    assert gone_on(tmp_path / "second", make_crew).folder.has("round-03/decision.json")
+
+
+def test_patience_begins_with_the_fork(finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]) -> None:
+    """A campaign that ended for want of gains can be forked at its end, and has its whole patience again."""
+    fork(finished, tmp_path / "flat", changed(finished, campaign={"rounds": 9, "patience": 2}), round_=3)
+    flat = gone_on(tmp_path / "flat", make_crew, NullTrainer(gain=0.0))
+    assert flat.folder.json("finished.json")["rounds"] == 5
+    flat.ledger.close()
+    flat.folder.close()
+    fork(tmp_path / "flat", tmp_path / "again")
+    again = gone_on(tmp_path / "again", make_crew, NullTrainer(gain=0.0))
+    assert again.folder.json("finished.json")["rounds"] == 7
+
+
+def test_looks_of_all_forks_are_counted_and_told(
+    finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]
+) -> None:
+    """A fork's report says that dev and test were looked at before, and its sentence that this is no first look."""
+    fork(finished, tmp_path / "second", changed(finished, mine={"pool": 30}), round_=2)
+    crew = gone_on(tmp_path / "second", make_crew)
+    found = summarise(crew.folder, crew.ledger)
+    assert found.test is not None
+    assert found.dev is not None
+    assert (found.test.opened, found.test.opened_elsewhere) == (1, 1)
+    assert found.dev.elsewhere == 6
+    assert found.dev.forked_from.endswith("first, round 2")
+    assert found.sentence.endswith("These problems were opened 2 times: only the first look is a proof.")
+
+
+def test_baseline_can_be_forked(finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]) -> None:
+    """Round 0 is the baseline alone."""
+    fork(finished, tmp_path / "second", changed(finished, select={"solved": 0.0}), round_=0)
+    crew = gone_on(tmp_path / "second", make_crew)
+    assert crew.folder.record("round-01/decision.json", RoundDecision).decisions
+
+
+@pytest.mark.parametrize(
+    ("sections", "round_", "said"),
+    [
+        ({"data": {"dev": 50}}, 1, "cannot change data.dev"),
+        ({"student": {"max_tokens": 8}}, 1, "cannot change student.max_tokens"),
+        ({"campaign": {"seed": 5}}, 1, "cannot change campaign.seed"),
+        ({}, 7, "it has decided rounds 0 to 3"),
+    ],
+)
+def test_what_cannot_be_forked_is_refused(
+    finished: Path, tmp_path: Path, sections: dict[str, Any], round_: int, said: str
+) -> None:
+    """One sentence, and no folder is left."""
+    with pytest.raises(InputError, match=said):
+        fork(finished, tmp_path / "second", changed(finished, **sections), round_)
+    assert not (tmp_path / "second").exists()
+    assert not list(tmp_path.glob(".second*"))
+
+
+def test_damaged_round_is_not_taken_over(finished: Path, tmp_path: Path) -> None:
+    """A changed file of the parent is refused; one of the fork's own first rounds cannot be made again."""
+    fork(finished, tmp_path / "second", round_=2)
+    (finished / "round-01" / "pool.json").write_text("{}")
+    with pytest.raises(RunFolderError, match="is not what was written there"):
+        fork(finished, tmp_path / "third", round_=2)
+    assert not (tmp_path / "third").exists()
+    (tmp_path / "second" / "round-01" / "pool.json").write_text("{}")
+    from selfimprove.graphs.run import mend
+
+    with pytest.raises(RunFolderError, match="is not what was written there"):
+        mend(RunFolder(tmp_path / "second", writer=False), tmp_path / "second" / "graph.sqlite")
