@@ -301,7 +301,7 @@ def _base(config: Path | str | Config | None) -> dict[str, Any]:
 
 
 def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[str, Any]) -> Config:
-    values = {section: dict(held) for section, held in given.items()}
+    values = {section: dict(held) if isinstance(held, Mapping) else held for section, held in given.items()}
     campaign = values.setdefault("campaign", {})
     for name, thing in names.items():
         if thing is None:

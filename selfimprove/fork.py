@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError
-from selfimprove.graphs.finding import round_folder
 from selfimprove.graphs.forked import FORK, Forked
+from selfimprove.graphs.places import round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.store import RunFolder
 

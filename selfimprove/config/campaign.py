@@ -8,11 +8,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, field_validator
 
 from selfimprove.config.finding import GradeConfig, MineConfig, SelectConfig
+from selfimprove.config.phases import Phase
 from selfimprove.config.section import Section
 from selfimprove.config.teaching import LessonConfig, TeacherConfig
 from selfimprove.config.training import EvaluateConfig, GateConfig, TrainConfig
 
 _MOST_PROBLEMS: Final = 10_000_000
+_MOST_PHASES: Final = 9
 
 
 class CampaignConfig(Section):
@@ -114,6 +116,8 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
     track: TrackConfig = TrackConfig()
+    phases: Annotated[tuple[Phase, ...], Field(max_length=_MOST_PHASES)] = ()
+    """Parts of the campaign, each with its own pool, rows and budget; unset: it is one."""
 
 
 _CAPS = ("budget_usd", "max_calls", "max_tokens", "max_hours")
@@ -121,6 +125,7 @@ _CAPS = ("budget_usd", "max_calls", "max_tokens", "max_hours")
 RESUMABLE = {
     *(("campaign", cap) for cap in _CAPS),
     *(("teacher", f"{role}.{cap}") for role in ("answer", "reason", "judge") for cap in _CAPS),
+    *(("phases", f"{at}.budget_usd") for at in range(_MOST_PHASES)),
     ("campaign", "in_doubt"),
     ("campaign", "rounds"),
     ("campaign", "patience"),

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -57,7 +57,20 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
             f"{where}: a setting cannot be written down ({shown(str(error))}); give plain values"
         ) from error
     _refuse_mixing(config, where)
+    _refuse_phases(config, where)
     return config
+
+
+def _refuse_phases(config: Config, where: str) -> None:
+    """Refuse phases that could never be entered, or at once."""
+    for at, phase in enumerate(config.phases):
+        if bool(phase.when) != bool(at):
+            raise InputError(f"{where}: phases.{at}.when: the first phase has no condition, and every later one has")
+        asked = {term.metric for term in phase.terms} & {"consistency", "pass_at_k"}
+        if asked and not config.evaluate.samples:
+            raise InputError(
+                f"{where}: phases.{at}.when asks for {min(asked)}, which is only known with evaluate.samples; set it"
+            )
 
 
 def _refuse_mixing(config: Config, where: str) -> None:
@@ -108,7 +121,10 @@ def _sentence(error: ValidationError, where: str) -> str:
 def _known_at(path: list[str]) -> list[str]:
     section: type[BaseModel] = Config
     for part in path:
+        if part.isdecimal():  # of a list, whose kind of table was found by its name
+            continue
         found = section.model_fields[part].annotation
+        found = get_args(found)[0] if get_origin(found) is tuple else found
         if not (isinstance(found, type) and issubclass(found, BaseModel)):
             return []
         section = found

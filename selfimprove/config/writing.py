@@ -34,4 +34,5 @@ def _by_section(config: Config) -> dict[str, dict[str, Any]]:
     teacher = values["teacher"]
     roles = [name for name, kind in TeacherConfig.model_fields.items() if kind.annotation is TeacherRole]
     inner = {f"{role}.{key}": value for role in roles for key, value in teacher.pop(role).items()}
-    return {**values, "teacher": {**teacher, **inner}}
+    phases = {f"{at}.{key}": value for at, phase in enumerate(values.pop("phases", ())) for key, value in phase.items()}
+    return {**values, "teacher": {**teacher, **inner}, "phases": phases}

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from selfimprove import progress
 from selfimprove.errors import InputError, WaitingError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.places import round_folder
 from selfimprove.records import Record
 from selfimprove.store import RunFolder
 

@@ -11,7 +11,7 @@ from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
-from selfimprove.graphs.finding import Node, attempts_of, round_folder
+from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.records import Adapter, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.steps.build import PROGRAM_OF, replayed
 from selfimprove.steps.practise import practise

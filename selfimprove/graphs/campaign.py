@@ -18,8 +18,8 @@ from selfimprove import progress
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, count, tracks
-from selfimprove.graphs.finding import Node, round_folder
 from selfimprove.graphs.guarding import freeze_guarded, guarded
+from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
 from selfimprove.graphs.watching import measure_panel

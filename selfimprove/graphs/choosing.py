@@ -9,7 +9,7 @@ from typing import cast
 from selfimprove.config import Config
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.places import round_folder
 from selfimprove.mining.library import Graded
 from selfimprove.records import Attempt, TrackRow
 from selfimprove.steps.select import Policy, Selection, choose, easy_to_hard, select

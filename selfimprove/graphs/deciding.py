@@ -8,7 +8,7 @@ from selfimprove import progress
 from selfimprove.config import Config
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import Node, round_folder
+from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
 from selfimprove.openings import Look, count_look
 from selfimprove.records import Decision, Record

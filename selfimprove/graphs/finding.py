@@ -2,63 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from selfimprove import progress
 from selfimprove.config import Config
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.library import known_pool, library_name
+from selfimprove.graphs.phases import begin_phase, phase_of, phased
+from selfimprove.graphs.places import Node, Pool, attempts_of, drafts_of, pool_file, round_folder
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.library import Graded, student_hash
 from selfimprove.mining.patterns import Found, Patterns, find_patterns
 from selfimprove.mining.prior import fit_curve, point_of
 from selfimprove.mining.wording import Wording
 from selfimprove.protocols import StepScorer
-from selfimprove.records import Attempt, Problem, Record, Verdict
+from selfimprove.records import Attempt, Problem, Verdict
 from selfimprove.scorers.figures import ScorerCard
 from selfimprove.scorers.names import scorer_named
 from selfimprove.scorers.trust import Gated, gated
 from selfimprove.splits import rungs
 from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
 from selfimprove.steps.mine import Draw, MiningRule, climb, drawing, fresh, mine, pass_rate
-from selfimprove.steps.select import Quota
 
 _PROOF: Final = "scorer.json"
 """What the step scorer is trusted by, in the run folder."""
-Node = Callable[[Any], dict[str, Any]]
-
-
-class Pool(Record):
-    """What a round tried, and what it chose of that."""
-
-    problems: int
-    failures: int
-    no_verdict: int
-    pass_rate: float
-    tried_rungs: tuple[str, ...] = ()
-    mastered: tuple[str, ...] = ()
-    library: str = ""
-    """The graded library that stood for mining; empty: the round mined."""
-    policy: str = ""
-    """Of the selection; under `probe` the one that the probe took."""
-    order: str = "shuffled"
-    """How training rows are put."""
-    lessons: int = 0
-    """Problems chosen."""
-    quotas: tuple[Quota, ...] = ()
-    """Of the selection, where its policy has any."""
-    notes: tuple[str, ...] = ()
-    """What could not be chosen as asked."""
-
-
-def round_folder(round_: int) -> str:
-    """Give a round's folder, relative to the run folder.
-
-    >>> round_folder(3)
-    'round-03'
-    """
-    return f"round-{round_:02d}"
 
 
 def rule_of(config: Config, round_: int) -> MiningRule:
@@ -96,10 +64,11 @@ def mine_node(crew: Crew) -> Node:
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         here, config = round_folder(state["round"]), crew.config
+        begin_phase(crew, state["round"])
         known = known_pool(crew, state["round"])
         train = known.problems if known else crew.problems("train")
-        size = len(train) if known else config.mine.pool
-        tried = frozenset(a.problem for r in range(1, state["round"]) for a in _drafts(crew, r))
+        size = len(train) if known else phased(crew, state["round"]).mine.pool
+        tried = frozenset(a.problem for r in range(1, state["round"]) for a in drafts_of(crew, r))
         seed = config.campaign.seed * 1000 + state["round"]
         rule, draw, found = rule_of(config, state["round"]), draw_of(crew, state["best"]), list[Mined]()
 
@@ -143,16 +112,6 @@ def _mastered(crew: Crew, round_: int) -> frozenset[str]:
     return frozenset() if round_ == 1 else frozenset(crew.folder.record(pool_file(round_ - 1), Pool).mastered)
 
 
-def pool_file(round_: int) -> str:
-    """Give the file of a round's `Pool`, relative to the run folder."""
-    return f"{round_folder(round_)}/pool.json"
-
-
-def _drafts(crew: Crew, round_: int) -> list[Attempt]:
-    name = f"{round_folder(round_)}/drafts.jsonl"
-    return crew.folder.rows(name, Attempt) if crew.folder.has(name) else []
-
-
 def _write(
     crew: Crew, round_: int, pool: Sequence[Problem], made: Sequence[Sequence[Attempt]], mastered: frozenset[str]
 ) -> None:
@@ -174,16 +133,9 @@ def _write(
         tried_rungs=tuple(dict.fromkeys(p.labels[label] for p in pool)) if ladder else (),
         mastered=tuple(sorted(mastered)),
         library=library_name(crew, round_),
+        phase=phase_of(crew, round_),
     )
     crew.folder.write_json(f"{here}/pool.json", found)
-
-
-def attempts_of(crew: Crew, round_: int) -> list[list[Attempt]]:
-    """Read a round's attempts back, the greedy one first, in order of problem."""
-    by_problem = {a.problem: [a] for a in _drafts(crew, round_)}
-    for attempt in crew.folder.rows(f"{round_folder(round_)}/samples.jsonl", Attempt):
-        by_problem[attempt.problem].append(attempt)
-    return list(by_problem.values())
 
 
 def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScorer | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.places import round_folder
 from selfimprove.records import Record
 from selfimprove.store import RunFolder
 

@@ -21,7 +21,8 @@ from langgraph.graph import END, START, StateGraph
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import draw_of, round_folder, rule_of
+from selfimprove.graphs.finding import draw_of, rule_of
+from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined, summarise
 from selfimprove.mining.patterns import Found, Tally

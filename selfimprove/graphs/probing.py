@@ -15,9 +15,9 @@ from selfimprove.graphs.arms import train_arm
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
-from selfimprove.graphs.finding import Pool, attempts_of, pool_file, round_folder
 from selfimprove.graphs.guarding import guarded
 from selfimprove.graphs.lesson import build_lesson
+from selfimprove.graphs.places import Pool, attempts_of, pool_file, round_folder
 from selfimprove.mining.library import Graded
 from selfimprove.records import Adapter, Attempt, Lesson, Problem, TrackRow, Verdict
 from selfimprove.steps.build import PROGRAM_OF, balance, build

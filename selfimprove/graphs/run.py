@@ -19,8 +19,8 @@ from selfimprove.errors import RunFolderError
 from selfimprove.graphs.campaign import build_campaign, reached_so_far
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
-from selfimprove.graphs.finding import round_folder
 from selfimprove.graphs.forked import forked, taken_over
+from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside

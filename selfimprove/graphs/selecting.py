@@ -7,7 +7,8 @@ from typing import Any
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
-from selfimprove.graphs.finding import Node, Pool, attempts_of, pool_file, round_folder
+from selfimprove.graphs.phases import phased
+from selfimprove.graphs.places import Node, Pool, attempts_of, pool_file, round_folder
 from selfimprove.graphs.probing import probed
 from selfimprove.mining.library import Graded
 from selfimprove.steps.select import Selection
@@ -36,11 +37,12 @@ def select_node(crew: Crew) -> Node:
 
 
 def _chosen(crew: Crew, round_: int, policy: str) -> Selection:
-    how, seed = crew.config.select, crew.config.campaign.seed * 1000 + round_
+    config, seed = phased(crew, round_), crew.config.campaign.seed * 1000 + round_
+    how = config.select
     pool = crew.folder.record(pool_file(round_), Pool)
     graded = crew.folder.rows(f"{round_folder(round_)}/grades.jsonl", Graded)
     count = how.lessons if policy in {"failures", "ladder"} else how.lessons or pool.failures
-    made = choose_by(crew.config, policy, graded, attempts_of(crew, round_), count, seed)
+    made = choose_by(config, policy, graded, attempts_of(crew, round_), count, seed)
     told = {
         "policy": policy,
         "order": how.order,

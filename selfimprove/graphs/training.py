@@ -9,8 +9,8 @@ from typing import Any
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
-from selfimprove.graphs.finding import Node, attempts_of, round_folder
 from selfimprove.graphs.guarding import guard_of, guarded
+from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.programs import Program, stated
 from selfimprove.records import (

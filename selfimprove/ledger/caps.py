@@ -22,6 +22,8 @@ class Caps(NamedTuple):
     calls: int | None = None
     tokens: int | None = None
     hours: float | None = None
+    dollars_by: str = ""
+    """The setting that caps the dollars, where it is not the scope's own."""
 
 
 @dataclass
@@ -68,12 +70,15 @@ class CapReachedError(BudgetExceededError):
         used: what is spent or held already, in the cap's unit.
         more: what the next calls could take.
         advice: what to do.
+        named: the setting; default: the scope's own.
     """
 
-    def __init__(self, scope: str, kind: str, cap: float, used: float, more: float, advice: str = "raise it") -> None:
+    def __init__(
+        self, scope: str, kind: str, cap: float, used: float, more: float, advice: str = "raise it", named: str = ""
+    ) -> None:
         self.scope, self.kind, self.cap, self.used, self.more = scope, kind, cap, used, more
-        self.said, self.needed = "", used + more
-        key = f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
+        self.said, self.needed, self.named = "", used + more, named
+        key = named or f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
         spent = {"usd": "spent or held", "hours": "gone"}.get(kind, "used or held")
         could = "" if kind == "hours" else f" and the next could take {_amount(kind, more)}"
         super().__init__(
@@ -95,14 +100,14 @@ class CapReachedError(BudgetExceededError):
     def as_planned(self, planned: Used) -> CapReachedError:
         """Give it again, saying also what the whole campaign takes by its plan, where that is more."""
         whole = float(getattr(planned, self.kind))
-        if self.scope or whole <= self.needed:
+        if self.scope or self.named or whole <= self.needed:
             return self
         said = f"the plan has the whole campaign at about {_amount(self.kind, whole)}"
         return self._again(f"{self.said}, and {said}" if self.said else said, whole)
 
     def _again(self, said: str, needed: float) -> CapReachedError:
         advice = f"{said}, so set it to {_rounded_up(self.kind, needed)} or more"
-        made = CapReachedError(self.scope, self.kind, self.cap, self.used, self.more, advice)
+        made = CapReachedError(self.scope, self.kind, self.cap, self.used, self.more, advice, self.named)
         made.said, made.needed = said, needed
         return made
 
@@ -113,7 +118,8 @@ def reached(caps: Mapping[str, Caps], used: Mapping[str, Used], more: Mapping[st
         held = caps.get(scope, Caps())
         kind = used[scope].broken(held, wanted)
         if kind is not None:
-            return CapReachedError(scope, kind, getattr(held, kind), getattr(used[scope], kind), getattr(wanted, kind))
+            amounts = (getattr(held, kind), getattr(used[scope], kind), getattr(wanted, kind))
+            return CapReachedError(scope, kind, *amounts, named=held.dollars_by if kind == "usd" else "")
     return None
 
 

@@ -99,9 +99,9 @@ class Ledger:
         """The most that may be spent, in dollars; None: no cap."""
         return self._purse.caps[ALL].usd
 
-    @budget_usd.setter
-    def budget_usd(self, usd: float | None) -> None:
-        self._purse.caps[ALL] = self._purse.caps[ALL]._replace(usd=usd)
+    def cap_dollars(self, usd: float | None, by: str) -> None:
+        """Cap the dollars of the whole campaign anew; `by` is the setting that an error names."""
+        self._purse.caps[ALL] = self._purse.caps[ALL]._replace(usd=usd, dollars_by=by)
 
     @property
     def spent_usd(self) -> float:

@@ -74,6 +74,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
     Raises:
         InputError: the teacher's price is not known.
     """
+    config = _widest(config)
     expected = expect(config, task, probe)
     lines = tuple(stages(expected))
     arms, calls = len(tracks(config)), sum(line.student_calls for line in lines)
@@ -90,6 +91,16 @@ def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
         rounds=config.campaign.rounds,
         probe=probe,
     )
+
+
+def _widest(config: Config) -> Config:
+    """Give the settings of the phase that takes most: a campaign with phases is planned as if all of it were that."""
+    pool = max((phase.pool or config.mine.pool for phase in config.phases), default=config.mine.pool)
+    asked = [phase.lessons or config.select.lessons for phase in config.phases] or [config.select.lessons]
+    known = [count for count in asked if count is not None]
+    mine = config.mine.model_copy(update={"pool": pool})
+    select = config.select.model_copy(update={"lessons": max(known) if len(known) == len(asked) else None})
+    return config.model_copy(update={"mine": mine, "select": select})
 
 
 def _gain(problems: int, samples: int, alpha: float) -> float:

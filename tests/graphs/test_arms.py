@@ -15,7 +15,7 @@ from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
 from selfimprove.graphs.campaign import lineage
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import attempts_of
+from selfimprove.graphs.places import attempts_of
 from selfimprove.graphs.run import run_campaign
 from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrainingJob
 from selfimprove.report.page import render_page

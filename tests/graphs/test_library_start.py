@@ -11,8 +11,8 @@ from selfimprove.campaign import Campaign
 from selfimprove.config import make_config
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import Pool
 from selfimprove.graphs.library import library_file, see_library
+from selfimprove.graphs.places import Pool
 from selfimprove.graphs.run import run_campaign
 from selfimprove.mining.kinds import KindRule, Mined
 from selfimprove.mining.library import Graded, load_library, mined_from, save_library

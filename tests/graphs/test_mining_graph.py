@@ -10,9 +10,10 @@ import pytest
 from selfimprove.config import Config, make_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import Pool, draw_of, rule_of
+from selfimprove.graphs.finding import draw_of, rule_of
 from selfimprove.graphs.grading import build_grading
 from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining
+from selfimprove.graphs.places import Pool
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.run import run_campaign
 from selfimprove.mining.kinds import Mined

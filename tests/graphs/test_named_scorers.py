@@ -14,7 +14,7 @@ from fake_server import Reply, serving
 from selfimprove import Campaign
 from selfimprove.config import TeacherConfig
 from selfimprove.errors import InputError
-from selfimprove.graphs.finding import round_folder
+from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.run import run_campaign
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import Graded

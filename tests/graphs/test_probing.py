@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import Pool
+from selfimprove.graphs.places import Pool
 from selfimprove.graphs.run import run_campaign
 from selfimprove.graphs.studio import studio_crew
 from selfimprove.records import Adapter, Attempt, Problem, TrackRow, TrainingJob

@@ -113,7 +113,7 @@ def test_the_budget_stops_before_sending(concurrency: int) -> None:
             asked.complete(requests(20))
         assert server.calls == 6
         assert (ledger.totals().usd, ledger.totals().held_usd) == (18.0, 0.0)
-        ledger.budget_usd = 100.0
+        ledger.cap_dollars(100.0, "campaign.budget_usd")
         assert len(asked.complete(requests(20))) == 20
         assert server.calls == 20
 

@@ -1,0 +1,65 @@
+"""What a round writes where, for the nodes that come after."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from selfimprove.graphs.crew import Crew
+from selfimprove.records import Attempt, Record
+from selfimprove.steps.select import Quota
+
+Node = Callable[[Any], dict[str, Any]]
+
+
+class Pool(Record):
+    """What a round tried, and what it chose of that."""
+
+    problems: int
+    failures: int
+    no_verdict: int
+    pass_rate: float
+    tried_rungs: tuple[str, ...] = ()
+    mastered: tuple[str, ...] = ()
+    library: str = ""
+    """The graded library that stood for mining; empty: the round mined."""
+    policy: str = ""
+    """Of the selection; under `probe` the one that the probe took."""
+    order: str = "shuffled"
+    """How training rows are put."""
+    phase: int = 0
+    """Of the campaign, from 0."""
+    lessons: int = 0
+    """Problems chosen."""
+    quotas: tuple[Quota, ...] = ()
+    """Of the selection, where its policy has any."""
+    notes: tuple[str, ...] = ()
+    """What could not be chosen as asked."""
+
+
+def round_folder(round_: int) -> str:
+    """Give a round's folder, relative to the run folder.
+
+    >>> round_folder(3)
+    'round-03'
+    """
+    return f"round-{round_:02d}"
+
+
+def pool_file(round_: int) -> str:
+    """Give the file of a round's `Pool`, relative to the run folder."""
+    return f"{round_folder(round_)}/pool.json"
+
+
+def drafts_of(crew: Crew, round_: int) -> list[Attempt]:
+    """Read a round's greedy attempts back; none where it mined nothing."""
+    name = f"{round_folder(round_)}/drafts.jsonl"
+    return crew.folder.rows(name, Attempt) if crew.folder.has(name) else []
+
+
+def attempts_of(crew: Crew, round_: int) -> list[list[Attempt]]:
+    """Read a round's attempts back, the greedy one first, in order of problem."""
+    by_problem = {a.problem: [a] for a in drafts_of(crew, round_)}
+    for attempt in crew.folder.rows(f"{round_folder(round_)}/samples.jsonl", Attempt):
+        by_problem[attempt.problem].append(attempt)
+    return list(by_problem.values())
