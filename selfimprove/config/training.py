@@ -49,6 +49,8 @@ class TrainConfig(Section):
     grpo: GrpoConfig = GrpoConfig()
     """Of the arm `grpo`: as many generated tokens as the other arms have trained ones, unless max_steps says less."""
     lora: LoraConfig = LoraConfig()
+    checkpoint_steps: Annotated[int, Field(ge=0)] = 100
+    """A training that is killed goes on from its last checkpoint, written every so many steps; 0: from its start."""
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""
     restart: bool = False

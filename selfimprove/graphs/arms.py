@@ -179,6 +179,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             run.method: settings,
             "lora": config.train.lora.model_dump(),
             "quantize": config.train.quantize,
+            "checkpoint_steps": config.train.checkpoint_steps,
             **({"task": _named(crew)} if run.method == "grpo" else {}),
         },
         trained_tokens=run.tokens,

@@ -43,3 +43,5 @@ class Adapter(Record):
     steps: int
     loss: float
     render_hash: str
+    alarms: tuple[str, ...] = ()
+    """What went wrong on the way, a sentence each."""

@@ -12,13 +12,14 @@ import torch
 from trl import SFTTrainer
 
 from selfimprove.trainers.precision import FullSteps
+from selfimprove.trainers.resuming import Resumes
 
 _IGNORED: Final = -100  # the label of a token that carries no loss
 _PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
 """Families whose logits are the head's output as it is, neither scaled nor capped."""
 
 
-class CompletionLossTrainer(FullSteps, SFTTrainer):
+class CompletionLossTrainer(Resumes, FullSteps, SFTTrainer):
     """Supervised trainer for a single process on a CPU; elsewhere TRL's own loss is used."""
 
     def compute_loss(

@@ -17,9 +17,20 @@ from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, enough, given, load, owned, round_reference, rows_of, write_outcome
-from selfimprove.trainers.precision import FullSteps, Teller
+from selfimprove.trainers.loading import (
+    begun,
+    enough,
+    given,
+    load,
+    owned,
+    round_reference,
+    rows_of,
+    watched,
+    write_outcome,
+)
+from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_room, show
+from selfimprove.trainers.resuming import Resumes, run
 
 DPO_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -46,7 +57,7 @@ class Pair(NamedTuple):
         return len(self.chosen) + len(self.rejected)
 
 
-class PairTrainer(FullSteps, DPOTrainer):
+class PairTrainer(Resumes, FullSteps, DPOTrainer):
     """TRL's trainer on pairs that are token ids already: the prompts are those of evaluation."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -59,8 +70,8 @@ def main(job_file: str, folder: str) -> None:
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     tokenizer, model = load(job)
     pairs = job_pairs(job, tokenizer)
-    trainer = _trainer(job, Path(folder), tokenizer, model, pairs)
-    outcome = trainer.train()
+    trainer = _trainer(job, tokenizer, model, pairs)
+    outcome = run(trainer, job)
     trainer.model.save_pretrained(folder, selected_adapters=["default"])  # the reference is not part of it
     trained, seen = sum(p.replies for p in pairs), sum(2 * len(p.prompt) + p.replies for p in pairs)
     write_outcome(Path(folder), job, trainer, outcome, rows=len(pairs), trained=trained, seen=seen)
@@ -86,7 +97,7 @@ def _pair(tokenizer: Any, program: Program, row: PreferenceRow) -> Pair:
     return Pair(right.ids[:head], right.ids[head:], wrong.ids[wrong.prompt_length :])
 
 
-def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, pairs: list[Pair]) -> Any:
+def _trainer(job: TrainingJob, tokenizer: Any, model: Any, pairs: list[Pair]) -> Any:
     from datasets import Dataset
     from trl import DPOConfig
 
@@ -95,14 +106,14 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, pairs: 
     data = [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
     made = PairTrainer(
         model=model,
-        args=DPOConfig(**owned(job, folder, given(job, "dpo", DPO_DEFAULTS))),
+        args=DPOConfig(**owned(job, given(job, "dpo", DPO_DEFAULTS))),
         train_dataset=Dataset.from_list(data),
         processing_class=tokenizer,
         peft_config=new,
     )
     round_reference(made.model)
     see_room(job, made.model)
-    made.add_callback(Teller())
+    watched(made, job)
     return made
 
 

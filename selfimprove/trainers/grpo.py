@@ -26,10 +26,11 @@ from selfimprove.steps.verify import verify
 from selfimprove.students.resident import ends_of
 from selfimprove.tasks import load_task
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, round_reference, rows_of, write_outcome
+from selfimprove.trainers.loading import begun, given, load, owned, round_reference, rows_of, watched, write_outcome
 from selfimprove.trainers.practice import PassRates, Practice
-from selfimprove.trainers.precision import FullSteps, Teller
+from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import programs_of, see_room
+from selfimprove.trainers.resuming import Resumes, run
 from selfimprove.trainers.rewards import DEFAULT, Tried, weighted
 from selfimprove.trainers.rollouts import Sampler
 
@@ -49,7 +50,7 @@ GRPO_DEFAULTS: Final = {
 _STEPS_AT_MOST: Final = 10_000
 
 
-class EngineTrainer(FullSteps, GRPOTrainer):
+class EngineTrainer(Resumes, FullSteps, GRPOTrainer):
     """TRL's trainer that draws its problems from `Practice`."""
 
     practice: Practice
@@ -108,6 +109,16 @@ class Coach:
         rewarded.__name__ = name
         return rewarded
 
+    def state(self) -> dict[str, Any]:
+        """Give the counts and the pass rates."""
+        counts = {"tokens": self.tokens, "seen": self.seen, "batches": self.sampler.batches}
+        return {**counts, "rates": self.rates.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take them back."""
+        self.tokens, self.seen, self.sampler.batches = state["tokens"], state["seen"], state["batches"]
+        self.rates.restore(state["rates"])
+
     def _read(self, place: int, made: Any) -> Tried:
         said = Completion(text=made.text, finish_reason=made.finish_reason, completion_tokens=made.tokens)
         attempt: Attempt = verify(self.task, self.rows[place].problem, said)
@@ -145,15 +156,15 @@ def main(job_file: str, folder: str) -> None:
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError("grpo runs in one process: its problems are drawn by what all tries so far came to")
-    trainer, coach = _trainer(job, Path(folder))
-    outcome = trainer.train()
+    trainer, coach = _trainer(job)
+    outcome = run(trainer, job, coach, trainer.practice)
     trainer.model.save_pretrained(folder, selected_adapters=["default"])
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     count = len(coach.rows)
     write_outcome(Path(folder), job, trainer, outcome, rows=count, trained=coach.tokens, seen=coach.seen)
 
 
-def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
+def _trainer(job: TrainingJob) -> tuple[Any, Coach]:
     from datasets import Dataset
     from trl import GRPOConfig
 
@@ -170,7 +181,7 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
     coach = Coach(rows, prompts, _task(job), sampler, rates, int(settings["max_completion_length"]), how)
-    args = GRPOConfig(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, folder, settings))
+    args = GRPOConfig(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, settings))
     groups = args.generation_batch_size // args.num_generations
     if args.max_steps <= 0:
         most = max(1, round(float(settings["num_train_epochs"]) * len(rows) / groups))
@@ -189,7 +200,7 @@ def _trainer(job: TrainingJob, folder: Path) -> tuple[Any, Coach]:
     round_reference(made.model)
     see_room(job, made.model)
     sampler.model, sampler.copy = made.model, copy.to(args.device)
-    made.add_callback(Teller())
+    watched(made, job)
     made.add_callback(Enough(coach, job.trained_tokens))
     return made, coach
 

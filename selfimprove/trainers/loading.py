@@ -7,12 +7,19 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any, Final, TypeVar
 
 from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
+from selfimprove.trainers.alarms import Watchdog
+from selfimprove.trainers.checkpoints import checkpoints_of
+from selfimprove.trainers.precision import Teller
 
 LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
+
+_TIMED: Final = ("_runtime", "_per_second", "step_time", "train_loss", "num_tokens")
+"""Of a log entry: what is about this process, not about the training."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -73,21 +80,23 @@ def given(job: TrainingJob, section: str, defaults: Mapping[str, Any]) -> dict[s
     return {**defaults, **dict(job.settings.get(section) or {})}  # type: ignore[call-overload]
 
 
-def owned(job: TrainingJob, folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def owned(job: TrainingJob, settings: dict[str, Any]) -> dict[str, Any]:
     """Give the settings that every trainer of ours sets itself, beside the given ones."""
     import torch
 
-    cpu = not torch.cuda.is_available()
+    cpu, every = not torch.cuda.is_available(), int(str(job.settings.get("checkpoint_steps") or 0))
     return {
         **settings,
         "num_train_epochs": 1.0 if job.trained_tokens else settings["num_train_epochs"],
-        "output_dir": str(folder / "checkpoints"),
+        "output_dir": str(checkpoints_of(job)),
         "seed": job.seed,
         "use_cpu": cpu,
         "bf16": not cpu,
         "gradient_checkpointing": bool(settings.get("gradient_checkpointing", not cpu)),
         "report_to": [],
-        "save_strategy": "no",
+        "save_strategy": "steps" if every else "no",
+        "save_steps": every or 1,
+        "save_total_limit": 1,
         "disable_tqdm": True,
         "dataloader_pin_memory": not cpu,
     }
@@ -129,6 +138,12 @@ def walked(sizes: Sequence[int], budget: int, seed: int, *, in_order: bool = Fal
     return chosen
 
 
+def watched(trainer: Any, job: TrainingJob) -> None:
+    """Let a trainer tell each step, and what goes wrong."""
+    trainer.add_callback(Teller())
+    trainer.add_callback(Watchdog(job.method))
+
+
 def write_outcome(
     folder: Path, job: TrainingJob, trainer: Any, outcome: Any, *, rows: int, trained: int, seen: int
 ) -> None:
@@ -147,7 +162,9 @@ def write_outcome(
         TrainingError: the loss ended as something that is no number.
     """
     passes = float(trainer.args.num_train_epochs)
-    loss = float(outcome.training_loss)
+    # Not transformers' own mean, which a training that was gone on with begins anew.
+    logged = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
+    loss = fmean(logged) if logged else float(outcome.training_loss)
     if math.isnan(loss):
         raise TrainingError(f"training ended with a loss that is not a number; lower train.{job.method}.learning_rate")
     metrics = {
@@ -157,11 +174,9 @@ def write_outcome(
         "steps": int(outcome.global_step),
         "loss": loss,
         "render_hash": job.render_hash,
+        "alarms": [alarm for each in trainer.callback_handler.callbacks for alarm in getattr(each, "said", ())],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
     # Times stand in the log: two trainings of the same rows are the same files.
-    kept = [
-        {k: v for k, v in entry.items() if not k.endswith(("_runtime", "_per_second"))}
-        for entry in trainer.state.log_history
-    ]
+    kept = [{k: v for k, v in entry.items() if not k.endswith(_TIMED)} for entry in trainer.state.log_history]
     (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in kept))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 _KEPT: Final = 0.8
 """Weight of what was counted before, each time a problem is tried again."""
@@ -49,6 +49,15 @@ class PassRates:
         a, b = self._passed[place] + _PRIOR, self._failed[place] + _PRIOR
         return 1.0 - _in_a_row(a, a + b, self.group) - _in_a_row(b, a + b, self.group)
 
+    def state(self) -> dict[str, Any]:
+        """Give what was counted."""
+        return {"passed": self._passed, "failed": self._failed, "mixed": self.mixed, "seen": self.seen}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        self._passed, self._failed = list(state["passed"]), list(state["failed"])
+        self.mixed, self.seen = state["mixed"], state["seen"]
+
     @property
     def share(self) -> float:
         """Share of the groups seen that held both."""
@@ -70,6 +79,8 @@ def _in_a_row(a: float, total: float, times: int) -> float:
 class Practice:
     """Draws problems for a trainer that asks for one group after another, for as long as it asks.
 
+    What was drawn is remembered: a trainer that goes on from a checkpoint asks for all of it again, to pass over it.
+
     Args:
         rates: of the problems, as they now are.
         groups: different problems in a batch.
@@ -81,6 +92,7 @@ class Practice:
     def __init__(self, rates: PassRates, groups: int, again: int, seed: int, length: int) -> None:
         self.rates, self.groups, self.again, self.length = rates, groups, again, length
         self._rng, self._count = Random(f"practice {seed}"), len(rates._passed)  # noqa: SLF001 - its own module
+        self._drawn: list[list[int]] = []
 
     def __len__(self) -> int:
         """Give how many places are given in all."""
@@ -88,13 +100,26 @@ class Practice:
 
     def __iter__(self) -> Iterator[int]:
         """Give places, each as often as a group has tries."""
-        given, resting = 0, frozenset[int]()
+        given, at = 0, 0
         while given < self.length:
-            batch = self._draw(resting)
-            resting, given = frozenset(batch), given + len(batch)
+            if at == len(self._drawn):
+                self._drawn.append(self._draw(frozenset(self._drawn[-1] if self._drawn else ())))
+            batch, at = self._drawn[at], at + 1
+            given += len(batch)
             for _ in range(self.again):
                 for place in batch:
                     yield from [place] * self.rates.group
+
+    def state(self) -> dict[str, Any]:
+        """Give what was drawn, and where the draw stands."""
+        version, internal, gauss = self._rng.getstate()
+        return {"drawn": self._drawn, "rng": [version, list(internal), gauss]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        version, internal, gauss = state["rng"]
+        self._drawn = [list(batch) for batch in state["drawn"]]
+        self._rng.setstate((version, tuple(internal), gauss))
 
     def _draw(self, resting: frozenset[int]) -> list[int]:
         """Draw a batch without replacement, likelier the more a group would tell; what was just tried rests."""

@@ -8,10 +8,12 @@ stepped, and the moments, are float32 copies; the model computes with them round
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import torch
 from transformers import TrainerCallback
+
+_KEPT: Final = "value"
 
 
 def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.Optimizer], **options: Any) -> Any:
@@ -32,10 +34,21 @@ def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.
         with torch.no_grad():
             for copy, param in zip(copies, params, strict=True):
                 param.copy_(copy)
+                if optimizer.state[copy]:  # so that a checkpoint of the optimizer holds them
+                    optimizer.state[copy][_KEPT] = copy.data
+
+    def taken_back(*_: Any) -> None:
+        with torch.no_grad():
+            for copy in copies:
+                if _KEPT in optimizer.state[copy]:
+                    copy.copy_(optimizer.state[copy][_KEPT])
+                    optimizer.state[copy][_KEPT] = copy.data
+        give()
 
     optimizer = kind(copies, **options)
     optimizer.register_step_pre_hook(take)
     optimizer.register_step_post_hook(give)
+    optimizer.register_load_state_dict_post_hook(taken_back)
     return optimizer
 
 

@@ -2,7 +2,7 @@
 
 A training that runs out of memory is tried once more with half the batch and twice the accumulation: the same rows a
 step, so the same learning, but sums in another order, so not the same bytes. One that somebody killed is started once
-more as it was, and gives the same bytes. Anything else that goes wrong is an error with the process's last lines.
+more, from its last checkpoint, and gives the same bytes. Anything else is an error with the process's last lines.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import IO, Any, Final, NamedTuple
 from selfimprove import progress
 from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.records import Adapter, TrainingJob
+from selfimprove.trainers.checkpoints import checkpoints_of, own_only
 from selfimprove.trainers.lifeline import LIFELINE
 from selfimprove.trainers.preflight import NOTE
 
@@ -62,8 +63,8 @@ class _Ended(NamedTuple):
 class ProcessTrainer:
     """The `Trainer` that starts one process a job.
 
-    The process writes into an attempt folder, which is renamed to `job.out` when all is written. A killed
-    training leaves only an attempt folder, which the next one removes.
+    The process writes into an attempt folder, which is renamed to `job.out` when all is written. A killed training
+    leaves an attempt folder, which the next one removes, and its checkpoints, which the next one goes on from.
     """
 
     launcher: tuple[str, ...] = (sys.executable,)
@@ -93,6 +94,7 @@ class ProcessTrainer:
         for left in (out, *out.parent.glob(f"{out.name}.attempt-*")):
             shutil.rmtree(left, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
+        own_only(job)
         attempt, ended = self._attempt(job, out, "")
         if not _whole(attempt, ended):
             tried, why = again(job, ended)
@@ -101,11 +103,13 @@ class ProcessTrainer:
             _log.warning("%s", why)
             progress.current().say(why)
             shutil.rmtree(attempt, ignore_errors=True)
+            own_only(tried)
             attempt, ended = self._attempt(tried, out, why)
             if not _whole(attempt, ended):
                 raise TrainingError(f"{why}; {_sentence(out, ended, self.silent_s)}")
         _sync(attempt)
         attempt.rename(out)
+        shutil.rmtree(checkpoints_of(job), ignore_errors=True)
 
     def _attempt(self, job: TrainingJob, out: Path, why: str) -> tuple[Path, _Ended]:
         """Run the job once, in a folder of its own: what an orphan may still write is never in the way."""
@@ -165,7 +169,7 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
             f"{size // part} x {steps * part}"
         )
     if ended.code in _KILLED and not ended.hung:
-        return job, f"training of {arm} was killed and is started again as it was"
+        return job, f"training of {arm} was killed and is started again"
     return None, ""
 
 

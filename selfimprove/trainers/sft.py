@@ -14,8 +14,9 @@ from typing import Any, Final
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, write_outcome
+from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, watched, write_outcome
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show
+from selfimprove.trainers.resuming import run
 
 SFT_DEFAULTS: Final = {
     "learning_rate": 2e-4,
@@ -35,8 +36,8 @@ def main(job_file: str, folder: str) -> None:
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     tokenizer, model = load(job)
     examples = job_examples(job, tokenizer)
-    trainer = _trainer(job, Path(folder), tokenizer, model, examples)
-    outcome = trainer.train()
+    trainer = _trainer(job, tokenizer, model, examples)
+    outcome = run(trainer, job)
     trainer.model.save_pretrained(folder)  # the trainer's own way would add a pickle of its arguments
     trained, seen = sum(map(loss_tokens, examples)), sum(len(e.ids) for e in examples)
     write_outcome(Path(folder), job, trainer, outcome, rows=len(examples), trained=trained, seen=seen)
@@ -65,12 +66,11 @@ def loss_tokens(example: TrainingExample) -> int:
     return len(example.ids) - example.prompt_length
 
 
-def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, examples: list[TrainingExample]) -> Any:
+def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[TrainingExample]) -> Any:
     from datasets import Dataset
     from trl import SFTConfig
 
     from selfimprove.trainers.completion_loss import CompletionLossTrainer
-    from selfimprove.trainers.precision import Teller
 
     model, new = begun(model, job)
     show(tokenizer, examples[0].ids, examples[0].prompt_length)
@@ -79,13 +79,13 @@ def _trainer(job: TrainingJob, folder: Path, tokenizer: Any, model: Any, example
     )
     made = CompletionLossTrainer(
         model=model,
-        args=SFTConfig(completion_only_loss=True, **owned(job, folder, given(job, "sft", SFT_DEFAULTS))),
+        args=SFTConfig(completion_only_loss=True, **owned(job, given(job, "sft", SFT_DEFAULTS))),
         train_dataset=data,
         processing_class=tokenizer,
         peft_config=new,
     )
     see_room(job, made.model)
-    made.add_callback(Teller())
+    watched(made, job)
     return made
 
 

@@ -472,7 +472,7 @@ def kill_trainers(killer: Killer) -> None:
     assert killer.kill_when(lambda _: killer.steps()) is not None
     assert killer.kill_trainers(2) == 1, killer.place.said()[-2000:]
     assert killer.kill_trainers(1) == 0, killer.place.said()[-2000:]
-    assert "was killed and is started again as it was" in killer.place.said()
+    assert "was killed and is started again" in killer.place.said()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,76 @@
+"""Going on from a checkpoint: what is kept beside the model, and how an adapter is taken back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+from transformers import TrainerCallback
+
+from selfimprove.records import TrainingJob
+from selfimprove.trainers.checkpoints import MARK, last_whole
+
+
+class Stateful(Protocol):
+    """Something beside the model that a training goes on from."""
+
+    def state(self) -> dict[str, Any]:
+        """Give it as plain values."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        ...
+
+
+class Kept(TrainerCallback):
+    """Writes what a training has beside model and optimizer into each checkpoint, and with that the mark."""
+
+    def __init__(self, *parts: Stateful) -> None:
+        self.parts = parts
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Mark the checkpoint just written."""
+        del control
+        place = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if state.is_world_process_zero and place.is_dir():
+            part = place / f".{MARK}"
+            part.write_text(json.dumps([part.state() for part in self.parts]))
+            part.rename(place / MARK)
+
+    def restore(self, checkpoint: str | None) -> None:
+        """Give the parts what they had at a checkpoint."""
+        if checkpoint:
+            for part, state in zip(self.parts, json.loads((Path(checkpoint) / MARK).read_text()), strict=True):
+                part.restore(state)
+
+
+class Resumes:
+    """For trainers of transformers' kind, before them in the bases: an adapter comes back in its own type.
+
+    PEFT would load it in float32, and transformers would load the reference of preference training too, which is made
+    anew from where training began.
+    """
+
+    model: Any
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        adapter = Path(resume_from_checkpoint) / "adapter_model.safetensors"
+        model = model or self.model
+        if not adapter.is_file() or not hasattr(model, "peft_config"):
+            parent: Any = super()
+            parent._load_from_checkpoint(resume_from_checkpoint, model)  # noqa: SLF001 - its own base
+            return
+        from peft import set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        set_peft_model_state_dict(model, load_file(adapter))
+
+
+def run(trainer: Any, job: TrainingJob, *parts: Stateful) -> Any:
+    """Train, from the last whole checkpoint where there is one, and give what transformers' trainer gives."""
+    kept, last = Kept(*parts), last_whole(job)
+    kept.restore(last)
+    trainer.add_callback(kept)
+    return trainer.train(resume_from_checkpoint=last)

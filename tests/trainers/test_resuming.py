@@ -1,0 +1,117 @@
+"""Trainings that are killed and gone on with, for real, on a tiny random model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from selfimprove.programs import program_for, stated
+from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.checkpoints import checkpoints_of, last_whole, own_only
+from selfimprove.trainers.process import ProcessTrainer
+
+TASK = Arithmetic(levels=(2,), sizes={"train": 24})
+SOLVE = program_for("solve", TASK)
+KILLER = """
+import pathlib, subprocess, sys
+flag, step = pathlib.Path(sys.argv[1]), sys.argv[2]
+child = subprocess.Popen([sys.executable, *sys.argv[3:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+for line in child.stdout:
+    print(line, end="", flush=True)
+    if line.startswith(f"step {step} of") and not flag.exists():
+        flag.touch()
+        child.kill()
+        child.wait()
+        sys.exit(137)
+sys.exit(child.wait())
+"""
+
+
+def sft_row(at: int, problem: str, answer: str) -> TrackRow:
+    return TrackRow(
+        id=f"{at:02d}", track="track_b", program="solve", inputs={"problem": problem}, target=f"Answer: {answer}",
+        answer=answer, problem=str(at), source="reference", round=1,
+    )  # fmt: skip
+
+
+def pair(at: int, problem: str, answer: str) -> PreferenceRow:
+    return PreferenceRow(
+        id=f"{at:02d}", program="solve", inputs={"problem": problem}, chosen=f"Answer: {answer}",
+        rejected="Answer: 77, or so", problem=str(at), lesson="", round=1,
+    )  # fmt: skip
+
+
+def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
+    """Give a job of eight steps with a checkpoint behind the third and the sixth."""
+    problems = list(TASK.problems("train"))
+    rows: list[TrackRow | PreferenceRow | PracticeRow] = []
+    for at, problem in enumerate(problems):
+        if method == "grpo":
+            asked = {"problem": stated(problem)}
+            rows.append(PracticeRow(id=problem.id, program="solve", inputs=asked, problem=problem, passed=1, failed=1))
+        else:
+            rows.append((sft_row if method == "sft" else pair)(at, stated(problem), problem.answer))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    own = {
+        "sft": {"per_device_train_batch_size": 6, "num_train_epochs": 2},
+        "dpo": {"per_device_train_batch_size": 3},
+        "grpo": {
+            "per_device_train_batch_size": 8,
+            "num_generations": 4,
+            "max_completion_length": 8,
+            "max_steps": 8,
+            "rewards": {"correct": 1.0, "brevity": 0.5, "form": 0.5},
+        },
+    }
+    return TrainingJob(
+        model=str(model),
+        rows=str(folder / "rows.jsonl"),
+        out=str(folder / "adapter"),
+        method=method,
+        program_state={"solve": SOLVE.dump()},
+        settings={
+            method: {"learning_rate": 1e-2, "logging_steps": 1, **own[method]},
+            "task": {"name": "arithmetic", "options": {}, "data_dir": None},
+            "checkpoint_steps": 3,
+        },
+        seed=3,
+    )
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
+def test_killed_and_gone_on_with_is_the_same_as_not_killed(
+    family: Callable[[str], Path], tmp_path: Path, method: str
+) -> None:
+    """Killed at the fifth of eight steps it goes on from the third, and every byte and logged figure is the same."""
+    whole = job_of(method, family("llama"), tmp_path / "whole")
+    killed = job_of(method, family("llama"), tmp_path / "killed")
+    ProcessTrainer().train(whole)
+    (tmp_path / "killer.py").write_text(KILLER)
+    launcher = (sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "once"), "5")
+    made = ProcessTrainer(launcher=launcher).train(killed)
+    assert (tmp_path / "once").exists()
+    assert "goes on from step 3" in (Path(made.path) / "training.log").read_text()
+    for name in ("adapter_model.safetensors", "adapter_config.json", "training.jsonl", "metrics.json"):
+        assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
+    assert not checkpoints_of(killed).exists()
+
+
+def test_checkpoint_cut_off_or_of_another_job_is_not_used(tmp_path: Path) -> None:
+    """Only one with its mark counts, the newest of them; another job's are removed."""
+    (tmp_path / "rows.jsonl").write_text("")
+    job = TrainingJob(model="m", rows=str(tmp_path / "rows.jsonl"), out=str(tmp_path / "adapter"))
+    own_only(job)
+    for step, whole in ((9, True), (10, True), (11, False)):
+        place = checkpoints_of(job) / f"checkpoint-{step}"
+        place.mkdir()
+        if whole:
+            (place / "whole.json").write_text("[]")
+    own_only(job)
+    assert last_whole(job) == str(checkpoints_of(job) / "checkpoint-10")
+    own_only(job.model_copy(update={"seed": 5}))
+    assert last_whole(job) is None
