@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfimprove.arms import ARMS
 from selfimprove.config import Config, changed, load_config, make_config, write_config, written
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
@@ -209,13 +211,7 @@ class Campaign:
 
         config, task = self.config, self.load_task()
         check_settings(config.train)
-        if "grpo" in config.campaign.arms and (config.train.quantize or config.train.lora.model_dump().get("use_dora")):
-            raise InputError("the arm grpo needs plain LoRA over 16 bits; leave train.quantize and use_dora out")
-        if "grpo" in config.campaign.arms and not isinstance(self._given.get("task", ""), str):
-            raise InputError(
-                f"the arm grpo reads answers in a process of its own, which cannot be handed {task.name}, an object; "
-                "give the task as a name, a file or package.module:Name"
-            )
+        _refuse_practice(config, None if isinstance(self._given.get("task", ""), str) else task.name)
         if config.grade.scorer:
             see_scorer(config.grade.scorer, ledger, config.teacher)
             if not config.grade.trust:
@@ -237,6 +233,31 @@ class Campaign:
             model_folder=str(getattr(student, "folder", "")),
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
             after_round=after_round,
+        )
+
+
+def _refuse_practice(config: Config, task: str | None) -> None:
+    """Refuse arms that practise where they cannot.
+
+    Args:
+        config: the settings.
+        task: name of a task that was given as an object; None: it was named.
+    """
+    practised = [arm for arm in config.campaign.arms if arm in ARMS and ARMS[arm].method]
+    if not practised:
+        return
+    arm, train = practised[0], config.train
+    if train.quantize or train.lora.model_dump().get("use_dora"):
+        raise InputError(f"the arm {arm} needs plain LoRA over 16 bits; leave train.quantize and use_dora out")
+    if task is not None:
+        raise InputError(
+            f"the arm {arm} reads answers in a process of its own, which cannot be handed {task}, an object; "
+            "give the task as a name, a file or package.module:Name"
+        )
+    if "distill" in practised and not train.distill.model_dump().get("teacher"):
+        raise InputError(
+            "the arm distill needs a teacher that runs here: set train.distill.teacher to a folder or hub id of a "
+            "larger model of the student's family"
         )
 
 
@@ -341,6 +362,11 @@ def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None
         for decision in folder.record(f"{here}/decision.json", RoundDecision).decisions:
             made = folder.record(f"{here}/arms/{decision.arm}/evaluation.json", Evaluation)
             tracker.log(round_, metrics_of(made, decision))
+            logged = folder.at(f"{here}/arms/{decision.arm}/adapter/training.jsonl")
+            if logged.is_file():
+                tracker.curve(
+                    f"train/{here}/{decision.arm}", [json.loads(line) for line in logged.read_text().splitlines()]
+                )
 
     try:
         yield log

@@ -20,6 +20,7 @@ from selfimprove.records import (
     Request,
     TrackRow,
     TrainingJob,
+    VerdictRow,
     digest,
 )
 
@@ -130,6 +131,8 @@ def _target(job: TrainingJob, line: str) -> str:
     if job.method == "dpo":
         pair = PreferenceRow.model_validate_json(line)
         return f"{pair.chosen} {pair.rejected}"
-    if job.method == "grpo":
+    if job.method == "kto":
+        return VerdictRow.model_validate_json(line).text
+    if job.method in {"grpo", "rloo", "distill"}:
         return PracticeRow.model_validate_json(line).problem.rationale
     return TrackRow.model_validate_json(line).target

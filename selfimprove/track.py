@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,10 @@ class Tracker(Protocol):
 
     def log(self, round_: int, metrics: Mapping[str, float]) -> None:
         """Take the metrics of a round; 0 is the baseline."""
+        ...
+
+    def curve(self, name: str, entries: Sequence[Mapping[str, object]]) -> None:
+        """Take what a training logged, an entry a step or so."""
         ...
 
     def finish(self) -> None:
@@ -69,6 +73,13 @@ class WandbTracker:
     def log(self, round_: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of a round; a round that is logged again replaces nothing, its points lie on each other."""
         self._run.log({**metrics, "round": round_})
+
+    def curve(self, name: str, entries: Sequence[Mapping[str, object]]) -> None:
+        """Log what a training logged, under `NAME/loss` and the like, over `NAME/step`."""
+        self._run.define_metric(f"{name}/*", step_metric=f"{name}/step")
+        for entry in entries:
+            numbers = {key: value for key, value in entry.items() if isinstance(value, int | float)}
+            self._run.log({f"{name}/{key}": value for key, value in numbers.items()})
 
     def finish(self) -> None:
         """Write out and end the run; the same folder goes on with it."""

@@ -38,10 +38,14 @@ class CampaignConfig(Section):
     """The longest that the campaign runs, in hours, over all its processes; unset: no cap."""
     in_doubt: Literal["retry", "stop"] = "retry"
     """What becomes of a call that was under way when a process died and may have been billed: asked again, or not."""
-    arms: tuple[Literal["track_a", "track_b", "track_b+dpo", "grpo", "control"], ...] = ("track_b", "control")
-    """Ways to train that are compared, on as many tokens each; the best promoted one goes on. `track_a`: answers alone,
-    `track_b`: worked solutions, `track_b+dpo`: and preference pairs behind them, `grpo`: the student's own tries, as
-    verified (needs a student that solves some), `control`: problems not chosen by failure, never promoted."""
+    arms: tuple[
+        Literal["track_b", "track_b+dpo", "track_b+kto", "track_a", "grpo", "rloo", "distill", "control"], ...
+    ] = ("track_b", "control")
+    """Ways to train that are compared, on as many tokens each; the best promoted one goes on. `track_b`: worked
+    solutions, `track_b+dpo`: and preference pairs behind them, `track_b+kto`: or its own completions with their
+    verdicts, `track_a`: answers alone, `grpo` and `rloo`: its own tries, as verified (need a student that solves some),
+    `distill`: its own tries, as a larger local model would go on (train.distill.teacher), `control`: problems not
+    chosen by failure, never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -60,9 +64,7 @@ class CampaignConfig(Section):
     @classmethod
     def _one_is_trained(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(arms)) < len(arms) or not set(arms) - {"control"}:
-            raise ValueError(
-                "name some of track_a, track_b and track_b+dpo, each once; control only beside one of them"
-            )
+            raise ValueError("name some of the arms, each once; control only beside one of them")
         return arms
 
 

@@ -22,7 +22,28 @@ class DpoConfig(BaseModel):
 
 
 class GrpoConfig(BaseModel):
-    """Anything TRL's GRPOConfig takes, and `rewards`, names with weights: correct, form, brevity."""
+    """Anything TRL's GRPOConfig takes, and `rewards` with `scorer`.
+
+    Rewards are names with weights: correct, form, brevity, steps (by the scorer), or one's own as package.module:name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class KtoConfig(BaseModel):
+    """Anything TRL's KTOConfig takes; checked against it before anything runs."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class RlooConfig(BaseModel):
+    """Anything TRL's RLOOConfig takes, and `rewards` with `scorer`, as for grpo."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class DistillConfig(BaseModel):
+    """Anything TRL's DistillationConfig takes, and `teacher`: a folder or hub id of the student's vocabulary."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -45,9 +66,15 @@ class TrainConfig(Section):
     """Preferred completions: verified ones of lessons over wrong drafts, the student's own verified samples over its
     own wrong ones (mine.samples draws them), or both."""
     pairs_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Of an arm's trained tokens, in pairs; the rest are its track's."""
+    """Of an arm's trained tokens, in pairs or verdicts; the rest are its track's."""
     grpo: GrpoConfig = GrpoConfig()
     """Of the arm `grpo`: as many generated tokens as the other arms have trained ones, unless max_steps says less."""
+    kto: KtoConfig = KtoConfig()
+    """Of the arms that end in training on verdicts, such as `track_b+kto`."""
+    rloo: RlooConfig = RlooConfig()
+    """Of the arm `rloo`, as `grpo`."""
+    distill: DistillConfig = DistillConfig()
+    """Of the arm `distill`: as many generated tokens as the other arms have trained ones."""
     lora: LoraConfig = LoraConfig()
     checkpoint_steps: Annotated[int, Field(ge=0)] = 100
     """A training that is killed goes on from its last checkpoint, written every so many steps; 0: from its start."""

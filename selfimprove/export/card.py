@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from selfimprove.formats import percent
-from selfimprove.report.schema import ScoreSummary, Summary
+from selfimprove.report.decided_schema import ScoreSummary
+from selfimprove.report.schema import Summary
 
 UNKNOWN_LICENCE = "other"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from selfimprove import progress
+from selfimprove.arms import program_of
 from selfimprove.campaign import read_summary
 from selfimprove.config import Config, load_config
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.card import card_of
 from selfimprove.records import Attempt, Problem, Sampling, Verdict
-from selfimprove.steps.build import PROGRAM_OF
 from selfimprove.store import RunFolder, write_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
@@ -159,7 +159,7 @@ def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
     arm = adapter.parent
     before = {a.problem: a for a in folder.rows(f"{arm.relative_to(run)}/predictions.jsonl", Attempt)}
     problems = [p for p in folder.rows("data/dev.jsonl", Problem) if p.id in before][:_CHECKED]
-    after = _solved(TransformersStudent(out, **how), problems, config, PROGRAM_OF[arm.name])
+    after = _solved(TransformersStudent(out, **how), problems, config, program_of(arm.name))
     same = sum(a.completion.text == before[a.problem].completion.text for a in after)
     right = [sum(a.verdict is Verdict.CORRECT for a in some) for some in ([before[p.id] for p in problems], after)]
     said = (

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from selfimprove import progress
+from selfimprove.arms import ARMS, Arm, program_of
 from selfimprove.errors import InputError
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
 from selfimprove.graphs.places import Node, attempts_of, round_folder
-from selfimprove.records import Adapter, PreferenceRow, TrackRow, TrainingJob
-from selfimprove.steps.build import PROGRAM_OF, replayed
+from selfimprove.records import Adapter, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
+from selfimprove.steps.build import replayed
 from selfimprove.steps.practise import practise
 
 
@@ -28,7 +29,7 @@ class _Run(NamedTuple):
 
     arm: str
     place: str
-    method: Literal["sft", "dpo", "grpo"]
+    method: Method
     rows: str
     start: str
     tokens: int
@@ -43,7 +44,7 @@ def train_node(crew: Crew) -> Node:
             return {}
         for arm in tracks(crew.config):
             start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
-            train = _train_practice if arm == "grpo" else _train_rows
+            train = _train_rows if ARMS[arm].track else _train_practice
             tokens = train(crew, round_, arm, start, tokens)
         return {}
 
@@ -67,14 +68,14 @@ def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> i
     if not crew.config.train.restart:
         count = round(len(rows) * crew.config.select.replay)
         earlier = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
-    place, train = f"{round_folder(round_)}/arms/{arm}", _train_both if arm.endswith("+dpo") else _tokens_of
+    place, train = f"{round_folder(round_)}/arms/{arm}", _train_both if ARMS[arm].then else _tokens_of
     return train(crew, [*rows, *earlier], place, arm, start, tokens)
 
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
     """Give the adapter an arm goes on from: the best one, or its own last where that has another prompt."""
     owner = best.split("/")[-2] if best else arm
-    return best if PROGRAM_OF[owner] == PROGRAM_OF[arm] else last_of(crew, arm, round_ - 1)
+    return best if program_of(owner) == program_of(arm) else last_of(crew, arm, round_ - 1)
 
 
 def last_of(crew: Crew, arm: str, rounds: int) -> str:
@@ -91,7 +92,7 @@ def _usable_rounds(crew: Crew, round_: int) -> list[int]:
 
 def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
     """Read the rows of an arm's track."""
-    return crew.folder.rows(f"{round_folder(round_)}/{arm.partition('+')[0]}.jsonl", TrackRow)
+    return crew.folder.rows(f"{round_folder(round_)}/{ARMS[arm].track}.jsonl", TrackRow)
 
 
 def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:
@@ -125,32 +126,46 @@ def _tokens_of(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start
 
 
 def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> int:
-    """Train on a track, and from there on the round's preference pairs; give the tokens of both."""
-    pairs = crew.folder.rows(f"{place.partition('/')[0]}/preferences.jsonl", PreferenceRow)
+    """Train on a track, and from there on the round's preference pairs or verdicts; give the tokens of both."""
+    method: Method = ARMS[arm].then or "sft"
+    here = place.partition("/")[0]
+    pairs: Sequence[PreferenceRow | VerdictRow] = (
+        crew.folder.rows(f"{here}/preferences.jsonl", PreferenceRow)
+        if method == "dpo"
+        else crew.folder.rows(f"{here}/verdicts.jsonl", VerdictRow)
+    )
     if not pairs:
-        progress.current().say(f"{arm}: there are no pairs, so all is trained on its track")
+        what = "pairs" if method == "dpo" else "verdicts"
+        progress.current().say(f"{arm}: there are no {what}, so all is trained on its track")
         return _tokens_of(crew, rows, place, arm, start, tokens)
     share = crew.config.train.pairs_share
     first = train_arm(crew, rows, f"{place}/sft", arm, start, round(tokens * (1 - share)))
     total = tokens or round(first.trained_tokens / (1 - share))
     file = crew.folder.write_rows(f"{place}/rows.jsonl", pairs)
-    run = _Run(arm, place, "dpo", file, f"{place}/sft/adapter", max(1, total - first.trained_tokens))
-    both = first.trained_tokens + _train(crew, run, crew.config.train.dpo.model_dump()).trained_tokens
+    run = _Run(arm, place, method, file, f"{place}/sft/adapter", max(1, total - first.trained_tokens))
+    both = first.trained_tokens + _train(crew, run, _settings(crew, method)).trained_tokens
     return tokens or both
 
 
 def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
     """Reinforce the student on the problems that it tried in this round; give the tokens generated."""
     by_id = {p.id: p for p in crew.problems("train")}
+    method: Method = ARMS[arm].method or "grpo"
     rows = practise(attempts_of(crew, round_), by_id, round_)
-    if not any(row.passed for row in rows):
+    if method != "distill" and not any(row.passed for row in rows):
         progress.current().say(f"round {round_}: {arm} has no problem that was ever solved, so nothing is trained")
         return tokens
     place = f"{round_folder(round_)}/arms/{arm}"
     file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)
-    settings = {"max_completion_length": crew.config.student.max_tokens, **crew.config.train.grpo.model_dump()}
-    made = _train(crew, _Run(arm, place, "grpo", file, start, tokens), settings)
+    settings = {"max_completion_length": crew.config.student.max_tokens, **_settings(crew, method)}
+    made = _train(crew, _Run(arm, place, method, file, start, tokens), settings)
     return tokens or made.trained_tokens
+
+
+def _settings(crew: Crew, method: str) -> dict[str, Any]:
+    """Give the settings of a way to train."""
+    given: dict[str, Any] = getattr(crew.config.train, method).model_dump()
+    return given
 
 
 def _named(crew: Crew) -> dict[str, Any]:
@@ -166,7 +181,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             f"the student {crew.student.identity} serves only the stages before training; "
             "name a hub id or a folder as campaign.student"
         )
-    config, program = crew.config, crew.programs[PROGRAM_OF[run.arm]]
+    config, program = crew.config, crew.programs[program_of(run.arm)]
     crew.folder.write_json(f"{run.place}/origin.json", {"start": run.start})
     job = TrainingJob(
         model=crew.model_folder,
@@ -180,7 +195,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             "lora": config.train.lora.model_dump(),
             "quantize": config.train.quantize,
             "checkpoint_steps": config.train.checkpoint_steps,
-            **({"task": _named(crew)} if run.method == "grpo" else {}),
+            **({"task": _named(crew)} if ARMS.get(run.arm, Arm()).method else {}),
         },
         trained_tokens=run.tokens,
         render_hash=program.hash(crew.chat_template),

@@ -15,6 +15,7 @@ from typing import Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
+from selfimprove.arms import ARMS
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, count, tracks
@@ -180,7 +181,11 @@ def control_node(crew: Crew) -> Node:
 def _rows_of(crew: Crew, best: str) -> int:
     """Count the rows of tracks that the best student learned from; tries and pairs are of the same problems."""
     counts = {adapter: int(crew.folder.json(f"{adapter}/metrics.json")["rows"]) for adapter in lineage(crew, best)}
-    taught = [count for adapter, count in counts.items() if _arm(adapter) not in {"grpo", "track_b+dpo"}]
+    taught = [
+        count
+        for adapter, count in counts.items()
+        if adapter.endswith("/sft/adapter") or ARMS[_arm(adapter)].methods == ("sft",)
+    ]
     return sum(taught) or max(counts.values())
 
 

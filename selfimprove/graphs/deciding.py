@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from selfimprove import progress
+from selfimprove.arms import ARMS
 from selfimprove.config import Config
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
@@ -14,8 +15,6 @@ from selfimprove.openings import Look, count_look
 from selfimprove.records import Decision, Record
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.evaluate import compare
-
-_ORDER = ("track_b", "track_b+dpo", "track_a", "grpo")
 
 
 class RoundDecision(Record):
@@ -33,7 +32,7 @@ class RoundDecision(Record):
 
 def tracks(config: Config) -> list[str]:
     """Name the arms that are trained in every round, track B first: the others get as many trained tokens."""
-    return [arm for arm in _ORDER if arm in config.campaign.arms]
+    return [arm for arm in ARMS if arm in config.campaign.arms]
 
 
 def decide_node(crew: Crew) -> Node:

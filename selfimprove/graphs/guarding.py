@@ -15,11 +15,11 @@ from selfimprove.graphs.watching import freeze_watched, held_out
 from selfimprove.leakage import Guard, HeldOut, Refused
 from selfimprove.leakage.public import Guarded, NotGuarded, PublicSet, families_of, public_tests
 from selfimprove.protocols import Task
-from selfimprove.records import PreferenceRow, Problem, Record, Split, TrackRow
+from selfimprove.records import PreferenceRow, Problem, Record, Split, TrackRow, VerdictRow
 from selfimprove.splits import Overlap, Splits, freeze
 from selfimprove.tasks.source import from_hub, read_rows
 
-Row = TypeVar("Row", TrackRow, PreferenceRow)
+Row = TypeVar("Row", TrackRow, PreferenceRow, VerdictRow)
 Public = tuple[list[Guarded], list[NotGuarded]]
 """Public test sets that could be read, and those that could not."""
 _GUARD: Final = "data/guard.json"
@@ -150,7 +150,7 @@ def guarded(crew: Crew, rows: Sequence[Row], refused: str, guard: Guard | None =
     return kept
 
 
-def _refusal(row: TrackRow | PreferenceRow, guard: Guard, problem: Problem | None) -> Refused | None:
+def _refusal(row: TrackRow | PreferenceRow | VerdictRow, guard: Guard, problem: Problem | None) -> Refused | None:
     """Say why a row may not be trained on; None: it may."""
     for field, text in _texts(row):
         canonical = problem.canonical if problem is not None and field == "problem" else ""
@@ -160,10 +160,12 @@ def _refusal(row: TrackRow | PreferenceRow, guard: Guard, problem: Problem | Non
     return None
 
 
-def _texts(row: TrackRow | PreferenceRow) -> Iterator[tuple[str, str]]:
+def _texts(row: TrackRow | PreferenceRow | VerdictRow) -> Iterator[tuple[str, str]]:
     yield from row.inputs.items()
     if isinstance(row, TrackRow):
         yield "target", row.target
+    elif isinstance(row, VerdictRow):
+        yield "text", row.text
     else:
         yield "chosen", row.chosen
         yield "rejected", row.rejected

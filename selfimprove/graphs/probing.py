@@ -11,6 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from selfimprove import progress
+from selfimprove.arms import program_of
 from selfimprove.graphs.arms import train_arm
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
@@ -20,7 +21,7 @@ from selfimprove.graphs.lesson import build_lesson
 from selfimprove.graphs.places import Pool, attempts_of, pool_file, round_folder
 from selfimprove.mining.library import Graded
 from selfimprove.records import Adapter, Attempt, Lesson, Problem, TrackRow, Verdict
-from selfimprove.steps.build import PROGRAM_OF, balance, build
+from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import harvest
 from selfimprove.steps.mine import fresh
 from selfimprove.steps.probe import Probed, judge, not_probed, rows_each
@@ -134,7 +135,7 @@ def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
 
 def _tested(crew: Crew, policy: str, made: Adapter, held: Sequence[Problem]) -> list[bool]:
     """Let the student with a candidate's adapter solve the probe set, shape `[P]`."""
-    program = crew.programs[PROGRAM_OF[tracks(crew.config)[0]]]
+    program = crew.programs[program_of(tracks(crew.config)[0])]
     progress.current().say(f"select probe: {policy} is trained on {made.trained_tokens} tokens, and tested")
     attempts: list[Attempt] = [some[0] for some in crew.solve(held, f"{_place(policy)}/adapter", program)]
     crew.folder.write_rows(f"{_place(policy)}/predictions.jsonl", attempts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from selfimprove.arms import ARMS
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
@@ -23,7 +24,7 @@ def select_node(crew: Crew) -> Node:
         if policy == "probe":
             policy = probed(crew, state["round"], state["best"]).policy
         chosen = _chosen(crew, state["round"], policy).ids
-        if tracks(crew.config) == ["grpo"]:  # which learns from its own tries, so lessons would be paid for in vain
+        if not any(ARMS[arm].track for arm in tracks(crew.config)):  # they learn from their own tries
             chosen = ()
         by_id = {p.id: p for p in crew.problems("train")}
         cohorts = []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
+from selfimprove.arms import ARMS, program_of
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
@@ -21,10 +22,10 @@ from selfimprove.records import (
     Problem,
     Split,
 )
-from selfimprove.steps.build import PROGRAM_OF, balance, build
+from selfimprove.steps.build import balance, build
 from selfimprove.steps.evaluate import evaluate, sum_samples
 from selfimprove.steps.harvest import harvest
-from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs
+from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs, verdict_rows
 
 
 def gather_node(crew: Crew) -> Node:
@@ -65,6 +66,15 @@ def build_node(crew: Crew) -> Node:
             preferred = _preferred(crew, lessons, by_id, round_)
             preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
             crew.folder.write_rows(f"{here}/preferences.jsonl", length_balanced(preferred))
+            if any(ARMS[arm].then == "kto" for arm in tracks(crew.config)):
+                shown = {problem.id: stated(problem) for problem in train}
+                judged = guarded(
+                    crew,
+                    verdict_rows(attempts_of(crew, round_), shown, round_),
+                    f"{here}/refused_verdicts.jsonl",
+                    guard,
+                )
+                crew.folder.write_rows(f"{here}/verdicts.jsonl", judged)
             watcher.say(f"round {round_}: {len(lessons)} lessons, {len(targets)} verified solutions")
         return {}
 
@@ -101,7 +111,7 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
     Raises:
         InputError: the adapter was trained under another prompt.
     """
-    program = crew.programs[PROGRAM_OF.get(arm, "solve")]
+    program = crew.programs[program_of(arm)]
     if shots:
         program = program.with_demos(worked_examples(crew, shots))
     rendered = program.hash(crew.chat_template)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
+from selfimprove.arms import ARMS
 from selfimprove.graphs.deciding import tracks
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.scorers.names import judging, rollouts_of
@@ -14,7 +15,7 @@ from selfimprove.teachers.prices import Price
 
 _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
-_READ_AGAIN: Final = {"track_b+dpo": 1.5}
+_READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
 """Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
@@ -112,7 +113,7 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
     own = expected.answer if arm == "track_a" else expected.target
     seen = rows * passes * expected.target / own * (expected.prompt + own) * _READ_AGAIN.get(arm, 1.0)
     seconds = seen / expected.probe.training + _START_S if expected.probe else None
-    if seconds is not None and expected.probe and arm == "grpo":
+    if seconds is not None and expected.probe and arm in ARMS and ARMS[arm].method:
         seconds += rows * passes * expected.target / expected.probe.writing  # its tries
     return Line(stage=stage, tokens=round(seen), seconds=seconds)
 

@@ -6,11 +6,11 @@ from any trained row one can walk back to the problem, the draft, the question a
 
 from selfimprove.records.base import Record, digest
 from selfimprove.records.calls import Completion, Message, Request, Sampling
-from selfimprove.records.jobs import Adapter, TrainingJob
+from selfimprove.records.jobs import Adapter, Method, TrainingJob
 from selfimprove.records.lessons import Answer, Attempt, Clarification, Grade, Lesson, Parsed, Question, Rationale
 from selfimprove.records.measured import Comparison, Decision, Evaluation, Interval, Sampled, Score, Watched
 from selfimprove.records.problems import Problem, Split, StepItem, Verdict
-from selfimprove.records.rows import PracticeRow, PreferenceRow, TrackRow
+from selfimprove.records.rows import PracticeRow, PreferenceRow, TrackRow, VerdictRow
 
 __all__ = [
     "Adapter",
@@ -25,6 +25,7 @@ __all__ = [
     "Interval",
     "Lesson",
     "Message",
+    "Method",
     "Parsed",
     "PracticeRow",
     "PreferenceRow",
@@ -41,6 +42,7 @@ __all__ = [
     "TrackRow",
     "TrainingJob",
     "Verdict",
+    "VerdictRow",
     "Watched",
     "digest",
 ]

@@ -9,6 +9,9 @@ from pydantic import Field
 
 from selfimprove.records.base import Record
 
+Method = Literal["sft", "dpo", "kto", "grpo", "rloo", "distill", "prm"]
+"""The trainers, each a module of its name."""
+
 
 class TrainingJob(Record):
     """Everything a training process needs: it starts from this file alone."""
@@ -21,7 +24,7 @@ class TrainingJob(Record):
     """File of `TrackRow`s."""
     out: str
     """Folder that appears, whole, when training has ended."""
-    method: Literal["sft", "dpo", "grpo", "prm"] = "sft"
+    method: Method = "sft"
     program_state: Mapping[str, str] = Field(default_factory=dict)
     """Program name to its saved state (JSON), so that rows are rendered as in evaluation."""
     settings: Mapping[str, object] = Field(default_factory=dict)

@@ -43,6 +43,19 @@ class PreferenceRow(Record):
     calls: tuple[str, ...] = ()
 
 
+class VerdictRow(Record):
+    """A completion of the student's own, and whether it was right."""
+
+    id: str
+    program: str
+    inputs: Mapping[str, str]
+    text: str
+    right: bool
+    problem: str
+    round: int
+    calls: tuple[str, ...] = ()
+
+
 class PracticeRow(Record):
     """A problem that a reinforced student tries again and again, and how it fared so far."""
 

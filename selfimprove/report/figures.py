@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimprove.report.schema import LabelPair, RoundSummary, ScoreSummary, Summary
+from selfimprove.report.decided_schema import RoundSummary, ScoreSummary
+from selfimprove.report.schema import LabelPair, Summary
 
 HEIGHT_PX = 320
 _TOP_PX, _BOTTOM_PX = 18, 34

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selfimprove.config import Config
-from selfimprove.report.schema import Best, Difference, RoundSummary, ScoreSummary, TestSummary
+from selfimprove.report.decided_schema import Difference, RoundSummary, ScoreSummary
+from selfimprove.report.schema import Best, TestSummary
 from selfimprove.stats import problems_needed, smallest_gain
 from selfimprove.steps.decide import p_text
 

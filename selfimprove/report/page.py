@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from selfimprove import formats
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
-from selfimprove.report.schema import ScoreSummary, Summary
+from selfimprove.report.decided_schema import ScoreSummary
+from selfimprove.report.schema import Summary
 from selfimprove.store import write_whole
 
 if TYPE_CHECKING:

@@ -10,54 +10,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from selfimprove.records import Comparison, Score, Verdict
+from selfimprove.records import Verdict
+from selfimprove.report.decided_schema import ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
-from selfimprove.report.selected_schema import ProbeSummary, SelectionSummary
+from selfimprove.report.selected_schema import ProbeSummary
 
 State = Literal["finished", "running", "stopped at the budget", "interrupted"]
-Outcome = Literal["promote", "hold", "roll back"]
 SCHEMA_VERSION = 1
-
-
-class ScoreSummary(Part):
-    """A share of correct answers with its uncertainty."""
-
-    n: int
-    """Problems."""
-    correct: int
-    """Problems answered correctly."""
-    accuracy: float
-    """Share of correct answers, in [0, 1]."""
-    interval: tuple[float, float]
-    """95 % confidence interval of the accuracy, in [0, 1]."""
-    no_verdict: int = 0
-    """Problems whose completion was truncated, unreadable or failed; they count as not correct."""
-
-    @classmethod
-    def of(cls, score: Score) -> ScoreSummary:
-        """Take over an evaluation's score."""
-        between = (score.interval.low, score.interval.high)
-        return cls(
-            n=score.n, correct=score.correct, accuracy=score.accuracy, interval=between, no_verdict=score.no_verdict
-        )
-
-
-class Difference(Part):
-    """How much better one model is than another on the same problems."""
-
-    points: float
-    """Accuracy of the new less accuracy of the old, in percentage points."""
-    interval: tuple[float, float]
-    """95 % confidence interval, in percentage points."""
-    p_value: float
-    """One-sided mid-p McNemar, against `not better`."""
-
-    @classmethod
-    def of(cls, comparison: Comparison) -> Difference:
-        """Take over a paired comparison."""
-        between = (100 * comparison.interval.low, 100 * comparison.interval.high)
-        return cls(points=100 * comparison.difference, interval=between, p_value=comparison.p_better)
 
 
 class Best(Part):
@@ -84,45 +44,6 @@ class BaselineSummary(Part):
     """True for the better one, which gains count from."""
     by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
     """Scores on dev by label and value."""
-
-
-class RoundSummary(Part):
-    """One arm of one round, with the decision about it."""
-
-    round: int
-    """Counted from 1."""
-    arm: str
-    """How it was trained."""
-    decision: Outcome
-    """What the round ended in for this arm."""
-    sentence: str
-    """The decision with the test that led to it, in words."""
-    dev: ScoreSummary
-    """Score on dev, by the lenient reading."""
-    strict: ScoreSummary
-    """Score on dev, by the strict reading."""
-    difference: Difference
-    """Against the best model before this round, on dev."""
-    rows: int
-    """Training rows."""
-    trained_tokens: int
-    """Tokens that carried loss."""
-    pool: int
-    """Training problems that the student tried in this round."""
-    failures: int
-    """Tried problems that it got wrong."""
-    pool_pass_rate: float
-    """Share of tried problems that it got right, in [0, 1]."""
-    wall_s: float
-    """Time this round (or arm) took, in seconds."""
-    rungs: tuple[str, ...] = ()
-    """Ladder: the levels that were worked on."""
-    selection: SelectionSummary | None = None
-    """How the round chose its lessons; null where an older version made the run."""
-    by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
-    """Scores on dev by label and value."""
-    truncated: int = 0
-    """Completions on dev that the token limit cut off."""
 
 
 class StrictTest(Part):
@@ -290,17 +211,6 @@ class Provenance(Part):
     """Hash of `manifest.json`, which lists every file of the run folder with its hash."""
 
 
-class DevSummary(Part):
-    """How often it was decided on the dev split: each look makes the next one worth a little less."""
-
-    looks: int
-    """Arms decided on, in this run folder."""
-    elsewhere: int = 0
-    """The same of forks and other run folders of this machine, on the same problems."""
-    forked_from: str = ""
-    """The campaign that this one was made of, with its round; empty: none."""
-
-
 class GuardSummary(Part):
     """What was kept out of training."""
 
@@ -332,6 +242,8 @@ class Summary(Part):
     baselines: tuple[BaselineSummary, ...] = ()
     rounds: tuple[RoundSummary, ...] = ()
     """One entry a round and arm, in order."""
+    pairs: tuple[ArmPair, ...] = ()
+    """The arms of each round against each other."""
     test: TestSummary | None = None
     """Null until the test split was opened."""
     cost: CostSummary

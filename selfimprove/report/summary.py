@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import combinations
 from typing import Any, Final
 
 from selfimprove import __version__
@@ -15,6 +16,15 @@ from selfimprove.ledger import Ledger
 from selfimprove.openings import elsewhere, looks_at
 from selfimprove.planning.plans import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
+from selfimprove.report.decided_schema import (
+    ArmPair,
+    DevSummary,
+    Difference,
+    RoundSummary,
+    SampledSummary,
+    ScoreSummary,
+    WatchedSummary,
+)
 from selfimprove.report.failing import failure_groups, repairs
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
@@ -23,15 +33,11 @@ from selfimprove.report.schema import (
     Best,
     ClarificationExample,
     CostSummary,
-    DevSummary,
-    Difference,
     FailureExample,
     GuardSummary,
     LabelPair,
     LessonExample,
     Provenance,
-    RoundSummary,
-    ScoreSummary,
     StageCost,
     State,
     StrictTest,
@@ -40,6 +46,7 @@ from selfimprove.report.schema import (
 )
 from selfimprove.report.selected import probe_of, selection_of
 from selfimprove.stats import compare_paired
+from selfimprove.steps.evaluate import compare
 from selfimprove.store import RunFolder
 
 _SHOWN: Final = 6
@@ -65,6 +72,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         state=state or ("finished" if folder.has("finished.json") else "running"),
         baselines=_baselines(folder, config),
         rounds=rounds,
+        pairs=_arm_pairs(folder, rounds),
         test=test,
         cost=_cost(folder, ledger),
         wall_s=ledger.seconds("campaign"),
@@ -138,9 +146,36 @@ def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSum
                     selection=selection_of(pool),
                     by_label=_labels(made),
                     truncated=made.truncated,
+                    sampled=_sampled(made),
+                    watched=tuple(WatchedSummary.model_validate(each) for each in decision["watched"]),
+                    alarms=tuple(alarm for one in trained for alarm in one.get("alarms", ())),
+                    phase=pool["phase"],
                 )
             )
     return tuple(found)
+
+
+def _sampled(made: Evaluation) -> SampledSummary | None:
+    sampled = made.sampled
+    if sampled is None:
+        return None
+    between = (sampled.interval.low, sampled.interval.high)
+    return SampledSummary(**{**sampled.model_dump(), "interval": between})
+
+
+def _arm_pairs(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[ArmPair, ...]:
+    """Compare the arms of each round with each other, by what the round was decided on."""
+    found = []
+    for one, other in combinations(rounds, 2):
+        if one.round == other.round:
+            difference = Difference.of(compare(_decided_on(folder, one), _decided_on(folder, other)))
+            found.append(ArmPair(round=one.round, arm=one.arm, other=other.arm, difference=difference))
+    return tuple(found)
+
+
+def _decided_on(folder: RunFolder, row: RoundSummary) -> list[Attempt]:
+    name = "samples" if row.sampled else "predictions"
+    return folder.rows(f"{_folder(row.round)}/arms/{row.arm}/{name}.jsonl", Attempt)
 
 
 def _best(folder: RunFolder, config: Config, rounds: Sequence[RoundSummary]) -> Best:

@@ -7,19 +7,13 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
+from selfimprove.arms import program_of
 from selfimprove.programs import stated
 from selfimprove.protocols import Task
 from selfimprove.records import Problem, TrackRow, digest
 from selfimprove.steps.harvest import Target
 
 _FEW_CLASSES: Final = 10
-PROGRAM_OF: Final[Mapping[str, str]] = {
-    "track_a": "answer_only",
-    "track_b": "solve",
-    "track_b+dpo": "solve",
-    "grpo": "solve",
-    "control": "solve",
-}
 
 
 def build(
@@ -50,7 +44,7 @@ def build(
         row = TrackRow(
             id=digest(track, stated(problem), text),
             track=track,
-            program=PROGRAM_OF[track],
+            program=program_of(track),
             inputs={"problem": stated(problem)},
             target=text,
             answer=problem.answer,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from selfimprove.protocols import Task
-from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, digest
+from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, VerdictRow, digest
 from selfimprove.steps.harvest import harvest
 
 _TOLERANCE = 0.05
@@ -75,6 +75,32 @@ def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
             )
         )
     return rows
+
+
+def verdict_rows(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str], round_: int) -> list[VerdictRow]:
+    """Give the student's own completions with what they were; one that says the same as another of the problem once.
+
+    Args:
+        attempts: of each problem, shape `[P][any]`; those without a verdict are nobody's fault and left out.
+        shown: as in `lesson_pairs`.
+        round_: the round they come from.
+    """
+    rows = {}
+    for attempt in (a for some in attempts for a in some if a.verdict.decided):
+        right = attempt.verdict is Verdict.CORRECT and attempt.strict is Verdict.CORRECT
+        if right or attempt.verdict is Verdict.WRONG:
+            name = digest("verdict", attempt.problem, attempt.text)
+            rows[name] = VerdictRow(
+                id=name,
+                program="solve",
+                inputs={"problem": shown[attempt.problem]},
+                text=attempt.text,
+                right=right,
+                problem=attempt.problem,
+                round=round_,
+                calls=(attempt.completion.call,),
+            )
+    return list(rows.values())
 
 
 def length_balanced(rows: Sequence[PreferenceRow], tolerance: float = _TOLERANCE) -> list[PreferenceRow]:

@@ -29,7 +29,7 @@ from selfimprove.trainers.loading import (
     write_outcome,
 )
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import fitting, programs_of, see_room, show
+from selfimprove.trainers.preflight import fitting, programs_of, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes, run
 
 DPO_DEFAULTS: Final = {
@@ -113,6 +113,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, pairs: list[Pair]) ->
     )
     round_reference(made.model)
     see_room(job, made.model)
+    try_longest(made, [len(p.prompt) + max(len(p.chosen), len(p.rejected)) for p in pairs])
     watched(made, job)
     return made
 

@@ -51,7 +51,7 @@ def fitting(job: TrainingJob, made: Sequence[T], length: Callable[[T], int], lim
         InputError: none is left.
     """
     kept = [one for one in made if length(one) <= limit]
-    what = "pairs" if job.method == "dpo" else "rows"
+    what = {"dpo": "pairs", "kto": "verdicts"}.get(job.method, "rows")
     if not kept:
         raise InputError(
             f"{job.rows}: none of its {len(made)} {what} fits max_length = {limit}; raise train.{job.method}.max_length"
@@ -89,6 +89,27 @@ def see_room(job: TrainingJob, model: Any) -> None:
             f"{Path(job.out).parent} has {free / 1e6:,.0f} MB left and the adapter needs up to {needed / 1e6:,.0f}; "
             "make room and run the same command again"
         )
+
+
+def try_longest(trainer: Any, lengths: Sequence[int]) -> None:
+    """Take the longest rows forward and backward before anything is learned: what will not fit fails here, not later.
+
+    Grouped by length the longest batch comes first anyway. Where it will not fit, the parent halves the batch.
+
+    Args:
+        trainer: made, with its data.
+        lengths: tokens of each of its rows, in order.
+    """
+    if trainer.args.train_sampling_strategy == "group_by_length":
+        return
+    size = trainer.args.per_device_train_batch_size
+    longest = sorted(range(len(lengths)), key=lambda at: -lengths[at])[:size]
+    batch = trainer.data_collator([trainer.train_dataset[at] for at in longest])
+    with trainer.compute_loss_context_manager():
+        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))  # noqa: SLF001 - as a step does
+    loss.backward()
+    trainer.model.zero_grad(set_to_none=True)
+    trainer._metrics["train"].clear()  # noqa: SLF001 - this was no step
 
 
 def show(tokenizer: Any, ids: Sequence[int], trained_from: int) -> None:

@@ -36,7 +36,7 @@ from selfimprove.trainers.preflight import NOTE
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
 _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
 _MODULE: Final = "selfimprove.trainers.{method}"
-_BATCH: Final = {"sft": 16, "dpo": 8, "grpo": 64, "prm": 16}
+_BATCH: Final = {"sft": 16, "dpo": 8, "kto": 8, "grpo": 64, "rloo": 64, "distill": 16, "prm": 16}
 """Rows a batch, where the settings name none."""
 _KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
 """As a child of this process ends, and as a shell or launcher between tells it."""

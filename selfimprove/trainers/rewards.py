@@ -1,6 +1,7 @@
 """Rewards: plain functions of a problem and what was read in a completion, put together by weights.
 
-Each gives a number for a completion, and None where it has nothing to say; every one is logged apart.
+Each gives a number for a completion, and None where it has nothing to say; every one is logged apart. One's own is
+named as `package.module:name`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from selfimprove.errors import InputError, nearest
+from selfimprove.plugs import load_plug
+from selfimprove.protocols import StepScorer
 from selfimprove.records import Attempt, Verdict
+from selfimprove.scorers import load_scorer
+from selfimprove.scorers.exact import ExactSteps
 
 
 class Tried(NamedTuple):
@@ -20,11 +25,13 @@ class Tried(NamedTuple):
         attempt: read and compared.
         tokens: generated.
         limit: tokens at most.
+        score: its lowest step score, in [0, 1]; None without a scorer, or where it could not judge.
     """
 
     attempt: Attempt
     tokens: int
     limit: int
+    score: float | None = None
 
 
 _NOBODYS_FAULT: Final = {Verdict.TRUNCATED, Verdict.TIMEOUT, Verdict.ERROR}
@@ -52,7 +59,12 @@ def brevity(tried: Tried) -> float | None:
     return max(0.0, 1 - tried.tokens / tried.limit) if verdict is Verdict.CORRECT else 0.0
 
 
-REWARDS: Final[Mapping[str, Reward]] = {"correct": correct, "form": form, "brevity": brevity}
+def steps(tried: Tried) -> float | None:
+    """The lowest score of its steps, by `train.grpo.scorer`: one wrong step spoils a solution."""
+    return None if tried.attempt.verdict in _NOBODYS_FAULT else tried.score
+
+
+REWARDS: Final[Mapping[str, Reward]] = {"correct": correct, "form": form, "brevity": brevity, "steps": steps}
 DEFAULT: Final[Mapping[str, float]] = {"correct": 1.0, "form": 0.1}
 
 
@@ -63,10 +75,37 @@ def weighted(weights: Mapping[str, float]) -> dict[str, Reward]:
         InputError: there is no such reward, a weight is no number, or none is above 0.
     """
     for name, weight in weights.items():
-        if name not in REWARDS:
-            raise InputError(f'there is no reward "{name}"; {nearest(name, REWARDS)}')
+        if name not in REWARDS and ":" not in name:
+            raise InputError(f'there is no reward "{name}"; {nearest(name, REWARDS)}, or write package.module:name')
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
             raise InputError(f"the weight of the reward {name} is {weight!r}; give a number")
     if not any(weight > 0 for weight in weights.values()):
         raise InputError("no reward has a weight above 0; give correct = 1.0")
-    return {name: REWARDS[name] for name, weight in weights.items() if weight}
+    return {name: _found(name) for name, weight in weights.items() if weight}
+
+
+def _found(name: str) -> Reward:
+    found = REWARDS.get(name) or load_plug(name, "reward")
+    if not callable(found):
+        raise InputError(f'the reward "{name}" is no function; give one that takes a Tried and gives a number or None')
+    return found
+
+
+def scorer_for(weights: Mapping[str, float], named: str) -> StepScorer | None:
+    """Give the step scorer that the reward `steps` needs; None where that has no weight.
+
+    Args:
+        weights: of the rewards.
+        named: a folder, `FAMILY:MODEL`, `exact` or `package.module:Name`.
+
+    Raises:
+        InputError: none is named, or one whose calls would go past the ledger.
+    """
+    if not weights.get("steps"):
+        return None
+    if not named or named.partition(":")[0] in {"judge", "monte-carlo"}:
+        raise InputError(
+            f'train.grpo.scorer = "{named}" will not do for the reward steps: name a folder of a scorer, FAMILY:MODEL, '
+            "exact or package.module:Name; judges and rollouts are too dear for every completion"
+        )
+    return ExactSteps() if named == "exact" else load_scorer(named)

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
-from selfimprove.trainers.rewards import weighted
+from selfimprove.scorers import see_weights
+from selfimprove.trainers.rewards import scorer_for, weighted
 
 OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy"}
 """What the trainer sets itself."""
-_GRPO_OWNED: Final = {
+_SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
+_ENGINES: Final = {
     "reward_weights", "use_vllm", "top_k", "min_p", "repetition_penalty", "generation_kwargs", "cache_implementation",
 }  # fmt: skip
 """What our engine and our rewards stand for."""
@@ -64,46 +66,68 @@ def check_settings(train: TrainConfig) -> None:
         InputError: an unknown or an owned setting.
         MissingDependencyError: TRL or PEFT is not installed.
     """
-    parts = {name: getattr(train, name).model_dump() for name in ("sft", "continued", "dpo", "grpo", "lora")}
-    if "rewards" in parts["grpo"]:
-        weighted(_weights(parts["grpo"].pop("rewards")))
+    parts = {name: getattr(train, name).model_dump() for name in _SECTIONS}
+    for name in ("grpo", "rloo"):
+        if "rewards" in parts[name]:
+            weights = _weights(name, parts[name].pop("rewards"))
+            weighted(weights)
+            _see_scorer(weights, parts[name].pop("scorer", ""))
+        _check_groups(name, parts[name])
+    parts["distill"].pop("teacher", None)
     for name, given in parts.items():
         section = f"train.{name}"
         for key, (least, what) in _LEAST.items():
             value = given.get(key, least)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
-        for key in (OWNED | (_GRPO_OWNED if name == "grpo" else set())) & given.keys():
+        for key in (OWNED | (_ENGINES if name in {"grpo", "rloo", "distill"} else set())) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
-    _check_groups(parts["grpo"])
     if all(given.keys() <= _EVERYDAY for given in parts.values()):
         return
     try:
         from peft import LoraConfig
-        from trl import DPOConfig, GRPOConfig, SFTConfig
+        from trl import DistillationConfig, DPOConfig, GRPOConfig, KTOConfig, RLOOConfig, SFTConfig
     except ImportError as error:
         raise MissingDependencyError(f'training needs {error.name}; pip install "selfimprove[train]"') from error
-    known = {"sft": SFTConfig, "continued": SFTConfig, "dpo": DPOConfig, "grpo": GRPOConfig, "lora": LoraConfig}
+    known = {
+        "sft": SFTConfig,
+        "continued": SFTConfig,
+        "dpo": DPOConfig,
+        "kto": KTOConfig,
+        "grpo": GRPOConfig,
+        "rloo": RLOOConfig,
+        "distill": DistillationConfig,
+        "lora": LoraConfig,
+    }
     for name, given in parts.items():
         _check(f"train.{name}", given, (field.name for field in dataclasses.fields(known[name])))
 
 
-def _check_groups(given: Mapping[str, Any]) -> None:
+def _check_groups(name: str, given: Mapping[str, Any]) -> None:
     """Refuse a batch that holds no whole number of groups, and tries that are all the same."""
     size = int(given.get("per_device_train_batch_size", 64)) * int(given.get("gradient_accumulation_steps", 1))
     group = int(given.get("num_generations", 8))
     if size % group:
         raise InputError(
-            f"train.grpo: batches of {size} hold no whole number of groups of num_generations = {group}; make "
+            f"train.{name}: batches of {size} hold no whole number of groups of num_generations = {group}; make "
             "per_device_train_batch_size a multiple of it"
         )
     if given.get("temperature", 1.0) == 0:
-        raise InputError("train.grpo.temperature = 0 makes all tries of a problem the same; give a number above 0")
+        raise InputError(f"train.{name}.temperature = 0 makes all tries of a problem the same; give a number above 0")
 
 
-def _weights(given: object) -> Mapping[str, float]:
+def _see_scorer(weights: Mapping[str, float], named: object) -> None:
+    """Refuse a scorer that the reward `steps` cannot have; no weights are loaded."""
+    if weights.get("steps"):
+        if not isinstance(named, str) or not named or named.partition(":")[0] in {"judge", "monte-carlo"}:
+            scorer_for(weights, str(named))
+        elif named != "exact":
+            see_weights(named)
+
+
+def _weights(name: str, given: object) -> Mapping[str, float]:
     if not isinstance(given, Mapping):
-        raise InputError(f"train.grpo.rewards = {given!r:.60} will not do; give names with weights, correct = 1.0")
+        raise InputError(f"train.{name}.rewards = {given!r:.60} will not do; give names with weights, correct = 1.0")
     return given
 
 

@@ -15,7 +15,7 @@ from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, watched, write_outcome
-from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show
+from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import run
 
 SFT_DEFAULTS: Final = {
@@ -85,6 +85,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
         peft_config=new,
     )
     see_room(job, made.model)
+    try_longest(made, [len(e.ids) for e in examples])
     watched(made, job)
     return made
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from selfimprove.report.decided_schema import Difference, RoundSummary, ScoreSummary
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,
     ClarificationExample,
     CostSummary,
-    Difference,
     FailureExample,
     LabelPair,
     LessonExample,
     Provenance,
-    RoundSummary,
-    ScoreSummary,
     StageCost,
     StrictTest,
     Summary,

@@ -8,8 +8,9 @@ import pytest
 from sample import SCRIPT, score, summary
 
 from selfimprove.errors import MissingDependencyError, RunFolderError
+from selfimprove.report.decided_schema import Difference
 from selfimprove.report.page import render_page, write_page
-from selfimprove.report.schema import Best, CostSummary, Difference
+from selfimprove.report.schema import Best, CostSummary
 
 
 def test_page_opens_with_the_sentence():

@@ -8,7 +8,8 @@ from sample import summary
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.records import Score, TrackRow
-from selfimprove.report.schema import Difference, ScoreSummary, Summary
+from selfimprove.report.decided_schema import Difference, ScoreSummary
+from selfimprove.report.schema import Summary
 from selfimprove.report.summary import summarise
 from selfimprove.stats import compare_paired, wilson
 

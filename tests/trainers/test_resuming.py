@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from selfimprove.programs import program_for, stated
-from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob
+from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.checkpoints import checkpoints_of, last_whole, own_only
 from selfimprove.trainers.process import ProcessTrainer
@@ -45,16 +46,24 @@ def pair(at: int, problem: str, answer: str) -> PreferenceRow:
     )  # fmt: skip
 
 
+def judged(at: int, problem: str, answer: str) -> VerdictRow:
+    return VerdictRow(
+        id=f"{at:02d}", program="solve", inputs={"problem": problem}, text=f"Answer: {answer if at % 2 else 77}",
+        right=bool(at % 2), problem=str(at), round=1,
+    )  # fmt: skip
+
+
 def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
     """Give a job of eight steps with a checkpoint behind the third and the sixth."""
     problems = list(TASK.problems("train"))
-    rows: list[TrackRow | PreferenceRow | PracticeRow] = []
+    rows: list[TrackRow | PreferenceRow | PracticeRow | VerdictRow] = []
     for at, problem in enumerate(problems):
-        if method == "grpo":
+        if method in {"grpo", "rloo", "distill"}:
             asked = {"problem": stated(problem)}
             rows.append(PracticeRow(id=problem.id, program="solve", inputs=asked, problem=problem, passed=1, failed=1))
         else:
-            rows.append((sft_row if method == "sft" else pair)(at, stated(problem), problem.answer))
+            made = {"sft": sft_row, "dpo": pair, "kto": judged}[method]
+            rows.append(made(at, stated(problem), problem.answer))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
     own = {
@@ -65,9 +74,13 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
             "num_generations": 4,
             "max_completion_length": 8,
             "max_steps": 8,
-            "rewards": {"correct": 1.0, "brevity": 0.5, "form": 0.5},
+            "rewards": {"letters:count": 1.0},
+            "mask_truncated_completions": False,
         },
     }
+    own["rloo"] = own["grpo"]
+    own["kto"] = own["dpo"]
+    own["distill"] = {"per_device_train_batch_size": 3, "max_completion_length": 8, "teacher": str(model)}
     return TrainingJob(
         model=str(model),
         rows=str(folder / "rows.jsonl"),
@@ -83,19 +96,25 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
     )
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo", "rloo", "distill"])
 def test_killed_and_gone_on_with_is_the_same_as_not_killed(
-    family: Callable[[str], Path], tmp_path: Path, method: str
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Killed at the fifth of eight steps it goes on from the third, and every byte and logged figure is the same."""
+    (tmp_path / "killer.py").write_text(KILLER)
+    (tmp_path / "letters.py").write_text(
+        "def count(tried):\n    return float(sum(map(str.isalpha, tried.attempt.text)))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     whole = job_of(method, family("llama"), tmp_path / "whole")
     killed = job_of(method, family("llama"), tmp_path / "killed")
     ProcessTrainer().train(whole)
-    (tmp_path / "killer.py").write_text(KILLER)
     launcher = (sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "once"), "5")
     made = ProcessTrainer(launcher=launcher).train(killed)
     assert (tmp_path / "once").exists()
     assert "goes on from step 3" in (Path(made.path) / "training.log").read_text()
+    logged = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
+    assert max(entry.get("grad_norm", 0.0) for entry in logged) > 0
     for name in ("adapter_model.safetensors", "adapter_config.json", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
     assert not checkpoints_of(killed).exists()

@@ -1,0 +1,49 @@
+"""The arms: ways to train that are compared with each other. One table, that everything else looks up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from selfimprove.records import Method
+
+
+class Arm(NamedTuple):
+    """One way to train.
+
+    Attributes:
+        program: whose prompt it is trained and tested under.
+        track: of whose rows it learns; empty: it practises, on the problems that were tried.
+        then: how it is trained behind its track; None: it is not.
+        method: how it practises; None: it does not.
+    """
+
+    program: str = "solve"
+    track: str = ""
+    then: Method | None = None
+    method: Method | None = None
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The trainers it needs, in order."""
+        asked: tuple[Method | None, ...] = ("sft" if self.track else None, self.then, self.method)
+        return tuple(method for method in asked if method)
+
+
+ARMS: Final[Mapping[str, Arm]] = {
+    "track_b": Arm(track="track_b"),
+    "track_b+dpo": Arm(track="track_b", then="dpo"),
+    "track_b+kto": Arm(track="track_b", then="kto"),
+    "track_a": Arm(program="answer_only", track="track_a"),
+    "grpo": Arm(method="grpo"),
+    "rloo": Arm(method="rloo"),
+    "distill": Arm(method="distill"),
+}
+"""In the order that a round trains them: the first sets how many tokens the others get."""
+CONTROL: Final = "control"
+"""Trained once, at the end, on problems not chosen by failure; never promoted."""
+
+
+def program_of(arm: str) -> str:
+    """Name the program of an arm; the base student's and the control's is `solve`."""
+    return ARMS[arm].program if arm in ARMS else "solve"

@@ -1,0 +1,119 @@
+"""On-policy distillation of an adapter from a larger local model over TRL (arXiv:2306.13649), as a process of its own.
+
+Started as `python -m selfimprove.trainers.distill JOB.json FOLDER`; rows are `PracticeRow`s, of which only the problems
+count. The student writes, by our own engine, and learns the teacher's distribution over each of its tokens. Writes what
+`trainers.sft` writes; tokens that carry loss are those generated.
+"""
+
+from __future__ import annotations
+
+import sys
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
+
+from trl import DistillationConfig, DistillationTrainer
+
+from selfimprove.errors import InputError
+from selfimprove.records import PracticeRow, TrainingJob
+from selfimprove.render import prompt_ids
+from selfimprove.students.fetch import fetch
+from selfimprove.students.resident import ends_of
+from selfimprove.trainers.coach import Coach, Enough, task_of
+from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.loading import begun, given, load, owned, rows_of, watched, write_outcome
+from selfimprove.trainers.practice import PassRates
+from selfimprove.trainers.practising import STEPS_AT_MOST, Generated
+from selfimprove.trainers.precision import FullSteps
+from selfimprove.trainers.preflight import programs_of, see_room
+from selfimprove.trainers.resuming import Resumes, run
+from selfimprove.trainers.rollouts import Sampler
+
+DISTILL_DEFAULTS: Final = {
+    "learning_rate": 1e-4,
+    "lr_scheduler_type": "constant_with_warmup",
+    "warmup_steps": 0.0,
+    "num_train_epochs": 1.0,
+    "per_device_train_batch_size": 16,
+    "max_completion_length": 128,
+    "temperature": 1.0,
+    "logging_steps": 1,
+}
+
+
+class EngineTrainer(Generated, Resumes, FullSteps, DistillationTrainer):
+    """TRL's trainer over our engine, in the place of its own way to generate."""
+
+
+def main(job_file: str, folder: str) -> None:
+    """Train as the job says."""
+    die_with_parent()
+    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    trainer = _trainer(job)
+    outcome = run(trainer, job, trainer.coach)
+    trainer.model.save_pretrained(folder, selected_adapters=["default"])
+    trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
+    coach = trainer.coach
+    write_outcome(Path(folder), job, trainer, outcome, rows=len(coach.rows), trained=coach.tokens, seen=coach.seen)
+
+
+def same_words(student: Any, teacher: Any, named: str) -> None:
+    """Refuse a teacher whose tokens are not the student's: distributions over other tokens cannot be compared.
+
+    Args:
+        student: its tokenizer.
+        teacher: its tokenizer.
+        named: the teacher, as the settings name it.
+
+    Raises:
+        InputError: the vocabularies differ.
+    """
+    mine, theirs = student.get_vocab(), teacher.get_vocab()
+    if mine != theirs:
+        differ = sum(theirs.get(word) != at for word, at in mine.items())
+        raise InputError(
+            f"train.distill.teacher = {named} has another vocabulary than the student ({len(theirs):,} tokens against "
+            f"{len(mine):,}, {differ:,} of the student's are others there); name a larger model of the student's family"
+        )
+
+
+def _trainer(job: TrainingJob) -> Any:
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    settings = given(job, "distill", DISTILL_DEFAULTS)
+    named = str(settings.pop("teacher"))
+    tokenizer, model = load(job)
+    place = fetch(named)
+    same_words(tokenizer, AutoTokenizer.from_pretrained(place), named)
+    teacher = AutoModelForCausalLM.from_pretrained(place, dtype=model.dtype)
+    copy = deepcopy(model)
+    copy.set_attn_implementation("sdpa")
+    model, new = begun(model, job)
+    rows = rows_of(job, PracticeRow)
+    programs = programs_of(job, tokenizer)
+    prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
+    sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
+    how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
+    rates = PassRates([r.passed for r in rows], [r.failed for r in rows], group=1)
+    coach = Coach(rows, prompts, task_of(job), sampler, rates, int(settings["max_completion_length"]), how)
+    epochs = STEPS_AT_MOST if job.trained_tokens else settings["num_train_epochs"]
+    args = DistillationConfig(**{**owned(job, settings), "num_train_epochs": epochs})
+    made = EngineTrainer(
+        model=model,
+        teacher_model=teacher,
+        args=args,
+        train_dataset=Dataset.from_list([{"prompt": str(at)} for at in range(len(rows))]),
+        processing_class=tokenizer,
+        peft_config=new,
+    )
+    made.coach = coach
+    see_room(job, made.model)
+    sampler.model, sampler.copy = made.model, copy.to(args.device)
+    watched(made, job)
+    made.add_callback(Enough(coach, job.trained_tokens))
+    return made
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,143 @@
+"""Kahneman-Tversky optimisation of an adapter over TRL (arXiv:2402.01306), as a process of its own.
+
+Started as `python -m selfimprove.trainers.kto JOB.json FOLDER`; rows are `VerdictRow`s, the student's own completions
+with what they were: nothing has to be paired. What training goes on from is the reference. Writes what `trainers.sft`
+writes; tokens that carry loss are those of the completions.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from trl import KTOConfig, KTOTrainer
+
+from selfimprove.records import TrainingJob, VerdictRow
+from selfimprove.render import training_example
+from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.loading import (
+    begun,
+    enough,
+    given,
+    load,
+    owned,
+    round_reference,
+    rows_of,
+    watched,
+    write_outcome,
+)
+from selfimprove.trainers.precision import FullSteps
+from selfimprove.trainers.preflight import fitting, programs_of, see_room, show, try_longest
+from selfimprove.trainers.resuming import Resumes, run
+
+KTO_DEFAULTS: Final = {
+    "learning_rate": 1e-4,
+    "beta": 0.1,
+    "num_train_epochs": 1.0,
+    "per_device_train_batch_size": 8,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 0.1,
+    "max_length": 1024,
+    "logging_steps": 5,
+    "train_sampling_strategy": "sequential",
+}
+_LEAST: Final = 2
+"""Rows a batch: the divergence is told by a row's reply to another's prompt."""
+
+
+class Judged(NamedTuple):
+    """Token ids of a prompt and of a reply, and whether that was right."""
+
+    prompt: list[int]
+    reply: list[int]
+    right: bool
+
+
+class VerdictTrainer(Resumes, FullSteps, KTOTrainer):
+    """TRL's trainer on rows that are token ids already: the prompts are those of evaluation."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
+        return dataset
+
+
+def main(job_file: str, folder: str) -> None:
+    """Train as the job says."""
+    die_with_parent()
+    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    tokenizer, model = load(job)
+    rows = job_rows(job, tokenizer)
+    trainer = _trainer(job, tokenizer, model, rows)
+    outcome = run(trainer, job)
+    trainer.model.save_pretrained(folder, selected_adapters=["default"])  # the reference is not part of it
+    trained, seen = sum(len(r.reply) for r in rows), sum(len(r.prompt) + len(r.reply) for r in rows)
+    write_outcome(Path(folder), job, trainer, outcome, rows=len(rows), trained=trained, seen=seen)
+
+
+def job_rows(job: TrainingJob, tokenizer: Any) -> list[Judged]:
+    """Render the job's rows, in training order; with `trained_tokens`, as many as carry so many, see `walked`.
+
+    Raises:
+        InputError: no row is left within the length limit.
+    """
+    programs = programs_of(job, tokenizer)
+    made = []
+    for row in rows_of(job, VerdictRow):
+        one = training_example(tokenizer, programs[row.program].messages(row.inputs), row.text)
+        made.append(Judged(one.ids[: one.prompt_length], one.ids[one.prompt_length :], row.right))
+    limit = int(given(job, "kto", KTO_DEFAULTS)["max_length"])
+    kept = fitting(job, made, lambda one: len(one.prompt) + len(one.reply), limit)
+    budget = job.trained_tokens or sum(len(one.reply) for one in kept)
+    return enough(job.model_copy(update={"trained_tokens": budget}), kept, [len(one.reply) for one in kept])
+
+
+def with_strangers(rows: list[Judged], size: int) -> list[dict[str, Any]]:
+    """Give the rows with the reply of the row before in their batch, by which TRL estimates the divergence.
+
+    >>> rows = [Judged([1], [10], True), Judged([2], [20], False), Judged([3], [30], True), Judged([4], [40], True)]
+    >>> [row["KL_completion_ids"] for row in with_strangers(rows, 2)]
+    [[20], [10], [40], [30]]
+    """
+    found = []
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size]
+        for at, row in enumerate(batch):
+            stranger = batch[at - 1].reply
+            found.append(
+                {
+                    "prompt_ids": row.prompt,
+                    "completion_ids": row.reply,
+                    "KL_completion_ids": stranger,
+                    "label": row.right,
+                }
+            )
+    return found
+
+
+def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -> Any:
+    from datasets import Dataset
+
+    model, new = begun(model, job)
+    show(tokenizer, [*rows[0].prompt, *rows[0].reply], len(rows[0].prompt))
+    settings = given(job, "kto", KTO_DEFAULTS)
+    settings["per_device_train_batch_size"] = max(_LEAST, int(settings["per_device_train_batch_size"]))
+    right = sum(row.right for row in rows)
+    wrong = len(rows) - right
+    if "desirable_weight" not in settings and right and wrong:  # both sides weigh alike (equation 8 of the paper)
+        settings |= {"desirable_weight": max(1.0, wrong / right), "undesirable_weight": max(1.0, right / wrong)}
+    made = VerdictTrainer(
+        model=model,
+        args=KTOConfig(**owned(job, settings)),
+        train_dataset=Dataset.from_list(with_strangers(rows, settings["per_device_train_batch_size"])),
+        processing_class=tokenizer,
+        peft_config=new,
+    )
+    round_reference(made.model)
+    see_room(job, made.model)
+    try_longest(made, [len(row.prompt) + len(row.reply) for row in rows])
+    watched(made, job)
+    return made
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

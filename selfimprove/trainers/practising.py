@@ -1,0 +1,130 @@
+"""What the trainers have in common whose student learns from its own tries, as it makes them: grpo, rloo, distill."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, Final
+
+from selfimprove.errors import InputError
+from selfimprove.records import PracticeRow, TrainingJob
+from selfimprove.render import prompt_ids
+from selfimprove.students.resident import ends_of
+from selfimprove.trainers.coach import Coach, Enough, task_of
+from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.loading import begun, given, load, owned, round_reference, rows_of, watched, write_outcome
+from selfimprove.trainers.practice import PassRates, Practice
+from selfimprove.trainers.preflight import programs_of, see_room
+from selfimprove.trainers.resuming import run
+from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
+from selfimprove.trainers.rollouts import Sampler
+
+REINFORCED: Final = {
+    "learning_rate": 1e-4,
+    "lr_scheduler_type": "constant_with_warmup",
+    "warmup_steps": 0.0,
+    "num_train_epochs": 1.0,
+    "per_device_train_batch_size": 64,
+    "num_generations": 8,
+    "max_completion_length": 128,
+    "temperature": 1.0,
+    "logging_steps": 1,
+}
+STEPS_AT_MOST: Final = 10_000
+
+
+class Practised:
+    """Before a trainer of TRL's in the bases: its problems are drawn by `Practice`."""
+
+    practice: Practice
+
+    def _get_train_sampler(self, dataset: Any = None) -> Any:
+        del dataset
+        return self.practice
+
+
+class Generated:
+    """Before a trainer of TRL's in the bases that has no `rollout_func`: completions come from our engine."""
+
+    coach: Coach
+    _asked: Sequence[str] = ()
+
+    def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        self._asked = list(prompts)
+        return [self.coach.prompts[int(prompt)] for prompt in prompts], None, {}
+
+    def _generate_single_turn(self, *_: Any, **__: Any) -> Any:
+        return self.coach.rollout(self._asked, self)["completion_ids"]
+
+
+def practise(
+    job_file: str,
+    folder: str,
+    method: str,
+    defaults: Mapping[str, Any],
+    config: Any,
+    made: Callable[..., Any],
+) -> None:
+    """Train as a job says.
+
+    Args:
+        job_file: the job.
+        folder: that is written into.
+        method: names the settings.
+        defaults: of them.
+        config: TRL's class of settings.
+        made: gives the trainer, from a coach and TRL's arguments.
+    """
+    die_with_parent()
+    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(f"{method} runs in one process: its problems are drawn by what all tries so far came to")
+    trainer, coach = _trainer(job, given(job, method, defaults), config, made)
+    outcome = run(trainer, job, coach, trainer.practice)
+    trainer.model.save_pretrained(folder, selected_adapters=["default"])
+    trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
+    count = len(coach.rows)
+    write_outcome(Path(folder), job, trainer, outcome, rows=count, trained=coach.tokens, seen=coach.seen)
+
+
+def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Callable[..., Any]) -> tuple[Any, Coach]:
+    from datasets import Dataset
+
+    weights: Mapping[str, float] = settings.pop("rewards", DEFAULT)
+    named: str = settings.pop("scorer", "")
+    tokenizer, model = load(job)
+    copy = deepcopy(model)
+    copy.set_attn_implementation("sdpa")
+    model, new = begun(model, job)
+    rows = rows_of(job, PracticeRow)
+    programs = programs_of(job, tokenizer)
+    prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
+    rates = PassRates([r.passed for r in rows], [r.failed for r in rows], int(settings["num_generations"]))
+    sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
+    how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
+    limit = int(settings["max_completion_length"])
+    coach = Coach(rows, prompts, task_of(job), sampler, rates, limit, how, scorer_for(weights, named))
+    args = config(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, settings))
+    groups = args.generation_batch_size // args.num_generations
+    if args.max_steps <= 0:
+        most = max(1, round(float(settings["num_train_epochs"]) * len(rows) / groups))
+        args.max_steps = STEPS_AT_MOST if job.trained_tokens else most
+    trainer = made(
+        coach,
+        model=model,
+        args=args,
+        reward_funcs=[coach.reward(name, function) for name, function in weighted(weights).items()],
+        train_dataset=Dataset.from_list([{"prompt": str(at)} for at in range(len(rows))]),
+        processing_class=tokenizer,
+        peft_config=new,
+    )
+    again = args.num_iterations * args.steps_per_generation
+    trainer.practice = Practice(rates, groups, again, job.seed, length=args.max_steps * groups)
+    round_reference(trainer.model)
+    see_room(job, trainer.model)
+    sampler.model, sampler.copy = trainer.model, copy.to(args.device)
+    watched(trainer, job)
+    trainer.add_callback(Enough(coach, job.trained_tokens))
+    return trainer, coach

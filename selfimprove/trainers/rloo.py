@@ -1,0 +1,36 @@
+"""REINFORCE with the other tries as baseline, of an adapter over TRL (arXiv:2402.14740), as a process of its own.
+
+Started as `python -m selfimprove.trainers.rloo JOB.json FOLDER`; rows and files are those of `trainers.grpo`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from trl import RLOOConfig, RLOOTrainer
+
+from selfimprove.trainers.practising import REINFORCED, Generated, Practised, practise
+from selfimprove.trainers.precision import FullSteps
+from selfimprove.trainers.resuming import Resumes
+
+RLOO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions": True}
+
+
+class EngineTrainer(Generated, Practised, Resumes, FullSteps, RLOOTrainer):
+    """TRL's trainer over our engine, in the place of its own way to generate."""
+
+
+def _made(coach: Any, **how: Any) -> Any:
+    made = EngineTrainer(**how)
+    made.coach = coach
+    return made
+
+
+def main(job_file: str, folder: str) -> None:
+    """Train as the job says."""
+    practise(job_file, folder, "rloo", RLOO_DEFAULTS, RLOOConfig, _made)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
