@@ -16,12 +16,15 @@ class Arm(NamedTuple):
         track: of whose rows it learns; empty: it practises, on the problems that were tried.
         then: how it is trained behind its track; None: it is not.
         method: how it practises; None: it does not.
+        told: its prompt holds the reference rationale, when it is tested too: its figures are not those of the others,
+            and it is never promoted.
     """
 
     program: str = "solve"
     track: str = ""
     then: Method | None = None
     method: Method | None = None
+    told: bool = False
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -35,6 +38,10 @@ ARMS: Final[Mapping[str, Arm]] = {
     "track_b+dpo": Arm(track="track_b", then="dpo"),
     "track_b+kto": Arm(track="track_b", then="kto"),
     "track_a": Arm(program="answer_only", track="track_a"),
+    "track_b_given": Arm(program="answer_given", track="track_b_given", told=True),
+    "no_questions": Arm(track="no_questions"),
+    "no_selection": Arm(track="no_selection"),
+    "no_verification": Arm(track="no_verification"),
     "grpo": Arm(method="grpo"),
     "rloo": Arm(method="rloo"),
     "distill": Arm(method="distill"),
@@ -42,6 +49,10 @@ ARMS: Final[Mapping[str, Arm]] = {
 """In the order that a round trains them: the first sets how many tokens the others get."""
 CONTROL: Final = "control"
 """Trained once, at the end, on problems not chosen by failure; never promoted."""
+
+
+ABLATED: Final = ("track_b_given", "no_questions", "no_selection", "no_verification")
+"""Arms with rows of their own, see `graphs.ablating`."""
 
 
 def program_of(arm: str) -> str:

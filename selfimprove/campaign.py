@@ -211,6 +211,10 @@ class Campaign:
 
         config, task = self.config, self.load_task()
         check_settings(config.train)
+        if "track_b_given" in config.campaign.arms and not next(iter(task.problems("dev"))).rationale:
+            raise InputError(
+                f"the arm track_b_given shows reference rationales, and those of {task.name} have none; leave it out"
+            )
         _refuse_practice(config, None if isinstance(self._given.get("task", ""), str) else task.name)
         if config.grade.scorer:
             see_scorer(config.grade.scorer, ledger, config.teacher)

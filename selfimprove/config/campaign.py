@@ -39,13 +39,28 @@ class CampaignConfig(Section):
     in_doubt: Literal["retry", "stop"] = "retry"
     """What becomes of a call that was under way when a process died and may have been billed: asked again, or not."""
     arms: tuple[
-        Literal["track_b", "track_b+dpo", "track_b+kto", "track_a", "grpo", "rloo", "distill", "control"], ...
+        Literal[
+            "track_b",
+            "track_b+dpo",
+            "track_b+kto",
+            "track_a",
+            "track_b_given",
+            "no_questions",
+            "no_selection",
+            "no_verification",
+            "grpo",
+            "rloo",
+            "distill",
+            "control",
+        ],
+        ...,
     ] = ("track_b", "control")
     """Ways to train that are compared, on as many tokens each; the best promoted one goes on. `track_b`: worked
     solutions, `track_b+dpo`: and preference pairs behind them, `track_b+kto`: or its own completions with their
-    verdicts, `track_a`: answers alone, `grpo` and `rloo`: its own tries, as verified (need a student that solves some),
-    `distill`: its own tries, as a larger local model would go on (train.distill.teacher), `control`: problems not
-    chosen by failure, never promoted."""
+    verdicts, `track_a`: answers alone, `track_b_given`: with the reference rationale in the prompt (never promoted),
+    `no_questions`, `no_selection`, `no_verification`: track B without that part of the loop, `grpo` and `rloo`: its own
+    tries, as verified (need a student that solves some), `distill`: its own tries, as a larger local model would go on
+    (train.distill.teacher), `control`: problems not chosen by failure, never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -63,8 +78,8 @@ class CampaignConfig(Section):
     @field_validator("arms")
     @classmethod
     def _one_is_trained(cls, arms: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(arms)) < len(arms) or not set(arms) - {"control"}:
-            raise ValueError("name some of the arms, each once; control only beside one of them")
+        if len(set(arms)) < len(arms) or not set(arms) - {"control", "track_b_given"}:
+            raise ValueError("name some of the arms, each once; control and track_b_given only beside another")
         return arms
 
 

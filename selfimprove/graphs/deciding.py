@@ -43,6 +43,7 @@ def decide_node(crew: Crew) -> Node:
         before = crew.folder.record(f"{round_folder(round_ - 1)}/decision.json", RoundDecision)
         old = decided_on(crew, before.predictions.rpartition("/")[0])
         arms = tracks(crew.config)
+        asked = sum(not ARMS[arm].told for arm in arms)
         decisions, scored = [], list[tuple[int, Decision]]()
         for arm in arms:
             place = f"{round_folder(round_)}/arms/{arm}"
@@ -53,12 +54,14 @@ def decide_node(crew: Crew) -> Node:
                 compare(new, old),
                 round_=round_,
                 arm=arm,
-                alpha=alpha_of_round(gate.alpha, round_, len(arms), carried_on(before.decisions)),
+                alpha=alpha_of_round(gate.alpha, round_, asked, carried_on(before.decisions)),
                 min_gain=gate.min_gain,
                 adapter=f"{place}/adapter",
                 best=before.best,
                 watched=watched(crew, place, new, old),
             )
+            if ARMS[arm].told:
+                decision = _told(decision, before.best)
             decisions.append(decision)
             if decision.outcome == "promote":
                 scored.append((sum(a.verdict == "correct" for a in new), decision))
@@ -87,6 +90,17 @@ def count(crew: Crew, split: Literal["dev", "test"], what: str) -> None:
     """Write a look at a split down, in the file that all run folders of this machine share."""
     look = Look(split=split, run=str(crew.folder.path.resolve()), what=what)
     count_look(crew.folder.hashes[f"data/{split}.jsonl"], look)
+
+
+def _told(decision: Decision, best: str) -> Decision:
+    """Hold an arm whose prompt holds the reference rationale, and say why."""
+    c = decision.comparison
+    change = f"{100 * c.difference:+.1f} points on {c.n} dev problems"
+    sentence = (
+        f"Round {decision.round}, {decision.arm}: not decided on, {change}; "
+        "its prompt holds the reference rationale, which tells the answer, so no other figure compares with it."
+    )
+    return decision.model_copy(update={"outcome": "hold", "adapter": best, "sentence": sentence, "alpha": 0.0})
 
 
 def _held(decision: Decision, best: str) -> Decision:

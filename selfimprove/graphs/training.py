@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from selfimprove.arms import ARMS, program_of
+from selfimprove.arms import ABLATED, ARMS, program_of
 from selfimprove.errors import InputError
+from selfimprove.graphs.ablating import ablated
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.guarding import guard_of, guarded
 from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.graphs.watching import measure_panel
+from selfimprove.leakage import Guard
 from selfimprove.programs import Program, stated
 from selfimprove.records import (
     Attempt,
@@ -21,6 +23,7 @@ from selfimprove.records import (
     PreferenceRow,
     Problem,
     Split,
+    TrackRow,
 )
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.evaluate import evaluate, sum_samples
@@ -60,9 +63,10 @@ def build_node(crew: Crew) -> Node:
             targets, guard = harvest(lessons, crew.task), guard_of(crew)
             for track in ("track_a", "track_b"):
                 rows = build(targets, by_id, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
-                rows = guarded(crew, rows, f"{here}/refused_{track}.jsonl", guard)
-                rows = balance(rows, train, seed=crew.config.campaign.seed)
-                crew.folder.write_rows(f"{here}/{track}.jsonl", rows)
+                _write_track(crew, rows, track, here, train, guard)
+            for track in (arm for arm in tracks(crew.config) if arm in ABLATED):
+                rows = ablated(crew, track, lessons, by_id, state["best"], round_)
+                _write_track(crew, rows, track, here, train, guard)
             preferred = _preferred(crew, lessons, by_id, round_)
             preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
             crew.folder.write_rows(f"{here}/preferences.jsonl", length_balanced(preferred))
@@ -79,6 +83,14 @@ def build_node(crew: Crew) -> Node:
         return {}
 
     return node
+
+
+def _write_track(
+    crew: Crew, rows: Sequence[TrackRow], track: str, here: str, train: Sequence[Problem], guard: Guard
+) -> None:
+    """Write a track: guarded, its answer classes as the source has them."""
+    kept = guarded(crew, rows, f"{here}/refused_{track}.jsonl", guard)
+    crew.folder.write_rows(f"{here}/{track}.jsonl", balance(kept, train, seed=crew.config.campaign.seed))
 
 
 def _preferred(crew: Crew, lessons: Sequence[Lesson], by_id: dict[str, Problem], round_: int) -> list[PreferenceRow]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from selfimprove.arms import ARMS
 from selfimprove.config import Config
 from selfimprove.formats import duration
 from selfimprove.graphs.deciding import tracks
@@ -78,7 +79,8 @@ def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
     expected = expect(config, task, probe)
     lines = tuple(stages(expected))
     arms, calls = len(tracks(config)), sum(line.student_calls for line in lines)
-    first, last = (alpha_of_round(config.gate.alpha, r, arms) for r in (1, config.campaign.rounds))
+    asked = sum(not ARMS[arm].told for arm in tracks(config))
+    first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (1, config.campaign.rounds))
     samples = config.evaluate.samples
     return Plan(
         lines=lines,

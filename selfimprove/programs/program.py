@@ -20,6 +20,7 @@ _ADAPTER: Final = PlainAdapter()
 SIGNATURES: Final[Mapping[str, Any]] = {
     "solve": signatures.Solve,
     "answer_only": signatures.AnswerOnly,
+    "answer_given": signatures.AnswerGiven,
     "draft_and_ask": signatures.DraftAndAsk,
     "ask": signatures.Ask,
     "rewrite": signatures.Rewrite,
@@ -99,7 +100,7 @@ def program_for(name: str, task: Task) -> Program:
     signature = _signature(name)
     if name in _CONCLUDING:
         signature = signature.with_instructions(f"{signature.instructions} {task.instruction}")
-    elif name == "answer_only":
+    elif name in {"answer_only", "answer_given"}:
         form = task.conclude("", "ANSWER").strip()
         signature = signature.with_instructions(f"{signature.instructions} Write it in this form: {form}")
     return Program(name, dspy.Predict(signature))

@@ -19,6 +19,14 @@ class AnswerOnly(dspy.Signature):
     answer: str = dspy.OutputField()
 
 
+class AnswerGiven(dspy.Signature):
+    """Give only the final answer to the problem, which is worked out for you."""
+
+    problem: str = dspy.InputField()
+    rationale: str = dspy.InputField()
+    answer: str = dspy.OutputField()
+
+
 class DraftAndAsk(dspy.Signature):
     """Solve the problem as far as you can.
 

@@ -38,14 +38,15 @@ def build(
     rows: dict[str, TrackRow] = {}
     for target in targets:
         problem = problems[target.problem]
-        text = task.conclude("", problem.answer).strip() if track == "track_a" else target.text.strip()
+        short = track in {"track_a", "track_b_given"}
+        text = task.conclude("", problem.answer).strip() if short else target.text.strip()
         if not text or len(text.split()) > longest:
             continue
         row = TrackRow(
             id=digest(track, stated(problem), text),
             track=track,
             program=program_of(track),
-            inputs={"problem": stated(problem)},
+            inputs=shown(problem, program_of(track)),
             target=text,
             answer=problem.answer,
             problem=problem.id,
@@ -57,6 +58,12 @@ def build(
         )
         rows.setdefault(row.id, row)
     return list(rows.values())
+
+
+def shown(problem: Problem, program: str) -> dict[str, str]:
+    """Give what a program is told of a problem to solve."""
+    told = {"problem": stated(problem)}
+    return {**told, "rationale": problem.rationale} if program == "answer_given" else told
 
 
 def balance(

@@ -8,6 +8,7 @@ from typing import Literal
 from selfimprove.programs import Item, Program, run, stated
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Attempt, Problem, Sampling
+from selfimprove.steps.build import shown
 from selfimprove.steps.verify import verify
 
 
@@ -50,6 +51,6 @@ def solve(
     seed: int = 0,
 ) -> list[list[Attempt]]:
     """Let the student solve each problem once for each sample index, shape `[P][len(samples)]`."""
-    items = [Item(p.id, {"problem": stated(p)}, sample) for p in problems for sample in samples]
+    items = [Item(p.id, shown(p, program.name), sample) for p in problems for sample in samples]
     made = iter(run(program, items, student, sampling, role="solve", seed=seed))
     return [[verify(task, problem, next(made)) for _ in samples] for problem in problems]

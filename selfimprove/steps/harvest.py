@@ -44,6 +44,24 @@ def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
     return found
 
 
+def unverified(lessons: Iterable[Lesson], task: Task) -> list[Target]:
+    """Give the last solution of each lesson, right or wrong: what is learned where nothing is verified.
+
+    A rationale comes before the student's own words, as nobody knows that those are right; one without an answer in the
+    strict form is taken as it is.
+    """
+    found = []
+    for lesson in lessons:
+        last = lesson.rewrites[-1] if lesson.rewrites else lesson.draft
+        if lesson.rationales:
+            first = lesson.rationales[0]
+            found.append(Target(lesson.problem, lesson.id, first.text, first.answer or "", first.source, first.calls))
+        elif last.verdict.decided:
+            text = last.text if last.strict.decided else task.conclude(last.text, last.answer or "")
+            found.append(Target(lesson.problem, lesson.id, text, last.answer or "", "self", _calls(lesson, last)))
+    return found
+
+
 def _own(lesson: Lesson) -> Attempt | None:
     tries: Sequence[Attempt] = (*reversed(lesson.rewrites), lesson.draft)
     return next((a for a in tries if a.verdict is Verdict.CORRECT), None)

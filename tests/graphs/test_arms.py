@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from selfimprove import Campaign
-from selfimprove.config import make_config
+from selfimprove.arms import ARMS as TABLE
+from selfimprove.config import CampaignConfig, make_config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
 from selfimprove.graphs.campaign import lineage
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.places import attempts_of
 from selfimprove.graphs.run import run_campaign
-from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrainingJob
+from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
 from selfimprove.tasks.arithmetic import Arithmetic
-from selfimprove.testing import NullTrainer
+from selfimprove.testing import FixedTeacher, NullTrainer
 from selfimprove.trainers.settings import check_settings
 
 ARMS = ["track_a", "track_b", "track_b+dpo", "grpo"]
@@ -148,3 +150,78 @@ def test_settings_of_preference_training_are_checked() -> None:
         assert said in str(error.value)
     with pytest.raises(InputError, match="arms"):
         make_config({"campaign": {"arms": ["track_b+ppo"]}}, "here")
+
+
+def test_verdicts_are_trained_on_behind_their_track(make_crew: Any) -> None:
+    """The arm with verdicts has the student's own decided completions, right and wrong, each once."""
+    crew, trainer = run(make_crew, campaign={"rounds": 1, "arms": ["track_b", "track_b+kto"]})
+    jobs = {name_of(job): job for job in trainer.jobs}
+    own, judged = jobs["track_b+kto/sft/adapter"], jobs["track_b+kto/adapter"]
+    assert (judged.method, judged.start) == ("kto", own.out)
+    rows = [VerdictRow.model_validate_json(line) for line in Path(judged.rows).read_text().splitlines()]
+    assert {row.right for row in rows} == {True, False}
+    assert len({(row.problem, row.text) for row in rows}) == len(rows)
+    problems = {p.id: p for p in crew.problems("train")}
+    for row in rows:
+        right = crew.task.compare(crew.task.parse(row.text).answer or "", problems[row.problem]) == "correct"
+        assert right is row.right
+
+
+def test_parts_of_the_loop_are_left_out_one_at_a_time(make_crew: Any) -> None:
+    """Each such arm has rows of its own, from the same start and with as many tokens, and says what it lacks."""
+    arms = ["track_b", "no_questions", "no_selection", "no_verification"]
+    crew, trainer = run(make_crew, campaign={"rounds": 1, "arms": arms}, select={"lessons": 20})
+    jobs = {name_of(job).partition("/")[0]: job for job in trainer.jobs}
+    assert list(jobs) == arms
+    assert len({job.start for job in jobs.values()}) == 1
+    tokens = {job.trained_tokens for arm, job in jobs.items() if arm != "track_b"}
+    assert len(tokens) == 1
+    rows = {arm: crew.folder.rows(f"round-01/{arm}.jsonl", TrackRow) for arm in arms}
+    assert not any("rewrite" in row.source for row in rows["no_questions"])
+    assert {row.problem for row in rows["no_selection"]} != {row.problem for row in rows["track_b"]}
+    task, problems = crew.task, {p.id: p for p in crew.problems("train")}
+    wrong = {
+        arm: sum(task.compare(row.answer, problems[row.problem]) != "correct" for row in some)
+        for arm, some in rows.items()
+    }
+    assert wrong["track_b"] == wrong["no_questions"] == wrong["no_selection"] == 0
+
+
+def test_what_is_not_verified_may_be_wrong(make_crew: Any) -> None:
+    """A teacher that errs is believed by the arm without verification, and by no other."""
+
+    class Errs(FixedTeacher):
+        def reason(self, problems: Any, samples: int) -> Any:
+            return [
+                [r.model_copy(update={"text": self.task.conclude("So be it.", "-99999")})]
+                for (r,) in super().reason(problems, 1)
+            ]
+
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_verification"]})
+    made = Crew(**{**crew.__dict__, "teacher_for": lambda *_: Errs(crew.task), "trainer": Trainer()})
+    run_campaign(made, made.folder.at("graph.sqlite"))
+    said = {
+        arm: [row.target for row in made.folder.rows(f"round-01/{arm}.jsonl", TrackRow)]
+        for arm in ("track_b", "no_verification")
+    }
+    assert any("-99999" in text for text in said["no_verification"])
+    assert not any("-99999" in text for text in said["track_b"])
+
+
+def test_the_arm_that_is_told_is_never_promoted(make_crew: Any) -> None:
+    """Its prompt holds the rationale in training and in testing; it is held whatever it reaches, and says why."""
+    crew, _ = run(make_crew, campaign={"rounds": 1, "arms": ["track_b", "track_b_given"]})
+    rows = crew.folder.rows("round-01/track_b_given.jsonl", TrackRow)
+    assert rows
+    assert all(row.inputs["rationale"] and len(row.target.split()) < 5 for row in rows)
+    made = crew.folder.record("round-01/decision.json", RoundDecision)
+    told = next(decision for decision in made.decisions if decision.arm == "track_b_given")
+    assert (told.outcome, made.promoted) == ("hold", "track_b")
+    assert "no other figure compares with it" in told.sentence
+    assert next(d for d in made.decisions if d.arm == "track_b").alpha == 0.025
+
+
+def test_every_arm_of_the_settings_is_one_of_the_table() -> None:
+    """The names that a config takes are those of the table, and control."""
+    known = get_args(get_args(CampaignConfig.model_fields["arms"].annotation)[0])
+    assert set(known) == {*TABLE, "control"}

@@ -1,0 +1,64 @@
+"""Rows of the arms that leave a part of the loop out, so that its worth can be told: on the same round, as many tokens.
+
+no_questions      what a lesson's questions and answers won is left out: its problems are taught by rationales alone
+no_selection      as many problems of the tried pool, drawn at random
+no_verification   a lesson's first solution, verified or not
+track_b_given     the reference rationale stands in the prompt, and only the answer is learned
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.places import attempts_of
+from selfimprove.protocols import Teacher
+from selfimprove.records import Attempt, Lesson, Problem, TrackRow, Verdict
+from selfimprove.steps.build import build
+from selfimprove.steps.harvest import Target, harvest, unverified
+from selfimprove.steps.reason import rationales
+
+
+def ablated(
+    crew: Crew, track: str, lessons: Sequence[Lesson], problems: Mapping[str, Problem], best: str, round_: int
+) -> list[TrackRow]:
+    """Give the rows of such an arm.
+
+    Args:
+        crew: the campaign's parts.
+        track: of the arm.
+        lessons: of the round.
+        problems: by id.
+        best: the student's adapter; empty: the base.
+        round_: from 1.
+    """
+    teacher = crew.teacher_for(crew.model(best), round_)
+    if track == "no_verification":
+        targets = unverified(lessons, crew.task)
+    elif track == "no_questions":
+        bare = [lesson.model_copy(update={"rewrites": (), "clarifications": ()}) for lesson in lessons]
+        targets = _taught(crew, bare, problems, teacher)
+    elif track == "no_selection":
+        targets = _taught(crew, _drawn(crew, len(lessons), round_), problems, teacher)
+    else:
+        targets = [Target(lesson.problem, lesson.id, "", "", "given", ()) for lesson in lessons]
+        targets = [target for target in targets if problems[target.problem].rationale]
+    return build(targets, problems, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
+
+
+def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: Teacher) -> list[Target]:
+    """Harvest lessons whose unsolved ones are reasoned about first; what the ledger knows is not asked again."""
+    open_ = [x for x in lessons if not x.solved and not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
+    told = rationales([problems[x.problem] for x in open_], teacher, crew.task, crew.config.lesson.rationales)
+    new = {x.id: tuple(some) for x, some in zip(open_, told, strict=True)}
+    return harvest([x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons], crew.task)
+
+
+def _drawn(crew: Crew, count: int, round_: int) -> list[Lesson]:
+    """Give bare lessons of problems drawn from all that were tried."""
+    tried: list[list[Attempt]] = sorted(attempts_of(crew, round_), key=lambda some: some[0].problem)
+    chosen = Random(f"ablated {crew.config.campaign.seed} {round_}").sample(tried, min(count, len(tried)))
+    return [
+        Lesson(id=f"drawn-{some[0].problem}", problem=some[0].problem, round=round_, draft=some[0]) for some in chosen
+    ]
