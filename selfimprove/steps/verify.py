@@ -36,9 +36,19 @@ def verify(
 
 
 def verify_rationale(task: Task, problem: Problem, rationale: Rationale) -> Rationale:
-    """Compare a rationale's own answer with the reference."""
+    """Compare the answer that a rationale's text states with the reference: the text is what is trained on.
+
+    An answer that came beside a text which states none is put behind it, unless the text ends in another.
+    """
     if rationale.verdict in {Verdict.TRUNCATED, Verdict.ERROR} or not problem.answer:
         return rationale
-    answer = rationale.answer if rationale.answer is not None else task.parse(rationale.text).strict
+    parsed, text = task.parse(rationale.text), rationale.text
+    answer = parsed.strict
+    if answer is None and rationale.answer is not None:
+        ends_in = parsed.answer
+        if ends_in is None or task.compare(ends_in, problem) is Verdict.CORRECT:
+            answer, text = rationale.answer, task.conclude(text, rationale.answer)
+        else:
+            answer = ends_in
     verdict = Verdict.UNPARSEABLE if answer is None else task.compare(answer, problem)
-    return rationale.model_copy(update={"answer": answer, "verdict": verdict})
+    return rationale.model_copy(update={"answer": answer, "verdict": verdict, "text": text})
