@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
-    "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "export"),
+    "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "combine", "export"),
     "Single stages": ("mine", "grade", "prm", "score"),
     "The place": ("fetch", "doctor", "ledger"),
 }
@@ -288,6 +288,24 @@ def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> No
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
     click.echo(f"Run it with: selfimprove run {out}/campaign.toml --out {out}")
+
+
+@cli.command()
+@click.argument("adapters", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--base", default="smollm2-135m", show_default=True, help="The model they were trained on.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new adapter's folder.")
+@click.option("--how", default="linear", show_default=True, help="stack, linear, ties, dare_linear or dare_ties.")
+@click.option("--weight", "weights", type=float, multiple=True, help="Of each adapter, in order.")
+@click.option("--density", default=0.5, show_default=True, help="Share of the values that ties and dare keep.")
+def combine(adapters: Sequence[Path], base: str, out: Path, how: str, weights: Sequence[float], density: float) -> None:
+    """Make one adapter of several: their sum (stack) or an average."""
+    from typing import cast
+
+    from selfimprove.trainers.combining import How
+    from selfimprove.trainers.combining import combine as make
+
+    made = make(base, adapters, out, how=cast("How", how), weights=weights or None, density=density)
+    click.echo(f"{made} is made of {len(adapters)} adapters by {how}")
 
 
 @cli.command()
