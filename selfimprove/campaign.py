@@ -206,6 +206,7 @@ class Campaign:
         from selfimprove.programs import SIGNATURES, program_for
         from selfimprove.scorers.names import see_scorer
         from selfimprove.scorers.trust import check_card
+        from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.settings import check_settings
 
@@ -232,7 +233,7 @@ class Campaign:
             task=task,
             student=student,
             teacher_for=teacher_for,
-            trainer=self._trainer or ProcessTrainer(),
+            trainer=self._trainer or ProcessTrainer(launcher=launcher_of(config.train.accelerate)),
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
@@ -251,8 +252,10 @@ def _refuse_practice(config: Config, task: str | None) -> None:
     if not practised:
         return
     arm, train = practised[0], config.train
-    if train.quantize or train.lora.model_dump().get("use_dora"):
-        raise InputError(f"the arm {arm} needs plain LoRA over 16 bits; leave train.quantize and use_dora out")
+    if train.full or train.quantize or train.lora.model_dump().get("use_dora"):
+        raise InputError(
+            f"the arm {arm} needs plain LoRA over 16 bits; leave train.full, train.quantize and use_dora out"
+        )
     if task is not None:
         raise InputError(
             f"the arm {arm} reads answers in a process of its own, which cannot be handed {task}, an object; "

@@ -76,8 +76,15 @@ class TrainConfig(Section):
     distill: DistillConfig = DistillConfig()
     """Of the arm `distill`: as many generated tokens as the other arms have trained ones."""
     lora: LoraConfig = LoraConfig()
+    accelerate: str | None = None
+    """A configuration file of accelerate: the arms sft, dpo and kto are trained by the processes it names, also under
+    FSDP or DeepSpeed; unset: one process."""
     checkpoint_steps: Annotated[int, Field(ge=0)] = 100
     """A training that is killed goes on from its last checkpoint, written every so many steps; 0: from its start."""
+    attention: Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3"] | None = None
+    """Of the student in training, as transformers names it; unset: eager on a CPU, its own choice on a GPU."""
+    full: bool = False
+    """Train all weights instead of an adapter: a model of the base's size comes of every arm."""
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""
     restart: bool = False

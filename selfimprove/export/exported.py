@@ -16,6 +16,7 @@ from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.card import card_of
 from selfimprove.records import Attempt, Problem, Sampling, Verdict
 from selfimprove.store import RunFolder, write_whole
+from selfimprove.students.adapters import is_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
 _LICENCE: Final = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
@@ -71,16 +72,19 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)
     checked = _merged(run, begun, config, adapter) if merge else ""
-    if not merge:
+    whole = is_whole(adapter)
+    if not merge and whole:
+        shutil.copytree(adapter, begun, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log"))
+    elif not merge:
         _copied(adapter, begun, base)
-    card = card_of(summary, base=base, licence=_licence(config), merged=merge, checked=checked)
+    card = card_of(summary, base=base, licence=_licence(config), merged=merge or is_whole(adapter), checked=checked)
     write_whole(begun / "README.md", card.encode())
     if out.exists():
         out.rmdir()
     begun.rename(out)
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
-        if merge
+        if merge or whole
         else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
     )
     return Exported(out, checked, load)

@@ -194,6 +194,8 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             run.method: settings,
             "lora": config.train.lora.model_dump(),
             "quantize": config.train.quantize,
+            "full": config.train.full,
+            **({"attention": config.train.attention} if config.train.attention else {}),
             "checkpoint_steps": config.train.checkpoint_steps,
             **({"task": _named(crew)} if ARMS.get(run.arm, Arm()).method else {}),
         },

@@ -186,7 +186,9 @@ def _best(folder: RunFolder, config: Config, rounds: Sequence[RoundSummary]) -> 
     path = str(folder.at(adapter))
     job = f"{adapter}/job.json"
     base = folder.json(job)["model"] if folder.has(job) else config.campaign.student
-    load = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{path}")'
+    whole = folder.has(f"{adapter}/config.json")
+    lora = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{path}")'
+    load = f'AutoModelForCausalLM.from_pretrained("{path}")' if whole else lora
     return Best(path=path, round=int(adapter[6:8]), load=load)
 
 

@@ -28,6 +28,9 @@ _PLAIN = {
 """Settings of a LoRA that is nothing but `W + scale * B @ A`; any other goes through PEFT itself."""
 
 
+_KIND = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
+
+
 class Lora(NamedTuple):
     """The matrices of a plain LoRA by the name of the module they change."""
 
@@ -36,15 +39,27 @@ class Lora(NamedTuple):
     """Module name to (A of shape `[rank, in]`, B of shape `[out, rank]`)."""
 
 
+def is_whole(path: Path) -> bool:
+    """Say whether a folder holds a whole model: all of it was trained."""
+    return (path / "config.json").is_file() and not (path / "adapter_config.json").is_file()
+
+
 def adapter_hash(path: Path) -> str:
-    """Hash an adapter's weights and settings, wherever it and its base lie, to 16 characters."""
+    """Hash an adapter's weights and settings, wherever it and its base lie, to 16 characters; so a whole model's."""
+    if is_whole(path):
+        return model_hash(path)
     settings = {key: value for key, value in _config(path).items() if key != "base_model_name_or_path"}
     with _weights(path).open("rb") as file:
         return digest(hashlib.file_digest(file, "sha256").hexdigest(), settings)
 
 
 def check_base(path: Path, folder: Path) -> None:
-    """Refuse an adapter that says it was trained on other weights than those in `folder`."""
+    """Refuse an adapter that says it was trained on other weights than those in `folder`, or another kind of model."""
+    if is_whole(path):
+        mine, theirs = (json.loads((each / "config.json").read_text("utf-8")) for each in (folder, path))
+        if any(mine.get(key) != theirs.get(key) for key in _KIND):
+            raise InputError(f"the model in {path} is of another kind than the student in {folder}; name that student")
+        return
     base = _config(path).get("base_model_name_or_path")
     if base and Path(base).is_dir() and Path(base).resolve() != folder.resolve():
         made_for, ours = model_hash(Path(base)), model_hash(folder)

@@ -75,7 +75,7 @@ class Resident:
             InputError: the folder holds another version by now, or it does not go into this model.
         """
         if self._base is None:
-            self._base = self._load()
+            self._base = self._load(self.folder)
         if (adapter, version) != self._active:
             self._deactivate()
             if adapter is not None:
@@ -98,19 +98,22 @@ class Resident:
         """Give the tokens that end a completion: the tokenizer's and the generation config's."""
         return ends_of(self.tokenizer, self.folder)
 
-    def _load(self) -> Any:
+    def _load(self, folder: Path) -> Any:
         import torch
         from transformers import AutoModelForCausalLM
 
         how = {"use_safetensors": True, "trust_remote_code": False}
-        with _reading("model.safetensors", self.folder), quiet():
-            model = AutoModelForCausalLM.from_pretrained(self.folder, dtype=getattr(torch, self.dtype), **how)
+        with _reading("model.safetensors", folder), quiet():
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self.dtype), **how)
         return model.to(self.device).eval()
 
     def _activate(self, path: Path, version: str) -> None:
         if adapters.adapter_hash(path) != version:
             raise InputError(f"the adapter {path} was changed after it was given to the student; give it again")
         adapters.check_base(path, self.folder)
+        if adapters.is_whole(path):
+            self._copy = self._load(path)
+            return
         lora = adapters.read(path)
         originals = adapters.put_in(self._base, lora, path) if lora else None
         if originals is None:

@@ -21,7 +21,7 @@ from selfimprove.students.fetch import fetch
 from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, rows_of, watched, write_outcome
+from selfimprove.trainers.loading import begun, given, load, owned, rows_of, save, watched, write_outcome
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.practising import STEPS_AT_MOST, Generated
 from selfimprove.trainers.precision import FullSteps
@@ -51,7 +51,7 @@ def main(job_file: str, folder: str) -> None:
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     trainer = _trainer(job)
     outcome = run(trainer, job, trainer.coach)
-    trainer.model.save_pretrained(folder, selected_adapters=["default"])
+    save(trainer, folder)
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     coach = trainer.coach
     write_outcome(Path(folder), job, trainer, outcome, rows=len(coach.rows), trained=coach.tokens, seen=coach.seen)

@@ -25,6 +25,7 @@ from selfimprove.trainers.loading import (
     owned,
     round_reference,
     rows_of,
+    save,
     watched,
     write_outcome,
 )
@@ -72,7 +73,7 @@ def main(job_file: str, folder: str) -> None:
     pairs = job_pairs(job, tokenizer)
     trainer = _trainer(job, tokenizer, model, pairs)
     outcome = run(trainer, job)
-    trainer.model.save_pretrained(folder, selected_adapters=["default"])  # the reference is not part of it
+    save(trainer, folder)
     trained, seen = sum(p.replies for p in pairs), sum(2 * len(p.prompt) + p.replies for p in pairs)
     write_outcome(Path(folder), job, trainer, outcome, rows=len(pairs), trained=trained, seen=seen)
 

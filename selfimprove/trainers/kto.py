@@ -24,6 +24,7 @@ from selfimprove.trainers.loading import (
     owned,
     round_reference,
     rows_of,
+    save,
     watched,
     write_outcome,
 )
@@ -69,7 +70,7 @@ def main(job_file: str, folder: str) -> None:
     rows = job_rows(job, tokenizer)
     trainer = _trainer(job, tokenizer, model, rows)
     outcome = run(trainer, job)
-    trainer.model.save_pretrained(folder, selected_adapters=["default"])  # the reference is not part of it
+    save(trainer, folder)
     trained, seen = sum(len(r.reply) for r in rows), sum(len(r.prompt) + len(r.reply) for r in rows)
     write_outcome(Path(folder), job, trainer, outcome, rows=len(rows), trained=trained, seen=seen)
 

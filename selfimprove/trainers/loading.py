@@ -36,6 +36,8 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
     how: dict[str, Any] = {"dtype": torch.bfloat16}
     if not torch.cuda.is_available():
         how["attn_implementation"] = "eager"  # 20 % faster than sdpa when training on a CPU
+    if job.settings.get("attention"):
+        how["attn_implementation"] = job.settings["attention"]
     if job.settings.get("quantize"):
         how["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
@@ -43,11 +45,12 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
         )
-    return tokenizer, AutoModelForCausalLM.from_pretrained(job.model, **how)
+    source = job.start if job.start and job.settings.get("full") else job.model
+    return tokenizer, AutoModelForCausalLM.from_pretrained(source, **how)
 
 
 def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
-    """Give the model with the adapter that it goes on from, or with a new one.
+    """Give the model with the adapter that it goes on from, or with a new one; as it is where all of it is trained.
 
     On a CPU the adapter keeps the base's bf16, as casting to float32 and back costs a sixth of a step; what is stepped
     are float32 copies, see `precision`.
@@ -60,6 +63,8 @@ def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
     from transformers import set_seed
 
     set_seed(job.seed)  # a new adapter's weights are drawn before the trainer sets it
+    if job.settings.get("full"):
+        return model, None
     half = not torch.cuda.is_available() and not job.settings.get("quantize")
     lora = {**LORA_DEFAULTS, **dict(job.settings.get("lora") or {})}  # type: ignore[call-overload]
     new: Any = LoraConfig(task_type="CAUSAL_LM", **lora)
@@ -73,6 +78,23 @@ def round_reference(model: Any) -> None:
     for name, parameter in model.named_parameters():
         if ".ref." in name:
             parameter.data = parameter.data.to(model.get_parameter(name.replace(".ref.", ".default.")).dtype)
+
+
+def save(trainer: Any, folder: str) -> None:
+    """Write the adapter, or all of the model where all of it was trained; a reference beside it is no part of that."""
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        trainer.save_model(folder)  # which gathers what lies in several processes
+        (Path(folder) / "training_args.bin").unlink(missing_ok=True)
+        return
+    if not trainer.is_world_process_zero():
+        return
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    if hasattr(model, "peft_config"):
+        model.save_pretrained(folder, selected_adapters=["default"])
+    else:
+        model.save_pretrained(folder)
+        for file in Path(folder).glob("*.safetensors"):
+            file.chmod(0o644)  # which safetensors gives to its owner alone
 
 
 def given(job: TrainingJob, section: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,6 +183,8 @@ def write_outcome(
     Raises:
         TrainingError: the loss ended as something that is no number.
     """
+    if not trainer.is_world_process_zero():
+        return
     passes = float(trainer.args.num_train_epochs)
     # Not transformers' own mean, which a training that was gone on with begins anew.
     logged = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]

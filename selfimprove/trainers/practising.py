@@ -14,7 +14,17 @@ from selfimprove.render import prompt_ids
 from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, round_reference, rows_of, watched, write_outcome
+from selfimprove.trainers.loading import (
+    begun,
+    given,
+    load,
+    owned,
+    round_reference,
+    rows_of,
+    save,
+    watched,
+    write_outcome,
+)
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.preflight import programs_of, see_room
 from selfimprove.trainers.resuming import run
@@ -83,7 +93,7 @@ def practise(
         raise InputError(f"{method} runs in one process: its problems are drawn by what all tries so far came to")
     trainer, coach = _trainer(job, given(job, method, defaults), config, made)
     outcome = run(trainer, job, coach, trainer.practice)
-    trainer.model.save_pretrained(folder, selected_adapters=["default"])
+    save(trainer, folder)
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     count = len(coach.rows)
     write_outcome(Path(folder), job, trainer, outcome, rows=count, trained=coach.tokens, seen=coach.seen)

@@ -76,4 +76,5 @@ class Teller(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Say how far it is."""
         del args, control
-        print(f"step {state.global_step} of {state.max_steps}", flush=True)  # noqa: T201 - read by the parent process
+        if state.is_world_process_zero:
+            print(f"step {state.global_step} of {state.max_steps}", flush=True)  # noqa: T201 - read by the parent process

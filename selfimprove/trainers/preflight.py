@@ -5,6 +5,7 @@ Lines that begin with `note:` reach the watcher of the campaign; the sample stan
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -119,5 +120,7 @@ def show(tokenizer: Any, ids: Sequence[int], trained_from: int) -> None:
 
 
 def note(sentence: str) -> None:
-    """Tell the parent process something that a person should know."""
+    """Tell the parent process something that a person should know; of several processes the first does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     print(f"{NOTE}{sentence}", flush=True)  # noqa: T201 - read by the parent process

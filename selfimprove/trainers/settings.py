@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import Any, Final
 
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.scorers import see_weights
 from selfimprove.trainers.rewards import scorer_for, weighted
+from selfimprove.trainers.versions import see_versions
 
 OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy"}
 """What the trainer sets itself."""
@@ -82,6 +84,8 @@ def check_settings(train: TrainConfig) -> None:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
         for key in (OWNED | (_ENGINES if name in {"grpo", "rloo", "distill"} else set())) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
+    see_versions()
+    _see_kind(train, parts)
     if all(given.keys() <= _EVERYDAY for given in parts.values()):
         return
     try:
@@ -101,6 +105,16 @@ def check_settings(train: TrainConfig) -> None:
     }
     for name, given in parts.items():
         _check(f"train.{name}", given, (field.name for field in dataclasses.fields(known[name])))
+
+
+def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse kinds of training that do not go together, or that need what is not installed."""
+    if train.full and (train.quantize or parts["lora"]):
+        what = "quantize" if train.quantize else "lora"
+        raise InputError(f"train.full trains all weights, and train.{what} is about an adapter; leave one of them out")
+    for name, given in parts.items():
+        if given.get("use_liger_kernel") and find_spec("liger_kernel") is None:
+            raise MissingDependencyError(f"train.{name}.use_liger_kernel needs it: pip install liger-kernel")
 
 
 def _check_groups(name: str, given: Mapping[str, Any]) -> None:

@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from selfimprove.errors import InputError
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, watched, write_outcome
+from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, save, watched, write_outcome
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import run
 
@@ -38,7 +39,7 @@ def main(job_file: str, folder: str) -> None:
     examples = job_examples(job, tokenizer)
     trainer = _trainer(job, tokenizer, model, examples)
     outcome = run(trainer, job)
-    trainer.model.save_pretrained(folder)  # the trainer's own way would add a pickle of its arguments
+    save(trainer, folder)
     trained, seen = sum(map(loss_tokens, examples)), sum(len(e.ids) for e in examples)
     write_outcome(Path(folder), job, trainer, outcome, rows=len(examples), trained=trained, seen=seen)
 
@@ -72,6 +73,11 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
 
     from selfimprove.trainers.completion_loss import CompletionLossTrainer
 
+    if given(job, "sft", SFT_DEFAULTS).get("packing") and "flash" not in str(model.config._attn_implementation):  # noqa: SLF001 - where transformers keeps it
+        raise InputError(
+            "train.sft.packing puts rows into one sequence, which only flash attention keeps apart: on a GPU set "
+            'train.attention = "flash_attention_2" beside it, or leave it out'
+        )
     model, new = begun(model, job)
     show(tokenizer, examples[0].ids, examples[0].prompt_length)
     data = Dataset.from_list(

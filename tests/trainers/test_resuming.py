@@ -62,7 +62,7 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
             asked = {"problem": stated(problem)}
             rows.append(PracticeRow(id=problem.id, program="solve", inputs=asked, problem=problem, passed=1, failed=1))
         else:
-            made = {"sft": sft_row, "dpo": pair, "kto": judged}[method]
+            made = {"sft": sft_row, "full": sft_row, "dpo": pair, "kto": judged}[method]
             rows.append(made(at, stated(problem), problem.answer))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
@@ -80,15 +80,17 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
     }
     own["rloo"] = own["grpo"]
     own["kto"] = own["dpo"]
+    own["full"] = own["sft"]
     own["distill"] = {"per_device_train_batch_size": 3, "max_completion_length": 8, "teacher": str(model)}
     return TrainingJob(
         model=str(model),
         rows=str(folder / "rows.jsonl"),
         out=str(folder / "adapter"),
-        method=method,
+        method="sft" if method == "full" else method,
         program_state={"solve": SOLVE.dump()},
         settings={
-            method: {"learning_rate": 1e-2, "logging_steps": 1, **own[method]},
+            "sft" if method == "full" else method: {"learning_rate": 1e-2, "logging_steps": 1, **own[method]},
+            "full": method == "full",
             "task": {"name": "arithmetic", "options": {}, "data_dir": None},
             "checkpoint_steps": 3,
         },
@@ -96,7 +98,7 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
     )
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo", "rloo", "distill"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo", "rloo", "distill", "full"])
 def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -115,7 +117,8 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     assert "goes on from step 3" in (Path(made.path) / "training.log").read_text()
     logged = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     assert max(entry.get("grad_norm", 0.0) for entry in logged) > 0
-    for name in ("adapter_model.safetensors", "adapter_config.json", "training.jsonl", "metrics.json"):
+    weights = ("model", "config") if method == "full" else ("adapter_model", "adapter_config")
+    for name in (f"{weights[0]}.safetensors", f"{weights[1]}.json", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
     assert not checkpoints_of(killed).exists()
 

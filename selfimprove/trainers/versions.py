@@ -1,0 +1,37 @@
+"""The versions that trainings are tested with; others are refused, as their settings change often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Final
+
+from packaging.specifiers import SpecifierSet
+
+from selfimprove.errors import MissingDependencyError
+
+TESTED: Final[Mapping[str, str]] = {
+    "torch": ">=2.9,<3",
+    "transformers": ">=5.17,<6",
+    "trl": ">=1.16,<2",
+    "peft": ">=0.21,<1",
+    "vllm": ">=0.31,<1",
+}
+
+
+def see_versions() -> None:
+    """Refuse an installed version that is outside of the tested ones; what is not installed is told where it is needed.
+
+    Raises:
+        MissingDependencyError: one is.
+    """
+    for name, wanted in TESTED.items():
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+        if not SpecifierSet(wanted, prereleases=True).contains(found.partition("+")[0]):
+            raise MissingDependencyError(
+                f"{name} {found} is installed and {wanted} is what training is tested with; "
+                f'pip install "{name}{wanted}"'
+            )

@@ -1,0 +1,98 @@
+"""Trainings over several processes, and of all weights, for real, on a tiny random model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_resuming import job_of
+
+from selfimprove.errors import InputError, MissingDependencyError
+from selfimprove.records import Message, Request
+from selfimprove.students.transformers import TransformersStudent
+from selfimprove.trainers import versions
+from selfimprove.trainers.launching import launcher_of
+from selfimprove.trainers.process import ProcessTrainer
+
+TWO = """
+compute_environment: LOCAL_MACHINE
+distributed_type: MULTI_CPU
+num_machines: 1
+num_processes: 2
+use_cpu: true
+mixed_precision: 'no'
+"""
+
+
+def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """Over gloo: half the rows each, as many in a step, and weights like those of one process within rounding."""
+    (tmp_path / "two.yaml").write_text(TWO)
+    alone = job_of("sft", family("llama"), tmp_path / "alone")
+    shared = job_of("sft", family("llama"), tmp_path / "shared")
+    settings = {**shared.settings["sft"], "per_device_train_batch_size": 3}  # type: ignore[dict-item]
+    shared = shared.model_copy(update={"settings": {**shared.settings, "sft": settings}})
+    for job in (alone, shared):
+        sequential = {**job.settings["sft"], "train_sampling_strategy": "sequential", "learning_rate": 1e-3}  # type: ignore[dict-item]
+        job.settings["sft"] = sequential  # type: ignore[index]
+    one = ProcessTrainer().train(alone)
+    two = ProcessTrainer(launcher=launcher_of(str(tmp_path / "two.yaml"))).train(shared)
+    assert (one.steps, one.rows, one.trained_tokens) == (two.steps, two.rows, two.trained_tokens)
+    first, second = (load_file(Path(made.path) / "adapter_model.safetensors") for made in (one, two))
+    for name, weight in first.items():
+        assert torch.allclose(weight.float(), second[name].float(), atol=2e-2), name
+    log = (Path(two.path) / "training.log").read_text()
+    assert log.count("step 8 of 8") == 1
+
+
+def test_all_weights_are_trained_and_the_student_runs_on_them(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """What comes out is a whole model, which the student takes in the place of an adapter and gives back again."""
+    made = ProcessTrainer().train(job_of("full", family("llama"), tmp_path / "full"))
+    assert not (Path(made.path) / "adapter_config.json").exists()
+    student = TransformersStudent(family("llama"))
+    ask = [Request(role="solve", messages=(Message(role="user", content="What is 1 + 1?"),))]
+    before, trained = student.complete(ask), student.with_adapter(Path(made.path))
+    assert trained.identity != student.identity
+    assert trained.complete(ask)[0].text != before[0].text
+    assert student.complete(ask)[0].text == before[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("num_processes: [", "is no configuration of accelerate"),
+        ("fsdp_confg: {}\n", "is no configuration of accelerate"),
+        ("distributed_type: 'NO'\nnum_processes: 0\n", "num_processes = 0"),
+    ],
+)
+def test_configuration_that_accelerate_does_not_take_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    """One sentence, before anything runs."""
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(InputError, match=said):
+        launcher_of(str(tmp_path / "bad.yaml"))
+    with pytest.raises(InputError, match="is no file"):
+        launcher_of(str(tmp_path / "none.yaml"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"distributed_type": "FSDP", "fsdp_config": {"fsdp_version": 2, "fsdp_reshard_after_forward": True}},
+        {"distributed_type": "DEEPSPEED", "deepspeed_config": {"zero_stage": 2}},
+    ],
+)
+def test_sharded_configurations_are_taken(tmp_path: Path, given: dict[str, object]) -> None:
+    """Those of the README, as accelerate reads them."""
+    (tmp_path / "shard.json").write_text(json.dumps({"num_processes": 2, **given}))
+    assert "--config_file" in launcher_of(str(tmp_path / "shard.json"))
+
+
+def test_versions_outside_of_the_tested_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence names what is installed and what to install; what is there now is fine."""
+    versions.see_versions()
+    monkeypatch.setattr(versions, "TESTED", {"trl": ">=99,<100"})
+    with pytest.raises(MissingDependencyError, match=r'trl [0-9.]+ is installed .* pip install "trl>=99,<100"'):
+        versions.see_versions()
