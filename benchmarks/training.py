@@ -1,0 +1,221 @@
+"""What does a training step cost beside a bare loop, and a step of reinforcement beside plain TRL's?
+
+sft     trained and prompt tokens a second of `trainers.sft` over those of a bare PyTorch loop on the very same batches:
+        the same LoRA over the same base, the head at the trained positions alone, the same optimizer; in turns
+grpo    seconds a step of `trainers.grpo`, which generates by our engine, over those of TRL's own trainer, which
+        generates by `model.generate`: the same problems, as many completions of as many tokens at most
+
+make bench-training         keys: sft_share_of_bare_loop (goal >= 0.9), grpo_times_trl (goal <= 0.33)
+
+    python benchmarks/training.py                    # about 10 minutes on 2 cores; QUICK=1: under 3
+    PARTS=sft python benchmarks/training.py          # one of the parts
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from selfimprove.programs import program_for, stated
+from selfimprove.records import PracticeRow, Record, TrackRow, TrainingJob
+from selfimprove.students.fetch import fetch
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers import sft
+from selfimprove.trainers.loading import begun, load
+from selfimprove.trainers.precision import full_precision
+
+QUICK = bool(os.environ.get("QUICK"))
+MODEL = os.environ.get("MODEL", "smollm2-135m")
+STEPS, TURNS, BATCH = (4, 2, 4) if QUICK else (12, 4, 8)
+GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
+TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(3, 4, 5), sizes={"train": STEPS * BATCH}, seed=5)
+SOLVE = program_for("solve", TASK)
+
+
+class Clock(TrainerCallback):
+    """Keeps the seconds of each step."""
+
+    def __init__(self) -> None:
+        self.took: list[float] = []
+        self._begun = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin."""
+        del args, state, control
+        self._begun = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """End."""
+        del args, state, control
+        self.took.append(time.perf_counter() - self._begun)
+
+
+def job_of(folder: Path, method: Any, rows: Sequence[Record], settings: dict[str, object]) -> TrainingJob:
+    """A job on the real student."""
+    folder.mkdir(parents=True)
+    (folder / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
+    return TrainingJob(
+        model=str(fetch(MODEL)),
+        rows=str(folder / "rows.jsonl"),
+        out=str(folder / "adapter"),
+        method=method,
+        program_state={"solve": SOLVE.dump()},
+        settings={method: settings, "task": {"name": "arithmetic", "options": {}, "data_dir": None}},
+        seed=1,
+    )
+
+
+def track_rows() -> list[TrackRow]:
+    """Worked solutions."""
+    return [
+        TrackRow(
+            id=p.id,
+            track="track_b",
+            program="solve",
+            inputs={"problem": stated(p)},
+            target=TASK.conclude(p.rationale, p.answer),
+            answer=p.answer,
+            problem=p.id,
+            source="reference",
+            round=1,
+        )
+        for p in TASK.problems("train")
+    ]
+
+
+def bare_loop(job: TrainingJob, batches: Sequence[dict[str, Any]]) -> Callable[[], float]:
+    """Give what runs a bare loop over the batches once and tells the seconds."""
+    _, model = load(job)
+    model, _ = begun(model, job)
+    model.train()
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = full_precision(trained, torch.optim.AdamW, lr=1e-6)
+    base = model.get_base_model()
+
+    def run() -> float:
+        started = time.perf_counter()
+        for batch in batches:
+            labels = batch["labels"][:, 1:]
+            at = labels != -100
+            hidden = base.get_decoder()(
+                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
+            ).last_hidden_state[:, :-1]
+            loss = torch.nn.functional.cross_entropy(base.get_output_embeddings()(hidden[at]).float(), labels[at])
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+        return time.perf_counter() - started
+
+    return run
+
+
+def share_of_bare_loop(folder: Path) -> float:
+    """Measure supervised training against the bare loop, in turns."""
+    settings: dict[str, object] = {"per_device_train_batch_size": BATCH, "learning_rate": 1e-6, "logging_steps": 1}
+    job = job_of(folder / "sft", "sft", track_rows(), settings)
+    tokenizer, model = load(job)
+    examples = sft.job_examples(job, tokenizer)
+    trainer = sft._trainer(job, tokenizer, model, examples)  # noqa: SLF001 - what the process runs
+    batches = [dict(batch) for batch in trainer.get_train_dataloader()]
+    bare = bare_loop(job, batches)
+    ours, theirs = list[float](), list[float]()
+    bare()
+    for turn in range(TURNS):
+        clock = Clock()
+        trainer.add_callback(clock)
+        started = time.perf_counter()
+        trainer.train()
+        took = time.perf_counter() - started
+        trainer.remove_callback(clock)
+        if turn:  # the first warms up
+            ours.append(took)
+        theirs.append(bare())
+    seen = sum(int(batch["attention_mask"].sum()) for batch in batches)
+    best = median(theirs)
+    print(f"sft: {seen / median(ours):,.0f} tokens/s; a bare loop {seen / best:,.0f}; {len(batches)} steps of {BATCH}")
+    return best / median(ours)
+
+
+def grpo_seconds(folder: Path) -> tuple[float, float]:
+    """Measure a step of reinforcement over our engine and over TRL's own way to generate."""
+    from trl import GRPOConfig, GRPOTrainer
+
+    from selfimprove.trainers.grpo import GRPO_DEFAULTS, _made
+    from selfimprove.trainers.loading import given, owned
+    from selfimprove.trainers.practising import _trainer
+
+    rows = [
+        PracticeRow(id=p.id, program="solve", inputs={"problem": stated(p)}, problem=p, passed=2, failed=2)
+        for p in list(TASK.problems("train"))[: GROUPS * 2]
+    ]
+    settings: dict[str, object] = {
+        "per_device_train_batch_size": GROUPS * TRIES,
+        "num_generations": TRIES,
+        "max_completion_length": TOKENS,
+        "max_steps": ROLLOUTS,
+        "learning_rate": 1e-6,
+        "mask_truncated_completions": False,
+    }
+    job = job_of(folder / "grpo", "grpo", rows, settings)
+    trainer, coach = _trainer(job, given(job, "grpo", GRPO_DEFAULTS), GRPOConfig, _made)
+    ours = Clock()
+    trainer.add_callback(ours)
+    trainer.train()
+    tokenizer, model = load(job)
+    model, _ = begun(model, job)
+    plain = {key: value for key, value in owned(job, dict(settings)).items() if key != "save_total_limit"}
+    asked = [
+        {"prompt": tokenizer.decode(ids), "answer": row.problem.answer}
+        for ids, row in zip(coach.prompts, rows, strict=True)
+    ]
+    from datasets import Dataset
+
+    def correct(completions: Sequence[str], answer: Sequence[str], **_: Any) -> list[float]:
+        return [
+            float((TASK.parse(text).answer or "") == right) for text, right in zip(completions, answer, strict=True)
+        ]
+
+    theirs = Clock()
+    made = GRPOTrainer(
+        model=model,
+        args=GRPOConfig(**plain),
+        reward_funcs=[correct],
+        train_dataset=Dataset.from_list(asked),
+        processing_class=tokenizer,
+        callbacks=[theirs],
+    )
+    made.train()
+    mine, plainly = median(ours.took), median(theirs.took)
+    print(f"grpo, {GROUPS} x {TRIES} completions of {TOKENS} tokens: {mine:.1f} s a step; plain TRL {plainly:.1f} s")
+    return mine, plainly
+
+
+def main() -> None:
+    """Print both parts and the line of JSON."""
+    parts, told = os.environ.get("PARTS", "sft,grpo").split(","), dict[str, object]()
+    torch.manual_seed(0)
+    with tempfile.TemporaryDirectory() as place:
+        if "sft" in parts:
+            told["sft_share_of_bare_loop"] = round(share_of_bare_loop(Path(place)), 3)
+        if "grpo" in parts:
+            mine, plainly = grpo_seconds(Path(place))
+            told |= {
+                "grpo_times_trl": round(mine / plainly, 3),
+                "grpo_step_s": round(mine, 1),
+                "trl_step_s": round(plainly, 1),
+            }
+    print(json.dumps({"quick": QUICK, **told}))
+
+
+if __name__ == "__main__":
+    main()
