@@ -103,6 +103,8 @@ def template(task: str) -> str:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += _section((name,), section, start)
+        elif isinstance(part := next(iter(get_args(section)), None), type) and issubclass(part, BaseModel):
+            lines += ["", *_prose(_said(config.Config, name)), *_repeated(name, part)]
         else:
             lines += ["", *_prose(_said(config.Config, name)), f"[{name}]", *_options(made)]
     return "\n".join(lines) + "\n"
@@ -154,6 +156,15 @@ def _section(path: tuple[str, ...], section: type[BaseModel], start: Start) -> I
             yield from _section((*path, key), table, start)
 
 
+def _repeated(name: str, section: type[BaseModel]) -> Iterator[str]:
+    """Write a table that may stand several times, or not at all."""
+    yield f"#[[{name}]]"
+    for key, field in section.model_fields.items():
+        default = _default(field)
+        yield from _prose(_explained(section, key, field))
+        yield f"#{key} = {_toml(_example(field) if default is None else default)}"
+
+
 def _table(field: FieldInfo) -> type[BaseModel] | None:
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
@@ -201,7 +212,9 @@ def _choices(annotation: object) -> tuple[object, ...]:
 
 def _example(field: FieldInfo) -> object:
     """Give a value of the right type for a key that is unset by default."""
-    kinds = str(field.annotation)
+    kinds, choices = str(field.annotation), _choices(field.annotation)
+    if choices:
+        return choices[0]
     return next((value for name, value in (("tuple", []), ("float", 1.0), ("int", 1)) if name in kinds), "...")
 
 
