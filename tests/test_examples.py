@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from fake_server import Reply, serving
 
 from selfimprove import Campaign, InputError, Teacher, load_config
+from selfimprove.arms import ARMS
 from selfimprove.cli import cli
+from selfimprove.config import make_config
 from selfimprove.protocols import Task
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import NullTrainer, ScriptedStudent
+from selfimprove.trainers.versions import TESTED
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -122,3 +126,23 @@ def test_readme_campaign_is_accepted(tmp_path: Path) -> None:
     assert made.config.teacher.model == "openai/gpt-4o"
     with pytest.raises(InputError, match='did you mean "rounds"'):
         Campaign(task="arithmetic", round=3)
+
+
+def test_readme_tells_the_tested_versions() -> None:
+    """The table of versions is that which trainings are refused by."""
+    rows = dict(re.findall(r"^\| (torch|transformers|trl|peft|vllm) \| ([0-9.]+) to \d+\.x \|$", README, re.MULTILINE))
+    assert rows == {name: wanted.partition(",")[0].removeprefix(">=") for name, wanted in TESTED.items()}
+
+
+def test_readme_tells_every_arm() -> None:
+    """The table of arms has all of them."""
+    told = set(re.findall(r"`([\w+]+)`", "".join(re.findall(r"^\| (`.*?) \| ", README, re.MULTILINE))))
+    assert {*ARMS, "control"} <= told
+
+
+def test_settings_of_the_readme_are_taken() -> None:
+    """Each TOML block is a config."""
+    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 2
+    for block in blocks:
+        make_config(tomllib.loads(block), "README.md")
