@@ -21,23 +21,18 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.grading import build_grading
-from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining, mining_place
-from selfimprove.graphs.studio import studio_crew
-from selfimprove.graphs.wiring import seldom_collected
+from mining_scale import MAX_TOKENS, RULE, bench_crew, mined
+
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.mining.kinds import Mined, summarise
 from selfimprove.mining.prior import expected_rates, fit_curve, point_of
@@ -58,8 +53,6 @@ PROBLEMS = 48 if QUICK else 300
 SINGLE = 2 if QUICK else 8
 SCALES = (4_000, 12_000) if QUICK else (10_000, 100_000)
 SLOTS = (64, 128)
-RULE = MiningRule()
-MAX_TOKENS = 96
 
 
 def pool(count: int) -> tuple[Arithmetic, list[Problem]]:
@@ -102,19 +95,19 @@ def estimates(sampled: Sequence[Sampled], task: Arithmetic, rule: MiningRule) ->
 def ranked(sampled: Sequence[Sampled], found: Mapping[str, Sequence[Mined]]) -> dict[str, tuple[float, float]]:
     """Samples a problem and rank correlation with the truth, of each way, without and with the prior."""
     wanted, rows = [truth(one) for one in sampled], {}
-    for name, mined in found.items():
-        each = sum(m.samples for m in mined) / len(mined)
-        rows[name] = (each, spearman([m.posterior_mean for m in mined], wanted))
-        curve = fit_curve(map(point_of, mined))
-        rows[f"{name}, prior"] = (each, spearman(expected_rates(mined, curve), wanted))
+    for name, some in found.items():
+        each = sum(m.samples for m in some) / len(some)
+        rows[name] = (each, spearman([m.posterior_mean for m in some], wanted))
+        curve = fit_curve(map(point_of, some))
+        rows[f"{name}, prior"] = (each, spearman(expected_rates(some, curve), wanted))
     return rows
 
 
 def spread(sampled: Sequence[Sampled], found: Mapping[str, Sequence[Mined]], way: str) -> list[float]:
     """95 % bootstrap interval, over problems, of how much rank correlation a way loses against 16 samples."""
     rng, wanted, gaps = Random(0), [truth(one) for one in sampled], []
-    mined = found["sequential"]
-    rates = expected_rates(mined, fit_curve(map(point_of, mined)) if way.endswith("prior") else None)
+    stopped = found["sequential"]
+    rates = expected_rates(stopped, fit_curve(map(point_of, stopped)) if way.endswith("prior") else None)
     full = [m.posterior_mean for m in found[f"{FIXED} samples"]]
     for _ in range(200 if QUICK else 1000):
         drawn = [rng.randrange(len(wanted)) for _ in wanted]
@@ -207,21 +200,6 @@ def tokens_per_s(student: LanguageModel, batches: Sequence[Sequence[Request]]) -
     return made / (time.perf_counter() - started)
 
 
-def bench_crew(out: Path, task: Any, student: Any, window: int = 2000) -> Crew:
-    """A crew for mining alone, as `selfimprove mine` has it."""
-    mine_ = {"samples": RULE.samples, "most": RULE.most, "longer": 2.0, "window": window}
-    plain = studio_crew("bench", out, {"mine": mine_, "student": {"max_tokens": MAX_TOKENS}})
-    programs = {**plain.programs, "solve": program_for("solve", task)}
-    return Crew(**{**plain.__dict__, "task": task, "student": student, "programs": programs})
-
-
-def mined(crew: Crew, source: Callable[[], Iterator[Problem]]) -> MiningTotals:
-    """Mine a pool as the command does."""
-    with seldom_collected():
-        build_mining(crew, source).compile().invoke({"round": 1, "best": ""}, {"recursion_limit": STEPS})
-    return crew.folder.record(f"{mining_place(1)}/totals.json", MiningTotals)
-
-
 def speed() -> dict[str, Any]:
     """Mining beside the bare engine on the same requests, and beside one request at a time."""
     task, problems = pool(PROBLEMS)
@@ -254,96 +232,11 @@ def speed() -> dict[str, Any]:
     return {"share_of_engine": mining / best, "times_one_by_one": mining / single, "rates": found}
 
 
-class Sums:
-    """Any number of different problems without keeping one: the task of the scripted engine."""
-
-    name, instruction = "sums", "End with: Answer: NUMBER"
-    _plain = Arithmetic()
-    parse, compare, conclude = _plain.parse, _plain.compare, _plain.conclude
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def problems(self, split: str) -> Iterator[Problem]:
-        """Sums of four numbers, the same each time."""
-        rng = Random(f"sums {split}")
-        for number in range(self.count):
-            terms = [number, *(rng.randrange(1, 99) for _ in range(3))]
-            asked = f"What is {' + '.join(map(str, terms))}?"
-            labels = {"kind": ("sum", "story")[number % 2], "level": str(number % 6)}
-            yield Problem.of(asked, str(sum(terms)), labels=labels)
-
-
-@dataclass
-class Scripted:
-    """An engine that answers at once: each problem is solved with a chance of its own; its own time is known."""
-
-    seconds: float = 0.0
-    identity: str = "scripted"
-
-    def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """Answer each request from the numbers in it."""
-        started = time.perf_counter()
-        made = [self._one(request) for request in requests]
-        self.seconds += time.perf_counter() - started
-        return made
-
-    def with_adapter(self, _: Path | None) -> Scripted:
-        """There is none."""
-        return self
-
-    def _one(self, request: Request) -> Completion:
-        terms = re.findall(r"\d+", request.messages[-1].content.partition("What is ")[2])
-        chance = int(request.problem[:4], 16) / 16**4
-        right = int(digest(request.problem, request.sample)[:6], 16) / 16**6 < chance
-        said = f"{' + '.join(terms)} = {sum(map(int, terms)) + (not right)}"
-        return Completion(
-            text=f"{said}\nAnswer: {sum(map(int, terms)) + (not right)}",
-            completion_tokens=20,
-            mean_logprob=chance - 1,
-            sampling=request.sampling,
-            sample=request.sample,
-            model=self.identity,
-        )
-
-
-def scale_of(count: int) -> dict[str, float]:
-    """Mine and grade so many problems in this process: seconds, the engine's own, and memory in MiB."""
-    before = peak_mib()
-    with tempfile.TemporaryDirectory() as folder:
-        task, engine = Sums(count), Scripted()
-        crew = bench_crew(Path(folder) / "run", task, engine)
-        started = time.perf_counter()
-        totals = mined(crew, lambda: task.problems("train"))
-        after_mining = time.perf_counter()
-        with seldom_collected():
-            build_grading(crew).compile().invoke({"round": 1, "best": ""}, {"recursion_limit": STEPS})
-        ended = time.perf_counter()
-        crew.ledger.close()
-        crew.folder.close()
-    return {
-        "problems": totals.problems,
-        "samples": totals.samples,
-        "mine_s": after_mining - started,
-        "grade_s": ended - after_mining,
-        "engine_s": engine.seconds,
-        "start_mib": before,
-        "peak_mib": peak_mib(),
-    }
-
-
-def peak_mib() -> float:
-    """Most memory that this process has held, in MiB; the system's own count takes in what its parent had held."""
-    status = Path("/proc/self/status")
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.is_file() else None
-    return int(found[1]) / 2**10 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
 def scale() -> dict[str, Any]:
     """Two sizes, each in a process of its own."""
     made = []
     for count in SCALES:
-        command = [sys.executable, str(Path(__file__).resolve()), "scale", str(count)]
+        command = [sys.executable, str(Path(__file__).with_name("mining_scale.py")), str(count)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         made.append(json.loads(done.stdout.splitlines()[-1]))
     small, large = made
@@ -399,9 +292,6 @@ def show(name: str, made: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Print the tables, then one line of JSON."""
-    if sys.argv[1:2] == ["scale"]:
-        print(json.dumps(scale_of(int(sys.argv[2]))))
-        return
     line: dict[str, Any] = {"quick": QUICK, "model": MODEL, "adapter": ADAPTER}
     for name in os.environ.get("PARTS", ",".join(PARTS)).split(","):
         made = part(name)
