@@ -54,8 +54,9 @@ class GradeConfig(Section):
     """One score of an attempt's step scores."""
     bins: Literal["width", "quantiles"] = "width"
     """Levels are equal parts of [0, 1], or fifths of the pool."""
-    prior: bool = False
-    """Without a scorer: add the greedy attempt's log-probability to the samples, as far as it tells the pass rate."""
+    prior: bool = True
+    """Without a scorer: add the greedy attempt's log-probability to the samples, as far as it is seen to tell the pass
+    rate; nothing is added without samples, or where fewer than 40 problems have both."""
 
 
 class SelectConfig(Section):
