@@ -147,9 +147,9 @@ def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSum
                     by_label=_labels(made),
                     truncated=made.truncated,
                     sampled=_sampled(made),
-                    watched=tuple(WatchedSummary.model_validate(each) for each in decision["watched"]),
+                    watched=tuple(WatchedSummary.model_validate(each) for each in decision.get("watched", ())),
                     alarms=tuple(alarm for one in trained for alarm in one.get("alarms", ())),
-                    phase=pool["phase"],
+                    phase=pool.get("phase", 0),
                 )
             )
     return tuple(found)
