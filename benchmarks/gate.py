@@ -3,7 +3,7 @@
 Campaigns are simulated. Each dev problem has a chance of being solved; a student solves it or not, once, as greedy
 decoding does; dev is the same in all rounds, and what was promoted is what the next round is compared with. Under "no
 change" all students have the same chances, so every promotion is false. The decisions are the library's own
-(`steps.decide` with its levels; mid-p McNemar over single answers, the paired bootstrap over several samples).
+(`steps.decide` with its levels; mid-p McNemar over single answers, sign flips over several samples).
 
 make bench-statistics       keys: false_promotion_upper (goal <= 0.055), bare_test (0.04 to 0.055), power, bootstrap_ms
                             (goal < 20)
@@ -21,15 +21,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from selfimprove.records import Comparison, Decision, Interval
-from selfimprove.stats import bootstrap_means, mcnemar_mid_p, wilson
+from selfimprove.stats import bootstrap_means, mcnemar_mid_p, sign_flip_p, wilson
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 
 QUICK = bool(os.environ.get("QUICK"))
 CAMPAIGNS = 1_000 if QUICK else 20_000
 ROUNDS, ALPHA = 5, 0.05
 SAMPLES, RESAMPLES, FAR = 5, 4_000, 1.2
-SPREAD = 0.35
-"""Chances are drawn from Beta(0.35, 0.35): two students of equal chances differ on 20 % of the problems."""
+SPREAD = (0.35, 0.35)
+"""Chances are drawn from this Beta: two students of equal chances differ on 20 % of the problems."""
+FLOOR = (0.1, 4.0)
+"""As of a student that solves next to nothing: 2 % of the problems."""
 _NO_INTERVAL = Interval(low=-1.0, high=1.0)
 
 
@@ -58,9 +60,8 @@ def compared(new: Any, old: Any, samples: int) -> Comparison:
         better = p_better(gained, lost)
     elif (new - old).mean() < FAR * (new - old).std() / len(new) ** 0.5:
         better = 1.0  # some 0.1 or more, far from any level: nothing is drawn for that
-    else:  # stats.compare_means with fewer resamples: 20,000 campaigns are many
-        means = bootstrap_means((new - old) / samples, RESAMPLES, seed=gained)
-        better = float((1 + (means <= 1e-9).sum()) / (1 + RESAMPLES))
+    else:  # with fewer drawings than the library: 20,000 campaigns are many
+        better = sign_flip_p(list((new - old) / samples), RESAMPLES, seed=gained)
     return Comparison(
         n=len(new),
         gained=gained,
@@ -77,9 +78,11 @@ def decision(made: Comparison, round_: int, arm: int, alpha: float) -> Decision:
     return decide(made, round_=round_, arm=str(arm), alpha=alpha, min_gain=0.0, adapter="new", best="old")
 
 
-def campaign(rng: Any, n: int, arms: int, gains: tuple[float, ...], samples: int) -> Iterator[bool]:
+def campaign(
+    rng: Any, n: int, arms: int, gains: tuple[float, ...], samples: int, spread: tuple[float, float]
+) -> Iterator[bool]:
     """Run one campaign whose students are better than the base by `gains`; say of each round whether it promoted."""
-    chances = rng.beta(SPREAD, SPREAD, n)
+    chances = rng.beta(*spread, n)
     best, before = outcomes(rng, chances, 0.0, samples), list[Decision]()
     for round_, gain in enumerate(gains, 1):
         alpha = alpha_of_round(ALPHA, round_, arms, carried_on(before))
@@ -92,11 +95,17 @@ def campaign(rng: Any, n: int, arms: int, gains: tuple[float, ...], samples: int
 
 
 def simulate(
-    n: int, arms: int, gains: tuple[float, ...], seed: int, samples: int = 1, campaigns: int = CAMPAIGNS
+    n: int,
+    arms: int,
+    gains: tuple[float, ...],
+    seed: int,
+    samples: int = 1,
+    campaigns: int = CAMPAIGNS,
+    spread: tuple[float, float] = SPREAD,
 ) -> Campaigns:
     """Run many campaigns."""
     rng = np.random.default_rng(seed)
-    rounds = np.array([list(campaign(rng, n, arms, gains, samples)) for _ in range(campaigns)])
+    rounds = np.array([list(campaign(rng, n, arms, gains, samples, spread)) for _ in range(campaigns)])
     return Campaigns(rounds.any(axis=1), rounds[:, 0], rounds.sum(axis=1))
 
 
@@ -104,7 +113,7 @@ def bare(n: int, seed: int) -> float:
     """How often the test alone, at 5 %, calls an equal student better."""
     rng, false = np.random.default_rng(seed), 0
     for _ in range(CAMPAIGNS):
-        chances = rng.beta(SPREAD, SPREAD, n)
+        chances = rng.beta(*SPREAD, n)
         old, new = outcomes(rng, chances, 0.0), outcomes(rng, chances, 0.0)
         false += p_better(int((new > old).sum()), int((old > new).sum())) <= ALPHA
     return false / CAMPAIGNS
@@ -137,6 +146,13 @@ def main() -> None:
         upper = max(upper, high)
         told = f"{100 * wrong / CAMPAIGNS:.2f} % (upper limit {100 * high:.2f})"
         print(f"    {arms} arms,   200 problems, {SAMPLES} samples each: {told}")
+    for samples in (1, SAMPLES):
+        made = simulate(400, 1, (0.0,) * ROUNDS, seed=60 + samples, samples=samples, spread=FLOOR)
+        wrong = int(made.any_promoted.sum())
+        high = wilson(wrong, CAMPAIGNS).high
+        upper = max(upper, high)
+        told = f"{100 * wrong / CAMPAIGNS:.2f} % (upper limit {100 * high:.2f})"
+        print(f"    a student at the floor, 400 problems, {samples} samples each: {told}")
     alone = bare(400, 5)
     print(f"the bare test at 5 %, 400 problems: {100 * alone:.2f} %")
     power = {}

@@ -288,6 +288,8 @@ def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> No
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
     click.echo(f"Run it with: selfimprove run {out}/campaign.toml --out {out}")
+    if "***" in (out / "campaign.toml").read_text(encoding="utf-8"):
+        click.echo(f"Secrets are not written down: put them into {out}/campaign.toml in the place of *** first.")
 
 
 @cli.command()

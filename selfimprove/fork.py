@@ -44,12 +44,12 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old
-    _refuse_fixed(old, new)
     last = max(_decided(theirs), default=None)
     round_ = last if round_ is None else round_
     if round_ is None or last is None or not 0 <= round_ <= last:
         known = "it has decided no round yet" if last is None else f"it has decided rounds 0 to {last}"
         raise InputError(f"{run} cannot be forked at round {round_}: {known}")
+    _refuse_fixed(old, new, round_)
     rows = changed(old, new)
     made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(rows))
     part = out.with_name(f".{out.name}.part")
@@ -87,9 +87,9 @@ def _decided(folder: RunFolder) -> Iterator[int]:
         round_ += 1
 
 
-def _refuse_fixed(old: Config, new: Config) -> None:
+def _refuse_fixed(old: Config, new: Config, round_: int) -> None:
     """Refuse settings under which the rounds taken over could not be compared with those to come."""
-    before, after = _fixed(old), _fixed(new)
+    before, after = _fixed(old, round_), _fixed(new, round_)
     for name, value in before.items():
         if after[name] != value:
             raise InputError(
@@ -98,8 +98,12 @@ def _refuse_fixed(old: Config, new: Config) -> None:
             )
 
 
-def _fixed(config: Config) -> dict[str, Any]:
+def _fixed(config: Config, round_: int) -> dict[str, Any]:
     plain = config.model_dump(mode="json")
     whole = {f"{name}.{key}": value for name in _FIXED for key, value in plain[name].items()}
     some = {f"campaign.{key}": plain["campaign"][key] for key in _FIXED_KEYS}
-    return {**whole, **some, **{f"gate.{key}": plain["gate"][key] for key in _FIXED_GATE}}
+    later: dict[str, Any] = {}
+    if round_:  # what there is goes on from an adapter, and a probe belongs to the first round
+        later = {f"train.{key}": plain["train"][key] for key in ("full", "lora")}
+        later["select.policy = probe"] = plain["select"]["policy"] == "probe"
+    return {**whole, **some, **later, **{f"gate.{key}": plain["gate"][key] for key in _FIXED_GATE}}

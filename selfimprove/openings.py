@@ -11,10 +11,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+from uuid import uuid4
 
 from pydantic import ValidationError
 
 from selfimprove.records import Record
+from selfimprove.store import write_whole
 
 _log = logging.getLogger(__name__)
 
@@ -24,9 +26,17 @@ class Look(Record):
 
     split: Literal["dev", "test"]
     run: str
-    """The run folder, as a whole path."""
+    """Which run folder, see `run_id`."""
     what: str
     """What was looked at: the round and arm that dev decided on, or the students that test was opened for."""
+
+
+def run_id(folder: Path) -> str:
+    """Give what a run folder is known by: drawn once and kept in it, so that a copy is the same."""
+    place = folder / ".identity"
+    if not place.is_file():
+        write_whole(place, uuid4().hex.encode())
+    return place.read_text("utf-8").strip()
 
 
 def state_root() -> Path:
@@ -68,7 +78,7 @@ def count_look(data_sha256: str, look: Look) -> None:
 
 def elsewhere(looks: Sequence[Look], run: Path) -> list[Look]:
     """Give the looks of other run folders."""
-    here = str(run.resolve())
+    here = run_id(run) if (run / ".identity").is_file() else ""
     return [look for look in looks if look.run != here]
 
 

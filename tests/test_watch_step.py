@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from selfimprove.records import Attempt, Completion, Problem, Verdict, Watched
-from selfimprove.stats import bootstrap_means, compare_means, compare_paired
+from selfimprove.stats import bootstrap_means, compare_means, compare_paired, mcnemar_mid_p, sign_flip_p
 from selfimprove.steps.decide import decide
 from selfimprove.steps.evaluate import compare, sum_samples
 from selfimprove.steps.watch import watch_breadth, watch_labels, watch_task, watch_text
@@ -93,7 +93,7 @@ def test_samples_of_a_problem_are_one_score() -> None:
     old, new = [[False] * 8] * 50 + [[True] * 8] * 50, [[True] * 8] * 10 + [[False] * 8] * 40 + [[True] * 8] * 50
     made = compare(attempts(new), attempts(old))
     single = compare(attempts([some[:1] for some in new]), attempts([some[:1] for some in old]))
-    assert (made.n, made.test, single.test) == (100, "paired bootstrap", "mid-p McNemar")
+    assert (made.n, made.test, single.test) == (100, "paired sign flips", "mid-p McNemar")
     assert made.difference == single.difference == pytest.approx(0.1)
     assert made.interval.high - made.interval.low == pytest.approx(single.interval.high - single.interval.low, abs=0.02)
 
@@ -110,10 +110,17 @@ def test_bootstrap_draws_problems_as_index_by_index_does() -> None:
     assert np.quantile(together, at) == pytest.approx(np.quantile(one_by_one, at), abs=0.006)
 
 
+@pytest.mark.parametrize(("gained", "lost"), [(4, 0), (12, 3), (60, 41)])
+def test_sign_flips_of_single_answers_are_mcnemars_test(gained: int, lost: int) -> None:
+    """For single answers the randomisation test is mid-p McNemar, also where few problems change."""
+    differences = [1.0] * gained + [-1.0] * lost + [0.0] * 300
+    assert sign_flip_p(differences, 400_000) == pytest.approx(mcnemar_mid_p(gained, lost), rel=0.1)
+
+
 def test_no_difference_is_no_gain() -> None:
-    """Equal scores have p-values of 1 on both sides."""
+    """Equal scores have p-values of one half on both sides, as mid-p McNemar has."""
     made = compare_means([0.5, 0.25] * 20, [0.5, 0.25] * 20)
-    assert (made.difference, made.p_better, made.p_worse) == (0.0, 1.0, 1.0)
+    assert (made.difference, made.p_better, made.p_worse) == pytest.approx((0.0, 0.5, 0.5), abs=1e-4)
 
 
 def test_several_samples_are_summed_up() -> None:

@@ -73,7 +73,7 @@ def answer(folder: RunFolder, outcome: Literal["approve", "reject"]) -> str:
         InputError: the campaign waits for nothing.
     """
     asked = folder.record(WAITING, Waiting) if folder.has(WAITING) else None
-    if asked is None or folder.has("finished.json") or folder.has(_place(asked.round, asked.at)):
+    if asked is None or folder.has(_place(asked.round, asked.at)):
         raise InputError(f"{folder.path} waits for nobody; run its campaign, which asks where campaign.pause says so")
     name = _place(asked.round, asked.at)
     folder.write_json(name, Answered(round=asked.round, at=asked.at, outcome=outcome, asked=asked.sentence))

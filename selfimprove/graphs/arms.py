@@ -12,6 +12,7 @@ from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
+from selfimprove.graphs.forked import taken_over
 from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.records import Adapter, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.steps.build import replayed
@@ -64,7 +65,7 @@ def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> i
     if not rows:
         progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
         return tokens
-    earlier = [row for r in _usable_rounds(crew, round_) for row in _rows(crew, r, arm)]
+    earlier = [row for r in _usable_rounds(crew, round_, arm) for row in _rows(crew, r, arm)]
     if not crew.config.train.restart:
         count = round(len(rows) * crew.config.select.replay)
         earlier = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
@@ -84,14 +85,17 @@ def last_of(crew: Crew, arm: str, rounds: int) -> str:
     return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
 
 
-def _usable_rounds(crew: Crew, round_: int) -> list[int]:
-    """Give the earlier rounds whose rows were trained on and not set aside."""
+def _usable_rounds(crew: Crew, round_: int, arm: str) -> list[int]:
+    """Give the earlier rounds in which an arm was trained and its rows were not set aside."""
     earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
-    return [r for r, made in earlier if any(d.outcome != "roll back" for d in made.decisions)]
+    return [r for r, made in earlier if any(d.arm == arm and d.outcome != "roll back" for d in made.decisions)]
 
 
 def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
-    """Read the rows of an arm's track."""
+    """Read the rows of an arm's track; none where a round that a fork took over had no such arm."""
+    name = f"{round_folder(round_)}/{ARMS[arm].track}.jsonl"
+    if not crew.folder.has(name) and name.startswith(taken_over(crew.folder)):
+        return []
     return crew.folder.rows(f"{round_folder(round_)}/{ARMS[arm].track}.jsonl", TrackRow)
 
 
@@ -152,8 +156,9 @@ def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) 
     by_id = {p.id: p for p in crew.problems("train")}
     method: Method = ARMS[arm].method or "grpo"
     rows = practise(attempts_of(crew, round_), by_id, round_)
-    if method != "distill" and not any(row.passed for row in rows):
-        progress.current().say(f"round {round_}: {arm} has no problem that was ever solved, so nothing is trained")
+    if not rows or (method != "distill" and not any(row.passed for row in rows)):
+        what = "that was ever solved" if rows else "with a verdict"
+        progress.current().say(f"round {round_}: {arm} has no problem {what}, so nothing is trained")
         return tokens
     place = f"{round_folder(round_)}/arms/{arm}"
     file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)

@@ -20,6 +20,7 @@ from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, count, tracks
 from selfimprove.graphs.guarding import freeze_guarded, guarded
+from selfimprove.graphs.phases import begin_phase
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
@@ -64,6 +65,7 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
     def next_round(state: CampaignState) -> dict[str, Any]:
         round_ = state["round"] + 1
         progress.current().round(round_, crew.config.campaign.rounds)
+        begin_phase(crew, round_)  # here and not in the round, which may go on in its middle
         with crew.ledger.span(round_folder(round_)):
             one_round.invoke(
                 {"round": round_, "best": state["best"], "cohorts": [], "lessons": "", "taught": 0},
@@ -108,7 +110,8 @@ def reached_so_far(crew: Crew, best: str) -> float:
     """Give the accuracy on dev of the best student so far; 0 for the base, which nothing was asked of."""
     if not best:
         return 0.0
-    return crew.folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation).lenient.accuracy
+    made = crew.folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation)
+    return made.sampled.accuracy if made.sampled else made.lenient.accuracy
 
 
 def freeze_node(crew: Crew) -> Node:
@@ -153,6 +156,7 @@ def control_node(crew: Crew) -> Node:
     """Train the control: from the base, on as many tokens as the best was, on rows not selected by failure."""
 
     def node(state: CampaignState) -> dict[str, Any]:
+        crew.ledger.cap_dollars(crew.config.campaign.budget_usd, "")
         if "control" not in crew.config.campaign.arms or not state["best"]:
             return {}
         trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, state["best"])]

@@ -11,7 +11,7 @@ from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
-from selfimprove.openings import Look, count_look
+from selfimprove.openings import Look, count_look, run_id
 from selfimprove.records import Decision, Record
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.evaluate import compare
@@ -88,7 +88,7 @@ def decide_node(crew: Crew) -> Node:
 
 def count(crew: Crew, split: Literal["dev", "test"], what: str) -> None:
     """Write a look at a split down, in the file that all run folders of this machine share."""
-    look = Look(split=split, run=str(crew.folder.path.resolve()), what=what)
+    look = Look(split=split, run=run_id(crew.folder.path), what=what)
     count_look(crew.folder.hashes[f"data/{split}.jsonl"], look)
 
 

@@ -9,7 +9,7 @@ from selfimprove import progress
 from selfimprove.config import Config
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.library import known_pool, library_name
-from selfimprove.graphs.phases import begin_phase, phase_of, phased
+from selfimprove.graphs.phases import phase_of, phased
 from selfimprove.graphs.places import Node, Pool, attempts_of, drafts_of, pool_file, round_folder
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.library import Graded, student_hash
@@ -64,7 +64,6 @@ def mine_node(crew: Crew) -> Node:
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         here, config = round_folder(state["round"]), crew.config
-        begin_phase(crew, state["round"])
         known = known_pool(crew, state["round"])
         train = known.problems if known else crew.problems("train")
         size = len(train) if known else phased(crew, state["round"]).mine.pool

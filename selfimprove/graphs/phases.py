@@ -48,6 +48,6 @@ def begin_phase(crew: Crew, round_: int) -> None:
     if own is not None and (whole is None or own < whole):
         crew.ledger.cap_dollars(own, f"phases.{now}.budget_usd")
     else:
-        crew.ledger.cap_dollars(whole, "campaign.budget_usd")
+        crew.ledger.cap_dollars(whole, "")
     if round_ > 1 and now > phase_of(crew, round_ - 1):
         progress.current().say(f"round {round_}: phase {now + 1} begins, as {phases[now].when}")

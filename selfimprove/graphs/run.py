@@ -22,12 +22,13 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
 from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.ledger.inherited import INHERITED
 from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
 
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
-_ONLY_COPY: Final = ("data/", "final/openings.json")
+_ONLY_COPY: Final = ("data/", "final/openings.json", INHERITED)
 """What replaying the campaign could not tell, or must not change."""
 _UNREADABLE: Final = (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What LangGraph and SQLite raise over a checkpoint of other bytes."""

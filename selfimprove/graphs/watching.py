@@ -36,6 +36,8 @@ class Frozen(Record):
 class Panel(Record):
     """What one student did on it. A file."""
 
+    model: str = ""
+    """Identity of the student."""
     losses: tuple[float, ...] = ()
     """Nats a token, a passage each."""
     tasks: Mapping[str, Mapping[str, bool]] = {}
@@ -105,7 +107,8 @@ def see_watched(crew: Crew) -> None:
     if gate.text and not crew.folder.has(_FROZEN):
         passages_of(Path(gate.text))
     for name in gate.tasks:
-        _task(crew, name)
+        if next(iter(_task(crew, name).problems("dev")), None) is None:
+            raise InputError(f'gate.tasks: the task "{name}" has no dev problems; leave it out')
 
 
 def _task(crew: Crew, name: str) -> Task:
@@ -119,12 +122,13 @@ def measure_panel(crew: Crew, adapter: str, place: str) -> None:
     """Measure a student on what is watched outside of its task, and write `panel.json`; nothing where none is."""
     frozen = crew.folder.record(_FROZEN, Frozen) if crew.folder.has(_FROZEN) else Frozen()
     name = f"{place}/panel.json"
-    if frozen == Frozen() or crew.folder.has(name):
+    identity = crew.model(adapter).identity
+    if frozen == Frozen() or (crew.folder.has(name) and crew.folder.record(name, Panel).model == identity):
         return
     with crew.stage("watch", sum(map(len, frozen.tasks.values()))):
         losses = tuple(crew.losses(frozen.passages, adapter)) if frozen.passages else ()
         tasks = {task: _solved(crew, task, problems, adapter) for task, problems in frozen.tasks.items()}
-    crew.folder.write_json(name, Panel(losses=losses, tasks=tasks))
+    crew.folder.write_json(name, Panel(model=identity, losses=losses, tasks=tasks))
 
 
 def _solved(crew: Crew, name: str, problems: Sequence[Problem], adapter: str) -> dict[str, bool]:

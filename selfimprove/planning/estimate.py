@@ -17,6 +17,8 @@ _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
 _READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
 """Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
+_REASONED: Final = frozenset({"no_questions", "no_selection"})
+"""Arms whose problems are reasoned about once more."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
 _JUDGE_READS: Final = 200
@@ -54,7 +56,8 @@ def _lesson(expected: Expected, round_: int) -> Line:
         parts.append(expected.line("lessons", taught * min(1.0, rate) * config.turns, prompt + length, length))
     price = expected.price(round_)
     if price is not None:
-        replies, reasons = taught * rate * config.turns, taught * config.rationales
+        again = 1 + len(_REASONED & set(expected.config.campaign.arms))
+        replies, reasons = taught * rate * config.turns, taught * config.rationales * again
         read = (replies + reasons) * prompt
         written = replies * length / 2 + reasons * min(expected.target, expected.config.teacher.max_tokens)
         calls, usd = round(replies + reasons), price.of(read, written)
@@ -154,6 +157,7 @@ def most_usd(expected: Expected) -> float:
         if price is not None:
             calls = lessons * (2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
             again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
+            calls += lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
             calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
             most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
         if judge is not None:  # which is asked once more where its reply cannot be read

@@ -75,7 +75,7 @@ class Comparison(Record):
     p_better: float
     """One-sided, against `not better`."""
     p_worse: float
-    test: Literal["mid-p McNemar", "paired bootstrap"] = "mid-p McNemar"
+    test: Literal["mid-p McNemar", "paired sign flips"] = "mid-p McNemar"
 
 
 class Watched(Record):

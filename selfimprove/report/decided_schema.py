@@ -45,7 +45,7 @@ class Difference(Part):
     interval: tuple[float, float]
     """95 % confidence interval, in percentage points."""
     p_value: float
-    """One-sided mid-p McNemar, against `not better`."""
+    """One-sided, against `not better`: mid-p McNemar, or sign flips over several samples."""
 
     @classmethod
     def of(cls, comparison: Comparison) -> Difference:

@@ -329,7 +329,7 @@ def _dev(folder: RunFolder, rounds: Sequence[RoundSummary]) -> DevSummary | None
         return None
     made = folder.json("fork.json") if folder.has("fork.json") else None
     return DevSummary(
-        looks=len(rounds),
+        looks=sum(row.round > (made["round"] if made else 0) for row in rounds),
         elsewhere=len(elsewhere(looks_at(folder.hashes["data/dev.jsonl"]), folder.path)),
         forked_from=f"{made['parent']}, round {made['round']}" if made else "",
     )

@@ -31,7 +31,8 @@ def build(
         targets: verified solutions.
         problems: by id.
         task: writes the answer's form.
-        track: `track_a` (question to answer), `track_b` or `control` (question to rationale and answer).
+        track: `track_a` (question to answer), `track_b_given` (question and rationale to answer), or any other
+            (question to rationale and answer).
         round_: the round they come from.
         longest: most words a target may have; a completion of as many tokens could not hold more.
     """

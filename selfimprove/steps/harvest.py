@@ -45,16 +45,16 @@ def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
 
 
 def unverified(lessons: Iterable[Lesson], task: Task) -> list[Target]:
-    """Give the last solution of each lesson, right or wrong: what is learned where nothing is verified.
+    """Give one solution of each lesson, right or wrong: what is learned where nothing is verified.
 
-    A rationale comes before the student's own words, as nobody knows that those are right; one without an answer in the
-    strict form is taken as it is.
+    A rationale comes before the student's last words, as nobody knows that those are right. What cannot be read is
+    left out here too.
     """
     found = []
     for lesson in lessons:
         last = lesson.rewrites[-1] if lesson.rewrites else lesson.draft
-        if lesson.rationales:
-            first = lesson.rationales[0]
+        first = next((r for r in lesson.rationales if r.verdict.decided), None)
+        if first is not None:
             found.append(Target(lesson.problem, lesson.id, first.text, first.answer or "", first.source, first.calls))
         elif last.verdict.decided:
             text = last.text if last.strict.decided else task.conclude(last.text, last.answer or "")

@@ -84,6 +84,15 @@ class Watchdog(TrainerCallback):
         self.method, self.said = method, list[str]()
         self._open = list(ALARMS)
 
+    def state(self) -> dict[str, Any]:
+        """Give what was said."""
+        return {"said": self.said, "open": [alarm.__name__ for alarm in self._open]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take it back."""
+        self.said = list(state["said"])
+        self._open = [alarm for alarm in ALARMS if alarm.__name__ in state["open"]]
+
     def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
         """Look at what was just logged.
 

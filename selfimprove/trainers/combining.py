@@ -64,6 +64,8 @@ def combine(
     model = _loaded(folder, adapters)
     given = list(weights or [1.0 if how in _WHOLE else 1 / len(adapters)] * len(adapters))
     names = [f"part{at}" for at in range(len(adapters))]
+    if any(model.peft_config[name].use_dora for name in names):
+        raise InputError("DoRA adapters cannot be combined: their magnitudes are no sums; train plain LoRA")
     rank = sum(model.peft_config[name].r for name in names)
     more: dict[str, Any] = {} if _PEFT[how] == "cat" else {"density": density, "svd_rank": rank}
     import torch
@@ -73,6 +75,7 @@ def combine(
         model.add_weighted_adapter(names, given, "combined", combination_type=_PEFT[how], **more)
     except ValueError as error:
         raise InputError(f"these adapters cannot be combined by {how}: {error}") from error
+    model.peft_config["combined"].use_rslora = False  # its alpha is its rank: a scale of 1
     with quiet():
         model.save_pretrained(out, selected_adapters=["combined"])
     _settle(out)

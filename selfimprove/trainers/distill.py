@@ -87,10 +87,16 @@ def _trainer(job: TrainingJob) -> Any:
     place = fetch(named)
     same_words(tokenizer, AutoTokenizer.from_pretrained(place), named)
     teacher = AutoModelForCausalLM.from_pretrained(place, dtype=model.dtype)
+    sizes = [each.config.get_text_config().vocab_size for each in (model, teacher)]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f"train.distill.teacher = {named} has {sizes[1]:,} rows of tokens and the student {sizes[0]:,}"
+        )
     copy = deepcopy(model)
     copy.set_attn_implementation("sdpa")
     model, new = begun(model, job)
     rows = rows_of(job, PracticeRow)
+    settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), len(rows))
     programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)

@@ -103,7 +103,7 @@ def with_strangers(rows: list[Judged], size: int) -> list[dict[str, Any]]:
     for start in range(0, len(rows), size):
         batch = rows[start : start + size]
         for at, row in enumerate(batch):
-            stranger = batch[at - 1].reply
+            stranger = (batch if len(batch) > 1 else rows)[at - 1].reply
             found.append(
                 {
                     "prompt_ids": row.prompt,
@@ -124,7 +124,8 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
     settings["per_device_train_batch_size"] = max(_LEAST, int(settings["per_device_train_batch_size"]))
     right = sum(row.right for row in rows)
     wrong = len(rows) - right
-    if "desirable_weight" not in settings and right and wrong:  # both sides weigh alike (equation 8 of the paper)
+    weighed = {"desirable_weight", "undesirable_weight"} & settings.keys()
+    if not weighed and right and wrong:  # both sides weigh alike (equation 8 of the paper)
         settings |= {"desirable_weight": max(1.0, wrong / right), "undesirable_weight": max(1.0, right / wrong)}
     made = VerdictTrainer(
         model=model,

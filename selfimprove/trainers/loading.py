@@ -93,6 +93,7 @@ def save(trainer: Any, folder: str) -> None:
         model.save_pretrained(folder, selected_adapters=["default"])
     else:
         model.save_pretrained(folder)
+        trainer.processing_class.save_pretrained(folder)
         for file in Path(folder).glob("*.safetensors"):
             file.chmod(0o644)  # which safetensors gives to its owner alone
 
@@ -118,7 +119,7 @@ def owned(job: TrainingJob, settings: dict[str, Any]) -> dict[str, Any]:
         "report_to": [],
         "save_strategy": "steps" if every else "no",
         "save_steps": every or 1,
-        "save_total_limit": 1,
+        "save_total_limit": 2,  # the one before is the last whole one while a checkpoint is written
         "disable_tqdm": True,
         "dataloader_pin_memory": not cpu,
     }

@@ -15,8 +15,9 @@ from selfimprove.errors import InputError
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 
-_ROOM: Final = 4
-"""Times the trained weights that have to fit on the disk: the adapter, a copy under way, and the log."""
+_ROOM: Final = 16
+"""Times the trained weights that have to fit on the disk: two checkpoints, each with float32 copies and two moments of
+them, and what comes out."""
 NOTE: Final = "note: "
 
 T = TypeVar("T")

@@ -29,7 +29,7 @@ from typing import IO, Any, Final, NamedTuple
 from selfimprove import progress
 from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.records import Adapter, TrainingJob
-from selfimprove.trainers.checkpoints import checkpoints_of, own_only
+from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, own_only
 from selfimprove.trainers.lifeline import LIFELINE
 from selfimprove.trainers.preflight import NOTE
 
@@ -38,6 +38,8 @@ _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:c
 _MODULE: Final = "selfimprove.trainers.{method}"
 _BATCH: Final = {"sft": 16, "dpo": 8, "kto": 8, "grpo": 64, "rloo": 64, "distill": 16, "prm": 16}
 """Rows a batch, where the settings name none."""
+_SHARED: Final = {"sft", "dpo", "kto"}
+"""Methods that run in several processes; others draw their rows by what all tries so far came to."""
 _KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
 """As a child of this process ends, and as a shell or launcher between tells it."""
 _VMSTAT: Final = Path("/proc/vmstat")
@@ -88,12 +90,14 @@ class ProcessTrainer:
                 raise RunFolderError(
                     f"{out} cannot be made: {what}; mend that and run the same command again"
                 ) from error
+        shutil.rmtree(checkpoints_of(job), ignore_errors=True)  # also of one that was killed before it came to that
         return Adapter(path=str(out), **json.loads((out / "metrics.json").read_text()))
 
     def _make(self, job: TrainingJob, out: Path) -> None:
         for left in (out, *out.parent.glob(f"{out.name}.attempt-*")):
             shutil.rmtree(left, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
+        job = halved_before(job) or job
         own_only(job)
         attempt, ended = self._attempt(job, out, "")
         if not _whole(attempt, ended):
@@ -109,7 +113,6 @@ class ProcessTrainer:
                 raise TrainingError(f"{why}; {_sentence(out, ended, self.silent_s)}")
         _sync(attempt)
         attempt.rename(out)
-        shutil.rmtree(checkpoints_of(job), ignore_errors=True)
 
     def _attempt(self, job: TrainingJob, out: Path, why: str) -> tuple[Path, _Ended]:
         """Run the job once, in a folder of its own: what an orphan may still write is never in the way."""
@@ -134,7 +137,8 @@ class ProcessTrainer:
     def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
         """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
         program = ["-m", "selfimprove.trainers.lifeline", _MODULE.format(method=job.method)]
-        command = [*self.launcher, *program, str(attempt / "job.json"), str(attempt)]
+        launcher = self.launcher if job.method in _SHARED else (sys.executable,)
+        command = [*launcher, *program, str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
         own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", LIFELINE: "stdin"}
         child = subprocess.Popen(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+import torch
+from torch.utils.data import Sampler
 from transformers import TrainerCallback
 
 from selfimprove.records import TrainingJob
+from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import MARK, last_whole
+
+_ROUNDING: Final = 1e-6
+_APART: Final = 1_000_003
 
 
 class Stateful(Protocol):
@@ -46,6 +53,32 @@ class Kept(TrainerCallback):
                 part.restore(state)
 
 
+class ByEpoch(Sampler[int]):
+    """Rows in another order each epoch, and in the same order when an epoch is begun again to be gone on with.
+
+    transformers draws a later epoch's order from a generator that it does not restore. The first epoch's stays as
+    transformers draws it.
+
+    Args:
+        inner: transformers' or TRL's sampler.
+        trainer: knows the epoch.
+    """
+
+    def __init__(self, inner: Any, trainer: Any) -> None:
+        self.inner, self.trainer = inner, trainer
+
+    def __len__(self) -> int:
+        """Give how many rows an epoch has."""
+        return len(self.inner)
+
+    def __iter__(self) -> Iterator[int]:
+        """Give places of rows."""
+        epoch = int((self.trainer.state.epoch or 0.0) + _ROUNDING)
+        if epoch and hasattr(self.inner, "generator"):
+            self.inner.generator = torch.Generator().manual_seed(self.trainer.args.seed * _APART + epoch)
+        return iter(self.inner)
+
+
 class Resumes:
     """For trainers of transformers' kind, before them in the bases: an adapter comes back in its own type.
 
@@ -54,6 +87,12 @@ class Resumes:
     """
 
     model: Any
+    args: Any
+    state: Any
+
+    def _get_train_sampler(self, *given: Any) -> Any:
+        parent: Any = super()
+        return ByEpoch(parent._get_train_sampler(*given), self)  # noqa: SLF001 - its own base
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         adapter = Path(resume_from_checkpoint) / "adapter_model.safetensors"
@@ -70,7 +109,8 @@ class Resumes:
 
 def run(trainer: Any, job: TrainingJob, *parts: Stateful) -> Any:
     """Train, from the last whole checkpoint where there is one, and give what transformers' trainer gives."""
-    kept, last = Kept(*parts), last_whole(job)
+    dogs = [each for each in trainer.callback_handler.callbacks if isinstance(each, Watchdog)]
+    kept, last = Kept(*parts, *dogs), last_whole(job)
     kept.restore(last)
     trainer.add_callback(kept)
     return trainer.train(resume_from_checkpoint=last)

@@ -60,7 +60,7 @@ def brevity(tried: Tried) -> float | None:
 
 
 def steps(tried: Tried) -> float | None:
-    """The lowest score of its steps, by `train.grpo.scorer`: one wrong step spoils a solution."""
+    """The lowest score of its steps, by the scorer beside the rewards: one wrong step spoils a solution."""
     return None if tried.attempt.verdict in _NOBODYS_FAULT else tried.score
 
 
@@ -105,7 +105,7 @@ def scorer_for(weights: Mapping[str, float], named: str) -> StepScorer | None:
         return None
     if not named or named.partition(":")[0] in {"judge", "monte-carlo"}:
         raise InputError(
-            f'train.grpo.scorer = "{named}" will not do for the reward steps: name a folder of a scorer, FAMILY:MODEL, '
-            "exact or package.module:Name; judges and rollouts are too dear for every completion"
+            f'scorer = "{named}" will not do for the reward steps: beside the rewards, name a folder of a scorer, '
+            "FAMILY:MODEL, exact or package.module:Name; judges and rollouts are too dear for every completion"
         )
     return ExactSteps() if named == "exact" else load_scorer(named)

@@ -14,7 +14,10 @@ from selfimprove.scorers import see_weights
 from selfimprove.trainers.rewards import scorer_for, weighted
 from selfimprove.trainers.versions import see_versions
 
-OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy"}
+OWNED: Final = {
+    *("output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy", "save_steps"),
+    *("save_total_limit", "disable_tqdm", "dataloader_pin_memory"),
+}
 """What the trainer sets itself."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
 _ENGINES: Final = {
@@ -69,13 +72,7 @@ def check_settings(train: TrainConfig) -> None:
         MissingDependencyError: TRL or PEFT is not installed.
     """
     parts = {name: getattr(train, name).model_dump() for name in _SECTIONS}
-    for name in ("grpo", "rloo"):
-        if "rewards" in parts[name]:
-            weights = _weights(name, parts[name].pop("rewards"))
-            weighted(weights)
-            _see_scorer(weights, parts[name].pop("scorer", ""))
-        _check_groups(name, parts[name])
-    parts["distill"].pop("teacher", None)
+    _take_own(parts)
     for name, given in parts.items():
         section = f"train.{name}"
         for key, (least, what) in _LEAST.items():
@@ -84,6 +81,8 @@ def check_settings(train: TrainConfig) -> None:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
         for key in (OWNED | (_ENGINES if name in {"grpo", "rloo", "distill"} else set())) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
+    for name in ("grpo", "rloo"):
+        _check_groups(name, parts[name])
     see_versions()
     _see_kind(train, parts)
     if all(given.keys() <= _EVERYDAY for given in parts.values()):
@@ -105,6 +104,17 @@ def check_settings(train: TrainConfig) -> None:
     }
     for name, given in parts.items():
         _check(f"train.{name}", given, (field.name for field in dataclasses.fields(known[name])))
+
+
+def _take_own(parts: dict[str, dict[str, Any]]) -> None:
+    """Look at the settings that are ours, and take them out of those that are TRL's."""
+    for name in ("grpo", "rloo"):
+        if "rewards" in parts[name]:
+            weights = _weights(name, parts[name].pop("rewards"))
+            weighted(weights)
+            _see_scorer(weights, parts[name].get("scorer", ""))
+        parts[name].pop("scorer", None)
+    parts["distill"].pop("teacher", None)
 
 
 def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:

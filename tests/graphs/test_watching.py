@@ -39,11 +39,11 @@ def reading(crew: Crew, forgets: float) -> Crew:
 
 
 def test_several_samples_decide_and_are_told(make_crew: Any) -> None:
-    """With evaluate.samples the decision is a paired bootstrap over problems, and pass@k and consistency are there."""
+    """With evaluate.samples the decision is by sign flips over problems, and pass@k and consistency are there."""
     crew = make_crew(evaluate={"samples": 4})
     run_campaign(crew, crew.folder.at("graph.sqlite"))
     made = crew.folder.record("round-01/decision.json", RoundDecision).decisions[0]
-    assert (made.comparison.test, made.outcome) == ("paired bootstrap", "promote")
+    assert (made.comparison.test, made.outcome) == ("paired sign flips", "promote")
     assert "pass@4" in {each.name for each in made.watched}
     found = crew.folder.record("round-01/arms/track_b/evaluation.json", Evaluation).sampled
     assert found is not None
