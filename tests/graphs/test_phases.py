@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from selfimprove.config import changed, load_config, make_config, write_config
-from selfimprove.errors import InputError
+from selfimprove.errors import InputError, WaitingError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.phases import begin_phase, phase_of
 from selfimprove.graphs.places import Pool
@@ -94,3 +94,15 @@ def test_phases_are_written_and_only_their_budgets_may_change(tmp_path: Path) ->
     assert changed(config, make_config({"phases": [{"pool": 30, "budget_usd": 1.0}, phases[1]]})) == [
         "phases.0.pool: 20 -> 30"
     ]
+
+
+def test_budget_of_a_phase_holds_when_the_campaign_goes_on(make_crew: Any) -> None:
+    """The cap of a round's phase is set again by a process that goes on in the middle of that round."""
+    crew = phased_crew(make_crew, [{"budget_usd": 1.0}], campaign={"budget_usd": 5.0, "pause": ["train"]})
+    seen: list[float | None] = []
+    for _ in range(2):
+        with pytest.raises(WaitingError):
+            run_campaign(crew, crew.folder.at("graph.sqlite"))
+        seen.append(crew.ledger.budget_usd)
+        crew.ledger.cap_dollars(5.0, "")  # as a new process opens it
+    assert seen == [1.0, 1.0]

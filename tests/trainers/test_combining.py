@@ -14,7 +14,7 @@ from selfimprove.students.transformers import TransformersStudent
 from selfimprove.trainers.combining import combine
 
 
-def adapter(base: Path, out: Path, seed: int, rank: int = 4) -> Path:
+def adapter(base: Path, out: Path, seed: int, rank: int = 4, **how: Any) -> Path:
     """Write a LoRA adapter of random weights."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -22,7 +22,7 @@ def adapter(base: Path, out: Path, seed: int, rank: int = 4) -> Path:
     torch.manual_seed(seed)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base),
-        LoraConfig(task_type="CAUSAL_LM", r=rank, target_modules="all-linear"),
+        LoraConfig(task_type="CAUSAL_LM", r=rank, target_modules="all-linear", **how),
     )
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
@@ -76,6 +76,15 @@ def test_average_is_half_of_the_sum(two: tuple[Path, list[Path]], tmp_path: Path
     one, other = deltas(base, first), deltas(base, wide)
     for name, delta in deltas(base, combine(base, [first, wide], tmp_path / "made")).items():
         assert torch.allclose(delta, (one[name] + other[name]) / 2, atol=1e-5)
+
+
+def test_stack_of_rank_stabilised_adapters_adds_up_too(two: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    """Their own scale is taken in, and not again with the rank of the sum."""
+    base, _ = two
+    parts = [adapter(base, tmp_path / f"rs{seed}", seed, use_rslora=True) for seed in (7, 8)]
+    first, second = (deltas(base, path) for path in parts)
+    for name, delta in deltas(base, combine(base, parts, tmp_path / "made", how="stack")).items():
+        assert torch.allclose(delta, first[name] + second[name], atol=1e-5)
 
 
 def test_what_cannot_be_combined_is_refused(two: tuple[Path, list[Path]], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from selfimprove.programs import program_for, stated
 from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.tasks.arithmetic import Arithmetic
-from selfimprove.trainers.checkpoints import checkpoints_of, last_whole, own_only
+from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, last_whole, own_only
 from selfimprove.trainers.process import ProcessTrainer
 
 TASK = Arithmetic(levels=(2,), sizes={"train": 24})
@@ -121,6 +121,34 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     for name in (f"{weights[0]}.safetensors", f"{weights[1]}.json", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
     assert not checkpoints_of(killed).exists()
+
+
+def test_second_epoch_is_gone_on_with_in_its_own_order(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """Killed behind the sixth of eight steps, in the second of two epochs, it sees the rows that it would have seen."""
+    (tmp_path / "killer.py").write_text(KILLER)
+    whole, killed = (job_of("sft", family("llama"), tmp_path / name) for name in ("whole", "killed"))
+    ProcessTrainer().train(whole)
+    launcher = (sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "once"), "7")
+    made = ProcessTrainer(launcher=launcher).train(killed)
+    assert "goes on from step 6" in (Path(made.path) / "training.log").read_text()
+    for name in ("adapter_model.safetensors", "training.jsonl", "metrics.json"):
+        assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
+
+
+def test_halved_batches_are_gone_on_with(tmp_path: Path) -> None:
+    """Checkpoints of the same job with smaller batches are its own; of one with another rate they are not."""
+    (tmp_path / "rows.jsonl").write_text("")
+    job = TrainingJob(model="m", rows=str(tmp_path / "rows.jsonl"), out=str(tmp_path / "adapter"))
+    fewer = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}
+    own_only(job.model_copy(update={"settings": {"sft": fewer}}))
+    assert halved_before(job) is None
+    place = checkpoints_of(job) / "checkpoint-5"
+    place.mkdir()
+    (place / "whole.json").write_text("[]")
+    found = halved_before(job)
+    assert found is not None
+    assert found.settings == {"sft": fewer}
+    assert halved_before(job.model_copy(update={"settings": {"sft": {"learning_rate": 1.0}}})) is None
 
 
 def test_checkpoint_cut_off_or_of_another_job_is_not_used(tmp_path: Path) -> None:
