@@ -233,7 +233,7 @@ class Campaign:
             task=task,
             student=student,
             teacher_for=teacher_for,
-            trainer=self._trainer or ProcessTrainer(launcher=launcher_of(config.train.accelerate)),
+            trainer=self._trainer or ProcessTrainer(shared=launcher_of(config.train.accelerate)),
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),

@@ -70,7 +70,10 @@ class ProcessTrainer:
     """
 
     launcher: tuple[str, ...] = (sys.executable,)
-    """What runs a module, for instance `("accelerate", "launch")`."""
+    """What runs a module."""
+    shared: tuple[str, ...] | None = None
+    """What runs one that can share its work between processes, for instance `("accelerate", "launch")`: the methods
+    sft, dpo and kto; default: the same."""
     silent_s: float = 1800.0
     """A process that prints nothing for so many seconds (it prints every step) counts as hung and is ended."""
 
@@ -137,7 +140,7 @@ class ProcessTrainer:
     def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
         """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
         program = ["-m", "selfimprove.trainers.lifeline", _MODULE.format(method=job.method)]
-        launcher = self.launcher if job.method in _SHARED else (sys.executable,)
+        launcher = (self.shared or self.launcher) if job.method in _SHARED else self.launcher
         command = [*launcher, *program, str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
         own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", LIFELINE: "stdin"}

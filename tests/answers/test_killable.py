@@ -1,3 +1,4 @@
+import contextlib
 import os
 import subprocess
 import sys
@@ -92,7 +93,11 @@ proc = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks at proc
 
 
 def _children() -> set[int]:
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    found = set[int]()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
 
 
 def _open_files() -> int:

@@ -39,7 +39,7 @@ def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path
         sequential = {**job.settings["sft"], "train_sampling_strategy": "sequential", "learning_rate": 1e-3}  # type: ignore[dict-item]
         job.settings["sft"] = sequential  # type: ignore[index]
     one = ProcessTrainer().train(alone)
-    two = ProcessTrainer(launcher=launcher_of(str(tmp_path / "two.yaml"))).train(shared)
+    two = ProcessTrainer(shared=launcher_of(str(tmp_path / "two.yaml"))).train(shared)
     assert (one.steps, one.rows, one.trained_tokens) == (two.steps, two.rows, two.trained_tokens)
     first, second = (load_file(Path(made.path) / "adapter_model.safetensors") for made in (one, two))
     for name, weight in first.items():

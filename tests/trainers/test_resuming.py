@@ -98,7 +98,10 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
     )
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo", "rloo", "distill", "full"])
+@pytest.mark.parametrize(
+    "method",
+    ["sft", "dpo", "kto", "grpo", "distill", *(pytest.param(m, marks=pytest.mark.slow) for m in ("rloo", "full"))],
+)
 def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
