@@ -24,9 +24,10 @@ from typing import Any
 
 import torch
 from transformers import TrainerCallback
+from worked import worked_rows
 
 from selfimprove.programs import program_for, stated
-from selfimprove.records import PracticeRow, Record, TrackRow, TrainingJob
+from selfimprove.records import PracticeRow, Record, TrainingJob
 from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers import sft
@@ -74,24 +75,6 @@ def job_of(folder: Path, method: Any, rows: Sequence[Record], settings: dict[str
     )
 
 
-def track_rows() -> list[TrackRow]:
-    """Worked solutions."""
-    return [
-        TrackRow(
-            id=p.id,
-            track="track_b",
-            program="solve",
-            inputs={"problem": stated(p)},
-            target=TASK.conclude(p.rationale, p.answer),
-            answer=p.answer,
-            problem=p.id,
-            source="reference",
-            round=1,
-        )
-        for p in TASK.problems("train")
-    ]
-
-
 def bare_loop(job: TrainingJob, batches: Sequence[dict[str, Any]]) -> Callable[[], float]:
     """Give what runs a bare loop over the batches once and tells the seconds."""
     _, model = load(job)
@@ -122,7 +105,7 @@ def bare_loop(job: TrainingJob, batches: Sequence[dict[str, Any]]) -> Callable[[
 def share_of_bare_loop(folder: Path) -> float:
     """Measure supervised training against the bare loop, in turns."""
     settings: dict[str, object] = {"per_device_train_batch_size": BATCH, "learning_rate": 1e-6, "logging_steps": 1}
-    job = job_of(folder / "sft", "sft", track_rows(), settings)
+    job = job_of(folder / "sft", "sft", worked_rows(list(TASK.problems("train")), TASK), settings)
     tokenizer, model = load(job)
     examples = sft.job_examples(job, tokenizer)
     trainer = sft._trainer(job, tokenizer, model, examples)  # noqa: SLF001 - what the process runs

@@ -20,6 +20,24 @@ def rows_file(path: Path, rows: Sequence[Any]) -> str:
     return str(path)
 
 
+def worked_rows(problems: Sequence[Problem], task: Arithmetic) -> list[TrackRow]:
+    """Give the rows of worked solutions."""
+    return [
+        TrackRow(
+            id=digest(problem.id),
+            track="track_b",
+            program="solve",
+            inputs={"problem": stated(problem)},
+            target=task.conclude(problem.rationale, problem.answer),
+            answer=problem.answer,
+            problem=problem.id,
+            source="reference",
+            round=1,
+        )
+        for problem in problems
+    ]
+
+
 def taught(
     student: Any,
     problems: Sequence[Problem],
@@ -43,21 +61,7 @@ def taught(
         tokens: trained tokens; 0: by epochs.
         seed: decides the order of rows.
     """
-    program = program_for("solve", task)
-    rows = [
-        TrackRow(
-            id=digest(problem.id),
-            track="track_b",
-            program="solve",
-            inputs={"problem": stated(problem)},
-            target=task.conclude(problem.rationale, problem.answer),
-            answer=problem.answer,
-            problem=problem.id,
-            source="reference",
-            round=1,
-        )
-        for problem in problems
-    ]
+    program, rows = program_for("solve", task), worked_rows(problems, task)
     student.unload()
     job = TrainingJob(
         model=str(student.folder),
