@@ -47,10 +47,6 @@ ARMS: Final[Mapping[str, Arm]] = {
     "distill": Arm(method="distill"),
 }
 """In the order that a round trains them: the first sets how many tokens the others get."""
-CONTROL: Final = "control"
-"""Trained once, at the end, on problems not chosen by failure; never promoted."""
-
-
 ABLATED: Final = ("track_b_given", "no_questions", "no_selection", "no_verification")
 """Arms with rows of their own, see `graphs.ablating`."""
 

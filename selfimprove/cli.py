@@ -10,11 +10,12 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from selfimprove import __version__
+from selfimprove.commands import approve, changed_config, combine, export, fork, quiet_option, reject, set_option
 from selfimprove.errors import InputError, SelfImproveError
 from selfimprove.prm.commands import prm
 
@@ -50,10 +51,9 @@ def cli() -> None:
     """
 
 
-cli.add_command(prm)
+for command in (prm, export, approve, reject, fork, combine):
+    cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
-_set = click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change one setting.")
-_quiet = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
 
 
 @cli.command()
@@ -69,8 +69,8 @@ def init(task: str, path: Path) -> None:
 
 @cli.command()
 @_out
-@_set
-@_quiet
+@set_option
+@quiet_option
 def demo(out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Improve SmolLM2-135M at arithmetic: the whole loop on two cores in minutes."""
     from selfimprove.templates import shipped
@@ -80,20 +80,20 @@ def demo(out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@_set
+@set_option
 @click.option("--no-probe", is_flag=True, help="Do not try the student on a few problems; hours stay unknown.")
 def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Say what a campaign will take, before anything is spent."""
     from selfimprove.campaign import Campaign
 
-    click.echo(Campaign(_changed(config, changes)).plan(probe=not no_probe))
+    click.echo(Campaign(changed_config(config, changes)).plan(probe=not no_probe))
 
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @_out
-@_set
-@_quiet
+@set_option
+@quiet_option
 def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Run a campaign, or go on with one: the same command again after any interruption."""
     _run(config, out or Path("runs") / config.stem, changes, quiet=quiet)
@@ -102,8 +102,8 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @_out
-@_set
-@_quiet
+@set_option
+@quiet_option
 def mine(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Find what the student of CONFIG gets wrong, and how, by repeated sampling."""
     from selfimprove.stages import mine_stage
@@ -114,8 +114,8 @@ def mine(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) ->
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @_out
-@_set
-@_quiet
+@set_option
+@quiet_option
 def grade(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Grade a mined pool into the student's library, levels 0 to 5."""
     from selfimprove.stages import grade_stage
@@ -130,7 +130,7 @@ def _stage(
     from selfimprove.progress import watched_by
 
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
-        said = work(_changed(config, changes), out or Path("runs") / f"{config.stem}-mined")
+        said = work(changed_config(config, changes), out or Path("runs") / f"{config.stem}-mined")
     click.echo(said)
 
 
@@ -210,37 +210,12 @@ def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  
             click.echo(table(found, names))
 
 
-def _changed(config: Path, changes: Sequence[str]) -> Config:
-    """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
-    import tomllib
-
-    from selfimprove.config import load_config, make_config
-
-    values = load_config(config).model_dump(mode="json", exclude_unset=True)
-    for change in changes:
-        name, sign, text = change.partition("=")
-        *sections, key = name.strip().split(".")
-        if not sign or not sections:
-            raise InputError(f'--set "{change}" will not do; write SECTION.KEY=VALUE, such as campaign.rounds=2')
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):  # no TOML: the text itself
-            value = text
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise InputError(f'--set "{name.strip()}": {section} is a value, no table')
-        place[key] = value
-    return make_config(values, str(config))
-
-
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
     from selfimprove.campaign import Campaign, files_in, nothing_left
     from selfimprove.live import view_for
     from selfimprove.progress import watched_by
 
-    campaign = Campaign(_changed(config, changes), out=out)
+    campaign = Campaign(changed_config(config, changes), out=out)
     # Asked for at the end only: a folder that is still locked is another process's, and so is the log in it.
     own_log = (name for name in ("campaign.log",) if not (out / "run.lock").exists())
     with (
@@ -251,89 +226,6 @@ def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> Non
     ):
         summary = campaign.run()
     _conclude(summary, out)
-
-
-@cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="New folder; default: RUN/export.")
-@click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
-@click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
-@_quiet
-def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click
-    """Write the best student of the campaign in RUN with a model card, ready to load or to upload."""
-    from selfimprove.export import exported
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
-
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
-        made = exported.export(run, out or run / "export", merge=merge)
-        address = exported.push(made.folder, push) if push else ""
-    click.echo(
-        "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
-    )
-
-
-@cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new run folder.")
-@click.option("--round", "round_", type=int, help="Last round that is taken over; default: the last decided one.")
-@_set
-def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
-    """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
-    from selfimprove.fork import fork as make
-
-    if not (run / "campaign.toml").is_file():
-        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
-    made = make(run, out, _changed(run / "campaign.toml", changes), round_)
-    told = "; ".join(made.changes) or "nothing is changed"
-    click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
-    click.echo(f"Run it with: selfimprove run {out}/campaign.toml --out {out}")
-    if "***" in (out / "campaign.toml").read_text(encoding="utf-8"):
-        click.echo(f"Secrets are not written down: put them into {out}/campaign.toml in the place of *** first.")
-
-
-@cli.command()
-@click.argument("adapters", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--base", default="smollm2-135m", show_default=True, help="The model they were trained on.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new adapter's folder.")
-@click.option("--how", default="linear", show_default=True, help="stack, linear, ties, dare_linear or dare_ties.")
-@click.option("--weight", "weights", type=float, multiple=True, help="Of each adapter, in order.")
-@click.option("--density", default=0.5, show_default=True, help="Share of the values that ties and dare keep.")
-def combine(adapters: Sequence[Path], base: str, out: Path, how: str, weights: Sequence[float], density: float) -> None:
-    """Make one adapter of several: their sum (stack) or an average."""
-    from typing import cast
-
-    from selfimprove.trainers.combining import How
-    from selfimprove.trainers.combining import combine as make
-
-    made = make(base, adapters, out, how=cast("How", how), weights=weights or None, density=density)
-    click.echo(f"{made} is made of {len(adapters)} adapters by {how}")
-
-
-@cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-def approve(run: Path) -> None:
-    """Let the campaign in RUN go on where it waits (campaign.pause)."""
-    _answer(run, "approve")
-
-
-@cli.command()
-@click.argument("run", type=click.Path(path_type=Path))
-def reject(run: Path) -> None:
-    """Say no where the campaign in RUN waits: nothing is trained in that round, or nothing is promoted."""
-    _answer(run, "reject")
-
-
-def _answer(run: Path, outcome: Literal["approve", "reject"]) -> None:
-    from contextlib import closing
-
-    from selfimprove.graphs.approving import answer
-    from selfimprove.store import RunFolder
-
-    if not (run / "campaign.toml").is_file():
-        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
-    with closing(RunFolder(run)) as folder:
-        click.echo(answer(folder, outcome))
 
 
 def _conclude(summary: Summary, out: Path) -> None:

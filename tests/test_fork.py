@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from selfimprove.cli import cli
 from selfimprove.config import load_config, make_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.fork import fork
@@ -149,3 +151,15 @@ def test_damaged_round_is_not_taken_over(finished: Path, tmp_path: Path) -> None
 
     with pytest.raises(RunFolderError, match="is not what was written there"):
         mend(RunFolder(tmp_path / "second", writer=False), tmp_path / "second" / "graph.sqlite")
+
+
+def test_command_says_what_differs_and_how_to_run_it(finished: Path, tmp_path: Path) -> None:
+    """The fork's line names the round and the changes; a round that is not there is one sentence and code 2."""
+    out = str(tmp_path / "second")
+    done = CliRunner().invoke(cli, ["fork", str(finished), "--out", out, "--round", "2", "--set", "mine.pool=30"])
+    assert done.exit_code == 0, done.output
+    assert f"{out} begins behind round 2 of {finished}: mine.pool: 50 -> 30" in done.output
+    assert f"selfimprove run {out}/campaign.toml --out {out}" in done.output
+    again = CliRunner().invoke(cli, ["fork", str(finished), "--out", str(tmp_path / "third"), "--round", "9"])
+    assert isinstance(again.exception, InputError)
+    assert "it has decided rounds 0 to 3" in str(again.exception)

@@ -96,7 +96,7 @@ def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
     name = f"{round_folder(round_)}/{ARMS[arm].track}.jsonl"
     if not crew.folder.has(name) and name.startswith(taken_over(crew.folder)):
         return []
-    return crew.folder.rows(f"{round_folder(round_)}/{ARMS[arm].track}.jsonl", TrackRow)
+    return crew.folder.rows(name, TrackRow)
 
 
 def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:

@@ -8,7 +8,6 @@ saved in the job. What training goes on from is the reference: the supervised ad
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from trl import DPOTrainer
@@ -16,22 +15,19 @@ from trl import DPOTrainer
 from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
-from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
     enough,
     given,
-    load,
     owned,
     round_reference,
     rows_of,
-    save,
     watched,
-    write_outcome,
 )
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_room, show, try_longest
-from selfimprove.trainers.resuming import Resumes, run
+from selfimprove.trainers.resuming import Resumes
 
 DPO_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -67,15 +63,14 @@ class PairTrainer(Resumes, FullSteps, DPOTrainer):
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    die_with_parent()
-    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
-    tokenizer, model = load(job)
-    pairs = job_pairs(job, tokenizer)
-    trainer = _trainer(job, tokenizer, model, pairs)
-    outcome = run(trainer, job)
-    save(trainer, folder)
-    trained, seen = sum(p.replies for p in pairs), sum(2 * len(p.prompt) + p.replies for p in pairs)
-    write_outcome(Path(folder), job, trainer, outcome, rows=len(pairs), trained=trained, seen=seen)
+    learn(
+        job_file,
+        folder,
+        job_pairs,
+        _trainer,
+        trained=lambda pair: pair.replies,
+        seen=lambda pair: 2 * len(pair.prompt) + pair.replies,
+    )
 
 
 def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:

@@ -8,29 +8,25 @@ writes; tokens that carry loss are those of the completions.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from trl import KTOConfig, KTOTrainer
 
 from selfimprove.records import TrainingJob, VerdictRow
 from selfimprove.render import training_example
-from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
     enough,
     given,
-    load,
     owned,
     round_reference,
     rows_of,
-    save,
     watched,
-    write_outcome,
 )
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_room, show, try_longest
-from selfimprove.trainers.resuming import Resumes, run
+from selfimprove.trainers.resuming import Resumes
 
 KTO_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -64,15 +60,14 @@ class VerdictTrainer(Resumes, FullSteps, KTOTrainer):
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    die_with_parent()
-    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
-    tokenizer, model = load(job)
-    rows = job_rows(job, tokenizer)
-    trainer = _trainer(job, tokenizer, model, rows)
-    outcome = run(trainer, job)
-    save(trainer, folder)
-    trained, seen = sum(len(r.reply) for r in rows), sum(len(r.prompt) + len(r.reply) for r in rows)
-    write_outcome(Path(folder), job, trainer, outcome, rows=len(rows), trained=trained, seen=seen)
+    learn(
+        job_file,
+        folder,
+        job_rows,
+        _trainer,
+        trained=lambda row: len(row.reply),
+        seen=lambda row: len(row.prompt) + len(row.reply),
+    )
 
 
 def job_rows(job: TrainingJob, tokenizer: Any) -> list[Judged]:

@@ -8,16 +8,14 @@ are the ones that evaluation runs.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import InputError
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
-from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, enough, given, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.learning import learn
+from selfimprove.trainers.loading import begun, enough, given, owned, rows_of, watched
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
-from selfimprove.trainers.resuming import run
 
 SFT_DEFAULTS: Final = {
     "learning_rate": 2e-4,
@@ -33,15 +31,7 @@ SFT_DEFAULTS: Final = {
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    die_with_parent()
-    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
-    tokenizer, model = load(job)
-    examples = job_examples(job, tokenizer)
-    trainer = _trainer(job, tokenizer, model, examples)
-    outcome = run(trainer, job)
-    save(trainer, folder)
-    trained, seen = sum(map(loss_tokens, examples)), sum(len(e.ids) for e in examples)
-    write_outcome(Path(folder), job, trainer, outcome, rows=len(examples), trained=trained, seen=seen)
+    learn(job_file, folder, job_examples, _trainer, trained=loss_tokens, seen=lambda example: len(example.ids))
 
 
 def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:

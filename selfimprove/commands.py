@@ -1,0 +1,126 @@
+"""Commands on what a campaign made: export it, answer it, fork it, and combine adapters."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from selfimprove.errors import InputError
+
+if TYPE_CHECKING:
+    from selfimprove.config import Config
+
+set_option = click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change one setting.")
+quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+
+
+def changed_config(config: Path, changes: Sequence[str]) -> Config:
+    """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
+    import tomllib
+
+    from selfimprove.config import load_config, make_config
+
+    values = load_config(config).model_dump(mode="json", exclude_unset=True)
+    for change in changes:
+        name, sign, text = change.partition("=")
+        *sections, key = name.strip().split(".")
+        if not sign or not sections:
+            raise InputError(f'--set "{change}" will not do; write SECTION.KEY=VALUE, such as campaign.rounds=2')
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except (ValueError, RecursionError):  # no TOML: the text itself
+            value = text
+        place = values
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise InputError(f'--set "{name.strip()}": {section} is a value, no table')
+        place[key] = value
+    return make_config(values, str(config))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="New folder; default: RUN/export.")
+@click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
+@click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
+@quiet_option
+def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click
+    """Write the best student of the campaign in RUN with a model card, ready to load or to upload."""
+    from selfimprove.export import exported
+    from selfimprove.live import view_for
+    from selfimprove.progress import watched_by
+
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        made = exported.export(run, out or run / "export", merge=merge)
+        address = exported.push(made.folder, push) if push else ""
+    click.echo(
+        "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
+    )
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new run folder.")
+@click.option("--round", "round_", type=int, help="Last round that is taken over; default: the last decided one.")
+@set_option
+def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
+    """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
+    from selfimprove.fork import fork as make
+
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    made = make(run, out, changed_config(run / "campaign.toml", changes), round_)
+    told = "; ".join(made.changes) or "nothing is changed"
+    click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
+    click.echo(f"Run it with: selfimprove run {out}/campaign.toml --out {out}")
+    if "***" in (out / "campaign.toml").read_text(encoding="utf-8"):
+        click.echo(f"Secrets are not written down: put them into {out}/campaign.toml in the place of *** first.")
+
+
+@click.command()
+@click.argument("adapters", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--base", default="smollm2-135m", show_default=True, help="The model they were trained on.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new adapter's folder.")
+@click.option("--how", default="linear", show_default=True, help="stack, linear, ties, dare_linear or dare_ties.")
+@click.option("--weight", "weights", type=float, multiple=True, help="Of each adapter, in order.")
+@click.option("--density", default=0.5, show_default=True, help="Share of the values that ties and dare keep.")
+def combine(adapters: Sequence[Path], base: str, out: Path, how: str, weights: Sequence[float], density: float) -> None:
+    """Make one adapter of several: their sum (stack) or an average."""
+    from typing import cast
+
+    from selfimprove.trainers.combining import How
+    from selfimprove.trainers.combining import combine as make
+
+    made = make(base, adapters, out, how=cast("How", how), weights=weights or None, density=density)
+    click.echo(f"{made} is made of {len(adapters)} adapters by {how}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def approve(run: Path) -> None:
+    """Let the campaign in RUN go on where it waits (campaign.pause)."""
+    _answer(run, "approve")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def reject(run: Path) -> None:
+    """Say no where the campaign in RUN waits: nothing is trained in that round, or nothing is promoted."""
+    _answer(run, "reject")
+
+
+def _answer(run: Path, outcome: Literal["approve", "reject"]) -> None:
+    from contextlib import closing
+
+    from selfimprove.graphs.approving import answer
+    from selfimprove.store import RunFolder
+
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    with closing(RunFolder(run)) as folder:
+        click.echo(answer(folder, outcome))

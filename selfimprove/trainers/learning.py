@@ -1,0 +1,44 @@
+"""What the trainers have in common that learn from rows as they are: sft, dpo, kto."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from selfimprove.records import TrainingJob
+from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.loading import load, save, write_outcome
+from selfimprove.trainers.resuming import run
+
+T = TypeVar("T")
+
+
+def learn(
+    job_file: str,
+    folder: str,
+    read: Callable[[TrainingJob, Any], Sequence[T]],
+    made: Callable[..., Any],
+    *,
+    trained: Callable[[T], int],
+    seen: Callable[[T], int],
+) -> None:
+    """Train as a job says, and write the adapter with its metrics.
+
+    Args:
+        job_file: the job.
+        folder: that is written into.
+        read: renders its rows, from the job and a tokenizer.
+        made: gives TRL's trainer, from job, tokenizer, model and rows.
+        trained: tokens of a row that carry loss.
+        seen: tokens of it that are processed.
+    """
+    die_with_parent()
+    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
+    tokenizer, model = load(job)
+    rows = read(job, tokenizer)
+    trainer = made(job, tokenizer, model, rows)
+    outcome = run(trainer, job)
+    save(trainer, folder)
+    counts = {"rows": len(rows), "trained": sum(map(trained, rows)), "seen": sum(map(seen, rows))}
+    write_outcome(Path(folder), job, trainer, outcome, **counts)
