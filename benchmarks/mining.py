@@ -88,7 +88,7 @@ def estimates(sampled: Sequence[Sampled], task: Arithmetic, rule: MiningRule) ->
     }
     known = {one.problem.id: one.attempts for one in sampled}
     stops = rule.model_copy(update={"again": False})  # the attempts had their second chance when they were drawn
-    tried = mine([one.problem for one in sampled], lambda wanted, _: [known[p.id][n] for p, n in wanted], task, stops)
+    tried = mine([one.problem for one in sampled], lambda wanted: [known[p.id][n] for p, n, _ in wanted], task, stops)
     return {**made, "sequential": [one.mined for one in tried]}
 
 

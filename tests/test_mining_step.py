@@ -63,9 +63,25 @@ def test_each_pass_is_one_batch_over_all_open_problems() -> None:
 def test_sample_indices_and_seeds_differ() -> None:
     """Each sample has an index of its own, from the rule's first on, and a seed of its own."""
     _, student = run(lambda p, sample, _: True, samples=4, most=4, first=33)
-    drawn = [r for r in student.batches[1] if r.problem == PROBLEMS[0].id]
-    assert [r.sample for r in drawn] == [33, 34, 35, 36]
-    assert len({r.seed for r in drawn}) == 4
+    drawn = [r for r in student.batches[0] if r.problem == PROBLEMS[0].id]
+    assert [r.sample for r in drawn] == [0, 33, 34, 35, 36]
+    assert len({r.seed for r in drawn[1:]}) == 4
+
+
+def test_fixed_samples_are_one_batch_with_the_greedy_attempts() -> None:
+    """Where the number of samples is fixed nothing has to be waited for, so that there is one batch and one tail."""
+    _, student = run(lambda p, sample, _: sample % 2, samples=4, most=4)
+    assert [len(batch) for batch in student.batches] == [150]
+    assert Counter(r.sampling.temperature for r in student.batches[0]) == {0.0: 30, 0.7: 120}
+
+
+def test_second_chances_are_drawn_beside_the_samples_of_others() -> None:
+    """What was cut off waits for the next pass; its samples come when its greedy attempt has a verdict."""
+    cut = Completion(text="1 + 1 = 2 and then", finish_reason="length")
+    late = PROBLEMS[0].id
+    _, student = run(lambda p, sample, most: cut if p.id == late and sample == 0 and most == 64 else False)
+    assert [len(batch) for batch in student.batches[:3]] == [30, 1 + 29 * 4, 4 + 29 * 2]
+    assert [r.sampling.max_tokens for r in student.batches[1] if r.problem == late] == [128]
 
 
 def test_truncated_attempts_are_drawn_again_and_are_no_failures() -> None:
@@ -111,10 +127,10 @@ def test_unreadable_text_is_read_as_the_references_kind() -> None:
         none = Verdict.UNPARSEABLE
         return Attempt(problem=problem.id, completion=Completion(text=text), verdict=none, strict=none)
 
-    assert reread(problem, silent("The answer is yes.")).verdict is Verdict.CORRECT
-    assert reread(problem, silent("Who knows?")).verdict is Verdict.UNPARSEABLE
+    assert reread(problem, silent("The answer is yes."), TASK).verdict is Verdict.CORRECT
+    assert reread(problem, silent("Who knows?"), TASK).verdict is Verdict.UNPARSEABLE
     words = Problem.of("Where?", "in the old town of Bath")
-    assert reread(words, silent("I cannot say.")).verdict is Verdict.UNPARSEABLE
+    assert reread(words, silent("I cannot say."), TASK).verdict is Verdict.UNPARSEABLE
 
 
 def test_slow_comparison_is_done_once_more() -> None:

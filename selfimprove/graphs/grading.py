@@ -18,7 +18,7 @@ from langgraph.graph import END, START, StateGraph
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import scorer_of
-from selfimprove.graphs.mining import MiningTotals, attempts_in, mining_place, window_folder
+from selfimprove.graphs.mining import MiningTotals, mining_place, trials_in, window_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.levels import Cuts
@@ -101,10 +101,9 @@ def _score(
 
 
 def _tried(crew: Crew, here: str) -> list[ToGrade]:
-    attempts = attempts_in(crew, here)
-    problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
+    trials = trials_in(crew, here, crew.folder.rows(f"{here}/problems.jsonl", Problem))
     mined = crew.folder.rows(f"{here}/mined.jsonl", Mined)
-    return [ToGrade(p, m, attempts[p.id]) for p, m in zip(problems, mined, strict=True)]
+    return [ToGrade(one.problem, m, one.attempts) for one, m in zip(trials, mined, strict=True)]
 
 
 def _curve(crew: Crew, place: str, windows: int) -> Curve | None:

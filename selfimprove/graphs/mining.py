@@ -5,14 +5,14 @@
     cut -> draw -> (kinds still open? draw : judge) -> (windows left? draw : patterns) -> end
 
 A pass of `draw` is one batch: the greedy attempts first, then samples of the problems whose kind the posterior has not
-settled. What has no verdict gets its second chance in the same pass. Memory is that of one window; a replayed node
+settled, and among them the second chance of what had no verdict. Memory is that of one window; a replayed node
 finds its completions in the ledger and writes the same bytes.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, count, islice
 from typing import Any, TypedDict
 
@@ -28,7 +28,7 @@ from selfimprove.mining.kinds import Mined, summarise
 from selfimprove.mining.patterns import Found, Tally
 from selfimprove.mining.wording import Wording
 from selfimprove.records import Attempt, Problem, Record
-from selfimprove.steps.mine import next_wanted, one_pass
+from selfimprove.steps.mine import Trial, one_pass
 
 STEPS = 1_000_000
 """Recursion limit that no pool reaches."""
@@ -100,16 +100,18 @@ def window_folder(place: str, window: int) -> str:
     return f"{place}/{window:04d}"
 
 
-def attempts_in(crew: Crew, here: str, passes: int | None = None) -> dict[str, list[Attempt]]:
-    """Read a window's attempts, by problem, the greedy one first; by default of all passes."""
-    found: dict[str, list[Attempt]] = {}
+def trials_in(crew: Crew, here: str, problems: Sequence[Problem], passes: int | None = None) -> list[Trial]:
+    """Read what a window's passes drew, by default all of them, shape `[P]`."""
+    trials = {problem.id: Trial(problem) for problem in problems}
     for number in count() if passes is None else range(passes):
         name = f"{here}/pass-{number:03d}.jsonl"
         if passes is None and not crew.folder.has(name):
             break
         for attempt in crew.folder.rows(name, Attempt):
-            found.setdefault(attempt.problem, []).append(attempt)
-    return found
+            trials[attempt.problem].add(attempt)
+        for problem, samples in crew.folder.json(f"{here}/again-{number:03d}.json").items():
+            trials[problem].repeated.update(samples)
+    return list(trials.values())
 
 
 def _training(crew: Crew) -> Iterable[Problem]:
@@ -141,18 +143,15 @@ def _cut(crew: Crew, source: Callable[[], Iterable[Problem]]) -> Callable[[Minin
 def _draw(crew: Crew) -> Callable[[MiningState], dict[str, Any]]:
     def node(state: MiningState) -> dict[str, Any]:
         here, passes = window_folder(state["place"], state["window"]), state["passes"]
-        problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
-        rule, known = rule_of(crew.config, state["round"]), attempts_in(crew, here, passes)
-        attempts = [known.get(p.id, []) for p in problems]
-        wanted = next_wanted(attempts, rule)
-        with crew.stage("mine", len(wanted)):
-            made = one_pass([(problems[at], n) for at, n in wanted], draw_of(crew, state["best"]), crew.task, rule)
-        for (at, _), attempt in zip(wanted, made.attempts, strict=True):
-            attempts[at] = [*attempts[at], attempt]
-        crew.folder.write_rows(f"{here}/pass-{passes:03d}.jsonl", made.attempts, by=_in_order)
-        again = Counter(a.problem for a, repeated in zip(made.attempts, made.repeated, strict=True) if repeated)
-        crew.folder.write_json(f"{here}/again-{passes:03d}.json", dict(sorted(again.items())))
-        return {"passes": passes + 1, "open": len(next_wanted(attempts, rule))}
+        rule = rule_of(crew.config, state["round"])
+        trials = trials_in(crew, here, crew.folder.rows(f"{here}/problems.jsonl", Problem), passes)
+        before = {one.problem.id: set(one.repeated) for one in trials}
+        with crew.stage("mine", sum(len(one.wanted(rule)) for one in trials)):
+            made = one_pass(trials, draw_of(crew, state["best"]), crew.task, rule)
+        again = {p.id: sorted(some - before[p.id]) for p, some in ((one.problem, one.repeated) for one in trials)}
+        crew.folder.write_rows(f"{here}/pass-{passes:03d}.jsonl", made, by=_in_order)
+        crew.folder.write_json(f"{here}/again-{passes:03d}.json", {i: some for i, some in again.items() if some})
+        return {"passes": passes + 1, "open": sum(len(one.wanted(rule)) for one in trials)}
 
     return node
 
@@ -164,11 +163,8 @@ def _in_order(attempt: Attempt) -> tuple[str, int]:
 def _judge(crew: Crew) -> Callable[[MiningState], dict[str, Any]]:
     def node(state: MiningState) -> dict[str, Any]:
         here, rule = window_folder(state["place"], state["window"]), rule_of(crew.config, state["round"])
-        known, again = attempts_in(crew, here, state["passes"]), Counter[str]()
-        for number in range(state["passes"]):
-            again.update(crew.folder.json(f"{here}/again-{number:03d}.json"))
-        problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
-        mined = [summarise(p, known[p.id], crew.task, rule, again[p.id]) for p in problems]
+        trials = trials_in(crew, here, crew.folder.rows(f"{here}/problems.jsonl", Problem), state["passes"])
+        mined = [summarise(one.problem, one.attempts, crew.task, rule, len(one.repeated)) for one in trials]
         crew.folder.write_rows(f"{here}/mined.jsonl", mined)
         return {"window": state["window"] + 1, "passes": 0, "open": 0}
 

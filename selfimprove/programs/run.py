@@ -24,6 +24,19 @@ def seed_of(campaign_seed: int, problem: str, sample: int) -> int:
     return int(digest(campaign_seed, problem, sample), 16) % 2**31
 
 
+def request_of(program: Program, item: Item, sampling: Sampling, *, role: str = "", seed: int = 0) -> Request:
+    """Write the request of one item, see `run`."""
+    return Request(
+        role=role or program.name,
+        messages=program.messages(item.inputs),
+        sampling=sampling,
+        problem=item.problem,
+        sample=item.sample,
+        attempt=item.attempt,
+        seed=seed_of(seed, item.problem, item.sample) if sampling.temperature else 0,
+    )
+
+
 def run(
     program: Program, items: Sequence[Item], model: LanguageModel, sampling: Sampling, *, role: str = "", seed: int = 0
 ) -> list[Completion]:
@@ -37,16 +50,5 @@ def run(
         role: what the ledger calls it; default: the program's name.
         seed: the campaign's; each (problem, sample) gets its own from it.
     """
-    requests = [
-        Request(
-            role=role or program.name,
-            messages=program.messages(item.inputs),
-            sampling=sampling,
-            problem=item.problem,
-            sample=item.sample,
-            attempt=item.attempt,
-            seed=seed_of(seed, item.problem, item.sample) if sampling.temperature else 0,
-        )
-        for item in items
-    ]
+    requests = [request_of(program, item, sampling, role=role, seed=seed) for item in items]
     return model.complete(requests) if requests else []

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
 from selfimprove.mining.kinds import KindRule, Mined, settled, summarise
-from selfimprove.programs import Item, Program, run, stated
+from selfimprove.programs import Item, Program, request_of, stated
 from selfimprove.protocols import LanguageModel, Task
-from selfimprove.records import Attempt, Problem, Sampling
-from selfimprove.steps.rerun import Rerun, rerun
+from selfimprove.records import Attempt, Completion, Problem, Request, Sampling, Verdict
+from selfimprove.steps.rerun import redrawn, reread
 from selfimprove.steps.verify import verify
 
 Try = Callable[[Sequence[Problem]], list[list[Attempt]]]
 """Lets the student try problems: one greedy attempt each and, behind it, sampled ones."""
 
-Wanted = Sequence[tuple[Problem, int]]
-"""Problems with the index of the sample wanted of each; 0 is the greedy attempt."""
 
-Draw = Callable[[Wanted, bool], list[Attempt]]
-"""Draws attempts in one batch, in order; True: with the longer limit."""
+class Pull(NamedTuple):
+    """One attempt that is wanted.
+
+    Attributes:
+        problem: to try.
+        sample: its index; 0 is the greedy attempt.
+        longer: with the longer limit, as the one before was cut off.
+    """
+
+    problem: Problem
+    sample: int
+    longer: bool = False
+
+
+Draw = Callable[[Sequence[Pull]], list[Attempt]]
+"""Draws attempts in one batch, in order."""
 
 
 class MiningRule(KindRule):
@@ -39,6 +52,11 @@ class MiningRule(KindRule):
     again: bool = True
     """Attempts without a verdict get a second chance, see `rerun`."""
 
+    @property
+    def sequential(self) -> bool:
+        """Whether sampling goes on while a kind is open."""
+        return self.most > self.samples
+
 
 class Tried(NamedTuple):
     """A mined problem with its attempts, the greedy one first."""
@@ -47,10 +65,52 @@ class Tried(NamedTuple):
     attempts: list[Attempt]
 
 
+@dataclass
+class Trial:
+    """A problem that is being tried.
+
+    Attributes:
+        problem: what is tried.
+        attempts: so far, the greedy one first; a second chance takes the place of the first.
+        repeated: sample indices of those that had their second chance.
+    """
+
+    problem: Problem
+    attempts: list[Attempt] = field(default_factory=list)
+    repeated: set[int] = field(default_factory=set)
+
+    def add(self, attempt: Attempt) -> None:
+        """Take an attempt in, in the place of one with its index where there is one."""
+        sample = attempt.completion.sample
+        known = [at for at, other in enumerate(self.attempts) if other.completion.sample == sample]
+        if known:
+            self.attempts[known[0]] = attempt
+            self.repeated.add(sample)
+        else:
+            self.attempts.append(attempt)
+
+    def wanted(self, rule: MiningRule) -> list[Pull]:
+        """Give what the next pass draws; empty when all is done."""
+        if not self.attempts:
+            sampled = range(rule.first, rule.first + rule.samples) if not rule.sequential else ()
+            return [Pull(self.problem, sample) for sample in (0, *sampled)]
+        due = [a for a in self.attempts if rule.again and redrawn(a) and a.completion.sample not in self.repeated]
+        if due:
+            return [Pull(self.problem, a.completion.sample, a.verdict is Verdict.TRUNCATED) for a in due]
+        done = len(self.attempts) - 1
+        if rule.sequential and not self.attempts[0].verdict.decided:
+            more = 0  # its kind is technical, whatever is sampled
+        elif done < rule.samples:
+            more = rule.samples - done
+        else:
+            more = 0 if settled(self.attempts, rule) else max(0, min(rule.step, rule.most - done))
+        return [Pull(self.problem, rule.first + done + extra) for extra in range(more)]
+
+
 def mine(problems: Sequence[Problem], draw: Draw, task: Task, rule: MiningRule | None = None) -> list[Tried]:
     """Try each problem greedily and by samples, until the posterior settles how it fails or the cap is reached.
 
-    Each pass is one batch over all problems that are still open, so an engine stays full.
+    Each pass is one batch over all problems that are still open, second chances among them, so an engine stays full.
 
     Args:
         problems: to try, shape `[P]`.
@@ -62,47 +122,24 @@ def mine(problems: Sequence[Problem], draw: Draw, task: Task, rule: MiningRule |
         What was found, in order of problems, shape `[P]`.
     """
     rule = rule or MiningRule()
-    attempts: list[list[Attempt]] = [[] for _ in problems]
-    again = [0] * len(problems)
-    while wanted := next_wanted(attempts, rule):
-        pairs = [(problems[at], sample) for at, sample in wanted]
-        drawn = one_pass(pairs, draw, task, rule)
-        for (at, _), attempt, repeated in zip(wanted, drawn.attempts, drawn.repeated, strict=True):
-            attempts[at].append(attempt)
-            again[at] += repeated
-    return [
-        Tried(summarise(problem, some, task, rule, times), some)
-        for problem, some, times in zip(problems, attempts, again, strict=True)
-    ]
+    trials = [Trial(problem) for problem in problems]
+    while one_pass(trials, draw, task, rule):
+        pass
+    return [Tried(summarise(one.problem, one.attempts, task, rule, len(one.repeated)), one.attempts) for one in trials]
 
 
-def one_pass(pairs: Wanted, draw: Draw, task: Task, rule: MiningRule) -> Rerun:
-    """Draw one batch of attempts, and give those without a verdict a second chance."""
-    made = draw(pairs, False)  # noqa: FBT003 - a Draw has no names
-    return rerun(pairs, made, draw, task) if rule.again else Rerun(made, [False] * len(made))
-
-
-def next_wanted(attempts: Sequence[Sequence[Attempt]], rule: MiningRule) -> list[tuple[int, int]]:
-    """Give what the next pass draws, as problem and sample index; empty when all is done.
-
-    Args:
-        attempts: so far, the greedy one first, shape `[P][any]`.
-        rule: how many are drawn.
-    """
-    wanted: list[tuple[int, int]] = []
-    for at, some in enumerate(attempts):
-        if not some:
-            wanted.append((at, 0))
-            continue
-        done, sequential = len(some) - 1, rule.most > rule.samples
-        if sequential and not some[0].verdict.decided:
-            more = 0  # its kind is technical, whatever is sampled
-        elif done < rule.samples:
-            more = rule.samples - done
-        else:
-            more = 0 if settled(some, rule) else max(0, min(rule.step, rule.most - done))
-        wanted += [(at, rule.first + done + extra) for extra in range(more)]
-    return wanted
+def one_pass(trials: Sequence[Trial], draw: Draw, task: Task, rule: MiningRule) -> list[Attempt]:
+    """Draw what is wanted of all problems in one batch, take it in, and give it; nothing when all is done."""
+    wanted = [(trial, pull) for trial in trials for pull in trial.wanted(rule)]
+    drawn = draw([pull for _, pull in wanted]) if wanted else []
+    made = []
+    for (trial, pull), attempt in zip(wanted, drawn, strict=True):
+        read = reread(pull.problem, attempt, task) if rule.again else attempt
+        trial.add(read)
+        if read is not attempt:
+            trial.repeated.add(pull.sample)
+        made.append(read)
+    return made
 
 
 def drawing(
@@ -115,7 +152,7 @@ def drawing(
     temperature: float,
     seed: int = 0,
 ) -> Draw:
-    """Give what lets a student try problems: sample 0 greedily, others at a temperature.
+    """Give what lets a student try problems: sample 0 greedily, others at a temperature, all in one batch.
 
     Args:
         student: who tries.
@@ -127,19 +164,23 @@ def drawing(
         seed: the campaign's; each (problem, sample) gets its own from it.
     """
 
-    def draw(wanted: Wanted, longer: bool) -> list[Attempt]:  # noqa: FBT001 - a Draw
-        most = longer_tokens if longer else max_tokens
-        made: dict[int, Attempt] = {}
-        for warm in (0.0, temperature):
-            places = [at for at, (_, sample) in enumerate(wanted) if bool(sample) == bool(warm)]
-            items = [Item(wanted[at][0].id, {"problem": stated(wanted[at][0])}, wanted[at][1]) for at in places]
-            sampling = Sampling(temperature=warm, max_tokens=most)
-            completions = run(program, items, student, sampling, role="solve", seed=seed)
-            for at, completion in zip(places, completions, strict=True):
-                made[at] = verify(task, wanted[at][0], completion)
-        return [made[at] for at in range(len(wanted))]
+    def request(pull: Pull) -> Request:
+        item = Item(pull.problem.id, {"problem": stated(pull.problem)}, pull.sample)
+        limit = longer_tokens if pull.longer else max_tokens
+        sampling = Sampling(temperature=temperature if pull.sample else 0.0, max_tokens=limit)
+        return request_of(program, item, sampling, role="solve", seed=seed)
+
+    def draw(wanted: Sequence[Pull]) -> list[Attempt]:
+        made = student.complete([request(pull) for pull in wanted])
+        return [verify(task, pull.problem, _indexed(one, pull)) for pull, one in zip(wanted, made, strict=True)]
 
     return draw
+
+
+def _indexed(completion: Completion, pull: Pull) -> Completion:
+    """Give a completion its sample index, which a student of one's own need not have written down."""
+    same = completion.sample == pull.sample
+    return completion if same else completion.model_copy(update={"sample": pull.sample})
 
 
 def fresh(problems: Sequence[Problem], tried: frozenset[str], count: int, seed: int) -> list[Problem]:

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from selfimprove.records import Attempt, Completion, Problem, Verdict
+from selfimprove.records import Attempt, Completion, Verdict
 from selfimprove.steps.grade import ToGrade
-from selfimprove.steps.mine import MiningRule, mine
+from selfimprove.steps.mine import MiningRule, Pull, mine
 
 BENCH = "curriculum"
 
@@ -19,9 +19,9 @@ def found(bench: ModuleType) -> object:
     task = bench.task_of(1, train=600, dev=20)
     pool = list(task.problems("train"))
 
-    def draw(wanted: list[tuple[Problem, int]], _: bool) -> list[Attempt]:  # noqa: FBT001 - a Draw
+    def draw(wanted: list[Pull]) -> list[Attempt]:
         made = []
-        for problem, sample in wanted:
+        for problem, sample, _ in wanted:
             chance = 1.2 - 0.2 * int(problem.labels["level"])
             right = Random(f"{problem.id} {sample}").random() < chance
             verdict = Verdict.CORRECT if right else Verdict.WRONG
