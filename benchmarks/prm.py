@@ -7,6 +7,7 @@ saw. Our own is also measured on ProcessBench, the threshold chosen on its GSM8K
     python benchmarks/prm.py                 # about 50 minutes on 2 cores; QUICK=1: under 5
     ADAPTER=runs/demo/... python benchmarks/prm.py      # the student's adapter; unset: one is trained first
     JUDGE=MODEL@http://127.0.0.1:8000/v1 python benchmarks/prm.py      # a judge behind an OpenAI-compatible server
+    SCORERS=judge JUDGE=... python benchmarks/prm.py    # the judge alone, on as many problems as it is asked about
 
 Resumable: completions are kept in a ledger, a trained model and each scorer's card are found again.
 
@@ -46,6 +47,7 @@ ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))
 DATA = Path(os.environ.get("SELFIMPROVE_DATA", ROOT.parent / "shared" / "data")) / "processbench"
 OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-prm-quick" if QUICK else "bench-prm"))).resolve()
+SCORERS = os.environ.get("SCORERS", "monte carlo,own,judge").split(",")
 ADAPTER, JUDGE = os.environ.get("ADAPTER", ""), os.environ.get("JUDGE", "")
 MAX_TOKENS = 96
 SFT: dict[str, object] = {"learning_rate": 2e-3, "per_device_train_batch_size": 4, "num_train_epochs": 1}
@@ -150,20 +152,24 @@ def f1_of(card: ScorerCard | None) -> float | None:
 
 def reasons(cards: dict[str, ScorerCard], held_out: Sequence[Solution]) -> dict[str, str]:
     """Say why a figure is missing."""
-    missing = {}
+    missing = dict[str, str]()
     if not held_out:
         nothing = "the student wrote no solution with steps and a verdict; give an ADAPTER that does"
         return dict.fromkeys(("own_auc", "logprob_auc", "monte_carlo_auc", "judge_auc", "processbench_f1"), nothing)
-    if not JUDGE:
-        missing["judge_auc"] = "not run: no JUDGE=MODEL@URL"
+    missing |= {
+        key: "not among SCORERS" if name not in SCORERS else "not run: no JUDGE=MODEL@URL"
+        for key, name in (("own_auc", "own"), ("monte_carlo_auc", "monte carlo"), ("judge_auc", "judge"))
+        if name not in cards
+    }
+    missing |= {
+        f"{name.replace(' ', '_')}_auc": "the held-out steps are all right, or all wrong"
+        for name, card in cards.items()
+        if auc_of(card) is None
+    }
     if f1_of(cards.get("own")) is None:
-        missing["processbench_f1"] = f"not run: {DATA} holds no math.json"
-    for key, name in (("own_auc", "own"), ("monte_carlo_auc", "monte carlo"), ("judge_auc", "judge")):
-        if name in cards and auc_of(cards[name]) is None:
-            missing[key] = "the held-out steps are all right, or all wrong"
-    measured = cards["monte carlo"].measured[0]
-    if auc_in(measured.baselines.get(LOGPROB)) is None:
-        missing["logprob_auc"] = missing.get("monte_carlo_auc", "the engine gives no log-probabilities")
+        missing["processbench_f1"] = missing.get("own_auc", f"not run: {DATA} holds no math.json")
+    if not any(auc_in(card.measured[0].baselines.get(LOGPROB)) for card in cards.values()):
+        missing["logprob_auc"] = "the held-out steps are all alike, or the engine gives no log-probabilities"
     return missing
 
 
@@ -173,19 +179,23 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
     held_out, learned, worked = problems_of()
     adapter = Path(ADAPTER) if ADAPTER else Path(taught(student, worked, task, OUT / "student", SFT).path)
     model = InBatches(Journaled(student.with_adapter(adapter), ledger))
-    solutions = solve_problems(held_out, model, task, samples=SIZE.samples, max_tokens=MAX_TOKENS)
-    how = Sampling(temperature=0.8, max_tokens=MAX_TOKENS)
-    scorer = MonteCarlo(model, task, program_for("solve", task), sampling=how, rollouts=SIZE.rollouts)
-    made = label_problems(learned, model, task, tries=SIZE.tries, rollouts=SIZE.rollouts, max_tokens=MAX_TOKENS)
-    cards = dict[str, ScorerCard]()
-    if solutions:
+    asked = held_out if set(SCORERS) - {"judge"} else held_out[: SIZE.judged]
+    solutions = solve_problems(asked, model, task, samples=SIZE.samples, max_tokens=MAX_TOKENS)
+    cards, told = dict[str, ScorerCard](), dict[str, Any]()
+    if solutions and "monte carlo" in SCORERS:
+        how = Sampling(temperature=0.8, max_tokens=MAX_TOKENS)
+        scorer = MonteCarlo(model, task, program_for("solve", task), sampling=how, rollouts=SIZE.rollouts)
         cards["monte carlo"] = measure("monte carlo", scorer, solutions, threshold=0.5 / SIZE.rollouts)
+    if solutions and "own" in SCORERS:
+        made = label_problems(learned, model, task, tries=SIZE.tries, rollouts=SIZE.rollouts, max_tokens=MAX_TOKENS)
+        told = told_of(made)
         student.unload()
         own = train_scorer(made.rows, str(student.folder), OUT / "own", settings={"prm": {"num_train_epochs": 2.0}})
         cards["own"] = measure("own", scorer_named(str(own.folder), ledger), solutions, benched=SIZE.benched)
-        if JUDGE:
-            judge, few = scorer_named(f"judge:{JUDGE}", ledger), solutions[: SIZE.judged]
-            cards["judge"] = measure("judge", judge, few, benched=SIZE.judged)
+    if solutions and "judge" in SCORERS and JUDGE:
+        student.unload()
+        judge, few = scorer_named(f"judge:{JUDGE}", ledger), solutions[: SIZE.judged]
+        cards["judge"] = measure("judge", judge, few, benched=SIZE.judged)
     first = next(iter(cards.values()), None)
     own_gap = cards["own"].measured[0].gaps.get(LOGPROB) if "own" in cards else None
     return {
@@ -197,7 +207,7 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
         "judge_processbench_f1": f1_of(cards.get("judge")),
         "own_less_logprob": own_gap.model_dump() if own_gap else None,
         "held_out": len(solutions),
-        **told_of(made),
+        **told,
         "quick": QUICK,
         "why_null": reasons(cards, solutions),
     }

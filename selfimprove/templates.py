@@ -42,7 +42,6 @@ _STARTS: Mapping[str, Start] = {
         "data": {"train": 4000, "dev": 800, "test": 2000},
         "teacher": {"model": "self"},
         "student": {"max_tokens": 192},
-        "mine": {"samples": 3},
         "train.sft": _SFT,
     },
     "math": {
@@ -60,7 +59,7 @@ _STARTS: Mapping[str, Start] = {
 """Where a campaign on a named task begins; every other key keeps its default."""
 
 _OWN_RATIONALES: Start = {"train.sft": _SFT}
-_NO_RATIONALES: Start = {"teacher": {"model": "self"}, "mine": {"samples": 3}, "train.sft": _SFT}
+_NO_RATIONALES: Start = {"teacher": {"model": "self"}, "train.sft": _SFT}
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "campaign": ("task", "student", "rounds", "seed"),
     "data": ("train", "dev", "test"),

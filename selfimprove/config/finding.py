@@ -17,7 +17,7 @@ class MineConfig(Section):
     library: Annotated[str, Field(min_length=1)] | None = None
     """What `selfimprove grade` wrote for this student (its folder or its grades.jsonl): round 1 chooses from that and
     mines nothing; unset: round 1 mines."""
-    samples: Annotated[int, Field(ge=0, le=64)] = 0
+    samples: Annotated[int, Field(ge=0, le=64)] = 4
     """Sampled completions a problem gets in any case, besides the greedy one."""
     most: Annotated[int, Field(ge=0, le=1024)] = 0
     """The most samples a problem gets while its kind of failure is open; not over `samples`: all get as many."""
@@ -31,7 +31,7 @@ class MineConfig(Section):
     """A solved problem whose pass rate is under this is `lucky`."""
     scattered: Annotated[float, Field(gt=0, lt=1)] = 0.3
     """Answers that agree less than this, from 0 (as little as can be) to 1, are `inconsistent`."""
-    longer: Annotated[float, Field(ge=1, le=64)] = 1.0
+    longer: Annotated[float, Field(ge=1, le=64)] = 2.0
     """Attempts without a verdict get a second chance: truncated ones with this many times student.max_tokens,
     unreadable ones by another reading; 1: no second chance."""
     temperature: Annotated[float, Field(gt=0)] = 0.7
@@ -50,13 +50,13 @@ class GradeConfig(Section):
     `monte-carlo[:ROLLOUTS]`, `exact`, `package.module:Name`; unset: levels come from the pass rate."""
     trust: bool = False
     """Use the scorer though it was not shown to be better than chance, see `selfimprove prm evaluate`."""
-    aggregate: Literal["mean", "min", "product", "last"] = "min"
-    """One score of an attempt's step scores."""
-    bins: Literal["width", "quantiles"] = "width"
+    aggregate: Literal["mean", "min", "product", "last"] = "mean"
+    """One score of an attempt's step scores; the others say little of a wrong attempt whose last step is surely wrong."""
+    bins: Literal["width", "quantiles"] = "quantiles"
     """Levels are equal parts of [0, 1], or fifths of the pool."""
     prior: bool = True
     """Without a scorer: add the greedy attempt's log-probability to the samples, as far as it is seen to tell the pass
-    rate; nothing is added without samples, or where fewer than 40 problems have both."""
+    rate (without samples: the greedy attempts' own success); nothing is added where fewer than 40 problems have both."""
 
 
 class SelectConfig(Section):
@@ -74,7 +74,7 @@ class SelectConfig(Section):
         "band",
         "steps",
         "weights",
-    ] = "failures"
+    ] = "curriculum"
     """`failures`: what is wrong and a share of what is solved. `ladder`: up to a frontier that moves up as it is
     mastered. `probe`: some policies are tried on at most 5 % of the rows, and the best is taken. The others take exact
     quotas of the graded pool: `random`, `p_eval` as the student's levels lie, `curriculum` (fewer the harder),
@@ -106,7 +106,7 @@ class SelectConfig(Section):
     """Ladder: a rung whose pass rate reaches this is mastered."""
     lessons: Annotated[int, Field(ge=1)] | None = None
     """Most tried problems that become lessons in a round, failures first; unset: all that are chosen. Quotas choose
-    exactly as many; unset: as many as failed."""
+    exactly as many; unset: as many as did not come out right, so that `curriculum` takes all of them."""
     solved: Annotated[float, Field(ge=0, le=1)] = 0.5
     """`failures` and `ladder`: share of solved problems kept beside the failures, at most one each."""
     replay: Annotated[float, Field(ge=0, le=5)] = 0.5

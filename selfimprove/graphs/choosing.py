@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import cast
 
+from selfimprove import progress
 from selfimprove.config import Config
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
@@ -49,7 +50,7 @@ def choose_by(
     if count is None or policy == "probe":
         raise InputError(f'select.policy = "{policy}" chooses nothing by itself; name one that has quotas')
     weights = how.weights if policy == how.policy else None
-    return choose(
+    made = choose(
         pool,
         cast("Policy", policy),
         count,
@@ -59,6 +60,18 @@ def choose_by(
         order=how.order,
         seed=seed,
     )
+    return _filled(made, [some[0] for some in attempts if not some[0].verdict.decided], count, seed)
+
+
+def _filled(made: Selection, undecided: Sequence[Attempt], count: int, seed: int) -> Selection:
+    """Fill a selection from problems without a grade, which can be taught though nothing is known of them."""
+    ids = sorted(a.problem for a in undecided)
+    more = Random(f"undecided {seed}").sample(ids, min(len(ids), max(0, count - len(made.ids))))
+    if not more:
+        return made
+    note = f"{len(more)} problems without a verdict are taught too, as graded ones ran out"
+    progress.current().say(f"select {made.policy}: {note}")
+    return made.model_copy(update={"ids": (*made.ids, *more), "notes": (*made.notes, note)})
 
 
 def in_order(crew: Crew, rows: Sequence[TrackRow]) -> list[TrackRow]:

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.posterior import Posterior
+from selfimprove.records import Verdict
 
 _BINS: Final = 20
 _FEWEST: Final = 40
@@ -57,8 +58,13 @@ class Point(NamedTuple):
 
 
 def point_of(mined: Mined) -> Point:
-    """Give a mined problem's point; its signal is the mean log-probability of the greedy attempt's tokens."""
-    return Point(mined.mean_logprob, mined.passed, mined.failed)
+    """Give a mined problem's point; its signal is the mean log-probability of the greedy attempt's tokens.
+
+    Where no samples were drawn the greedy attempt is the one that the curve is fitted on.
+    """
+    if mined.samples:
+        return Point(mined.mean_logprob, mined.passed, mined.failed)
+    return Point(mined.mean_logprob, mined.greedy is Verdict.CORRECT, mined.greedy is Verdict.WRONG)
 
 
 def fit_curve(points: Iterable[Point]) -> Curve | None:

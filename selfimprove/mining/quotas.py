@@ -47,19 +47,23 @@ class Filled(NamedTuple):
 def fill(quotas: Sequence[int], there: Sequence[int]) -> Filled:
     """Meet quotas from what is there, a short bucket from its nearest neighbours, the lower one first.
 
+    Buckets that nothing is wanted from are the last to fill others.
+
     Args:
         quotas: wanted from each bucket, shape `[B]`.
         there: in each bucket, shape `[B]`.
 
     >>> fill([0, 5, 0], [1, 2, 9])
     Filled(taken=[1, 2, 2], moved=[(1, 0, 1), (1, 2, 2)], missing=0)
+    >>> fill([0, 3, 1], [5, 1, 9])
+    Filled(taken=[0, 1, 3], moved=[(1, 2, 2)], missing=0)
     """
     taken = [min(quota, some) for quota, some in zip(quotas, there, strict=True)]
     moved: list[tuple[int, int, int]] = []
     missing = 0
     for short, quota in enumerate(quotas):
         left = quota - min(quota, there[short])
-        for other in sorted(range(len(there)), key=lambda at: (abs(at - short), at)):
+        for other in sorted(range(len(there)), key=lambda at: (not quotas[at], abs(at - short), at)):
             found = min(left, there[other] - taken[other]) if other != short else 0
             if found > 0:
                 taken[other] += found

@@ -188,6 +188,7 @@ def test_ladder_moves_up(make_crew: Any) -> None:
     """The frontier leaves a rung behind once the student has mastered it."""
     crew = make_crew(
         campaign={"rounds": 3, "arms": ["track_b"], "patience": 3},
+        mine={"samples": 0},
         select={"policy": "ladder", "first": 1, "width": 1, "threshold": 0.55},
     )
     run(crew)

@@ -22,6 +22,7 @@ from selfimprove.mining.patterns import Patterns
 from selfimprove.records import Attempt, Completion, Problem, Request, Sampling
 from selfimprove.report.failing import failure_groups
 from selfimprove.stages import grade_stage, mine_stage, sampled
+from selfimprove.steps.mine import Pull
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import ScriptedStudent
 
@@ -216,12 +217,21 @@ def test_attempts_of_a_window_are_all_there(make_crew: Any) -> None:
     assert attempts == Counter({m.problem: 1 + m.samples for m in mined_in(crew, windows)})
 
 
-def test_new_keys_leave_old_settings_alone() -> None:
-    """Nothing is sampled, tried again or chosen otherwise unless asked for."""
-    config = Config()
-    assert (config.mine.samples, config.mine.most, config.mine.longer) == (0, 0, 1.0)
-    assert (config.select.policy, config.grade.scorer) == ("failures", None)
-    assert student_hash("a") != student_hash("b")
+class Mute(ScriptedStudent):
+    """Says nothing that can be read, whatever it was taught."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        return [Completion(text="Who knows?", sampling=r.sampling, sample=r.sample) for r in requests]
+
+
+def test_without_a_verdict_a_problem_is_still_taught(make_crew: Any) -> None:
+    """A student whose every reply is unreadable fails at nothing, and its problems become lessons all the same."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b"]}, mine={"pool": 20})
+    crew = Crew(**{**crew.__dict__, "student": Mute(crew.task)})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    pool = crew.folder.record("round-01/pool.json", Pool)
+    assert (pool.policy, pool.failures, pool.no_verdict, pool.lessons) == ("curriculum", 0, 20, 20)
+    assert any("without a verdict" in note for note in pool.notes)
 
 
 def test_mining_asks_as_the_other_steps_do(make_crew: Any) -> None:
@@ -232,8 +242,8 @@ def test_mining_asks_as_the_other_steps_do(make_crew: Any) -> None:
     known = crew.solve(problems, "", crew.programs["solve"])
     known += crew.solve(problems, "", crew.programs["solve"], warm, [3])
     calls = crew.ledger.totals().calls
-    wanted = [(p, sample) for sample in (0, 3) for p in problems]
-    assert draw_of(crew, "")(wanted, False) == [a for some in known for a in some]  # noqa: FBT003
+    wanted = [Pull(p, sample) for sample in (0, 3) for p in problems]
+    assert draw_of(crew, "")(wanted) == [a for some in known for a in some]
     assert crew.ledger.totals().calls == calls == 20
 
 

@@ -45,7 +45,7 @@ def test_a_judge_grades_within_the_campaigns_ledger(make_crew: Any, monkeypatch:
         named = "judge" if bare else f"judge:openai/m@{server.url}"
         judge = {"judge": {"model": "openai/m"}, "base_url": server.url} if bare else {}
         teacher = {**judge, "input_price": 1.0, "output_price": 1.0}
-        crew = make_crew(grade={"scorer": named, "trust": True}, teacher=teacher, **SMALL)
+        crew = make_crew(grade={"scorer": named, "trust": True, "aggregate": "min"}, teacher=teacher, **SMALL)
         rows = grades(crew)
         wrong = [row for row in rows if row.verdict is Verdict.WRONG]
         assert len(wrong) > 10

@@ -7,7 +7,7 @@ import pytest
 
 from selfimprove.mining.kinds import Kind, Mined
 from selfimprove.mining.posterior import Posterior, beta_cdf
-from selfimprove.mining.prior import Point, expected_rates, fit_curve
+from selfimprove.mining.prior import Point, expected_rates, fit_curve, point_of
 from selfimprove.records import Interval, Verdict
 
 
@@ -80,3 +80,18 @@ def test_no_curve_without_a_signal() -> None:
     rows = [problem_of(None, 1, 3)] * 100
     assert fit_curve(Point(m.mean_logprob, m.passed, m.failed) for m in rows) is None
     assert expected_rates(rows, None) == [rows[0].posterior_mean] * 100
+
+
+def test_without_samples_the_signal_alone_parts_the_failures() -> None:
+    """The curve is then fitted on the greedy attempts' own success, and failures are ranked by how sure they were."""
+    rng, rows, rates = Random(2), list[Mined](), list[float]()
+    for _ in range(400):
+        rate = rng.betavariate(0.7, 0.7)
+        greedy = Verdict.CORRECT if rng.random() < rate else Verdict.WRONG
+        signal = math.log(max(rate, 1e-3) / max(1 - rate, 1e-3)) + rng.gauss(0, 0.5)
+        rows.append(problem_of(signal, 0, 0).model_copy(update={"greedy": greedy}))
+        rates.append(rate)
+    found = expected_rates(rows, fit_curve(map(point_of, rows)))
+    failed = [at for at, m in enumerate(rows) if m.greedy is Verdict.WRONG]
+    assert len({round(found[at], 3) for at in failed}) > 5
+    assert spearman([found[at] for at in failed], [rates[at] for at in failed]) > 0.5
