@@ -17,7 +17,7 @@ from selfimprove.graphs.places import Pool
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.run import run_campaign
 from selfimprove.mining.kinds import Mined
-from selfimprove.mining.library import Graded, load_library, student_hash
+from selfimprove.mining.library import Graded, load_library
 from selfimprove.mining.patterns import Patterns
 from selfimprove.records import Attempt, Completion, Problem, Request, Sampling
 from selfimprove.report.failing import failure_groups
