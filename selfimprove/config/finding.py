@@ -51,12 +51,12 @@ class GradeConfig(Section):
     trust: bool = False
     """Use the scorer though it was not shown to be better than chance, see `selfimprove prm evaluate`."""
     aggregate: Literal["mean", "min", "product", "last"] = "mean"
-    """One score of an attempt's step scores; the others say little where the last step of a wrong attempt is surely so."""
+    """One score of an attempt's step scores; the others say little where the last step of a wrong one is surely wrong."""
     bins: Literal["width", "quantiles"] = "quantiles"
     """Levels are equal parts of [0, 1], or fifths of the pool."""
     prior: bool = True
     """Without a scorer: add the greedy attempt's log-probability to the samples, as far as it is seen to tell the pass
-    rate (without samples: whether greedy attempts are right); nothing is added where fewer than 40 problems have both."""
+    rate (without samples: whether greedy attempts are right); fewer than 40 problems with both tell nothing."""
 
 
 class SelectConfig(Section):
