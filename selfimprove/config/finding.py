@@ -51,7 +51,7 @@ class GradeConfig(Section):
     trust: bool = False
     """Use the scorer though it was not shown to be better than chance, see `selfimprove prm evaluate`."""
     aggregate: Literal["mean", "min", "product", "last"] = "mean"
-    """One score of an attempt's step scores; the others say little where the last step of a wrong one is surely wrong."""
+    """One score of an attempt's step scores; the others say little where a wrong one surely ends wrong."""
     bins: Literal["width", "quantiles"] = "quantiles"
     """Levels are equal parts of [0, 1], or fifths of the pool."""
     prior: bool = True
