@@ -53,6 +53,7 @@ def render_page(summary: Summary) -> str:
         tones=figures.arms_of(summary.rounds),
         heats=figures.heat_tables(summary),
         levels=_levels(summary),
+        kinds=moves.kind_table(summary),
         moved=moves.move_tables(summary),
         mended=moves.repair_tables(summary),
         rounds=rounds,
