@@ -95,7 +95,10 @@ def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
     assert line(made, "grade").teacher_calls == 40
     only = planned(mine=how, grade=grade, campaign={"rounds": 1})
     assert line(only, "mine").student_calls == line(only, "grade").teacher_calls == 0
-    assert line(only, "lessons").student_calls < line(planned(mine={"pool": 100}, campaign={"rounds": 1}), "lessons").student_calls
+    assert (
+        line(only, "lessons").student_calls
+        < line(planned(mine={"pool": 100}, campaign={"rounds": 1}), "lessons").student_calls
+    )
 
 
 def test_a_fork_does_not_pay_for_the_rounds_that_it_took_over() -> None:

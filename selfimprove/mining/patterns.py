@@ -152,8 +152,10 @@ def steps_of(problem: Problem) -> int:
 
 
 class Movement(Record):
-    """How a group's failure rate moved over rounds. None: none of its problems was tried in that round, or so few that
-    they were not told apart."""
+    """How a group's failure rate moved over rounds.
+
+    None: none of its problems was tried in that round, or so few that they were not told apart.
+    """
 
     by: str
     value: str

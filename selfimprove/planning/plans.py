@@ -151,13 +151,13 @@ def _written(plan: Plan) -> Iterator[str]:
     )
     if plan.tries_at_most is not None:
         mined = plan.lines[0].student_calls
-        yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}: problems are tried until they are settled"
+        yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}, as problems are tried until settled"
     whole = f", and {plan.whole_models} whole models of the student's size" if plan.whole_models else ""
     yield f"Disk: about {plan.disk_mb:,.0f} MB{whole}"
     yield (
         f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "
-        f"round {plan.first}, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % of "
-        "problems)"
+        f"round {plan.first}, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % "
+        "of problems)"
     )
     if plan.offered:
         yield (

@@ -278,9 +278,7 @@ def _accuracy(score: ScoreSummary | None) -> Cell | None:
     if score is None:
         return None
     low, high = (100 * end for end in score.interval)
-    return Cell(
-        score.accuracy, f"{100 * score.accuracy:.0f}", f"{score.correct} of {score.n}, {low:.0f} to {high:.0f}"
-    )
+    return Cell(score.accuracy, f"{100 * score.accuracy:.0f}", f"{score.correct} of {score.n}, {low:.0f} to {high:.0f}")
 
 
 def level_tables(levels: LevelSummary, most_values: int = 10) -> list[Heat]:
@@ -289,7 +287,7 @@ def level_tables(levels: LevelSummary, most_values: int = 10) -> list[Heat]:
     by_label = {label: values for label, values in levels.by_label.items() if 1 < len(values) <= most_values}
     return [
         Heat(
-            f"Levels by {label}" if label else "Levels",
+            f"How hard, by the problems' {label}" if label else "How hard",
             heads,
             (("all", _counts(levels.all)), *((value, _counts(values[value])) for value in in_order(values))),
         )

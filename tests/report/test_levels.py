@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -46,7 +47,8 @@ def test_page_shows_levels_by_label(crew: Crew) -> None:
     summary = summarise(crew.folder, crew.ledger)
     page, (levels,) = render_page(summary), summary.levels
     section = page[page.index('<section id="levels">') : page.index('<section id="failing">')]
-    assert re.findall(r"<h3>(.*?)</h3>", section) == ["Levels by kind", "Levels by level", "What was chosen"]
+    heads = [html.unescape(head) for head in re.findall(r"<h3>(.*?)</h3>", section)]
+    assert heads == ["How hard, by the problems' kind", "How hard, by the problems' level", "What was chosen"]
     cells = "".join(rf"<td[^>]*>{n}</td>" for n in (*levels.all, sum(levels.all)))
     assert len(re.findall(rf'<th scope="row">all</th>{cells}', section)) == 2
     (value, counts), *_ = levels.by_label["kind"].items()
@@ -64,15 +66,16 @@ def test_page_shows_the_quotas_and_what_filled_a_short_level(crew: Crew) -> None
         assert re.search(rf'<th scope="row">{quota.name}</th>{row}', page)
     short = [note for note in chosen.notes if "is short of" in note and "filled from level" in note]
     assert short
+    told = page[page.index("What was chosen") : page.index('<section id="failing">')]
     for note in short:
-        assert f"{note[0].upper()}{note[1:]}.</p>" in page
+        assert f"{note[0].upper()}{note[1:]}." in told
 
 
 def test_labels_of_many_values_leave_the_pool_itself() -> None:
     """A label with a value for each problem has no table; how hard the pool is shows all the same."""
     by_row = {str(n): (1, 0, 0, 0, 0, 0) for n in range(20)}
     (table,) = level_tables(LevelSummary(round=1, all=(20, 0, 0, 0, 0, 0), by_label={"row": by_row}))
-    assert (table.title, [name for name, _ in table.rows]) == ("Levels", ["all"])
+    assert (table.title, [name for name, _ in table.rows]) == ("How hard", ["all"])
 
 
 def test_schema_describes_the_levels() -> None:
