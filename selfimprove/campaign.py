@@ -103,6 +103,7 @@ class Campaign:
             BudgetExceededError: the budget's end; raise it and run again.
             TeacherError, TrainingError: see there; what was done is kept.
         """
+        from selfimprove.graphs.forked import forked
         from selfimprove.graphs.library import see_library
         from selfimprove.graphs.run import run_campaign
         from selfimprove.graphs.watching import see_watched
@@ -124,7 +125,9 @@ class Campaign:
                 see_library(crew)
                 see_watched(crew)
                 if not folder.has("plan.json"):
-                    made = plan(self.config, crew.task, self._probe(crew.task, crew.student))
+                    begun = forked(folder)
+                    taken = begun.round if begun else None
+                    made = plan(self.config, crew.task, self._probe(crew.task, crew.student), taken)
                     folder.write_json("plan.json", made)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.
                 folder.write_text("campaign.toml", write_config(self.config))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
+from statistics import fmean
 
 import pytest
 
@@ -11,8 +13,12 @@ from selfimprove import Campaign
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.planning import Plan, Probe, plan, probe
+from selfimprove.planning.expected import Line
+from selfimprove.planning.finding import samples_each
 from selfimprove.programs import SIGNATURES, program_for
+from selfimprove.records import Attempt, Completion, Problem, Verdict
 from selfimprove.report.summary import summarise
+from selfimprove.steps.mine import MiningRule, Trial
 from selfimprove.students import load_student
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -22,10 +28,10 @@ PROBE = Probe(
 )  # fmt: skip
 
 
-def planned(**sections: dict[str, object]) -> Plan:
+def planned(look: Probe = PROBE, *, taken: int | None = None, **sections: dict[str, object]) -> Plan:
     """Plan a small campaign for a student like PROBE."""
     campaign = Campaign(task="arithmetic", sections={"data": {"train": 200, "dev": 50, "test": 50}, **sections})
-    return plan(campaign.config, campaign.load_task(), PROBE)
+    return plan(campaign.config, campaign.load_task(), look, taken)
 
 
 def test_planned_calls_are_those_made(make_crew: Callable[..., Crew]) -> None:
@@ -39,6 +45,83 @@ def test_planned_calls_are_those_made(make_crew: Callable[..., Crew]) -> None:
     assert rows["evaluate"].calls == rows["evaluate"].planned_calls > 0
     assert rows["train"].planned_s is not None
     assert rows["lessons"].wall_s > 0
+
+
+def line(made: Plan, stage: str) -> Line:
+    return next(each for each in made.lines if each.stage == stage)
+
+
+def test_sequential_stopping_is_planned_between_its_bounds() -> None:
+    """Mining until kinds are settled is expected to take more than the fewest samples, and says the most it can take."""
+    fixed = planned(mine={"pool": 100, "samples": 16})
+    made = planned(mine={"pool": 100, "samples": 4, "most": 16})
+    assert line(fixed, "mine").student_calls == 3 * 100 * 17
+    assert 3 * 100 * 5 < line(made, "mine").student_calls < 3 * 100 * 13
+    assert (fixed.tries_at_most, made.tries_at_most) == (None, 3 * 100 * 17)
+    assert "at most 5,100" in str(made)
+
+
+def test_expected_samples_are_those_that_mining_draws() -> None:
+    """Students whose pass rates spread as assumed are mined; what they took on average is what was expected."""
+    rule, rng, drawn = MiningRule(samples=4, most=16), Random(0), list[int]()
+    for number in range(4000):
+        rate = rng.betavariate(0.3, 0.7)
+        trial = Trial(Problem.of(f"{number}", "1"))
+        while pulls := trial.wanted(rule):
+            for pull in pulls:
+                verdict = Verdict.CORRECT if rng.random() < rate else Verdict.WRONG
+                said = Completion(text="1", sample=pull.sample)
+                trial.add(Attempt(problem=trial.problem.id, completion=said, verdict=verdict, strict=verdict))
+        drawn.append(len(trial.attempts) - 1)
+    assert samples_each(rule, 0.3) == pytest.approx(fmean(drawn), rel=0.03)
+
+
+def test_second_chances_are_planned() -> None:
+    """A longer limit draws what was cut off again: as often as the probe saw it at first, each attempt once at most."""
+    cut = PROBE.model_copy(update={"cut_off": 0.25})
+    made = planned(cut, mine={"pool": 100, "longer": 2.0}, campaign={"rounds": 1})
+    assert line(made, "mine").student_calls == 125
+    assert made.tries_at_most == 200
+    assert line(planned(cut, mine={"pool": 100}, campaign={"rounds": 1}), "mine").student_calls == 100
+
+
+def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
+    """Round 1 neither mines nor grades, and chooses from as many problems as the library holds."""
+    (tmp_path / "grades.jsonl").write_text("{}\n" * 30)
+    how: dict[str, object] = {"pool": 100, "library": str(tmp_path)}
+    grade = {"scorer": "judge:openai/gpt-4o-mini"}
+    made = planned(mine=how, grade=grade, campaign={"rounds": 2})
+    assert line(made, "mine").student_calls == 100
+    assert line(made, "grade").teacher_calls == 40
+    only = planned(mine=how, grade=grade, campaign={"rounds": 1})
+    assert line(only, "mine").student_calls == line(only, "grade").teacher_calls == 0
+    assert (
+        line(only, "lessons").student_calls
+        < line(planned(mine={"pool": 100}, campaign={"rounds": 1}), "lessons").student_calls
+    )
+
+
+def test_a_fork_does_not_pay_for_the_rounds_that_it_took_over() -> None:
+    """Mining, lessons, trainings and evaluations of rounds taken over are not counted, nor is the baseline."""
+    settings: dict[str, dict[str, object]] = {"mine": {"pool": 100}, "campaign": {"rounds": 3}}
+    whole, third = planned(**settings), planned(taken=2, **settings)
+    assert (line(whole, "mine").student_calls, line(third, "mine").student_calls) == (300, 100)
+    assert line(third, "train").tokens < line(whole, "train").tokens / 2
+    looks = line(whole, "evaluate").student_calls - line(third, "evaluate").student_calls
+    assert looks == 2 * 50 + 2 * 50  # the baseline, zero-shot and few-shot, and two rounds of one arm
+    assert "in round 3, " in str(third)
+    baseline = planned(taken=0, **settings)
+    assert line(baseline, "mine").student_calls == 300
+    assert line(whole, "evaluate").student_calls - line(baseline, "evaluate").student_calls == 2 * 50
+
+
+def test_full_fine_tuning_needs_room_for_whole_models() -> None:
+    """Each arm of each round, and the control, leaves a model of the student's size; unknown, that is said."""
+    sized = PROBE.model_copy(update={"weights_mb": 1000.0})
+    settings: dict[str, dict[str, object]] = {"campaign": {"rounds": 2, "arms": ["track_b", "control"]}}
+    lora, full = planned(sized, **settings), planned(sized, **settings, train={"full": True})
+    assert full.disk_mb - lora.disk_mb == pytest.approx(3 * (1000 - 25))
+    assert "and 3 whole models of the student's size" in str(planned(**settings, train={"full": True}))
 
 
 def test_dollars_follow_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,12 +156,18 @@ def test_a_probe_of_policies_is_planned() -> None:
     """What is tried before the first round has its line: at most a twentieth of the rows, and a test of each."""
     select: dict[str, object] = {"policy": "probe", "lessons": 400, "candidates": ["failures", "random"], "probe": 100}
     made = planned(select=select, teacher={"model": "openai/gpt-4o-mini"})
-    line = next(line for line in made.lines if line.stage == "probe")
-    assert line.student_calls == 200
-    assert line.teacher_calls == 2 * (3 * 400 // 20 // 2)
-    assert line.usd > 0
+    tried = line(made, "probe")
+    taught = 2 * (3 * 400 // 20 // 2)
+    tests = 2 * 100
+    lessons = 3 * taught  # a draft that may ask, an ask, a rewrite
+    assert tried.student_calls == tests + lessons
+    assert tried.teacher_calls == 2 * taught  # a reply and a rationale
+    assert tried.usd > 0
+    named = planned(select={**select, "policy": "failures"}, teacher={"model": "openai/gpt-4o-mini"})
+    assert made.usd_at_most > named.usd_at_most
+    assert made.disk_mb > named.disk_mb + 2 * 25
     few = planned(select={**select, "lessons": 20})
-    assert next(line for line in few.lines if line.stage == "probe").tokens == 0
+    assert line(few, "probe").tokens == 0
 
 
 def test_a_paid_first_teacher_is_paid_once() -> None:

@@ -26,13 +26,12 @@ from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined, summarise
 from selfimprove.mining.patterns import Found, Tally
-from selfimprove.mining.wording import Wording
+from selfimprove.mining.wording import FITTED_ON, Wording
 from selfimprove.records import Attempt, Problem, Record
 from selfimprove.steps.mine import Trial, one_pass
 
 STEPS = 1_000_000
 """Recursion limit that no pool reaches."""
-_FITTED_ON = 20_000
 
 
 class MiningState(TypedDict, total=False):
@@ -209,7 +208,7 @@ def _wording(crew: Crew, state: MiningState) -> Wording | None:
     if not crew.config.mine.wording:
         return None
     here = (window_folder(state["place"], window) for window in range(state["windows"]))
-    every = max(1, state["windows"] * crew.config.mine.window // _FITTED_ON)
+    every = max(1, state["windows"] * crew.config.mine.window // FITTED_ON)
     some = islice(chain.from_iterable(_problems(crew, one) for one in here), 0, None, every)
     return Wording(list(some), crew.config.mine.wording, crew.config.campaign.seed)
 

@@ -17,6 +17,12 @@ STEPS: Final = "reasoning steps"
 FIRST_WRONG: Final = "first wrong step"
 TEXT: Final = "wording"
 ALL: Final = "all"
+OTHER: Final = "(other)"
+"""Value of the group that sums up what is too rare to be told apart."""
+_MOST: Final = 500
+"""Values of one label that are told apart, unless told otherwise: the most frequent ones."""
+_ROOM: Final = 10
+"""Times as many are counted before the rarest are folded, so that a frequent value is not among them."""
 
 
 class Group(Record):
@@ -45,6 +51,8 @@ class Patterns(Record):
     """The groups of one round, those of one `by` together, the most failing first."""
 
     groups: tuple[Group, ...]
+    notes: tuple[str, ...] = ()
+    """Which labels have too many values, and how many problems are summed as `(other)`: one sentence each."""
 
 
 class Found(NamedTuple):
@@ -58,30 +66,74 @@ class Found(NamedTuple):
     """Name of its text cluster, see `wording.Wording`."""
 
 
-class Tally:
-    """Counts groups as problems come, without keeping the problems: for pools of any size."""
+class _Count:
+    """The kinds of the problems of one group, and some failures among them."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str], Counter[Kind]] = {}
-        self._examples: dict[tuple[str, str], list[str]] = {}
+        self.kinds: Counter[Kind] = Counter()
+        self.examples: list[str] = []
+
+    def add(self, kinds: Mapping[Kind, int], failures: Sequence[str]) -> None:
+        self.kinds.update(kinds)
+        self.examples += failures[: _EXAMPLES - len(self.examples)]
+
+
+class _Values:
+    """The groups of one `by`, of which the rarest are folded into one when there are too many to keep."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, _Count] = {}
+        self.other = _Count()
+
+    def fold(self, most: int) -> None:
+        """Keep the most frequent values, those seen first before others as frequent."""
+        ranked = sorted(self.counts, key=lambda value: -self.counts[value].kinds.total())
+        for value in ranked[most:]:
+            folded = self.counts.pop(value)
+            self.other.add(folded.kinds, folded.examples)
+
+
+class Tally:
+    """Counts groups as problems come, without keeping the problems: for pools of any size.
+
+    A label can have a value of its own for each problem, so only the most frequent values are told apart and the rest
+    are summed as `(other)`. Up to ten times `most` values of a label this is exact. Beyond, the rarest are folded
+    while problems come, and one that comes again counts from there on, what was folded of it staying in `(other)`.
+
+    Args:
+        most: values of one label that are told apart.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._by: dict[str, _Values] = {}
 
     def add(self, found: Iterable[Found]) -> None:
         """Count some problems."""
         for one in found:
-            for key in _keys(one):
-                self._kinds.setdefault(key, Counter())[one.mined.kind] += 1
-                known = self._examples.setdefault(key, [])
-                if one.mined.kind.failure and len(known) < _EXAMPLES:
-                    known.append(one.problem.id)
+            kind = one.mined.kind
+            for by, value in _keys(one):
+                values = self._by.setdefault(by, _Values())
+                values.counts.setdefault(value, _Count()).add({kind: 1}, [one.problem.id] if kind.failure else [])
+                if len(values.counts) > _ROOM * self._most:
+                    values.fold(self._most)
 
     def patterns(self) -> Patterns:
         """Give the groups."""
-        pool = self._kinds.get((ALL, ALL), Counter[Kind]())
-        groups = [
-            _group(key, kinds, self._examples[key], pool if key[0] == FIRST_WRONG else kinds)
-            for key, kinds in self._kinds.items()
-        ]
-        return Patterns(groups=tuple(sorted(groups, key=lambda g: (g.by, -g.rate, -g.tried, g.value))))
+        pool = self._by[ALL].counts[ALL].kinds if self._by else Counter[Kind]()
+        groups, notes = list[Group](), list[str]()
+        for by, values in sorted(self._by.items()):
+            values.fold(self._most)
+            among = pool if by == FIRST_WRONG else None
+            made = [_group((by, value), count, among or count.kinds) for value, count in values.counts.items()]
+            groups += sorted(made, key=lambda g: (-g.rate, -g.tried, g.value))
+            if rest := values.other.kinds.total():
+                groups.append(_group((by, OTHER), values.other, among or values.other.kinds))
+                notes.append(
+                    f"{by}: the {len(made)} most frequent values are told apart, and the {rest} problems of the others "
+                    f"are summed as {OTHER}"
+                )
+        return Patterns(groups=tuple(groups), notes=tuple(notes))
 
 
 def find_patterns(found: Iterable[Found]) -> Patterns:
@@ -100,7 +152,10 @@ def steps_of(problem: Problem) -> int:
 
 
 class Movement(Record):
-    """How a group's failure rate moved over rounds. None: none of its problems was tried in that round."""
+    """How a group's failure rate moved over rounds.
+
+    None: none of its problems was tried in that round, or so few that they were not told apart.
+    """
 
     by: str
     value: str
@@ -116,11 +171,13 @@ class Movement(Record):
 def movements(rounds: Sequence[Patterns]) -> list[Movement]:
     """Follow each group over the rounds, the most improved first within what groups share.
 
+    What is summed as `(other)` is left out: it holds other values each round.
+
     Args:
         rounds: the patterns of each, in order.
     """
     by_round = [{(g.by, g.value): g for g in patterns.groups} for patterns in rounds]
-    keys = dict.fromkeys(key for groups in by_round for key in groups)
+    keys = dict.fromkeys(key for groups in by_round for key in groups if key[1] != OTHER)
     moved = [_movement(key, [groups.get(key) for groups in by_round]) for key in keys]
     return sorted(moved, key=lambda m: (m.by, m.change if m.change is not None else 1.0, m.value))
 
@@ -153,8 +210,8 @@ def _keys(one: Found) -> list[tuple[str, str]]:
     return [*keys, (TEXT, one.wording)] if one.wording else keys
 
 
-def _group(key: tuple[str, str], kinds: Counter[Kind], examples: Sequence[str], among: Counter[Kind]) -> Group:
-    failed = sum(count for kind, count in kinds.items() if kind.failure)
+def _group(key: tuple[str, str], counted: _Count, among: Counter[Kind]) -> Group:
+    failed = sum(count for kind, count in counted.kinds.items() if kind.failure)
     technical = sum(count for kind, count in among.items() if kind.technical)
     tried = among.total() - technical
     return Group(
@@ -165,6 +222,6 @@ def _group(key: tuple[str, str], kinds: Counter[Kind], examples: Sequence[str], 
         technical=technical,
         rate=round(failed / tried, 6) if tried else 0.0,
         interval=wilson(failed, tried),
-        kinds={kind.value: count for kind, count in sorted(kinds.items())},
-        examples=tuple(examples),
+        kinds={kind.value: count for kind, count in sorted(counted.kinds.items())},
+        examples=tuple(counted.examples),
     )

@@ -16,7 +16,8 @@ from selfimprove.records import Problem
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 _FEATURES: Final = 5_000
 _NAMED_BY: Final = 4
-_FITTED_ON: Final = 20_000
+FITTED_ON: Final = 20_000
+"""Of more problems than this, clusters are fitted on about as many, spread over them."""
 
 
 class Wording:
@@ -32,7 +33,7 @@ class Wording:
     """
 
     def __init__(self, problems: Sequence[Problem], clusters: int, seed: int = 0) -> None:
-        step = max(1, len(problems) // _FITTED_ON)
+        step = max(1, len(problems) // FITTED_ON)
         texts = [_words(problem) for problem in problems[::step]]
         different = len({text for text in texts if text})
         self._names: list[str] = []

@@ -9,6 +9,7 @@ from typing import Final
 from selfimprove.arms import ARMS
 from selfimprove.graphs.deciding import tracks
 from selfimprove.planning.expected import Expected, Line, total
+from selfimprove.planning.finding import mining
 from selfimprove.scorers.names import judging, rollouts_of
 from selfimprove.steps.probe import rows_each
 from selfimprove.teachers.prices import Price
@@ -28,32 +29,39 @@ _JUDGE_WRITES_MOST: Final = 512
 
 def stages(expected: Expected) -> Iterator[Line]:
     """Sum up each stage over all rounds."""
-    config = expected.config
-    rounds = range(1, config.campaign.rounds + 1)
-    tries = config.mine.pool * (1 + config.mine.samples)
-    yield total([expected.line("mine", tries, expected.prompt, expected.length(r)) for r in rounds])
+    config, rounds = expected.config, expected.rounds
+    yield mining(expected)
     if config.grade.scorer:
-        yield total([_grading(expected, r) for r in rounds])
-    if config.select.policy == "probe":
+        yield _all("grade", [_grading(expected, r) for r in rounds])
+    if expected.probes:
         yield _probing(expected)
-    yield total([_lesson(expected, r) for r in rounds])
-    yield total([_training(expected, r) for r in rounds])
+    yield _all("lessons", [_lesson(expected, r) for r in rounds])
+    yield _all("train", [_training(expected, r) for r in rounds])
     yield total(list(_evaluations(expected)))
     if "control" in config.campaign.arms:
         yield _control(expected)
 
 
+def _all(stage: str, lines: list[Line]) -> Line:
+    return total(lines or [Line(stage=stage, seconds=0.0)])
+
+
 def _lesson(expected: Expected, round_: int) -> Line:
-    config, (taught, kept) = expected.config.lesson, expected.lessons(round_)
+    return _taught(expected, "lessons", round_, *expected.lessons(round_))
+
+
+def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: float) -> Line:
+    """Sum up what teaching `taught` problems takes, and drafting `kept` others."""
+    config = expected.config.lesson
     prompt, length = expected.prompt, expected.length(round_)
     asks = bool(config.questions and config.turns)
     rate = (expected.probe.questions if expected.probe else config.questions) if asks else 0.0
     parts = []
     if asks and config.asking != "two_calls":
-        parts.append(expected.line("lessons", taught + kept, prompt, length))
+        parts.append(expected.line(stage, taught + kept, prompt, length))
     if asks:
-        parts.append(expected.line("lessons", taught * config.turns, prompt + length, length / 2))
-        parts.append(expected.line("lessons", taught * min(1.0, rate) * config.turns, prompt + length, length))
+        parts.append(expected.line(stage, taught * config.turns, prompt + length, length / 2))
+        parts.append(expected.line(stage, taught * min(1.0, rate) * config.turns, prompt + length, length))
     price = expected.price(round_)
     if price is not None:
         again = 1 + len(_REASONED & set(expected.config.campaign.arms))
@@ -61,14 +69,14 @@ def _lesson(expected: Expected, round_: int) -> Line:
         read = (replies + reasons) * prompt
         written = replies * length / 2 + reasons * min(expected.target, expected.config.teacher.max_tokens)
         calls, usd = round(replies + reasons), price.of(read, written)
-        parts.append(Line(stage="lessons", teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0))
-    return total(parts or [Line(stage="lessons", seconds=0.0)])
+        parts.append(Line(stage=stage, teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0))
+    return total(parts or [Line(stage=stage, seconds=0.0)])
 
 
 def _grading(expected: Expected, round_: int) -> Line:
     """Sum up the scoring of failed attempts: a judge's calls or a student's rollouts; a reward model's is not told."""
     kind, _, named = (expected.config.grade.scorer or "").partition(":")
-    failed, steps = expected.config.mine.pool * expected.failed(round_), expected.steps
+    failed, steps = expected.mined(round_) * expected.failed(round_), expected.steps
     if kind == "monte-carlo":
         half = expected.length(round_) / 2  # a rollout goes on from the middle of an attempt, on the mean
         return expected.line("grade", failed * steps * rollouts_of(named), expected.prompt + half, half)
@@ -90,18 +98,20 @@ def _judge_price(expected: Expected) -> Price | None:
 
 def _probing(expected: Expected) -> Line:
     """Sum up what the trial of ways to select takes: their lessons, trainings and tests."""
-    config, price = expected.config, expected.price(1)
-    names, asked = config.select.candidates, config.lesson.rationales
-    each = rows_each(round(config.campaign.rounds * (config.select.lessons or sum(expected.lessons(1)))), len(names))
+    config, names, each = expected.config, expected.config.select.candidates, _probed_rows(expected)
     if not each:
         return Line(stage="probe", seconds=0.0)
-    told = len(names) * each * asked if price else 0.0
-    usd = price.of(told * expected.prompt, told * expected.target) if price else 0.0
-    lines = [Line(stage="probe", teacher_calls=round(told), usd=usd, seconds=0.0)]
+    lines = [_taught(expected, "probe", 1, len(names) * each, 0)]
     for _ in names:
         lines.append(_arm(expected, "probe", each, tracks(config)[0]))
         lines.append(expected.line("probe", config.select.probe, expected.prompt, expected.target))
     return total(lines)
+
+
+def _probed_rows(expected: Expected) -> int:
+    """Give how many rows each policy that is tried may train on."""
+    select, rounds = expected.config.select, expected.config.campaign.rounds
+    return rows_each(round(rounds * (select.lessons or sum(expected.lessons(1)))), len(select.candidates))
 
 
 def _training(expected: Expected, round_: int) -> Line:
@@ -126,11 +136,12 @@ def _evaluations(expected: Expected) -> Iterator[Line]:
     examples = shots * (expected.prompt + expected.target)
     arms, each = len(tracks(config)), 1 + config.evaluate.samples
     watched = len(config.gate.tasks) * config.gate.task_problems
-    yield expected.line("evaluate", each * config.data.dev + watched, expected.prompt, expected.written)
+    begun = expected.taken is not None  # a fork took the baseline over
+    yield expected.line("evaluate", 0 if begun else each * config.data.dev + watched, expected.prompt, expected.written)
     written = (expected.written + expected.target) / 2  # worked examples let an untrained student stop earlier
-    for size in (config.data.dev, config.data.test):
+    for size in (0 if begun else config.data.dev, config.data.test):
         yield expected.line("evaluate", each * size if shots else 0, expected.prompt, written, examples)
-    for round_ in range(1, config.campaign.rounds + 1):
+    for round_ in expected.rounds:
         tried = arms * (each * config.data.dev + watched)
         yield expected.line("evaluate", tried, expected.prompt, expected.length(round_ + 1))
     tested = arms + ("control" in config.campaign.arms) + (not shots)
@@ -150,17 +161,25 @@ def _control(expected: Expected) -> Line:
 def most_usd(expected: Expected) -> float:
     """Bound what paid calls can cost: nothing is solved, each question is asked twice, answers are longest."""
     config, most = expected.config, 0.0
-    lesson, pool, longest = config.lesson, config.mine.pool, config.teacher.max_tokens
-    lessons, judge = min(pool, config.select.lessons or pool), _judge_price(expected)
-    for round_ in range(1, config.campaign.rounds + 1):
-        price = expected.price(round_)
+    lesson, longest, judge = config.lesson, config.teacher.max_tokens, _judge_price(expected)
+    each = 2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise
+    for round_ in expected.rounds:
+        price, pool = expected.price(round_), expected.pool(round_)
+        lessons = min(pool, config.select.lessons or pool)
         if price is not None:
-            calls = lessons * (2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
-            again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
+            calls = (lessons + (_most_probed(expected) if round_ == 1 else 0)) * each
             calls += lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
+            again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
             calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
             most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
-            most += 2 * pool * judge.of(read, _JUDGE_WRITES_MOST)
+            most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST)
     return most
+
+
+def _most_probed(expected: Expected) -> int:
+    """Bound the problems that are taught before the first round: each policy chooses others."""
+    select, names = expected.config.select, len(expected.config.select.candidates)
+    budget = expected.config.campaign.rounds * (select.lessons or expected.pool(1))
+    return names * rows_each(budget, names) if expected.probes else 0

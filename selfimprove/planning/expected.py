@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from statistics import fmean
 from typing import Final
 
 from selfimprove.config import Config
+from selfimprove.graphs.library import library_file
 from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record
@@ -17,7 +19,7 @@ from selfimprove.teachers.prices import Price
 
 _CHARACTERS_A_TOKEN: Final = 3.5
 _PROMPT_OVERHEAD: Final = 60
-_GUESSED: Final = {"passed": 0.3, "written": 0.6}
+_GUESSED: Final = {"passed": 0.3, "written": 0.6, "cut_off": 0.1}
 
 
 class Line(Record):
@@ -48,6 +50,33 @@ class Expected:
     """Of a row of track A."""
     steps: float
     """Of a worked solution, not tokens."""
+    taken: int | None = None
+    """The last round that a fork took over; None: it is no fork."""
+    library: int = 0
+    """Problems of the library that the first round starts from; 0: it mines."""
+
+    @property
+    def rounds(self) -> range:
+        """The rounds that are still to be made."""
+        return range((self.taken or 0) + 1, self.config.campaign.rounds + 1)
+
+    @property
+    def probes(self) -> bool:
+        """Whether policies are tried before the first round."""
+        return self.config.select.policy == "probe" and 1 in self.rounds
+
+    def mined(self, round_: int) -> int:
+        """Give how many problems a round tries and grades."""
+        return 0 if self.library and round_ == 1 else self.config.mine.pool
+
+    def pool(self, round_: int) -> int:
+        """Give how many problems a round chooses from."""
+        return self.mined(round_) or self.library
+
+    def cut_off(self, round_: int) -> float:
+        """Give the share of attempts that get a second chance in a round; it falls as failures do."""
+        share = self.probe.cut_off if self.probe else _GUESSED["cut_off"]
+        return float(share * 0.5 ** (round_ - 1))
 
     def failed(self, round_: int) -> float:
         """Give the share of problems that fail in a round."""
@@ -60,7 +89,7 @@ class Expected:
 
     def lessons(self, round_: int) -> tuple[float, float]:
         """Give how many problems are taught in a round, and how many solved ones are kept beside them."""
-        pool, select = self.config.mine.pool, self.config.select
+        pool, select = self.pool(round_), self.config.select
         failed, size = pool * self.failed(round_), select.lessons or pool
         kept = min(pool - failed, size * select.solved / (1 + select.solved))
         taught = min(failed, size - kept)
@@ -81,7 +110,7 @@ class Expected:
         return Line(stage=stage, student_calls=round(calls), tokens=round(tokens), seconds=seconds)
 
 
-def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
+def expect(config: Config, task: Task, probe: Probe | None, taken: int | None = None) -> Expected:
     """Work out what calls look like, guessing what a probe would have told."""
     some = list(islice(task.problems("train"), 200))
     a_token = probe.characters_a_token if probe else _CHARACTERS_A_TOKEN
@@ -98,7 +127,14 @@ def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
         target=min(target, config.student.max_tokens),
         answer=fmean(len(task.conclude("", p.answer)) for p in some) / a_token + 1,
         steps=1 + fmean(max(1, len(split_steps(p.rationale))) for p in some),
+        taken=taken,
+        library=_size(library_file(config.mine.library)) if config.mine.library and not taken else 0,
     )
+
+
+def _size(library: Path) -> int:
+    with library.open("rb") as file:
+        return sum(1 for line in file if line.strip())
 
 
 def total(lines: Sequence[Line]) -> Line:

@@ -15,7 +15,8 @@ from selfimprove.formats import duration
 from selfimprove.graphs.deciding import tracks
 from selfimprove.ledger import Used
 from selfimprove.planning.estimate import most_usd, stages
-from selfimprove.planning.expected import Line, expect, total
+from selfimprove.planning.expected import Expected, Line, expect, total
+from selfimprove.planning.finding import most_tries
 from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record
@@ -27,7 +28,7 @@ _LUCK: Final = 0.5
 """Share of that which is the luck of one draw, and which several samples average out; an assumption."""
 _OFFERED: Final = 4
 _BYTES_A_ROW: Final = 2_000
-_ADAPTER_BYTES: Final = 25_000_000
+_ADAPTER_MB: Final = 25.0
 _HOUR_S: Final = 3600.0
 
 
@@ -45,6 +46,12 @@ class Plan(Record):
     dev: int
     rounds: int
     probe: Probe | None
+    tries_at_most: int | None = None
+    """Attempts that mining makes at most; None: as many as planned, whatever they come to."""
+    first: int = 1
+    """The first round that is made: a fork took those before it over."""
+    whole_models: int = 0
+    """Models of the student's size that are written but not counted in `disk_mb`, as that size is not known."""
 
     @property
     def seconds(self) -> float | None:
@@ -64,35 +71,48 @@ class Plan(Record):
         return "\n".join(_written(self))
 
 
-def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
+def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | None = None) -> Plan:
     """Work out a plan.
 
     Args:
         config: the campaign's settings.
         task: gives the problems.
         probe: what the student did on some of them; None: no hours, and the rest is guessed.
+        taken: the last round that a fork took over, which is not paid for again; None: it is no fork.
 
     Raises:
-        InputError: the teacher's price is not known.
+        InputError: the teacher's price is not known, or there is no such library.
     """
     config = _widest(config)
-    expected = expect(config, task, probe)
+    expected = expect(config, task, probe, taken)
     lines = tuple(stages(expected))
-    arms, calls = len(tracks(config)), sum(line.student_calls for line in lines)
+    calls, begins = sum(line.student_calls for line in lines), min(expected.rounds.start, config.campaign.rounds)
+    whole = probe.weights_mb if probe else None
+    models, each = _models(expected), whole if config.train.full else _ADAPTER_MB
     asked = sum(not ARMS[arm].told for arm in tracks(config))
-    first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (1, config.campaign.rounds))
+    first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (begins, config.campaign.rounds))
     samples = config.evaluate.samples
     return Plan(
         lines=lines,
         usd_at_most=most_usd(expected),
         budget_usd=config.campaign.budget_usd,
-        disk_mb=(calls * _BYTES_A_ROW + config.campaign.rounds * arms * _ADAPTER_BYTES) / 1e6,
+        disk_mb=calls * _BYTES_A_ROW / 1e6 + models * (each or 0.0),
         smallest_gains=(_gain(config.data.dev, samples, first), _gain(config.data.dev, samples, last)),
         offered=None if samples else (_OFFERED, _gain(config.data.dev, _OFFERED, last)),
         dev=config.data.dev,
         rounds=config.campaign.rounds,
         probe=probe,
+        tries_at_most=most_tries(expected),
+        first=begins,
+        whole_models=models if each is None else 0,
     )
+
+
+def _models(expected: Expected) -> int:
+    """Count the adapters or models that are written: of each arm and round, of the control, of what is probed."""
+    config = expected.config
+    probed = len(config.select.candidates) if expected.probes else 0
+    return len(expected.rounds) * len(tracks(config)) + ("control" in config.campaign.arms) + probed
 
 
 def _widest(config: Config) -> Config:
@@ -129,10 +149,15 @@ def _written(plan: Plan) -> Iterator[str]:
         if plan.seconds is not None
         else "Hours: unknown, as the student was not tried"
     )
-    yield f"Disk: about {plan.disk_mb:,.0f} MB"
+    if plan.tries_at_most is not None:
+        mined = plan.lines[0].student_calls
+        yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}, as problems are tried until settled"
+    whole = f", and {plan.whole_models} whole models of the student's size" if plan.whole_models else ""
+    yield f"Disk: about {plan.disk_mb:,.0f} MB{whole}"
     yield (
         f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "
-        f"round 1, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % of problems)"
+        f"round {plan.first}, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % "
+        "of problems)"
     )
     if plan.offered:
         yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Attempt, Completion, Lesson, Problem, Record, Sampling
 from selfimprove.steps.ask import ask
 from selfimprove.steps.draft import draft
+from selfimprove.steps.rerun import redrawn
 
 _MOST: Final = 40
 _FEWEST: Final = 8
@@ -30,6 +32,8 @@ class Probe(Record):
     problems: int
     passed: float
     """Share answered right, in [0, 1]."""
+    cut_off: float = 0.0
+    """Share that the token limit cut off or that failed, in [0, 1]."""
     questions: float
     """Clarifying questions it asks about a problem."""
     prompt_tokens: float
@@ -45,6 +49,8 @@ class Probe(Record):
     """Tokens generated in a second."""
     training: float
     """Tokens trained on in a second, worked out from `reading`."""
+    weights_mb: float | None = None
+    """Size of the student's weights on the disk, in MB; None where they do not lie here."""
 
 
 def probe(
@@ -79,6 +85,7 @@ def probe(
     return Probe(
         problems=len(some),
         passed=fmean(a.verdict == "correct" for a in tried),
+        cut_off=fmean(redrawn(a) for a in tried),
         questions=_questions(student, programs, task, some[:_FEWEST], config),
         prompt_tokens=prompt_tokens,
         completion_tokens=written / len(some),
@@ -87,7 +94,14 @@ def probe(
         reading=reading,
         writing=written / max(1e-3, written_s),
         training=reading / _STEP_COST["cuda" if device.startswith("cuda") else "cpu"],
+        weights_mb=_weights_mb(getattr(student, "folder", None)),
     )
+
+
+def _weights_mb(folder: object) -> float | None:
+    """Add up the files of weights in a model's folder."""
+    files = list(Path(str(folder)).glob("*.safetensors")) if folder else []
+    return sum(file.stat().st_size for file in files) / 1e6 if files else None
 
 
 def _reads(solve: Program, items: Sequence[Item], student: LanguageModel) -> tuple[list[Completion], float]:

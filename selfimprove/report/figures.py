@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from selfimprove.report.decided_schema import RoundSummary, ScoreSummary
 from selfimprove.report.schema import LabelPair, Summary
+from selfimprove.report.selected_schema import LevelSummary
 
 HEIGHT_PX = 320
 _TOP_PX, _BOTTOM_PX = 18, 34
@@ -230,12 +231,23 @@ def in_order(values: Iterable[str]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Heat:
-    """How the accuracy at each value of a label went from round to round."""
+class Cell:
+    """A field of a heat table."""
 
-    label: str
+    share: float
+    """How strongly it is coloured, in [0, 1]."""
+    text: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    """A table whose fields are coloured by their size."""
+
+    title: str
     values: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[ScoreSummary | None, ...]], ...]
+    """Heads of the columns."""
+    rows: tuple[tuple[str, tuple[Cell | None, ...]], ...]
 
 
 def heat_tables(summary: Summary, most_values: int = 10) -> list[Heat]:
@@ -255,10 +267,39 @@ def heat_tables(summary: Summary, most_values: int = 10) -> list[Heat]:
         values = in_order({value for _, by_label in shown for value in by_label.get(label, {})})
         if 1 < len(values) <= most_values:
             rows = tuple(
-                (name, tuple(by_label.get(label, {}).get(value) for value in values)) for name, by_label in shown
+                (name, tuple(_accuracy(by_label.get(label, {}).get(value)) for value in values))
+                for name, by_label in shown
             )
-            made.append(Heat(label, tuple(values), rows))
+            made.append(Heat(f"Dev accuracy by {label}, round by round", tuple(values), rows))
     return made
+
+
+def _accuracy(score: ScoreSummary | None) -> Cell | None:
+    if score is None:
+        return None
+    low, high = (100 * end for end in score.interval)
+    return Cell(score.accuracy, f"{100 * score.accuracy:.0f}", f"{score.correct} of {score.n}, {low:.0f} to {high:.0f}")
+
+
+def level_tables(levels: LevelSummary, most_values: int = 10) -> list[Heat]:
+    """Lay out a pool's levels by each label with few enough values; the whole pool leads each table."""
+    heads = (*(f"level {level}" for level in range(len(levels.all))), "all")
+    by_label = {label: values for label, values in levels.by_label.items() if 1 < len(values) <= most_values}
+    return [
+        Heat(
+            f"How hard, by the problems' {label}" if label else "How hard",
+            heads,
+            (("all", _counts(levels.all)), *((value, _counts(values[value])) for value in in_order(values))),
+        )
+        for label, values in (by_label or {"": {}}).items()
+    ]
+
+
+def _counts(counts: Sequence[int]) -> tuple[Cell | None, ...]:
+    total = sum(counts)
+    shares = [count / total if total else 0.0 for count in counts]
+    cells = [Cell(share, f"{n}", f"{100 * share:.0f} % of {total}") for n, share in zip(counts, shares, strict=True)]
+    return (*cells, Cell(0.0, f"{total}", "graded problems"))
 
 
 def pair_scale(pairs: Mapping[str, LabelPair]) -> Scale:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from selfimprove.mining.kinds import Kind
 from selfimprove.mining.patterns import ALL
 from selfimprove.report.failing_schema import FailureGroup, GroupExample, GroupRound, RepairRound
-from selfimprove.report.figures import CONTROL, in_order
+from selfimprove.report.figures import CONTROL, Cell, Heat, in_order
 from selfimprove.report.schema import Summary
 
 _ROWS: Final = 10
@@ -34,19 +35,26 @@ def move_tables(summary: Summary) -> list[Moves]:
     everything = [group for group in summary.failing if group.by == ALL]
     rest = [group for group in summary.failing if group.by != ALL]
     rounds = tuple(sorted({made.round for group in everything for made in group.rounds}))
-    made = [_table(by, list(groups), rounds) for by, groups in groupby(rest, key=lambda group: group.by)]
+    shown: set[str] = set()
+    made = [_table(by, list(groups), rounds, shown) for by, groups in groupby(rest, key=lambda group: group.by)]
     if everything and not made:
-        return [_table(ALL, everything, rounds)]
+        return [_table(ALL, everything, rounds, shown)]
     return [_led(table, everything, rounds) if at == 0 else table for at, table in enumerate(made)]
 
 
-def _table(by: str, groups: Sequence[FailureGroup], rounds: tuple[int, ...]) -> Moves:
+def _table(by: str, groups: Sequence[FailureGroup], rounds: tuple[int, ...], seen: set[str]) -> Moves:
+    """Lay out one table; problems that were `seen` as examples are not shown again, and its own are added."""
     shown = groups[:_ROWS]
     named = {group.value: group for group in shown}
     if all(value.isdecimal() for value in named):
         shown = [named[value] for value in in_order(named)]
     worst = sorted(shown, key=lambda group: -(group.rounds[-1].rate or 0.0))
-    examples = [(group, group.examples[0]) for group in worst if group.examples][:_EXAMPLES]
+    examples: list[tuple[FailureGroup, GroupExample]] = []
+    for group in worst:
+        new = next((one for one in group.examples if one.question not in seen), None)
+        if new is not None and len(examples) < _EXAMPLES:
+            seen.add(new.question)
+            examples.append((group, new))
     rows = tuple((group, _cells(group, rounds)) for group in shown)
     return Moves(by, rounds, rows, len(groups) - len(shown), tuple(examples))
 
@@ -59,6 +67,22 @@ def _led(table: Moves, everything: Sequence[FailureGroup], rounds: tuple[int, ..
 def _cells(group: FailureGroup, rounds: Sequence[int]) -> tuple[GroupRound | None, ...]:
     known = {made.round: made for made in group.rounds}
     return tuple(known.get(round_) for round_ in rounds)
+
+
+def kind_table(summary: Summary) -> Heat | None:
+    """Lay out how many problems of each round's pool were of each kind; None where nothing was mined."""
+    pools = [made for group in summary.failing if group.by == ALL for made in group.rounds]
+    kinds = [kind.value for kind in Kind if any(kind.value in made.kinds for made in pools)]
+    if not pools:
+        return None
+    rows = [(f"round {made.round}", tuple(_kind(made, kind) for kind in kinds)) for made in pools]
+    return Heat("How it fails, round by round", tuple(kinds), tuple(rows))
+
+
+def _kind(made: GroupRound, kind: str) -> Cell:
+    count, total = made.kinds.get(kind, 0), sum(made.kinds.values())
+    share = count / total if total else 0.0
+    return Cell(share, f"{count}", f"{100 * share:.0f} % of {total}")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
 from selfimprove.report.decided_schema import ScoreSummary
 from selfimprove.report.schema import Summary
+from selfimprove.report.selected_schema import LevelSummary, SelectionSummary
 from selfimprove.store import write_whole
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def render_page(summary: Summary) -> str:
         height=figures.HEIGHT_PX,
         tones=figures.arms_of(summary.rounds),
         heats=figures.heat_tables(summary),
+        levels=_levels(summary),
+        kinds=moves.kind_table(summary),
         moved=moves.move_tables(summary),
         mended=moves.repair_tables(summary),
         rounds=rounds,
@@ -60,6 +63,18 @@ def render_page(summary: Summary) -> str:
         test_rows=tested,
         test_scale=figures.scale_over(score for _, score, _, _ in tested),
     )
+
+
+def _levels(
+    summary: Summary,
+) -> list[tuple[int, LevelSummary | None, list[figures.Heat], SelectionSummary | None]]:
+    """List each round's levels and their tables, and how it chose."""
+    pools = {pool.round: pool for pool in summary.levels}
+    chosen = {row.round: row.selection for row in summary.rounds if row.selection is not None}
+    return [
+        (n, pools.get(n), figures.level_tables(pools[n]) if n in pools else [], chosen.get(n))
+        for n in sorted({*pools, *chosen})
+    ]
 
 
 def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary | None, str]]:

@@ -14,7 +14,7 @@ from selfimprove.records import Verdict
 from selfimprove.report.decided_schema import ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
-from selfimprove.report.selected_schema import ProbeSummary
+from selfimprove.report.selected_schema import LevelSummary, ProbeSummary
 
 State = Literal["finished", "running", "stopped at the budget", "interrupted"]
 SCHEMA_VERSION = 1
@@ -258,6 +258,8 @@ class Summary(Part):
     most 50 groups that share the same thing, those with the most failures."""
     repairs: tuple[Repairs, ...] = ()
     """How failures became successes on dev, for labels with at most 50 values."""
+    levels: tuple[LevelSummary, ...] = ()
+    """How hard the pool of each round was, before its training."""
     probe: ProbeSummary | None = None
     """How `select.policy = "probe"` found its policy; null where it was not asked to."""
     dev: DevSummary | None = None

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from selfimprove.report.selected_schema import CandidateSummary, ProbeSummary, QuotaSummary, SelectionSummary
+from selfimprove.mining.library import Graded, count_levels
+from selfimprove.report.selected_schema import (
+    CandidateSummary,
+    LevelSummary,
+    ProbeSummary,
+    QuotaSummary,
+    SelectionSummary,
+)
 from selfimprove.steps.probe import Candidate, Probed
 from selfimprove.store import RunFolder
+
+_MOST_VALUES: Final = 50
+
+
+def levels_of(folder: RunFolder, rounds: int) -> tuple[LevelSummary, ...]:
+    """Count the levels of each round's graded pool, all and by label.
+
+    Args:
+        folder: the run folder.
+        rounds: how many there are at most.
+    """
+    names = [(round_, f"round-{round_:02d}/grades.jsonl") for round_ in range(1, rounds + 1)]
+    return tuple(_levels(round_, folder.rows(name, Graded)) for round_, name in names if folder.has(name))
+
+
+def _levels(round_: int, rows: list[Graded]) -> LevelSummary:
+    counted = {label: count_levels(rows, label).by_value for label in sorted({name for r in rows for name in r.labels})}
+    return LevelSummary(
+        round=round_,
+        all=count_levels(rows).all,
+        by_label={label: values for label, values in counted.items() if len(values) <= _MOST_VALUES},
+        graded_by=dict(sorted(Counter(row.by for row in rows).items())),
+    )
 
 
 def selection_of(pool: Mapping[str, Any]) -> SelectionSummary | None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from pydantic import Field
+
 from selfimprove.report.part import Part
 
 
@@ -33,6 +37,19 @@ class SelectionSummary(Part):
     """Empty for policies without quotas."""
     notes: tuple[str, ...] = ()
     """What could not be had as asked, and where it was filled from."""
+
+
+class LevelSummary(Part):
+    """How hard the problems of a round's pool are for the student; counts by level, from level 0 on, shape `[6]`."""
+
+    round: int
+    """Counted from 1."""
+    all: tuple[int, ...]
+    """All graded problems; what has no verdict has no level."""
+    by_label: Mapping[str, Mapping[str, tuple[int, ...]]] = Field(default_factory=dict)
+    """The same by label and value, for labels with at most 50 values."""
+    graded_by: Mapping[str, int] = Field(default_factory=dict)
+    """Problems by what graded them: `pass_rate`, or a step scorer's name."""
 
 
 class CandidateSummary(Part):

@@ -44,7 +44,7 @@ from selfimprove.report.schema import (
     Summary,
     TestSummary,
 )
-from selfimprove.report.selected import probe_of, selection_of
+from selfimprove.report.selected import levels_of, probe_of, selection_of
 from selfimprove.stats import compare_paired
 from selfimprove.steps.evaluate import compare
 from selfimprove.store import RunFolder
@@ -80,6 +80,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         failures=_failures(folder, rounds),
         failing=failure_groups(folder, config.campaign.rounds),
         repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
+        levels=levels_of(folder, config.campaign.rounds),
         probe=probe_of(folder),
         dev=_dev(folder, rounds),
         guard=_guard(folder),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from selfimprove.mining.clusters import agreement, answer_space, cluster_sizes, consistency, entropy_bits
-from selfimprove.mining.kinds import Kind, KindRule, settled, summarise
+from selfimprove.mining.kinds import Kind, KindRule, Mined, settled, summarise
 from selfimprove.records import Attempt, Completion, Problem, Sampling, Verdict
 from selfimprove.steps.verify import verify
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -95,21 +95,43 @@ def test_inconsistent_can_fire_on_small_answer_spaces(space: int, most_scattered
     assert [4, 1] not in fires
 
 
+class SameText:
+    """A task that compares as strings."""
+
+    name, instruction = "same_text", ""
+
+    def compare(self, answer: str, problem: Problem) -> Verdict:
+        return RIGHT if answer == problem.answer else WRONG
+
+
+def guessed(problem: Problem, greedy: str, said: str, rule: KindRule) -> Mined:
+    """Mine a problem that a student answers from a small space; the space-separated answers are its samples."""
+    made = [(answer, RIGHT if answer == problem.answer else WRONG) for answer in (greedy, *said.split())]
+    some = [attempt(answer, verdict, at) for at, (answer, verdict) in enumerate(made)]
+    return summarise(problem, some, SameText(), rule)  # type: ignore[arg-type]
+
+
+def test_four_way_guesser_with_nothing_right_is_inconsistent() -> None:
+    """Five guesses, none right, so the pass rate alone says wrong; they scatter as far as four choices let them."""
+    problem = Problem.of("Which?", "A", choices=("one", "two", "three", "four"))
+    found = guessed(problem, "B", "B C D B C", KindRule())
+    assert found.posterior.above(KindRule().rare) < 0.5
+    assert found.kind is Kind.INCONSISTENT
+    assert (found.passed, found.consistency, found.agreement) == (0, 0.4, 0.0)
+    assert guessed(problem, "B", "B B B B C", KindRule()).kind is Kind.WRONG
+
+
 def test_yes_no_guesser_is_inconsistent() -> None:
-    """A student that says yes three times and no twice, where yes is wrong, guesses: it is not wrong every time."""
-    problem = Problem.of("Do cats bark?", "no")
-    said = ["yes", "yes", "no", "yes", "no"]
+    """Three times yes and twice no, where no is right too rarely to count as solved at times: it guesses all the same.
 
-    class YesNo:
-        name, instruction = "yes_no", ""
-
-        def compare(self, answer: str, problem: Problem) -> Verdict:
-            return RIGHT if answer == problem.answer else WRONG
-
-    some = [attempt("yes", WRONG), *[attempt(a, RIGHT if a == "no" else WRONG, i) for i, a in enumerate(said, 1)]]
-    found = summarise(problem, some, YesNo(), KindRule())  # type: ignore[arg-type]
+    Scattered yes and no are right at times, so the pass rate tells them apart first unless more is asked of it.
+    """
+    problem, rule = Problem.of("Do cats bark?", "no"), KindRule(rare=0.5)
+    found = guessed(problem, "yes", "yes yes no yes no", rule)
+    assert found.posterior.above(rule.rare) < 0.5
     assert found.kind is Kind.INCONSISTENT
     assert (found.consistency, found.agreement) == (0.6, 0.0)
+    assert guessed(problem, "yes", "yes yes no yes yes", rule).kind is Kind.WRONG
 
 
 def test_clusters_are_by_answer_not_by_string() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from selfimprove.errors import MissingDependencyError
 from selfimprove.mining.kinds import Kind, Mined
-from selfimprove.mining.patterns import Found, Group, Patterns, find_patterns, movements, steps_of
+from selfimprove.mining.patterns import Found, Group, Patterns, Tally, find_patterns, movements, steps_of
 from selfimprove.mining.wording import Wording
 from selfimprove.records import Interval, Problem, Verdict
 
@@ -56,6 +56,32 @@ def test_first_wrong_step_is_a_share_of_all_that_was_tried() -> None:
     better = find_patterns(found(i, Kind.WRONG if i < 20 else Kind.RIGHT, 1 if i < 20 else None) for i in range(100))
     moved = next(m for m in movements([worse, better]) if m.by == "first wrong step")
     assert (moved.rates, moved.tried) == ((0.6, 0.2), (100, 100))
+
+
+def test_a_label_unique_to_each_problem_is_bounded() -> None:
+    """The most frequent values stay apart with all their problems, the rest is one group, and the file says so."""
+    tally = Tally(most=3)
+    tally.add(found(i, Kind.WRONG if i % 2 else Kind.RIGHT, source=f"book {i % 2}", row=str(i)) for i in range(1000))
+    made = tally.patterns()
+    assert [g.tried for g in made.groups if g.by == "source"] == [500, 500]
+    rows = [g for g in made.groups if g.by == "row"]
+    assert len(rows) == 4
+    assert (rows[-1].value, rows[-1].tried, rows[-1].failed) == ("(other)", 997, 499)
+    assert len(rows[-1].examples) == 3
+    (note,) = made.notes
+    assert "row: the 3 most frequent values are told apart, and the 997 problems of the others" in note
+    assert all(m.value != "(other)" for m in movements([made, made]))
+
+
+def test_tally_keeps_no_more_values_than_it_has_room_for() -> None:
+    """While problems come, memory is that of ten times the values that are told apart, and frequent ones survive."""
+    tally = Tally(most=10)
+    for start in range(0, 20_000, 100):
+        rows = [found(i, Kind.WRONG, row="often" if i % 20 == 0 else str(i)) for i in range(start, start + 100)]
+        tally.add(rows)
+        assert len(tally._by["row"].counts) <= 100
+    assert group(tally.patterns(), "row", "often").tried == 1000
+    assert sum(g.tried for g in tally.patterns().groups if g.by == "row") == 20_000
 
 
 def test_lucky_answers_have_no_wrong_step_and_right_ones_no_group() -> None:

@@ -9,7 +9,7 @@ from selfimprove.graphs.run import run_campaign
 from selfimprove.graphs.studio import studio_crew
 from selfimprove.records import Attempt, Problem, Verdict
 from selfimprove.report.failing_schema import FailureGroup, GroupRound
-from selfimprove.report.moves import move_tables, repair_tables
+from selfimprove.report.moves import kind_table, move_tables, repair_tables
 from selfimprove.report.page import render_page
 from selfimprove.report.schema import Summary
 from selfimprove.report.summary import summarise
@@ -98,6 +98,26 @@ def test_page_shows_where_it_fails(crew: Crew) -> None:
     whole = group(summary, "all", "all").rounds[0]
     assert f"{whole.failed}/{whole.tried}" in page
     assert Summary.model_validate(json.loads(summary.model_dump_json())) == summary
+
+
+def test_page_shows_the_kinds_of_failures(crew: Crew) -> None:
+    """Each round's problems are counted by kind, in print and not only under the pointer."""
+    summary = summarise(crew.folder, crew.ledger)
+    table = kind_table(summary)
+    assert table is not None
+    for made, (name, cells) in zip(group(summary, "all", "all").rounds, table.rows, strict=True):
+        assert name == f"round {made.round}"
+        counts = {kind: int(cell.text) for kind, cell in zip(table.values, cells, strict=True) if cell}
+        assert {kind: n for kind, n in counts.items() if n} == made.kinds
+    assert table.title in render_page(summary)
+
+
+def test_no_example_is_shown_twice(crew: Crew) -> None:
+    """A problem is in several groups, and its failure is shown once on the page."""
+    tables = move_tables(summarise(crew.folder, crew.ledger))
+    shown = [example.question for table in tables for _, example in table.examples]
+    assert len(shown) > 3
+    assert len(set(shown)) == len(shown)
 
 
 def test_schema_describes_the_groups() -> None:
