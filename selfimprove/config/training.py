@@ -22,7 +22,7 @@ class DpoConfig(BaseModel):
 
 
 class GrpoConfig(BaseModel):
-    """Anything TRL's GRPOConfig takes, and `rewards` with `scorer`.
+    """Anything TRL's GRPOConfig takes (also `use_vllm` with `vllm_mode`), and `rewards` with `scorer`.
 
     Rewards are names with weights: correct, form, brevity, steps (by the scorer), or one's own as package.module:name.
     """
@@ -87,6 +87,8 @@ class TrainConfig(Section):
     """Train all weights instead of an adapter: a model of the base's size comes of every arm."""
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""
+    unsloth: bool = False
+    """Supervised training by unsloth, where it is installed (a GPU): never required, and not run here with it."""
     restart: bool = False
     """Each round starts from the base with all rows so far, instead of from the best adapter."""
 

@@ -201,6 +201,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             "quantize": config.train.quantize,
             "full": config.train.full,
             **({"attention": config.train.attention} if config.train.attention else {}),
+            **({"unsloth": True} if config.train.unsloth and run.method == "sft" else {}),
             "checkpoint_steps": config.train.checkpoint_steps,
             **({"task": _named(crew)} if ARMS.get(run.arm, Arm()).method else {}),
         },

@@ -16,6 +16,7 @@ from selfimprove.protocols import StepScorer, Task
 from selfimprove.records import Attempt, Completion, PracticeRow, StepItem, TrainingJob, Verdict
 from selfimprove.scorers import split_steps
 from selfimprove.steps.verify import verify
+from selfimprove.students.engine import Generated
 from selfimprove.tasks import load_task
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.rewards import Tried
@@ -57,11 +58,20 @@ class Coach:
         places = [int(prompt) for prompt in prompts]
         asked = [self.prompts[place] for place in places]
         made = self.sampler.generate(asked, limit=self.limit, **self.how)
+        self._look(places, made)
+        return {"prompt_ids": asked, "completion_ids": [list(one.ids) for one in made], "logprobs": None}
+
+    def take(self, prompts: Sequence[str], completions: Sequence[Sequence[int]]) -> None:
+        """Read completions that another engine made of prompts, token by token, as if they came from ours."""
+        self._look([int(prompt) for prompt in prompts], [self.sampler.read(ids, self.limit) for ids in completions])
+
+    def _look(self, places: Sequence[int], made: Sequence[Generated]) -> None:
+        """Read, compare and count what came."""
         self._tried = self._scored([self._read(place, one) for place, one in zip(places, made, strict=True)], places)
         self._count(places)
-        self.tokens += sum(one.tokens for one in made)
-        self.seen += sum(len(ids) for ids in asked) + sum(one.tokens for one in made)
-        return {"prompt_ids": asked, "completion_ids": [list(one.ids) for one in made], "logprobs": None}
+        written = sum(one.tokens for one in made)
+        self.tokens += written
+        self.seen += sum(len(self.prompts[place]) for place in places) + written
 
     def reward(self, name: str, function: Any) -> Any:
         """Give a reward as TRL calls it, for the completions just made."""
@@ -83,7 +93,7 @@ class Coach:
         self.tokens, self.seen, self.sampler.batches = state["tokens"], state["seen"], state["batches"]
         self.rates.restore(state["rates"])
 
-    def _read(self, place: int, made: Any) -> Tried:
+    def _read(self, place: int, made: Generated) -> Tried:
         said = Completion(text=made.text, finish_reason=made.finish_reason, completion_tokens=made.tokens)
         attempt: Attempt = verify(self.task, self.rows[place].problem, said)
         return Tried(attempt, made.tokens, self.limit)

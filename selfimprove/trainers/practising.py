@@ -56,17 +56,26 @@ class Practised:
 
 
 class Generated:
-    """Before a trainer of TRL's in the bases that has no `rollout_func`: completions come from our engine."""
+    """Before a trainer of TRL's in the bases: prompts are ours, token by token, and so is what generates.
+
+    With `use_vllm` vLLM generates as TRL has it do, and the coach reads what came.
+    """
 
     coach: Coach
+    args: Any
     _asked: Sequence[str] = ()
 
     def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         self._asked = list(prompts)
         return [self.coach.prompts[int(prompt)] for prompt in prompts], None, {}
 
-    def _generate_single_turn(self, *_: Any, **__: Any) -> Any:
-        return self.coach.rollout(self._asked, self)["completion_ids"]
+    def _generate_single_turn(self, *given: Any, **how: Any) -> Any:
+        if not self.args.use_vllm:
+            return self.coach.rollout(self._asked, self)["completion_ids"]
+        parent: Any = super()
+        made = parent._generate_single_turn(*given, **how)  # noqa: SLF001 - its own base
+        self.coach.take(self._asked, made[0] if isinstance(made, tuple) else made)  # grpo gives log-probabilities too
+        return made
 
 
 def practise(
@@ -99,14 +108,22 @@ def practise(
     write_outcome(Path(folder), job, trainer, outcome, rows=count, trained=coach.tokens, seen=coach.seen)
 
 
+def copied(model: Any, settings: Mapping[str, Any]) -> Any:
+    """Give the copy of the base that our engine generates with; None where vLLM does."""
+    if settings.get("use_vllm"):
+        return None
+    copy = deepcopy(model)
+    copy.set_attn_implementation("sdpa")
+    return copy
+
+
 def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Callable[..., Any]) -> tuple[Any, Coach]:
     from datasets import Dataset
 
     weights: Mapping[str, float] = settings.pop("rewards", DEFAULT)
     named: str = settings.pop("scorer", "")
     tokenizer, model = load(job)
-    copy = deepcopy(model)
-    copy.set_attn_implementation("sdpa")
+    copy = copied(model, settings)
     model, new = begun(model, job)
     rows = rows_of(job, PracticeRow)
     programs = programs_of(job, tokenizer)
@@ -134,7 +151,7 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
     trainer.practice = Practice(rates, groups, again, job.seed, length=args.max_steps * groups)
     round_reference(trainer.model)
     see_room(job, trainer.model)
-    sampler.model, sampler.copy = trainer.model, copy.to(args.device)
+    sampler.model, sampler.copy = trainer.model, copy.to(args.device) if copy is not None else None
     watched(trainer, job)
     trainer.add_callback(Enough(coach, job.trained_tokens))
     return trainer, coach

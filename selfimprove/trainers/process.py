@@ -139,7 +139,8 @@ class ProcessTrainer:
     @contextlib.contextmanager
     def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
         """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
-        program = ["-m", "selfimprove.trainers.lifeline", _MODULE.format(method=job.method)]
+        before = [_MODULE.format(method="unslothed")] if job.settings.get("unsloth") else []
+        program = ["-m", "selfimprove.trainers.lifeline", *before, _MODULE.format(method=job.method)]
         launcher = (self.shared or self.launcher) if job.method in _SHARED else self.launcher
         command = [*launcher, *program, str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
