@@ -21,6 +21,7 @@ from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
 from selfimprove.trainers.precision import FullSteps
@@ -49,6 +50,7 @@ def main(job_file: str, folder: str) -> None:
     die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     trainer = _trainer(job)
+    trainer.add_callback(Pace(lambda: trainer.coach.seen))
     outcome = run(trainer, job, trainer.coach)
     save(trainer, folder)
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps

@@ -176,7 +176,15 @@ def watched(trainer: Any, job: TrainingJob) -> None:
 
 
 def write_outcome(
-    folder: Path, job: TrainingJob, trainer: Any, outcome: Any, *, rows: int, trained: int, seen: int
+    folder: Path,
+    job: TrainingJob,
+    trainer: Any,
+    outcome: Any,
+    *,
+    rows: int,
+    trained: int,
+    seen: int,
+    informative: float | None = None,
 ) -> None:
     """Write the metrics and the log of a finished training.
 
@@ -188,6 +196,7 @@ def write_outcome(
         rows: walked in one epoch.
         trained: tokens of them that carry loss.
         seen: tokens of them in all.
+        informative: share of the groups of tries that taught something, where it practised.
 
     Raises:
         TrainingError: the loss ended as something that is no number.
@@ -207,6 +216,7 @@ def write_outcome(
         "steps": int(outcome.global_step),
         "loss": loss,
         "render_hash": job.render_hash,
+        **({} if informative is None else {"informative_groups": round(informative, 4)}),
         "alarms": [alarm for each in trainer.callback_handler.callbacks for alarm in getattr(each, "said", ())],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")

@@ -114,7 +114,12 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
             weights = _weights(name, parts[name].pop("rewards"))
             weighted(weights)
             _see_scorer(weights, parts[name].get("scorer", ""))
+            if weights.get("questions") and parts[name].get("use_vllm"):
+                raise InputError(f"train.{name}: the reward questions has our engine rewrite; leave use_vllm out")
         parts[name].pop("scorer", None)
+        most = parts[name].pop("most_questions", 1)
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise InputError(f"train.{name}.most_questions = {most!r} will not do: it must be a number from 1 up")
     parts["distill"].pop("teacher", None)
 
 

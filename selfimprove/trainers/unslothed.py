@@ -41,9 +41,7 @@ def fast_adapter(model: Any, job: TrainingJob, lora: Mapping[str, Any]) -> Any:
     from unsloth import FastLanguageModel
 
     own = {**lora, "target_modules": _ALL_LINEAR} if lora.get("target_modules") == "all-linear" else dict(lora)
-    made = FastLanguageModel.get_peft_model(
-        model, **own, random_state=job.seed, use_gradient_checkpointing="unsloth"
-    )
+    made = FastLanguageModel.get_peft_model(model, **own, random_state=job.seed, use_gradient_checkpointing="unsloth")
     if job.start:
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file

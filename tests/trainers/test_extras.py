@@ -65,10 +65,10 @@ def test_what_is_installed_is_taken(installed: Callable[..., None]) -> None:
 def test_vllm_that_will_not_do_is_refused(installed: Callable[..., None]) -> None:
     """Another version, no GPU, an unknown mode, settings of vLLM without it, and what only vLLM can draw."""
     installed("vllm", "0.33.0")
-    with pytest.raises(MissingDependencyError, match="needs vLLM >=0.31,<0.32, and 0.33.0 is installed"):
+    with pytest.raises(MissingDependencyError, match=r"needs vLLM >=0.31,<0.32, and 0.33.0 is installed"):
         check(grpo=SERVED)
     installed("vllm", "0.31.0", gpu=False)
-    with pytest.raises(InputError, match="train.grpo.use_vllm needs a CUDA GPU"):
+    with pytest.raises(InputError, match=r"train.grpo.use_vllm needs a CUDA GPU"):
         check(grpo=SERVED)
     for given, said in (
         ({**SERVED, "vllm_mode": "colocated"}, 'vllm_mode = "colocated" will not do'),
