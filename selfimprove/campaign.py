@@ -78,8 +78,10 @@ class Campaign:
         """
         from selfimprove.planning.plans import plan
 
-        task = self.load_task()
-        return plan(self.config, task, self._probe(task, self._student()) if probe else None)
+        task, student = self.load_task(), self._student() if probe else None
+        tried = self._probe(task, student) if student is not None else None
+        named = Path(self.config.campaign.student)
+        return plan(self.config, task, tried, weights_bytes=weights_of(getattr(student, "folder", None) or named))
 
     def _student(self) -> Student:
         from selfimprove.students import load_student
@@ -103,6 +105,7 @@ class Campaign:
             BudgetExceededError: the budget's end; raise it and run again.
             TeacherError, TrainingError: see there; what was done is kept.
         """
+        from selfimprove.graphs.forked import forked
         from selfimprove.graphs.library import see_library
         from selfimprove.graphs.run import run_campaign
         from selfimprove.graphs.watching import see_watched
@@ -124,7 +127,10 @@ class Campaign:
                 see_library(crew)
                 see_watched(crew)
                 if not folder.has("plan.json"):
-                    made = plan(self.config, crew.task, self._probe(crew.task, crew.student))
+                    fork, tried = forked(folder), self._probe(crew.task, crew.student)
+                    known = weights_of(crew.model_folder) if crew.model_folder else None
+                    behind = fork.round if fork else 0
+                    made = plan(self.config, crew.task, tried, behind=behind, weights_bytes=known)
                     folder.write_json("plan.json", made)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.
                 folder.write_text("campaign.toml", write_config(self.config))
@@ -286,6 +292,12 @@ def _refuse_practice(config: Config, task: str | None) -> None:
             "the arm distill needs a teacher that runs here: set train.distill.teacher to a folder or hub id of a "
             "larger model of the student's family"
         )
+
+
+def weights_of(folder: Path | str) -> int | None:
+    """Give the bytes of the weights in a model's folder; None where there are none to see."""
+    sizes = [path.stat().st_size for path in Path(folder).glob("*.safetensors")]
+    return sum(sizes) or None
 
 
 def files_in(out: Path) -> frozenset[str] | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from selfimprove import Campaign
+from selfimprove.campaign import weights_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.planning import Plan, Probe, plan, probe
@@ -95,6 +96,63 @@ def test_track_a_is_walked_often() -> None:
     both = planned(campaign={"arms": ["track_b", "track_a"]})
     one = planned(campaign={"arms": ["track_b"]})
     assert both.lines[2].tokens > 4 * one.lines[2].tokens
+
+
+def test_whole_models_are_counted_on_the_disk() -> None:
+    """With train.full every arm of every round keeps a model, and one training has its checkpoints beside it."""
+    made: dict[str, dict[str, object]] = {
+        "campaign": {"rounds": 2, "arms": ["track_b", "track_a"]}, "train": {"full": True},
+    }  # fmt: skip
+    campaign = Campaign(task="arithmetic", sections=made)
+    task = campaign.load_task()
+    known = plan(campaign.config, task, PROBE, weights_bytes=270_000_000)
+    assert known.disk_mb > (2 * 2 + 16) * 270
+    unknown = plan(campaign.config, task, PROBE)
+    assert unknown.models == 4
+    assert "and 4 whole models of the student's size" in str(unknown)
+    adapters = Campaign(task="arithmetic", sections={"campaign": made["campaign"]})
+    assert plan(adapters.config, task, PROBE, weights_bytes=270_000_000).disk_mb < 500
+
+
+def test_weights_are_those_of_the_folder(tmp_path: Path) -> None:
+    """All parts of a model count; a folder without weights is none."""
+    assert weights_of(tmp_path) is None
+    for part in ("model-1.safetensors", "model-2.safetensors"):
+        (tmp_path / part).write_bytes(b"x" * 10)
+    assert weights_of(tmp_path) == 20
+
+
+def test_a_fork_plans_what_is_left() -> None:
+    """Rounds that were taken over, and the baseline, take nothing more; the gain that shows is of the rounds to come."""
+    campaign = Campaign(task="arithmetic", sections={"campaign": {"rounds": 3, "arms": ["track_b"]}})
+    task = campaign.load_task()
+    whole, left = (plan(campaign.config, task, PROBE, behind=behind) for behind in (0, 2))
+    calls = [{line.stage: line.student_calls for line in made.lines} for made in (whole, left)]
+    assert calls[1]["mine"] == calls[0]["mine"] / 3
+    dev = campaign.config.data.dev
+    assert calls[1]["evaluate"] == calls[0]["evaluate"] - 2 * dev - 2 * dev  # two baselines, and two rounds of one arm
+    assert left.first == 3
+    assert left.smallest_gains[0] == left.smallest_gains[1] == whole.smallest_gains[1]
+    assert [line.stage for line in plan(campaign.config, task, PROBE, behind=3).lines] == ["evaluate"]
+
+
+def test_questions_asked_in_practice_are_paid_for() -> None:
+    """The bound holds as many as may be put, each asked twice; what is expected is no more than that."""
+    teacher: dict[str, object] = {"model": "openai/gpt-4o-mini"}
+    arms: dict[str, object] = {"arms": ["track_b", "grpo"]}
+    rewards = {"correct": 1.0, "questions": 0.3}
+    plain = planned(teacher=teacher, campaign=arms)
+    asks = [
+        planned(teacher=teacher, campaign=arms, train={"grpo": {"rewards": rewards, "most_questions": most}})
+        for most in (10, 1000)
+    ]
+    assert plain.usd_at_most < asks[0].usd_at_most < asks[1].usd_at_most
+    train = [next(line for line in made.lines if line.stage == "train") for made in (plain, *asks)]
+    assert train[0].teacher_calls == 0
+    assert train[1].teacher_calls == 3 * 10
+    assert train[2].teacher_calls > 30
+    free = planned(campaign=arms, train={"grpo": {"rewards": rewards}})
+    assert free.usd_at_most == 0
 
 
 def test_hours_are_unknown_without_a_probe() -> None:

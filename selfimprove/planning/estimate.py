@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from selfimprove.arms import ARMS
+from selfimprove.config.training import asking
 from selfimprove.graphs.deciding import tracks
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.scorers.names import judging, rollouts_of
@@ -27,20 +28,24 @@ _JUDGE_WRITES_MOST: Final = 512
 
 
 def stages(expected: Expected) -> Iterator[Line]:
-    """Sum up each stage over all rounds."""
-    config = expected.config
-    rounds = range(1, config.campaign.rounds + 1)
+    """Sum up each stage over all rounds to come; a fork of all that is asked for has none."""
+    if expected.rounds:
+        yield from _of_rounds(expected)
+    yield total(list(_evaluations(expected)))
+    if "control" in expected.config.campaign.arms:
+        yield _control(expected)
+
+
+def _of_rounds(expected: Expected) -> Iterator[Line]:
+    config, rounds = expected.config, expected.rounds
     tries = config.mine.pool * (1 + config.mine.samples)
     yield total([expected.line("mine", tries, expected.prompt, expected.length(r)) for r in rounds])
     if config.grade.scorer:
         yield total([_grading(expected, r) for r in rounds])
-    if config.select.policy == "probe":
+    if config.select.policy == "probe" and not expected.behind:
         yield _probing(expected)
     yield total([_lesson(expected, r) for r in rounds])
     yield total([_training(expected, r) for r in rounds])
-    yield total(list(_evaluations(expected)))
-    if "control" in config.campaign.arms:
-        yield _control(expected)
 
 
 def _lesson(expected: Expected, round_: int) -> Line:
@@ -106,7 +111,33 @@ def _probing(expected: Expected) -> Line:
 
 def _training(expected: Expected, round_: int) -> Line:
     rows = sum(expected.lessons(round_)) * (1 + (expected.config.select.replay if round_ > 1 else 0))
-    return total([_arm(expected, "train", rows, arm) for arm in tracks(expected.config)])
+    arms = [_arm(expected, "train", rows, arm) for arm in tracks(expected.config)]
+    return total([*arms, *(_asked(expected, round_, rows, arm) for arm in _asking(expected))])
+
+
+def _asking(expected: Expected) -> list[str]:
+    """Name the arms that are rewarded for questions, which a teacher answers."""
+    return [arm for arm in tracks(expected.config) if asking(expected.config.train, ARMS[arm].method or "")]
+
+
+def _most_asked(expected: Expected, arm: str) -> int:
+    """Give how many questions such an arm puts in a round at most."""
+    from selfimprove.trainers.worth import MOST_QUESTIONS
+
+    given = getattr(expected.config.train, ARMS[arm].method or "").model_dump()
+    return int(given.get("most_questions", MOST_QUESTIONS))
+
+
+def _asked(expected: Expected, round_: int, rows: float, arm: str) -> Line:
+    """Sum up what a teacher is asked in practice: by the wrong half of the tries, half of which ask."""
+    price = expected.price(round_)
+    if price is None:
+        return Line(stage="train", seconds=0.0)
+    rate = expected.probe.questions if expected.probe else expected.config.lesson.questions
+    calls = min(_most_asked(expected, arm), rows / 2 * expected.failed(round_) * rate)
+    read, written = calls * (expected.prompt + expected.length(round_)), calls * expected.length(round_) / 2
+    usd = price.of(read, written)
+    return Line(stage="train", teacher_calls=round(calls), tokens=round(read + written), usd=usd, seconds=0.0)
 
 
 def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
@@ -126,11 +157,12 @@ def _evaluations(expected: Expected) -> Iterator[Line]:
     examples = shots * (expected.prompt + expected.target)
     arms, each = len(tracks(config)), 1 + config.evaluate.samples
     watched = len(config.gate.tasks) * config.gate.task_problems
-    yield expected.line("evaluate", each * config.data.dev + watched, expected.prompt, expected.written)
+    if not expected.behind:
+        yield expected.line("evaluate", each * config.data.dev + watched, expected.prompt, expected.written)
     written = (expected.written + expected.target) / 2  # worked examples let an untrained student stop earlier
-    for size in (config.data.dev, config.data.test):
+    for size in (0 if expected.behind else config.data.dev, config.data.test):
         yield expected.line("evaluate", each * size if shots else 0, expected.prompt, written, examples)
-    for round_ in range(1, config.campaign.rounds + 1):
+    for round_ in expected.rounds:
         tried = arms * (each * config.data.dev + watched)
         yield expected.line("evaluate", tried, expected.prompt, expected.length(round_ + 1))
     tested = arms + ("control" in config.campaign.arms) + (not shots)
@@ -152,12 +184,14 @@ def most_usd(expected: Expected) -> float:
     config, most = expected.config, 0.0
     lesson, pool, longest = config.lesson, config.mine.pool, config.teacher.max_tokens
     lessons, judge = min(pool, config.select.lessons or pool), _judge_price(expected)
-    for round_ in range(1, config.campaign.rounds + 1):
+    for round_ in expected.rounds:
         price = expected.price(round_)
         if price is not None:
+            asked = 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
             calls = lessons * (2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
             again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
             calls += lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
+            calls += asked
             calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
             most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
         if judge is not None:  # which is asked once more where its reply cannot be read

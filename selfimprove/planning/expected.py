@@ -48,6 +48,13 @@ class Expected:
     """Of a row of track A."""
     steps: float
     """Of a worked solution, not tokens."""
+    behind: int = 0
+    """Rounds that a fork took over, which take nothing more."""
+
+    @property
+    def rounds(self) -> range:
+        """The rounds that are still to come."""
+        return range(1 + self.behind, 1 + self.config.campaign.rounds)
 
     def failed(self, round_: int) -> float:
         """Give the share of problems that fail in a round."""
@@ -81,7 +88,7 @@ class Expected:
         return Line(stage=stage, student_calls=round(calls), tokens=round(tokens), seconds=seconds)
 
 
-def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
+def expect(config: Config, task: Task, probe: Probe | None, behind: int = 0) -> Expected:
     """Work out what calls look like, guessing what a probe would have told."""
     some = list(islice(task.problems("train"), 200))
     a_token = probe.characters_a_token if probe else _CHARACTERS_A_TOKEN
@@ -98,6 +105,7 @@ def expect(config: Config, task: Task, probe: Probe | None) -> Expected:
         target=min(target, config.student.max_tokens),
         answer=fmean(len(task.conclude("", p.answer)) for p in some) / a_token + 1,
         steps=1 + fmean(max(1, len(split_steps(p.rationale))) for p in some),
+        behind=behind,
     )
 
 

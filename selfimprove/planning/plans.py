@@ -21,6 +21,7 @@ from selfimprove.protocols import Task
 from selfimprove.records import Record
 from selfimprove.stats import smallest_gain
 from selfimprove.steps.decide import alpha_of_round
+from selfimprove.trainers.preflight import ROOM
 
 _DISCORDANT: Final = 0.2
 _LUCK: Final = 0.5
@@ -38,11 +39,15 @@ class Plan(Record):
     usd_at_most: float
     budget_usd: float | None
     disk_mb: float
+    models: int = 0
+    """Whole models to be kept of which nobody knows the size, beside that."""
     smallest_gains: tuple[float, float]
     """True gain on dev that shows at 80 % power in the first and in the last round, in points."""
     offered: tuple[int, float] | None = None
     """So many samples a dev problem, and the gain that would show with them in the last round; None: they are drawn."""
     dev: int
+    first: int = 1
+    """The first round to come: a fork's is behind those that it took over."""
     rounds: int
     probe: Probe | None
 
@@ -64,33 +69,43 @@ class Plan(Record):
         return "\n".join(_written(self))
 
 
-def plan(config: Config, task: Task, probe: Probe | None = None) -> Plan:
+def plan(
+    config: Config, task: Task, probe: Probe | None = None, *, behind: int = 0, weights_bytes: int | None = None
+) -> Plan:
     """Work out a plan.
 
     Args:
         config: the campaign's settings.
         task: gives the problems.
         probe: what the student did on some of them; None: no hours, and the rest is guessed.
+        behind: rounds that a fork took over, which take nothing more.
+        weights_bytes: size of the student's weights, of which `train.full` makes more; None: unknown.
 
     Raises:
         InputError: the teacher's price is not known.
     """
     config = _widest(config)
-    expected = expect(config, task, probe)
+    expected = expect(config, task, probe, behind)
     lines = tuple(stages(expected))
     arms, calls = len(tracks(config)), sum(line.student_calls for line in lines)
     asked = sum(not ARMS[arm].told for arm in tracks(config))
-    first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (1, config.campaign.rounds))
-    samples = config.evaluate.samples
+    rounds = config.campaign.rounds
+    begin = min(1 + behind, rounds)
+    first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (begin, rounds))
+    samples, trainings = config.evaluate.samples, len(expected.rounds) * arms + ("control" in config.campaign.arms)
+    unknown = trainings if config.train.full and weights_bytes is None else 0
+    made = (trainings + ROOM) * (weights_bytes or 0) if config.train.full else trainings * _ADAPTER_BYTES
     return Plan(
         lines=lines,
         usd_at_most=most_usd(expected),
         budget_usd=config.campaign.budget_usd,
-        disk_mb=(calls * _BYTES_A_ROW + config.campaign.rounds * arms * _ADAPTER_BYTES) / 1e6,
+        disk_mb=(calls * _BYTES_A_ROW + made) / 1e6,
+        models=unknown,
         smallest_gains=(_gain(config.data.dev, samples, first), _gain(config.data.dev, samples, last)),
         offered=None if samples else (_OFFERED, _gain(config.data.dev, _OFFERED, last)),
         dev=config.data.dev,
-        rounds=config.campaign.rounds,
+        first=begin,
+        rounds=rounds,
         probe=probe,
     )
 
@@ -129,10 +144,12 @@ def _written(plan: Plan) -> Iterator[str]:
         if plan.seconds is not None
         else "Hours: unknown, as the student was not tried"
     )
-    yield f"Disk: about {plan.disk_mb:,.0f} MB"
+    models = f", and {plan.models} whole models of the student's size" if plan.models else ""
+    yield f"Disk: about {plan.disk_mb:,.0f} MB{models}"
     yield (
         f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "
-        f"round 1, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % of problems)"
+        f"round {plan.first}, {plan.smallest_gains[1]:.1f} in round {plan.rounds} "
+        "(where the students differ on 20 % of problems)"
     )
     if plan.offered:
         yield (

@@ -15,7 +15,7 @@ from selfimprove.errors import InputError
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 
-_ROOM: Final = 16
+ROOM: Final = 16
 """Times the trained weights that have to fit on the disk: two checkpoints, each with float32 copies and two moments of
 them, and what comes out."""
 NOTE: Final = "note: "
@@ -84,7 +84,7 @@ def see_room(job: TrainingJob, model: Any) -> None:
     Raises:
         InputError: there is too little room.
     """
-    needed = _ROOM * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    needed = ROOM * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     free = shutil.disk_usage(Path(job.out).parent).free
     if free < needed:
         raise InputError(
