@@ -24,6 +24,8 @@ from selfimprove.records import Answer, Question
 LINE: Final = "SELFIMPROVE_LINE"
 """Names the socket to a training process."""
 _TICK_S: Final = 0.2
+_LAST_S: Final = 5.0
+"""An answer that comes later than this is nobody's any more."""
 
 
 class Switchboard:
@@ -52,7 +54,7 @@ class Switchboard:
     def close(self) -> None:
         """Answer no more."""
         self._closed.set()
-        self._thread.join()
+        self._thread.join(_LAST_S)
         self._socket.close()
 
     def _serve(self) -> None:

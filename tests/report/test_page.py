@@ -69,6 +69,11 @@ def test_the_test_split_shows_how_often_it_was_opened():
     assert "opened 3 times" in render_page(again)
 
 
+def test_one_comparison_on_test_is_a_proof():
+    """The page says that only best against base was settled before the split was opened."""
+    assert "This comparison alone was settled beforehand; the others are for reading." in render_page(summary())
+
+
 def test_campaign_without_rounds_still_has_a_page():
     """An interrupted campaign shows what there is and no empty section."""
     bare = summary(
