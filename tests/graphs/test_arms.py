@@ -290,7 +290,7 @@ def test_what_practice_came_to_is_reported(make_crew: Any) -> None:
     run_campaign(made, made.folder.at("graph.sqlite"))
     summary = summarise(made.folder, made.ledger)
     assert {row.arm: row.informative_groups for row in summary.rounds} == {"track_b": None, "grpo": 0.83}
-    assert "83 % of its groups of tries held both right and wrong ones." in render_page(summary)
+    assert "83\N{NO-BREAK SPACE}% of its groups of tries held both right and wrong ones." in render_page(summary)
 
 
 def test_every_arm_of_the_settings_is_one_of_the_table() -> None:
