@@ -49,5 +49,6 @@ class CompletionLossTrainer(Resumes, FullSteps, SFTTrainer):
         if not every or (self.state.global_step + 1) % every:
             return
         with torch.no_grad():
-            entropy = torch.distributions.Categorical(logits=logits).entropy().mean()
+            logs = logits.log_softmax(-1)
+            entropy = -(logs.exp() * logs).sum(-1).mean()
         self._metrics["train"]["entropy"].append(float(entropy))

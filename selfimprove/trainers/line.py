@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from selfimprove.errors import InputError, TrainingError
 from selfimprove.protocols import Teacher
@@ -42,7 +42,7 @@ class Switchboard:
     def __init__(self, teacher: Teacher, address: Path) -> None:
         self.teacher, self.address = teacher, address
         self.failed: Exception | None = None
-        self._closed = threading.Event()
+        self._closed, self._caller = threading.Event(), cast("socket.socket | None", None)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(address))
         self._socket.settimeout(_TICK_S)
@@ -54,6 +54,9 @@ class Switchboard:
     def close(self) -> None:
         """Answer no more."""
         self._closed.set()
+        if self._caller is not None:
+            with contextlib.suppress(OSError):  # it has hung up
+                self._caller.shutdown(socket.SHUT_RDWR)
         self._thread.join(_LAST_S)
         self._socket.close()
 
@@ -64,6 +67,7 @@ class Switchboard:
             except TimeoutError:
                 continue
             caller.settimeout(None)
+            self._caller = caller
             with caller, caller.makefile("rw", encoding="utf-8") as lines, contextlib.suppress(OSError):
                 for line in lines:
                     lines.write(self._reply(line) + "\n")
