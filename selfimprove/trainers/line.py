@@ -15,7 +15,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from selfimprove.errors import InputError, TrainingError
 from selfimprove.protocols import Teacher
@@ -42,7 +42,8 @@ class Switchboard:
     def __init__(self, teacher: Teacher, address: Path) -> None:
         self.teacher, self.address = teacher, address
         self.failed: Exception | None = None
-        self._closed, self._caller = threading.Event(), cast("socket.socket | None", None)
+        self._closed = threading.Event()
+        self._caller: socket.socket | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(address))
         self._socket.settimeout(_TICK_S)
