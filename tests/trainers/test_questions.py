@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tiny_models import tokenizer
 
+import selfimprove
 from selfimprove.errors import BudgetExceededError, InputError, TrainingError
 from selfimprove.programs import program_for, stated
 from selfimprove.records import Answer, Attempt, Completion, PracticeRow, Problem, Question, TrainingJob, Verdict
@@ -138,8 +139,9 @@ made = dict(rows=1, trained_tokens=1, seen_tokens=1, steps=1, loss=0.5, render_h
 """
 
 
-def test_a_training_process_is_answered_by_its_parent(tmp_path: Path) -> None:
+def test_a_training_process_is_answered_by_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of its own asks; where the teacher cannot go on, the campaign stops for the teacher's own reason."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(selfimprove.__file__).parents[1]))  # also where another is installed
     (tmp_path / "child.py").write_text(CHILD)
     launcher = (sys.executable, str(tmp_path / "child.py"))
 
