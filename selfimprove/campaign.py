@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from selfimprove.arms import ARMS
 from selfimprove.config import Config, changed, load_config, make_config, write_config, written
+from selfimprove.config.training import asking
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
@@ -219,6 +219,7 @@ class Campaign:
             raise InputError(
                 f"the arm track_b_given shows reference rationales, and those of {task.name} have none; leave it out"
             )
+        asked = _asked_by(config)
         _refuse_practice(config, None if isinstance(self._given.get("task", ""), str) else task.name)
         if config.grade.scorer:
             see_scorer(config.grade.scorer, ledger, config.teacher)
@@ -236,12 +237,31 @@ class Campaign:
             task=task,
             student=student,
             teacher_for=teacher_for,
-            trainer=self._trainer or ProcessTrainer(shared=launcher_of(config.train.accelerate)),
+            trainer=self._trainer
+            or ProcessTrainer(
+                shared=launcher_of(config.train.accelerate),
+                teacher=teacher_for(student, config.campaign.rounds + 1) if asked else None,
+            ),
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
             after_round=after_round,
         )
+
+
+def _asked_by(config: Config) -> bool:
+    """Say whether a training asks the teacher.
+
+    Raises:
+        InputError: the student is its own teacher, and knows no more than it asks.
+    """
+    asked = [arm for arm in config.campaign.arms if arm in ARMS and asking(config.train, ARMS[arm].method or "")]
+    if asked and config.teacher.model == "self":
+        raise InputError(
+            f"train.{asked[0]}.rewards: the reward questions needs a teacher that knows more than the student, and "
+            'teacher.model = "self"; leave questions out, or name another teacher'
+        )
+    return bool(asked)
 
 
 def _refuse_practice(config: Config, task: str | None) -> None:
@@ -361,7 +381,7 @@ def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None
         yield lambda _: None
         return
     from selfimprove.graphs.deciding import RoundDecision
-    from selfimprove.track import WandbTracker, metrics_of
+    from selfimprove.track import WandbTracker, metrics_of, training_curve
 
     tracker = WandbTracker(config.track.wandb, written(config), folder.path)
 
@@ -372,11 +392,9 @@ def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None
         for decision in folder.record(f"{here}/decision.json", RoundDecision).decisions:
             made = folder.record(f"{here}/arms/{decision.arm}/evaluation.json", Evaluation)
             tracker.log(round_, metrics_of(made, decision))
-            logged = folder.at(f"{here}/arms/{decision.arm}/adapter/training.jsonl")
-            if logged.is_file():
-                tracker.curve(
-                    f"train/{here}/{decision.arm}", [json.loads(line) for line in logged.read_text().splitlines()]
-                )
+            for part in ("", "sft/"):  # arms of two parts have both
+                name = f"train/{here}/{decision.arm}/{part}".rstrip("/")
+                tracker.curve(name, training_curve(folder.at(f"{here}/arms/{decision.arm}/{part}adapter")))
 
     try:
         yield log

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Decision, Evaluation, digest
@@ -12,6 +14,9 @@ from selfimprove.store import write_whole
 
 _EXTRA = 'pip install "selfimprove[track]"'
 _METRICS = Path(__file__).parent / "metrics"
+
+
+_PACE: Final = re.compile(r"^pace at step (\d+): ([\d.]+) tokens/s$", re.MULTILINE)
 
 
 class Tracker(Protocol):
@@ -102,6 +107,10 @@ def metrics_of(evaluation: Evaluation, decision: Decision | None = None) -> dict
         f"{at}/truncated": evaluation.truncated,
         f"{at}/completion_tokens": evaluation.completion_tokens,
     }
+    if evaluation.sampled is not None:
+        sampled = evaluation.sampled
+        named |= {f"{at}/pass_at_k": sampled.pass_at_k, f"{at}/consistency": sampled.consistency}
+        named |= {f"{at}/sampled_accuracy": sampled.accuracy}
     for label, values in evaluation.by_label.items():
         named |= {f"{at}/{label}={value}": each.accuracy for value, each in values.items()}
     if decision is not None:
@@ -111,6 +120,24 @@ def metrics_of(evaluation: Evaluation, decision: Decision | None = None) -> dict
             f"{at}/promoted": float(decision.outcome == "promote"),
         }
     return named
+
+
+def training_curve(adapter: Path) -> list[dict[str, object]]:
+    """Give what a training logged, an entry a step or so: loss, gradient norm, entropy, rewards, lengths, tokens/s.
+
+    Args:
+        adapter: its folder; without a log there is nothing to give.
+    """
+    logged, log = adapter / "training.jsonl", adapter / "training.log"
+    if not logged.is_file():
+        return []
+    text = log.read_text("utf-8", "replace") if log.is_file() else ""
+    paces = {int(step): float(rate) for step, rate in _PACE.findall(text)}
+    entries = [json.loads(line) for line in logged.read_text("utf-8").splitlines()]
+    return [
+        {**entry, "tokens_per_s": paces[entry["step"]]} if "loss" in entry and entry["step"] in paces else entry
+        for entry in entries
+    ]
 
 
 def load_metric(name: str = "selfimprove_accuracy") -> Any:

@@ -186,6 +186,25 @@ def test_track_a_is_walked_often() -> None:
     assert both.lines[2].tokens > 4 * one.lines[2].tokens
 
 
+def test_questions_asked_in_practice_are_paid_for() -> None:
+    """The bound holds as many as may be put, each asked twice; what is expected is no more than that."""
+    teacher: dict[str, object] = {"model": "openai/gpt-4o-mini"}
+    arms: dict[str, object] = {"arms": ["track_b", "grpo"]}
+    rewards = {"correct": 1.0, "questions": 0.3}
+    plain = planned(teacher=teacher, campaign=arms)
+    asks = [
+        planned(teacher=teacher, campaign=arms, train={"grpo": {"rewards": rewards, "most_questions": most}})
+        for most in (10, 1000)
+    ]
+    assert plain.usd_at_most < asks[0].usd_at_most < asks[1].usd_at_most
+    train = [next(line for line in made.lines if line.stage == "train") for made in (plain, *asks)]
+    assert train[0].teacher_calls == 0
+    assert train[1].teacher_calls == 3 * 10
+    assert train[2].teacher_calls > 30
+    free = planned(campaign=arms, train={"grpo": {"rewards": rewards}})
+    assert free.usd_at_most == 0
+
+
 def test_hours_are_unknown_without_a_probe() -> None:
     """Without a look at the student the text says so, and every other number is there."""
     campaign = Campaign(task="arithmetic")

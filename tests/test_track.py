@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 
 from selfimprove.errors import InputError, MissingDependencyError
-from selfimprove.records import Comparison, Decision, Evaluation, Interval, Score
+from selfimprove.records import Comparison, Decision, Evaluation, Interval, Sampled, Score
 from selfimprove.stats import wilson
-from selfimprove.track import WandbTracker, load_metric, metrics_of
+from selfimprove.track import WandbTracker, load_metric, metrics_of, training_curve
 
 COMPLETIONS = ["3 + 4 = 7\nAnswer: 7", "Answer: 9", "I do not know", "so it is 12"]
 REFERENCES = ["7", "8", "3", "12"]
@@ -120,6 +121,38 @@ def test_metrics_are_named_by_split_and_arm():
     assert named["dev/track_b/difference_points"] == 15.0
     assert named["dev/track_b/promoted"] == 1.0
     assert all(isinstance(value, int | float) for value in named.values())
+
+
+def test_a_training_is_a_curve_with_its_speed(tmp_path: Path):
+    """What was logged step by step, with the speed that only the log tells; nothing where nothing was trained."""
+    entries = [{"step": 5, "loss": 1.0, "grad_norm": 2.0, "entropy": 0.5}, {"step": 5, "train_loss": 1.0}]
+    (tmp_path / "training.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    (tmp_path / "training.log").write_text("step 5 of 5\npace at step 5: 812.5 tokens/s\n")
+    assert training_curve(tmp_path) == [{**entries[0], "tokens_per_s": 812.5}, entries[1]]
+    assert training_curve(tmp_path / "none") == []
+
+
+def test_what_samples_tell_is_tracked():
+    """pass@k and consistency are numbers of their own."""
+    sampled = Sampled(samples=4, accuracy=0.5, interval=Interval(low=0.4, high=0.6), pass_at_k=0.8, consistency=0.3)
+    named = metrics_of(evaluation().model_copy(update={"sampled": sampled}))
+    assert (named["dev/track_b/pass_at_k"], named["dev/track_b/consistency"]) == (0.8, 0.3)
+
+
+def test_every_named_curve_reaches_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Loss, gradient norm, tokens/s, reward parts, KL, entropy and completion length, each under its arm."""
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    named = {
+        "step": 1, "loss": 0.5, "grad_norm": 1.0, "tokens_per_s": 700.0, "rewards/correct/mean": 0.5, "kl": 0.01,
+        "entropy": 1.5, "completions/mean_length": 40.0,
+    }  # fmt: skip
+    tracker = WandbTracker("selfimprove-tests", {}, tmp_path)
+    tracker.curve("train/round-01/grpo", [named, {**named, "step": 2}])
+    tracker.finish()
+    (path,) = (tmp_path / "wandb").glob("offline-run-*/run-*.wandb")
+    written = path.read_bytes()
+    assert all(f"train/round-01/grpo/{name}".encode() in written for name in named)
 
 
 def test_wandb_runs_offline_and_goes_on_under_its_id(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -22,9 +23,11 @@ class DpoConfig(BaseModel):
 
 
 class GrpoConfig(BaseModel):
-    """Anything TRL's GRPOConfig takes, and `rewards` with `scorer`.
+    """Anything TRL's GRPOConfig takes, and `rewards` with `scorer` and `most_questions`.
 
-    Rewards are names with weights: correct, form, brevity, steps (by the scorer), or one's own as package.module:name.
+    Rewards are names with weights: correct, form, brevity, steps (by the scorer), questions (worth asking: the
+    teacher's answers turn a wrong draft into a right one; at most `most_questions`, 1000, are put in one training), or
+    one's own as package.module:name. `use_vllm` with `vllm_mode` lets vLLM generate, on a GPU.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -37,7 +40,7 @@ class KtoConfig(BaseModel):
 
 
 class RlooConfig(BaseModel):
-    """Anything TRL's RLOOConfig takes, and `rewards` with `scorer`, as for grpo."""
+    """Anything TRL's RLOOConfig takes, and `rewards` with `scorer` and `most_questions`, as for grpo."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -87,8 +90,17 @@ class TrainConfig(Section):
     """Train all weights instead of an adapter: a model of the base's size comes of every arm."""
     quantize: bool = False
     """Load the base in 4 bits (QLoRA)."""
+    unsloth: bool = False
+    """Supervised training by unsloth, where it is installed (a GPU): never required, and not run here with it."""
     restart: bool = False
     """Each round starts from the base with all rows so far, instead of from the best adapter."""
+
+
+def asking(train: TrainConfig, method: str) -> bool:
+    """Say whether a way to train rewards useful questions, which a teacher answers."""
+    given: Mapping[str, Any] = getattr(train, method).model_dump() if method in {"grpo", "rloo"} else {}
+    rewards = given.get("rewards")
+    return isinstance(rewards, Mapping) and bool(rewards.get("questions"))
 
 
 class EvaluateConfig(Section):

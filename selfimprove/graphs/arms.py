@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from selfimprove import progress
 from selfimprove.arms import ARMS, Arm, program_of
+from selfimprove.config.training import asking
 from selfimprove.errors import InputError
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
@@ -14,6 +15,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
 from selfimprove.graphs.forked import taken_over
 from selfimprove.graphs.places import Node, attempts_of, round_folder
+from selfimprove.programs import Program
 from selfimprove.records import Adapter, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.steps.build import replayed
 from selfimprove.steps.practise import practise
@@ -160,6 +162,8 @@ def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) 
         what = "that was ever solved" if rows else "with a verdict"
         progress.current().say(f"round {round_}: {arm} has no problem {what}, so nothing is trained")
         return tokens
+    if asking(crew.config.train, method):  # half of what it practises, as it drafts in lessons
+        rows += practise(attempts_of(crew, round_), by_id, round_, "draft_and_ask")
     place = f"{round_folder(round_)}/arms/{arm}"
     file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)
     settings = {"max_completion_length": crew.config.student.max_tokens, **_settings(crew, method)}
@@ -171,6 +175,11 @@ def _settings(crew: Crew, method: str) -> dict[str, Any]:
     """Give the settings of a way to train."""
     given: dict[str, Any] = getattr(crew.config.train, method).model_dump()
     return given
+
+
+def _beside(crew: Crew, method: str) -> list[Program]:
+    """Give the programs that a training needs beside the one that is tested."""
+    return [crew.programs[name] for name in ("draft_and_ask", "rewrite")] if asking(crew.config.train, method) else []
 
 
 def _named(crew: Crew) -> dict[str, Any]:
@@ -194,13 +203,14 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
         rows=str(crew.folder.at(run.rows).resolve()),
         out=str(crew.folder.at(f"{run.place}/adapter").resolve()),
         method=run.method,
-        program_state={program.name: program.dump()},
+        program_state={one.name: one.dump() for one in (program, *_beside(crew, run.method))},
         settings={
             run.method: settings,
             "lora": config.train.lora.model_dump(),
             "quantize": config.train.quantize,
             "full": config.train.full,
             **({"attention": config.train.attention} if config.train.attention else {}),
+            **({"unsloth": True} if config.train.unsloth and run.method == "sft" else {}),
             "checkpoint_steps": config.train.checkpoint_steps,
             **({"task": _named(crew)} if ARMS.get(run.arm, Arm()).method else {}),
         },

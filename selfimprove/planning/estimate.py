@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from selfimprove.arms import ARMS
+from selfimprove.config.training import asking
 from selfimprove.graphs.deciding import tracks
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.planning.finding import mining
@@ -116,7 +117,33 @@ def _probed_rows(expected: Expected) -> int:
 
 def _training(expected: Expected, round_: int) -> Line:
     rows = sum(expected.lessons(round_)) * (1 + (expected.config.select.replay if round_ > 1 else 0))
-    return total([_arm(expected, "train", rows, arm) for arm in tracks(expected.config)])
+    arms = [_arm(expected, "train", rows, arm) for arm in tracks(expected.config)]
+    return total([*arms, *(_asked(expected, round_, rows, arm) for arm in _asking(expected))])
+
+
+def _asking(expected: Expected) -> list[str]:
+    """Name the arms that are rewarded for questions, which a teacher answers."""
+    return [arm for arm in tracks(expected.config) if asking(expected.config.train, ARMS[arm].method or "")]
+
+
+def _most_asked(expected: Expected, arm: str) -> int:
+    """Give how many questions such an arm puts in a round at most."""
+    from selfimprove.trainers.worth import MOST_QUESTIONS
+
+    given = getattr(expected.config.train, ARMS[arm].method or "").model_dump()
+    return int(given.get("most_questions", MOST_QUESTIONS))
+
+
+def _asked(expected: Expected, round_: int, rows: float, arm: str) -> Line:
+    """Sum up what a teacher is asked in practice: by the wrong half of the tries, half of which ask."""
+    price = expected.price(round_)
+    if price is None:
+        return Line(stage="train", seconds=0.0)
+    rate = expected.probe.questions if expected.probe else expected.config.lesson.questions
+    calls = min(_most_asked(expected, arm), rows / 2 * expected.failed(round_) * rate)
+    read, written = calls * (expected.prompt + expected.length(round_)), calls * expected.length(round_) / 2
+    usd = price.of(read, written)
+    return Line(stage="train", teacher_calls=round(calls), tokens=round(read + written), usd=usd, seconds=0.0)
 
 
 def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
@@ -168,6 +195,7 @@ def most_usd(expected: Expected) -> float:
         lessons = min(pool, config.select.lessons or pool)
         if price is not None:
             calls = (lessons + (_most_probed(expected) if round_ == 1 else 0)) * each
+            calls += 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
             calls += lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
             again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
             calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)

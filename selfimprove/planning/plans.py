@@ -22,6 +22,7 @@ from selfimprove.protocols import Task
 from selfimprove.records import Record
 from selfimprove.stats import smallest_gain
 from selfimprove.steps.decide import alpha_of_round
+from selfimprove.trainers.preflight import ROOM
 
 _DISCORDANT: Final = 0.2
 _LUCK: Final = 0.5
@@ -39,6 +40,8 @@ class Plan(Record):
     usd_at_most: float
     budget_usd: float | None
     disk_mb: float
+    models: int = 0
+    """Whole models to be kept of which nobody knows the size, beside that."""
     smallest_gains: tuple[float, float]
     """True gain on dev that shows at 80 % power in the first and in the last round, in points."""
     offered: tuple[int, float] | None = None
@@ -100,7 +103,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         smallest_gains=(_gain(config.data.dev, samples, first), _gain(config.data.dev, samples, last)),
         offered=None if samples else (_OFFERED, _gain(config.data.dev, _OFFERED, last)),
         dev=config.data.dev,
-        rounds=config.campaign.rounds,
+        rounds=rounds,
         probe=probe,
         tries_at_most=most_tries(expected),
         first=begins,

@@ -46,5 +46,7 @@ class Adapter(Record):
     steps: int
     loss: float
     render_hash: str
+    informative_groups: float | None = None
+    """Share of the groups of tries that held both right and wrong ones; None where it does not practise."""
     alarms: tuple[str, ...] = ()
     """What went wrong on the way, a sentence each."""

@@ -132,6 +132,8 @@ class RoundSummary(Part):
     """Where evaluate.samples asks for samples."""
     watched: tuple[WatchedSummary, ...] = ()
     """What was watched for a fall."""
+    informative_groups: float | None = None
+    """Where it practised: share of its groups of tries that held both right and wrong ones; others teach nothing."""
     alarms: tuple[str, ...] = ()
     """What went wrong in its training, a sentence each."""
     phase: int = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfimprove import formats
+from selfimprove.arms import ARMS
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
 from selfimprove.report.decided_schema import ScoreSummary
@@ -17,6 +18,7 @@ from selfimprove.store import write_whole
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+_TOLD = " (told the rationale: not comparable)"
 VERDICTS = {
     "correct": "correct",
     "wrong": "wrong",
@@ -91,7 +93,7 @@ def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary |
     tones = figures.arms_of(summary.rounds)
     shown = [score for _, score, _, _ in rows]
     rows += [
-        (f"{arm}, last round", score, None, tones.get(arm, "tone-1"))
+        (f"{arm}, last round{_TOLD if arm in ARMS and ARMS[arm].told else ''}", score, None, tones.get(arm, "tone-1"))
         for arm, score in test.arms.items()
         if arm != figures.CONTROL or test.control is None
         if score not in shown

@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from selfimprove import __version__
+from selfimprove.arms import ARMS
 from selfimprove.config import Config, load_config
 from selfimprove.ledger import Ledger
 from selfimprove.openings import elsewhere, looks_at
@@ -149,6 +150,9 @@ def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSum
                     truncated=made.truncated,
                     sampled=_sampled(made),
                     watched=tuple(WatchedSummary.model_validate(each) for each in decision.get("watched", ())),
+                    informative_groups=next(
+                        (one["informative_groups"] for one in trained if "informative_groups" in one), None
+                    ),
                     alarms=tuple(alarm for one in trained for alarm in one.get("alarms", ())),
                     phase=pool.get("phase", 0),
                 )
@@ -165,13 +169,17 @@ def _sampled(made: Evaluation) -> SampledSummary | None:
 
 
 def _arm_pairs(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[ArmPair, ...]:
-    """Compare the arms of each round with each other, by what the round was decided on."""
+    """Compare the arms of each round with each other, by what it was decided on; one that is told has no equals."""
     found = []
     for one, other in combinations(rounds, 2):
-        if one.round == other.round:
+        if one.round == other.round and not (_told(one.arm) or _told(other.arm)):
             difference = Difference.of(compare(_decided_on(folder, one), _decided_on(folder, other)))
             found.append(ArmPair(round=one.round, arm=one.arm, other=other.arm, difference=difference))
     return tuple(found)
+
+
+def _told(arm: str) -> bool:
+    return arm in ARMS and ARMS[arm].told
 
 
 def _decided_on(folder: RunFolder, row: RoundSummary) -> list[Attempt]:

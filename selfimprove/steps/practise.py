@@ -8,13 +8,16 @@ from selfimprove.programs import stated
 from selfimprove.records import Attempt, PracticeRow, Problem, Verdict, digest
 
 
-def practise(attempts: Iterable[Sequence[Attempt]], problems: Mapping[str, Problem], round_: int) -> list[PracticeRow]:
+def practise(
+    attempts: Iterable[Sequence[Attempt]], problems: Mapping[str, Problem], round_: int, program: str = "solve"
+) -> list[PracticeRow]:
     """Give the tried problems that had a verdict, with their counts of right and wrong tries.
 
     Args:
         attempts: of each problem, shape `[P][any]`.
         problems: by id.
         round_: the round they come from.
+        program: whose prompt they are tried under.
     """
     rows = []
     for some in attempts:
@@ -23,8 +26,8 @@ def practise(attempts: Iterable[Sequence[Attempt]], problems: Mapping[str, Probl
             problem = problems[some[0].problem]
             rows.append(
                 PracticeRow(
-                    id=digest("practice", problem.id),
-                    program="solve",
+                    id=digest("practice", *(() if program == "solve" else (program,)), problem.id),
+                    program=program,
                     inputs={"problem": stated(problem)},
                     problem=problem,
                     passed=passed,

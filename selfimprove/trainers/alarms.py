@@ -20,6 +20,9 @@ _LONGER: Final = 2.0
 """Times the first length that is too long."""
 _FELL: Final = 0.05
 _ROSE: Final = 0.05
+_INFORMATIVE: Final = 0.8
+"""Share of groups that should hold both right and wrong tries."""
+SO_FAR: Final = "informative_groups_so_far"
 
 Logs = Sequence[Mapping[str, float]]
 
@@ -64,7 +67,23 @@ def gamed_reward(logs: Logs) -> str | None:
     return None
 
 
-ALARMS: Final[tuple[Callable[[Logs], str | None], ...]] = (entropy_collapse, length_explosion, gamed_reward)
+def few_informative(logs: Logs) -> str | None:
+    """Say so where many groups are all right or all wrong: they were generated, and teach nothing."""
+    shares = [entry[SO_FAR] for entry in logs if SO_FAR in entry]
+    if len(shares) < 2 * _SPAN or shares[-1] >= _INFORMATIVE:
+        return None
+    return (
+        f"{100 * shares[-1]:.0f} % of the groups held both right and wrong tries, where {100 * _INFORMATIVE:.0f} % are "
+        "aimed at: mine more samples (mine.samples), or more problems (mine.pool), to choose from"
+    )
+
+
+ALARMS: Final[tuple[Callable[[Logs], str | None], ...]] = (
+    entropy_collapse,
+    length_explosion,
+    gamed_reward,
+    few_informative,
+)
 
 
 def _ends(logs: Logs, key: str) -> tuple[float | None, float | None]:

@@ -12,14 +12,18 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from selfimprove.programs import Program
 from selfimprove.protocols import StepScorer, Task
-from selfimprove.records import Attempt, Completion, PracticeRow, StepItem, TrainingJob, Verdict
+from selfimprove.records import Completion, PracticeRow, StepItem, TrainingJob, Verdict
 from selfimprove.scorers import split_steps
 from selfimprove.steps.verify import verify
+from selfimprove.students.engine import Generated
 from selfimprove.tasks import load_task
+from selfimprove.trainers.alarms import SO_FAR
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.rewards import Tried
 from selfimprove.trainers.rollouts import Sampler
+from selfimprove.trainers.worth import Worth
 
 
 class Coach:
@@ -34,6 +38,8 @@ class Coach:
         limit: tokens of a completion at most.
         how: temperature and top_p.
         scorer: judges steps, for the reward `steps`.
+        drafting: reads drafts with questions, of the rows under its prompt.
+        worth: judges questions, for the reward `questions`.
     """
 
     def __init__(
@@ -46,9 +52,12 @@ class Coach:
         limit: int,
         how: Mapping[str, float],
         scorer: StepScorer | None = None,
+        drafting: Program | None = None,
+        worth: Worth | None = None,
     ) -> None:
         self.rows, self.prompts, self.task, self.sampler = rows, prompts, task, sampler
         self.rates, self.limit, self.how, self.scorer = rates, limit, how, scorer
+        self.drafting, self.worth = drafting, worth
         self.tokens = self.seen = 0
         self._tried: list[Tried] = []
 
@@ -57,11 +66,21 @@ class Coach:
         places = [int(prompt) for prompt in prompts]
         asked = [self.prompts[place] for place in places]
         made = self.sampler.generate(asked, limit=self.limit, **self.how)
-        self._tried = self._scored([self._read(place, one) for place, one in zip(places, made, strict=True)], places)
-        self._count(places)
-        self.tokens += sum(one.tokens for one in made)
-        self.seen += sum(len(ids) for ids in asked) + sum(one.tokens for one in made)
+        self._look(places, made)
         return {"prompt_ids": asked, "completion_ids": [list(one.ids) for one in made], "logprobs": None}
+
+    def take(self, prompts: Sequence[str], completions: Sequence[Sequence[int]]) -> None:
+        """Read completions that another engine made of prompts, token by token, as if they came from ours."""
+        self._look([int(prompt) for prompt in prompts], [self.sampler.read(ids, self.limit) for ids in completions])
+
+    def _look(self, places: Sequence[int], made: Sequence[Generated]) -> None:
+        """Read, compare and count what came."""
+        tried = self._scored([self._read(place, one) for place, one in zip(places, made, strict=True)], places)
+        self._tried = self._asked(tried, places)
+        self._count(places)
+        written = sum(one.tokens for one in made)
+        self.tokens += written
+        self.seen += sum(len(self.prompts[place]) for place in places) + written
 
     def reward(self, name: str, function: Any) -> Any:
         """Give a reward as TRL calls it, for the completions just made."""
@@ -76,16 +95,24 @@ class Coach:
     def state(self) -> dict[str, Any]:
         """Give the counts and the pass rates."""
         counts = {"tokens": self.tokens, "seen": self.seen, "batches": self.sampler.batches}
+        if self.worth is not None:
+            counts["asked"] = self.worth.asked
         return {**counts, "rates": self.rates.state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take them back."""
         self.tokens, self.seen, self.sampler.batches = state["tokens"], state["seen"], state["batches"]
+        if self.worth is not None:
+            self.worth.asked = state["asked"]
         self.rates.restore(state["rates"])
 
-    def _read(self, place: int, made: Any) -> Tried:
+    def _read(self, place: int, made: Generated) -> Tried:
         said = Completion(text=made.text, finish_reason=made.finish_reason, completion_tokens=made.tokens)
-        attempt: Attempt = verify(self.task, self.rows[place].problem, said)
+        row = self.rows[place]
+        if self.drafting is None or row.program != self.drafting.name:
+            return Tried(verify(self.task, row.problem, said), made.tokens, self.limit)
+        read = self.drafting.parse(made.text)
+        attempt = verify(self.task, row.problem, said, text=read["solution"], questions=tuple(read["questions"]))
         return Tried(attempt, made.tokens, self.limit)
 
     def _scored(self, tried: list[Tried], places: Sequence[int]) -> list[Tried]:
@@ -98,6 +125,15 @@ class Coach:
         ]
         scores = self.scorer.score(items)
         return [one._replace(score=min(some) if some else None) for one, some in zip(tried, scores, strict=True)]
+
+    def _asked(self, tried: list[Tried], places: Sequence[int]) -> list[Tried]:
+        """Add what the questions of each draft were worth, where that is asked for."""
+        if self.worth is None or self.drafting is None:
+            return tried
+        drafts = [at for at, place in enumerate(places) if self.rows[place].program == self.drafting.name]
+        problems = [self.rows[places[at]].problem for at in drafts]
+        found = dict(zip(drafts, self.worth.of(problems, [tried[at].attempt for at in drafts]), strict=True))
+        return [one._replace(worth=found.get(at)) for at, one in enumerate(tried)]
 
     def _count(self, places: Sequence[int]) -> None:
         for place in dict.fromkeys(places):
@@ -119,10 +155,15 @@ class Enough(TrainerCallback):
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Add the share of groups so far that held both right and wrong tries."""
+        """Add the share of groups that held both right and wrong tries: since the last entry, and so far."""
         del args, control
-        if state.log_history and "loss" in logs:
-            state.log_history[-1]["informative_groups"] = round(self.coach.rates.share, 4)
+        rates = self.coach.rates
+        if not state.log_history or "loss" not in logs or rates.group == 1:
+            return
+        lately = rates.lately()
+        if lately is not None:
+            state.log_history[-1]["informative_groups"] = round(lately, 4)
+        state.log_history[-1][SO_FAR] = round(rates.share, 4)
 
 
 def task_of(job: TrainingJob) -> Task:

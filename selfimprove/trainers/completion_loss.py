@@ -38,6 +38,17 @@ class CompletionLossTrainer(Resumes, FullSteps, SFTTrainer):
         trained = labels != _IGNORED
         hidden = base.get_decoder()(**inputs, use_cache=False).last_hidden_state[:, :-1]
         logits = base.get_output_embeddings()(hidden[trained]).float()
+        self._see_entropy(logits)
         total = torch.nn.functional.cross_entropy(logits, labels[trained], reduction="sum")
         count = trained.sum() if num_items_in_batch is None else num_items_in_batch
         return total / torch.as_tensor(count).clamp(min=1)
+
+    def _see_entropy(self, logits: Any) -> None:
+        """Take the mean entropy of the trained positions, in nats, in the steps that are logged: it costs a softmax."""
+        every = self.state.logging_steps
+        if not every or (self.state.global_step + 1) % every:
+            return
+        with torch.no_grad():
+            logs = logits.log_softmax(-1)
+            entropy = -(logs.exp() * logs).sum(-1).mean()
+        self._metrics["train"]["entropy"].append(float(entropy))

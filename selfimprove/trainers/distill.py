@@ -8,7 +8,6 @@ count. The student writes, by our own engine, and learns the teacher's distribut
 from __future__ import annotations
 
 import sys
-from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,8 +21,9 @@ from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
-from selfimprove.trainers.practising import STEPS_AT_MOST, Generated
+from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import programs_of, see_room
 from selfimprove.trainers.resuming import Resumes, run
@@ -50,6 +50,7 @@ def main(job_file: str, folder: str) -> None:
     die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     trainer = _trainer(job)
+    trainer.add_callback(Pace(lambda: trainer.coach.seen))
     outcome = run(trainer, job, trainer.coach)
     save(trainer, folder)
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
@@ -92,8 +93,7 @@ def _trainer(job: TrainingJob) -> Any:
         raise InputError(
             f"train.distill.teacher = {named} has {sizes[1]:,} rows of tokens and the student {sizes[0]:,}"
         )
-    copy = deepcopy(model)
-    copy.set_attn_implementation("sdpa")
+    copy = copied(model, settings)
     model, new = begun(model, job)
     rows = rows_of(job, PracticeRow)
     settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), len(rows))
@@ -115,7 +115,7 @@ def _trainer(job: TrainingJob) -> Any:
     )
     made.coach = coach
     see_room(job, made.model)
-    sampler.model, sampler.copy = made.model, copy.to(args.device)
+    sampler.model, sampler.copy = made.model, copy.to(args.device) if copy is not None else None
     watched(made, job)
     made.add_callback(Enough(coach, job.trained_tokens))
     return made

@@ -26,7 +26,7 @@ from selfimprove.trainers.loading import (
     watched,
 )
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import fitting, programs_of, see_room, show, try_longest
+from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes
 
 DPO_DEFAULTS: Final = {
@@ -83,6 +83,7 @@ def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:
     limit = int(given(job, "dpo", DPO_DEFAULTS)["max_length"])
     made = [_pair(tokenizer, programs[row.program], row) for row in rows_of(job, PreferenceRow)]
     kept = fitting(job, made, lambda one: len(one.prompt) + max(len(one.chosen), len(one.rejected)), limit)
+    see_loss(job, [min(len(one.chosen), len(one.rejected)) for one in kept])
     return enough(job, kept, [one.replies for one in kept])
 
 

@@ -12,19 +12,21 @@ from typing import Any, Final
 
 from trl import GRPOConfig, GRPOTrainer
 
-from selfimprove.trainers.practising import REINFORCED, Practised, practise
+from selfimprove.trainers.practising import REINFORCED, Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
 GRPO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions": True}
 
 
-class EngineTrainer(Practised, Resumes, FullSteps, GRPOTrainer):
-    """TRL's trainer over our engine, which its `rollout_func` has a place for."""
+class EngineTrainer(Generated, Practised, Resumes, FullSteps, GRPOTrainer):
+    """TRL's trainer over our engine, which its `rollout_func` has a place for; over vLLM where that is asked for."""
 
 
 def _made(coach: Any, **how: Any) -> Any:
-    return EngineTrainer(rollout_func=coach.rollout, **how)
+    made = EngineTrainer(rollout_func=None if how["args"].use_vllm else coach.rollout, **how)
+    made.coach = coach
+    return made
 
 
 def main(job_file: str, folder: str) -> None:

@@ -25,7 +25,7 @@ from selfimprove.trainers.loading import (
     watched,
 )
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import fitting, programs_of, see_room, show, try_longest
+from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes
 
 KTO_DEFAULTS: Final = {
@@ -83,6 +83,7 @@ def job_rows(job: TrainingJob, tokenizer: Any) -> list[Judged]:
         made.append(Judged(one.ids[: one.prompt_length], one.ids[one.prompt_length :], row.right))
     limit = int(given(job, "kto", KTO_DEFAULTS)["max_length"])
     kept = fitting(job, made, lambda one: len(one.prompt) + len(one.reply), limit)
+    see_loss(job, [len(one.reply) for one in kept])
     budget = job.trained_tokens or sum(len(one.reply) for one in kept)
     return enough(job.model_copy(update={"trained_tokens": budget}), kept, [len(one.reply) for one in kept])
 

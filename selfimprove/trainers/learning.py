@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import load, save, write_outcome
+from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.resuming import run
 
 T = TypeVar("T")
@@ -38,7 +39,8 @@ def learn(
     tokenizer, model = load(job)
     rows = read(job, tokenizer)
     trainer = made(job, tokenizer, model, rows)
+    counts = {"rows": len(rows), "trained": sum(map(trained, rows)), "seen": sum(map(seen, rows))}
+    trainer.add_callback(Pace(lambda: (trainer.state.epoch or 0.0) * counts["seen"]))
     outcome = run(trainer, job)
     save(trainer, folder)
-    counts = {"rows": len(rows), "trained": sum(map(trained, rows)), "seen": sum(map(seen, rows))}
     write_outcome(Path(folder), job, trainer, outcome, **counts)

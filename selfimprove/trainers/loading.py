@@ -45,6 +45,10 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
         )
+    if job.settings.get("unsloth"):
+        from selfimprove.trainers.unslothed import fast_model
+
+        return tokenizer, fast_model(job, int(given(job, "sft", {"max_length": 1024})["max_length"]))
     source = job.start if job.start and job.settings.get("full") else job.model
     return tokenizer, AutoModelForCausalLM.from_pretrained(source, **how)
 
@@ -67,6 +71,10 @@ def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
         return model, None
     half = not torch.cuda.is_available() and not job.settings.get("quantize")
     lora = {**LORA_DEFAULTS, **dict(job.settings.get("lora") or {})}  # type: ignore[call-overload]
+    if job.settings.get("unsloth"):
+        from selfimprove.trainers.unslothed import fast_adapter
+
+        return fast_adapter(model, job, lora), None
     new: Any = LoraConfig(task_type="CAUSAL_LM", **lora)
     if job.start:
         return PeftModel.from_pretrained(model, job.start, is_trainable=True, autocast_adapter_dtype=not half), None
@@ -168,7 +176,15 @@ def watched(trainer: Any, job: TrainingJob) -> None:
 
 
 def write_outcome(
-    folder: Path, job: TrainingJob, trainer: Any, outcome: Any, *, rows: int, trained: int, seen: int
+    folder: Path,
+    job: TrainingJob,
+    trainer: Any,
+    outcome: Any,
+    *,
+    rows: int,
+    trained: int,
+    seen: int,
+    informative: float | None = None,
 ) -> None:
     """Write the metrics and the log of a finished training.
 
@@ -180,6 +196,7 @@ def write_outcome(
         rows: walked in one epoch.
         trained: tokens of them that carry loss.
         seen: tokens of them in all.
+        informative: share of the groups of tries that taught something, where it practised.
 
     Raises:
         TrainingError: the loss ended as something that is no number.
@@ -199,6 +216,7 @@ def write_outcome(
         "steps": int(outcome.global_step),
         "loss": loss,
         "render_hash": job.render_hash,
+        **({} if informative is None else {"informative_groups": round(informative, 4)}),
         "alarms": [alarm for each in trainer.callback_handler.callbacks for alarm in getattr(each, "said", ())],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")

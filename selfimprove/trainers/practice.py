@@ -33,6 +33,7 @@ class PassRates:
     def __init__(self, passed: Sequence[float], failed: Sequence[float], group: int) -> None:
         self._passed, self._failed, self.group = list(map(float, passed)), list(map(float, failed)), group
         self.mixed = self.seen = 0
+        self._told = (0, 0)
 
     def update(self, place: int, right: int, wrong: int) -> None:
         """Take in a group of tries; those without a verdict are in neither count."""
@@ -51,17 +52,25 @@ class PassRates:
 
     def state(self) -> dict[str, Any]:
         """Give what was counted."""
-        return {"passed": self._passed, "failed": self._failed, "mixed": self.mixed, "seen": self.seen}
+        counts = {"mixed": self.mixed, "seen": self.seen, "told": list(self._told)}
+        return {"passed": self._passed, "failed": self._failed, **counts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take it back."""
         self._passed, self._failed = list(state["passed"]), list(state["failed"])
         self.mixed, self.seen = state["mixed"], state["seen"]
+        self._told = (state["told"][0], state["told"][1])
 
     @property
     def share(self) -> float:
         """Share of the groups seen that held both."""
         return self.mixed / self.seen if self.seen else 0.0
+
+    def lately(self) -> float | None:
+        """Give the same of the groups since this was last asked; None where there were none."""
+        mixed, seen = self.mixed - self._told[0], self.seen - self._told[1]
+        self._told = (self.mixed, self.seen)
+        return mixed / seen if seen else None
 
 
 def _in_a_row(a: float, total: float, times: int) -> float:

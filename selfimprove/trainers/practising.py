@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from selfimprove.render import prompt_ids
 from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
+from selfimprove.trainers.line import Caller
 from selfimprove.trainers.loading import (
     begun,
     given,
@@ -25,11 +27,13 @@ from selfimprove.trainers.loading import (
     watched,
     write_outcome,
 )
+from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates, Practice
-from selfimprove.trainers.preflight import programs_of, see_room
+from selfimprove.trainers.preflight import programs_of, see_room, show
 from selfimprove.trainers.resuming import run
 from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
 from selfimprove.trainers.rollouts import Sampler
+from selfimprove.trainers.worth import MOST_QUESTIONS, Worth
 
 REINFORCED: Final = {
     "learning_rate": 1e-4,
@@ -56,17 +60,26 @@ class Practised:
 
 
 class Generated:
-    """Before a trainer of TRL's in the bases that has no `rollout_func`: completions come from our engine."""
+    """Before a trainer of TRL's in the bases: prompts are ours, token by token, and so is what generates.
+
+    With `use_vllm` vLLM generates as TRL has it do, and the coach reads what came.
+    """
 
     coach: Coach
+    args: Any
     _asked: Sequence[str] = ()
 
     def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         self._asked = list(prompts)
         return [self.coach.prompts[int(prompt)] for prompt in prompts], None, {}
 
-    def _generate_single_turn(self, *_: Any, **__: Any) -> Any:
-        return self.coach.rollout(self._asked, self)["completion_ids"]
+    def _generate_single_turn(self, *given: Any, **how: Any) -> Any:
+        if not self.args.use_vllm:
+            return self.coach.rollout(self._asked, self)["completion_ids"]
+        parent: Any = super()
+        made = parent._generate_single_turn(*given, **how)  # noqa: SLF001 - its own base
+        self.coach.take(self._asked, made[0] if isinstance(made, tuple) else made)  # grpo gives log-probabilities too
+        return made
 
 
 def practise(
@@ -92,11 +105,21 @@ def practise(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(f"{method} runs in one process: its problems are drawn by what all tries so far came to")
     trainer, coach = _trainer(job, given(job, method, defaults), config, made)
+    trainer.add_callback(Pace(lambda: coach.seen))
     outcome = run(trainer, job, coach, trainer.practice)
     save(trainer, folder)
     trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
-    count = len(coach.rows)
-    write_outcome(Path(folder), job, trainer, outcome, rows=count, trained=coach.tokens, seen=coach.seen)
+    counts = {"rows": len(coach.rows), "trained": coach.tokens, "seen": coach.seen}
+    write_outcome(Path(folder), job, trainer, outcome, **counts, informative=coach.rates.share)
+
+
+def copied(model: Any, settings: Mapping[str, Any]) -> Any:
+    """Give the copy of the base that our engine generates with; None where vLLM does."""
+    if settings.get("use_vllm"):
+        return None
+    copy = deepcopy(model)
+    copy.set_attn_implementation("sdpa")
+    return copy
 
 
 def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Callable[..., Any]) -> tuple[Any, Coach]:
@@ -104,18 +127,24 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
 
     weights: Mapping[str, float] = settings.pop("rewards", DEFAULT)
     named: str = settings.pop("scorer", "")
+    most = int(settings.pop("most_questions", MOST_QUESTIONS))
     tokenizer, model = load(job)
-    copy = deepcopy(model)
-    copy.set_attn_implementation("sdpa")
+    copy = copied(model, settings)
     model, new = begun(model, job)
     rows = rows_of(job, PracticeRow)
     programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
+    show(tokenizer, prompts[0], len(prompts[0]))
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], int(settings["num_generations"]))
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
-    limit = int(settings["max_completion_length"])
-    coach = Coach(rows, prompts, task_of(job), sampler, rates, limit, how, scorer_for(weights, named))
+    limit, task = int(settings["max_completion_length"]), task_of(job)
+    worth = None
+    if weights.get("questions"):
+        again = partial(sampler.generate, limit=limit, temperature=0.0)
+        worth = Worth(Caller(), task, programs["rewrite"], tokenizer, again, most)
+    drafting = programs.get("draft_and_ask")
+    coach = Coach(rows, prompts, task, sampler, rates, limit, how, scorer_for(weights, named), drafting, worth)
     args = config(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, settings))
     groups = args.generation_batch_size // args.num_generations
     if args.max_steps <= 0:
@@ -130,11 +159,11 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
         processing_class=tokenizer,
         peft_config=new,
     )
-    again = args.num_iterations * args.steps_per_generation
-    trainer.practice = Practice(rates, groups, again, job.seed, length=args.max_steps * groups)
+    times = args.num_iterations * args.steps_per_generation
+    trainer.practice = Practice(rates, groups, times, job.seed, length=args.max_steps * groups)
     round_reference(trainer.model)
     see_room(job, trainer.model)
-    sampler.model, sampler.copy = trainer.model, copy.to(args.device)
+    sampler.model, sampler.copy = trainer.model, copy.to(args.device) if copy is not None else None
     watched(trainer, job)
     trainer.add_callback(Enough(coach, job.trained_tokens))
     return trainer, coach

@@ -15,7 +15,7 @@ from selfimprove.errors import InputError
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 
-_ROOM: Final = 16
+ROOM: Final = 16
 """Times the trained weights that have to fit on the disk: two checkpoints, each with float32 copies and two moments of
 them, and what comes out."""
 NOTE: Final = "note: "
@@ -31,12 +31,12 @@ def programs_of(job: TrainingJob, tokenizer: Any) -> dict[str, Program]:
     """
     programs = {name: Program.load(state) for name, state in job.program_state.items()}
     template = str(getattr(tokenizer, "chat_template", "") or "")
-    for program in programs.values():
-        if job.render_hash and program.hash(template) != job.render_hash:
-            raise InputError(
-                f"rows would be trained under prompt {program.hash(template)} and tested under {job.render_hash}; "
-                f"the chat template in {job.model} has changed: restore it, or start a new campaign"
-            )
+    hashes = [program.hash(template) for program in programs.values()]  # the first is the one that is tested
+    if job.render_hash and hashes and hashes[0] != job.render_hash:
+        raise InputError(
+            f"rows would be trained under prompt {hashes[0]} and tested under {job.render_hash}; "
+            f"the chat template in {job.model} has changed: restore it, or start a new campaign"
+        )
     return programs
 
 
@@ -84,7 +84,7 @@ def see_room(job: TrainingJob, model: Any) -> None:
     Raises:
         InputError: there is too little room.
     """
-    needed = _ROOM * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    needed = ROOM * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     free = shutil.disk_usage(Path(job.out).parent).free
     if free < needed:
         raise InputError(

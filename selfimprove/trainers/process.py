@@ -28,9 +28,11 @@ from typing import IO, Any, Final, NamedTuple
 
 from selfimprove import progress
 from selfimprove.errors import RunFolderError, TrainingError
+from selfimprove.protocols import Teacher
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, own_only
 from selfimprove.trainers.lifeline import LIFELINE
+from selfimprove.trainers.line import LINE, Switchboard, answering
 from selfimprove.trainers.preflight import NOTE
 
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
@@ -74,6 +76,8 @@ class ProcessTrainer:
     shared: tuple[str, ...] | None = None
     """What runs one that can share its work between processes, for instance `("accelerate", "launch")`: the methods
     sft, dpo and kto; default: the same."""
+    teacher: Teacher | None = None
+    """Answers what a training asks for a reward of questions; None: nobody does."""
     silent_s: float = 1800.0
     """A process that prints nothing for so many seconds (it prints every step) counts as hung and is ended."""
 
@@ -102,7 +106,14 @@ class ProcessTrainer:
         out.parent.mkdir(parents=True, exist_ok=True)
         job = halved_before(job) or job
         own_only(job)
-        attempt, ended = self._attempt(job, out, "")
+        with answering(self.teacher) as board:
+            attempt = self._made(job, out, board)
+        _sync(attempt)
+        attempt.rename(out)
+
+    def _made(self, job: TrainingJob, out: Path, board: Switchboard | None) -> Path:
+        """Run the job, and once more where that may help; give the whole attempt."""
+        attempt, ended = self._attempt(job, out, "", board)
         if not _whole(attempt, ended):
             tried, why = again(job, ended)
             if tried is None:
@@ -111,13 +122,12 @@ class ProcessTrainer:
             progress.current().say(why)
             shutil.rmtree(attempt, ignore_errors=True)
             own_only(tried)
-            attempt, ended = self._attempt(tried, out, why)
+            attempt, ended = self._attempt(tried, out, why, board)
             if not _whole(attempt, ended):
                 raise TrainingError(f"{why}; {_sentence(out, ended, self.silent_s)}")
-        _sync(attempt)
-        attempt.rename(out)
+        return attempt
 
-    def _attempt(self, job: TrainingJob, out: Path, why: str) -> tuple[Path, _Ended]:
+    def _attempt(self, job: TrainingJob, out: Path, why: str, board: Switchboard | None) -> tuple[Path, _Ended]:
         """Run the job once, in a folder of its own: what an orphan may still write is never in the way."""
         attempt = Path(tempfile.mkdtemp(prefix=f"{out.name}.attempt-", dir=out.parent))
         attempt.chmod(0o755)
@@ -126,10 +136,12 @@ class ProcessTrainer:
         with (attempt / "training.log").open("w", encoding="utf-8", buffering=1) as log:
             if why:
                 log.write(f"{why}\n")
-            with self._process(job, attempt) as child:
+            with self._process(job, attempt, board) as child:
                 last, hung = _follow(child, log, self.silent_s)
                 if not hung:
                     child.wait(_SHUTDOWN_S)
+        if board is not None and board.failed is not None and child.returncode:
+            raise board.failed
         killed = killed_for_memory()
         counted = killed is None or killed_before is None or killed > killed_before
         said = bool(_NO_MEMORY.search("\n".join(last)))
@@ -137,13 +149,15 @@ class ProcessTrainer:
         return attempt, _Ended(child.returncode, hung, tuple(last), memory)
 
     @contextlib.contextmanager
-    def _process(self, job: TrainingJob, attempt: Path) -> Iterator[subprocess.Popen[str]]:
+    def _process(self, job: TrainingJob, attempt: Path, board: Switchboard | None) -> Iterator[subprocess.Popen[str]]:
         """Start the process in a session of its own, with all that it starts; none of them is left at the end."""
-        program = ["-m", "selfimprove.trainers.lifeline", _MODULE.format(method=job.method)]
+        before = [_MODULE.format(method="unslothed")] if job.settings.get("unsloth") else []
+        program = ["-m", "selfimprove.trainers.lifeline", *before, _MODULE.format(method=job.method)]
         launcher = (self.shared or self.launcher) if job.method in _SHARED else self.launcher
         command = [*launcher, *program, str(attempt / "job.json"), str(attempt)]
         # PEFT writes its target modules in the order of a set: a fixed hash seed makes the same job the same file.
         own = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "0", LIFELINE: "stdin"}
+        line = {LINE: str(board.address)} if board is not None else {}
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -151,7 +165,7 @@ class ProcessTrainer:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, **own},
+            env={**os.environ, **own, **line},
             start_new_session=True,
         )
         try:

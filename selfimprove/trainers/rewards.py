@@ -26,12 +26,14 @@ class Tried(NamedTuple):
         tokens: generated.
         limit: tokens at most.
         score: its lowest step score, in [0, 1]; None without a scorer, or where it could not judge.
+        worth: 1 where its questions were worth asking, 0 where not, see `worth`; None where there is nothing to say.
     """
 
     attempt: Attempt
     tokens: int
     limit: int
     score: float | None = None
+    worth: float | None = None
 
 
 _NOBODYS_FAULT: Final = {Verdict.TRUNCATED, Verdict.TIMEOUT, Verdict.ERROR}
@@ -64,7 +66,18 @@ def steps(tried: Tried) -> float | None:
     return None if tried.attempt.verdict in _NOBODYS_FAULT else tried.score
 
 
-REWARDS: Final[Mapping[str, Reward]] = {"correct": correct, "form": form, "brevity": brevity, "steps": steps}
+def questions(tried: Tried) -> float | None:
+    """1 where the answers to its questions turn a wrong draft into a right one, 0 where not or where it asks none."""
+    return tried.worth
+
+
+REWARDS: Final[Mapping[str, Reward]] = {
+    "correct": correct,
+    "form": form,
+    "brevity": brevity,
+    "steps": steps,
+    "questions": questions,
+}
 DEFAULT: Final[Mapping[str, float]] = {"correct": 1.0, "form": 0.1}
 
 
@@ -81,6 +94,11 @@ def weighted(weights: Mapping[str, float]) -> dict[str, Reward]:
             raise InputError(f"the weight of the reward {name} is {weight!r}; give a number")
     if not any(weight > 0 for weight in weights.values()):
         raise InputError("no reward has a weight above 0; give correct = 1.0")
+    if weights.get("questions", 0.0) > 0 and weights["questions"] >= weights.get("correct", 0.0):
+        raise InputError(
+            f"the weight of the reward questions is {weights['questions']:g} and that of correct "
+            f"{weights.get('correct', 0.0):g}: being wrong and asking would pay as well as being right; give it less"
+        )
     return {name: _found(name) for name, weight in weights.items() if weight}
 
 

@@ -18,7 +18,7 @@ RLOO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions":
 
 
 class EngineTrainer(Generated, Practised, Resumes, FullSteps, RLOOTrainer):
-    """TRL's trainer over our engine, in the place of its own way to generate."""
+    """TRL's trainer over our engine, in the place of its own way to generate; over vLLM where that is asked for."""
 
 
 def _made(coach: Any, **how: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -24,7 +24,7 @@ class Sampler:
 
     Args:
         model: in training, with LoRA layers over a base.
-        copy: of the base, for generation alone.
+        copy: of the base, for generation alone; None where another engine generates.
         tokenizer: the student's.
         ends: ids of the tokens that end a completion.
         slots: completions at once.
@@ -58,6 +58,12 @@ class Sampler:
         ]
         memory = (SlotMemory if fits(self.copy) else OwnMemory)(self.copy, min(self.slots, len(jobs)))
         return Engine(memory, self.ends, self._decode).run(jobs)
+
+    def read(self, ids: Sequence[int], limit: int) -> Generated:
+        """Give what another engine generated as our own would."""
+        ended = bool(ids) and (ids[-1] in self.ends or len(ids) < limit)
+        reason: Literal["stop", "length"] = "stop" if ended else "length"
+        return Generated(self._decode(list(ids)), len(ids), reason, 0.0, 0.0, tuple(ids))
 
     def _take_over(self) -> None:
         """Set the copy's weights to the base's plus the adapter's."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from typing import Any, Final
 
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.scorers import see_weights
+from selfimprove.trainers.extras import PRACTISED, see_extras
 from selfimprove.trainers.rewards import scorer_for, weighted
 from selfimprove.trainers.versions import see_versions
 
@@ -20,10 +20,10 @@ OWNED: Final = {
 }
 """What the trainer sets itself."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
-_ENGINES: Final = {
-    "reward_weights", "use_vllm", "top_k", "min_p", "repetition_penalty", "generation_kwargs", "cache_implementation",
-}  # fmt: skip
+_REPLACED: Final = {"reward_weights", "cache_implementation", "use_transformers_continuous_batching"}
 """What our engine and our rewards stand for."""
+_DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
+"""Ways to draw that vLLM has and our engine has not."""
 _EVERYDAY: Final = {
     "learning_rate",
     "num_train_epochs",
@@ -79,12 +79,13 @@ def check_settings(train: TrainConfig) -> None:
             value = given.get(key, least)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
-        for key in (OWNED | (_ENGINES if name in {"grpo", "rloo", "distill"} else set())) & given.keys():
+        for key in (OWNED | _ours(name, given)) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
     for name in ("grpo", "rloo"):
         _check_groups(name, parts[name])
     see_versions()
     _see_kind(train, parts)
+    see_extras(train, parts)
     if all(given.keys() <= _EVERYDAY for given in parts.values()):
         return
     try:
@@ -113,18 +114,27 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
             weights = _weights(name, parts[name].pop("rewards"))
             weighted(weights)
             _see_scorer(weights, parts[name].get("scorer", ""))
+            if weights.get("questions") and parts[name].get("use_vllm"):
+                raise InputError(f"train.{name}: the reward questions has our engine rewrite; leave use_vllm out")
         parts[name].pop("scorer", None)
+        most = parts[name].pop("most_questions", 1)
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise InputError(f"train.{name}.most_questions = {most!r} will not do: it must be a number from 1 up")
     parts["distill"].pop("teacher", None)
 
 
 def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse kinds of training that do not go together, or that need what is not installed."""
+    """Refuse kinds of training that do not go together."""
     if train.full and (train.quantize or parts["lora"]):
         what = "quantize" if train.quantize else "lora"
         raise InputError(f"train.full trains all weights, and train.{what} is about an adapter; leave one of them out")
-    for name, given in parts.items():
-        if given.get("use_liger_kernel") and find_spec("liger_kernel") is None:
-            raise MissingDependencyError(f"train.{name}.use_liger_kernel needs it: pip install liger-kernel")
+
+
+def _ours(name: str, given: Mapping[str, Any]) -> set[str]:
+    """Name the settings of a trainer that practises which are not TRL's to set."""
+    if name not in PRACTISED:
+        return set()
+    return _REPLACED if given.get("use_vllm") else _REPLACED | _DRAWN
 
 
 def _check_groups(name: str, given: Mapping[str, Any]) -> None:

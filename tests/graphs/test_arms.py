@@ -86,6 +86,30 @@ def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:
     assert job.settings["task"] == {"name": crew.config.campaign.task, "options": {}, "data_dir": None}
 
 
+def test_a_student_that_is_rewarded_for_questions_practises_asking_them(make_crew: Any) -> None:
+    """Each problem is practised twice: solved as it is tested, and drafted with questions as in a lesson."""
+    rewards = {"correct": 1.0, "questions": 0.3}
+    crew, trainer = run(make_crew, campaign={"rounds": 1}, train={"grpo": {"rewards": rewards}})
+    job = next(job for job in trainer.jobs if job.method == "grpo")
+    rows = [PracticeRow.model_validate_json(line) for line in Path(job.rows).read_text().splitlines()]
+    by_program = {name: {row.problem.id for row in rows if row.program == name} for name in ("solve", "draft_and_ask")}
+    assert by_program["solve"] == by_program["draft_and_ask"] == {some[0].problem for some in attempts_of(crew, 1)}
+    assert len({row.id for row in rows}) == len(rows)
+    assert list(job.program_state) == ["solve", "draft_and_ask", "rewrite"]
+    assert job.render_hash == crew.programs["solve"].hash(crew.chat_template)
+
+
+def test_a_student_cannot_answer_its_own_questions(tmp_path: Path) -> None:
+    """Refused before anything is spent: it knows no more than it asks."""
+    train = {"grpo": {"rewards": {"correct": 1.0, "questions": 0.3}}}
+    campaign = Campaign(
+        task="arithmetic", teacher="self", out=tmp_path / "run", arms=["track_b", "grpo"], sections={"train": train}
+    )
+    with pytest.raises(InputError, match="needs a teacher that knows more than the student"):
+        campaign.run()
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_student_that_solves_nothing_does_not_practise(make_crew: Any) -> None:
     """Without one right try there is nothing to reinforce; the other arms go on."""
     crew = make_crew(mine={"samples": 2}, campaign={"rounds": 1, "arms": ["track_b", "grpo"]})
@@ -133,12 +157,17 @@ def test_settings_of_preference_training_are_checked() -> None:
     """TRL's names are known, others refused with the nearest one; the trainer's own are refused."""
     check_settings(TrainConfig.model_validate({"dpo": {"learning_rate": 1e-4, "beta": 0.2, "loss_type": ["ipo"]}}))
     check_settings(TrainConfig.model_validate({"grpo": {"rewards": {"correct": 1.0, "brevity": 0.1}, "epsilon": 0.1}}))
+    asks = {"rewards": {"correct": 1.0, "questions": 0.3}, "most_questions": 50}
+    check_settings(TrainConfig.model_validate({"grpo": asks, "rloo": asks}))
     for settings, said in (
         ({"dpo": {"lerning_rate": 1e-4}}, '"train.dpo.lerning_rate"; did you mean "learning_rate"'),
         ({"dpo": {"output_dir": "x"}}, "train.dpo.output_dir is set by the trainer"),
         ({"dpo": {"beta": -1}}, "train.dpo.beta = -1"),
         ({"grpo": {"rewards": {"corect": 1}}}, 'did you mean "correct"'),
         ({"grpo": {"rewards": 1}}, "give names with weights"),
+        ({"grpo": {"rewards": {"correct": 1, "questions": 1}}}, "being wrong and asking would pay as well"),
+        ({"rloo": {"most_questions": 0}}, "train.rloo.most_questions = 0 will not do"),
+        ({"grpo": {"rewards": {"correct": 1, "questions": 0.2}, "use_vllm": True}}, "leave use_vllm out"),
         ({"grpo": {"num_generations": 1}}, "a number from 2 up"),
         ({"grpo": {"generations": 8}}, '"train.grpo.generations"'),
         ({"grpo": {"per_device_train_batch_size": 4}}, "no whole number of groups"),
@@ -219,6 +248,49 @@ def test_the_arm_that_is_told_is_never_promoted(make_crew: Any) -> None:
     assert (told.outcome, made.promoted) == ("hold", "track_b")
     assert "no other figure compares with it" in told.sentence
     assert next(d for d in made.decisions if d.arm == "track_b").alpha == 0.025
+    summary = summarise(crew.folder, crew.ledger)
+    assert summary.pairs == ()  # it is set beside no other
+    assert "which tells the answer, so no other figure compares with it" in render_page(summary)
+
+
+def test_a_round_may_start_from_the_base_with_all_rows_so_far(make_crew: Any) -> None:
+    """With `restart` nothing is gone on from, and every row of the earlier rounds is trained on again."""
+    crew, trainer = run(make_crew, campaign={"rounds": 2, "arms": ["track_b"]}, train={"restart": True})
+    assert [job.start for job in trainer.jobs] == ["", ""]
+    made = [crew.folder.rows(f"round-0{r}/track_b.jsonl", TrackRow) for r in (1, 2)]
+    trained = crew.folder.rows("round-02/arms/track_b/rows.jsonl", TrackRow)
+    assert {row.id for row in trained} == {row.id for some in made for row in some}
+    assert len(made[0]) > 0
+
+
+def test_a_share_of_earlier_rows_is_replayed(make_crew: Any) -> None:
+    """A round that goes on from the best adds `select.replay` of its own rows from the rounds before."""
+    crew, trainer = run(make_crew, campaign={"rounds": 2, "arms": ["track_b"]}, select={"replay": 0.25})
+    assert trainer.jobs[1].start == trainer.jobs[0].out
+    new = crew.folder.rows("round-02/track_b.jsonl", TrackRow)
+    trained = crew.folder.rows("round-02/arms/track_b/rows.jsonl", TrackRow)
+    old = [row for row in trained if row.round == 1]
+    assert len(old) == round(0.25 * len(new)) > 0
+    assert len(trained) == len(new) + len(old)
+
+
+def test_what_practice_came_to_is_reported(make_crew: Any) -> None:
+    """The share of informative groups stands in the summary and on the page."""
+
+    class Practises(Trainer):
+        def train(self, job: TrainingJob) -> Adapter:
+            made = super().train(job)
+            if job.method == "grpo":
+                file = Path(job.out) / "metrics.json"
+                file.write_text(json.dumps({**json.loads(file.read_text()), "informative_groups": 0.83}))
+            return made
+
+    crew = make_crew(mine={"samples": 4}, campaign={"rounds": 1, "arms": ["track_b", "grpo"]})
+    made = Crew(**{**crew.__dict__, "trainer": Practises()})
+    run_campaign(made, made.folder.at("graph.sqlite"))
+    summary = summarise(made.folder, made.ledger)
+    assert {row.arm: row.informative_groups for row in summary.rounds} == {"track_b": None, "grpo": 0.83}
+    assert "83\N{NO-BREAK SPACE}% of its groups of tries held both right and wrong ones." in render_page(summary)
 
 
 def test_every_arm_of_the_settings_is_one_of_the_table() -> None:

@@ -69,6 +69,20 @@ def test_the_test_split_shows_how_often_it_was_opened():
     assert "opened 3 times" in render_page(again)
 
 
+def test_arm_that_is_told_says_so_beside_the_others():
+    """Its figure on test stands with the reason why it is not like the others."""
+    made = summary()
+    arms = {"track_a": score(0.21), "track_b_given": score(0.97)}
+    page = render_page(made.model_copy(update={"test": made.test.model_copy(update={"arms": arms})}))
+    assert "track_b_given, last round (told the rationale: not comparable)" in page
+    assert page.count("not comparable") == 1
+
+
+def test_one_comparison_on_test_is_a_proof():
+    """The page says that only best against base was settled before the split was opened."""
+    assert "This comparison alone was settled beforehand; the others are for reading." in render_page(summary())
+
+
 def test_campaign_without_rounds_still_has_a_page():
     """An interrupted campaign shows what there is and no empty section."""
     bare = summary(

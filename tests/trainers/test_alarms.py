@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from selfimprove.errors import TrainingError
-from selfimprove.trainers.alarms import Watchdog, entropy_collapse, gamed_reward, length_explosion
+from selfimprove.trainers.alarms import Watchdog, entropy_collapse, few_informative, gamed_reward, length_explosion
 
 
 def logs(**ends: tuple[float, float]) -> list[dict[str, float]]:
@@ -35,6 +35,15 @@ def test_reward_that_is_gamed_is_told() -> None:
     assert said.startswith("the reward brevity rises (0.20 to 0.60) while verified accuracy falls (0.50 to 0.30)")
     assert gamed_reward(logs(rewards__correct__mean=(0.3, 0.5), rewards__brevity__mean=(0.2, 0.6))) is None
     assert gamed_reward(logs(rewards__correct__mean=(0.5, 0.3), rewards__brevity__mean=(0.2, 0.1))) is None
+
+
+def test_groups_that_teach_nothing_are_told() -> None:
+    """Fewer than eight of ten that hold both is too few; said once there are enough of them to know."""
+    said = few_informative(logs(informative_groups_so_far=(0.5, 0.61)))
+    assert said is not None
+    assert said.startswith("61 % of the groups held both right and wrong tries, where 80 % are aimed at")
+    assert few_informative(logs(informative_groups_so_far=(0.5, 0.8))) is None
+    assert few_informative(logs(informative_groups_so_far=(0.5, 0.61))[:9]) is None
 
 
 def test_alarm_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,6 +93,19 @@ def test_pass_rates_follow_the_student() -> None:
     assert blind < 60
 
 
+def test_informative_groups_are_told_for_each_step_and_so_far() -> None:
+    """The share since the last look, and of all; a training that is gone on with looks from where it stood."""
+    rates = PassRates([1, 1], [1, 1], group=4)
+    assert rates.lately() is None
+    rates.update(0, 2, 2)
+    rates.update(1, 4, 0)
+    assert (rates.lately(), rates.share) == (0.5, 0.5)
+    rates.update(0, 3, 1)
+    again = PassRates([1, 1], [1, 1], group=4)
+    again.restore(json.loads(json.dumps(rates.state())))
+    assert (again.lately(), again.share) == (1.0, 2 / 3)
+
+
 @pytest.fixture
 def job(family: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
     """Give a job of twelve problems on a tiny Llama."""
@@ -122,7 +135,11 @@ def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, tmp_path: Path)
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "reward" in line]
     assert len(steps) == made.steps == 3
-    assert {"rewards/correct/mean", "rewards/form/mean", "rewards/brevity/mean", "informative_groups"} <= set(steps[0])
+    parts = {f"rewards/{name}/mean" for name in ("correct", "form", "brevity")}
+    shares = {"informative_groups", "informative_groups_so_far"}
+    assert {*parts, *shares, "loss", "grad_norm", "entropy", "completions/mean_length"} <= set(steps[0])
+    assert made.informative_groups == steps[-1]["informative_groups_so_far"]
+    assert (Path(made.path) / "training.log").read_text().count("pace at step ") == 3
     assert 0 < made.trained_tokens <= 3 * 8 * 12
     assert made.seen_tokens > made.trained_tokens
     again = ProcessTrainer().train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))

@@ -13,6 +13,7 @@ from selfimprove.errors import InputError, TrainingError
 from selfimprove.programs import program_for
 from selfimprove.records import Adapter, TrackRow, TrainingJob
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.track import training_curve
 from selfimprove.trainers.loading import load
 from selfimprove.trainers.process import ProcessTrainer
 
@@ -119,6 +120,33 @@ def test_what_a_person_should_know_is_said_before_training(train: Train, said: l
     trained = log.partition(">>>")[2].partition("<<<")[0]
     assert "Answer:" in trained
     assert "What is" not in trained
+
+
+def test_what_a_training_logs(train: Train) -> None:
+    """Loss, gradient norm and entropy stand in the files; tokens a second in the log alone, as times differ."""
+    made = train()
+    lines = (Path(made.path) / "training.jsonl").read_text().splitlines()
+    entries = [entry for entry in map(json.loads, lines) if "loss" in entry]
+    assert all({"loss", "grad_norm", "entropy"} <= set(entry) for entry in entries)
+    assert all(0 < entry["entropy"] < 20 for entry in entries)
+    assert not any("tokens_per" in line or "tokens/s" in line for line in lines)
+    curve = training_curve(Path(made.path))
+    assert [entry["tokens_per_s"] > 0 for entry in curve if "loss" in entry] == [True] * len(entries)
+
+
+@pytest.mark.parametrize("how", [{"use_dora": True}, {"use_rslora": True}])
+def test_other_kinds_of_adapter_are_pefts_own_switches(train: Train, how: dict[str, bool]) -> None:
+    """DoRA and rsLoRA train like any adapter."""
+    made = train(lora=how, sft={"per_device_train_batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1})
+    told = json.loads((Path(made.path) / "adapter_config.json").read_text())
+    assert all(told[key] is value for key, value in how.items())
+    assert losses(made)[-1] < losses(made)[0]
+
+
+def test_packing_without_flash_attention_is_refused(train: Train) -> None:
+    """Rows of one sequence would see each other."""
+    with pytest.raises(TrainingError, match=r"train.sft.packing puts rows into one sequence"):
+        train(sft={"packing": True})
 
 
 def test_another_chat_template_is_refused(train: Train) -> None:
