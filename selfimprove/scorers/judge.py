@@ -11,7 +11,8 @@ import dspy
 
 from selfimprove.programs import SIGNATURES, Item, Program, run, stated
 from selfimprove.protocols import LanguageModel
-from selfimprove.records import Completion, Record, Sampling, StepItem
+from selfimprove.records import Completion, Sampling, StepItem
+from selfimprove.scorers.scoring import Judgement
 
 _LINE: Final = re.compile(
     r"^[ \t*#>-]*(?:step\s*)?(\d+)[ \t*]*[:.)=-][ \t*]*(\d+(?:\.\d+)?|\.\d+)(?![\d.]*[\d%/])",
@@ -19,17 +20,6 @@ _LINE: Final = re.compile(
 )
 _GREEDY: Final = Sampling(max_tokens=512)
 _FIRST: Final = re.compile(r"[\s*]*(?:step\s*)?(?:(\d+)\b|(none|no\b|n/a|-1))", re.IGNORECASE)
-
-
-class Judgement(Record):
-    """What a judge says of one solution."""
-
-    scores: tuple[float, ...]
-    """How likely each step is right, in [0, 1]."""
-    first_wrong: int | None
-    """Index of the first wrong step, None where all are right."""
-    calls: tuple[str, ...] = ()
-    """Keys of the ledger's rows."""
 
 
 def _plain() -> Program:

@@ -138,7 +138,7 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         if key not in names:
             raise InputError(f'there is no setting "{key}"; {nearest(key, names)}')
     cpu = not torch.cuda.is_available()
-    return TrainingArguments(
+    args: Any = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         seed=job.seed,
         use_cpu=cpu,
@@ -151,6 +151,9 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         dataloader_pin_memory=not cpu,
         **{**PRM_DEFAULTS, **given},
     )
+    if args.n_gpu > 1:
+        args._n_gpu = 1  # noqa: SLF001 - torch.nn.DataParallel would part rows from the steps that name them
+    return args
 
 
 def _model(job: TrainingJob, mean: float) -> StepModel:
