@@ -118,7 +118,7 @@ def test_pass_rate_grades_without_a_scorer() -> None:
         ],
         "s",
     )
-    assert [(row.difficulty, row.samples) for row in rows] == [(0, 2), (2, 3), (5, 9)]
+    assert [(row.difficulty, row.samples) for row in rows] == [(0, 2), (3, 3), (5, 9)]
     assert [row.pass_rate for row in rows] == [0.5, 0.666667, 0.0]
 
 

@@ -36,16 +36,23 @@ class StepJudge:
         model: what judges; behind the ledger, each call is made once and within the budget.
         program: its prompt, for one that an optimiser improved.
         sampling: greedy by default.
+        first: identity of the model alone that its card is of, where `model` has fallbacks or settings beside it.
     """
 
     model: LanguageModel
     program: Program = field(default_factory=_plain)
     sampling: Sampling = _GREEDY
+    first: str = ""
 
     @property
     def identity(self) -> str:
         """The model's and its prompt's."""
         return f"judge/{self.model.identity}#{self.program.hash()}"
+
+    @property
+    def measured_as(self) -> str:
+        """The identity that its card holds, the same with any fallbacks and settings."""
+        return f"judge/{self.first or self.model.identity}#{self.program.hash()}"
 
     def score(self, items: Sequence[StepItem]) -> list[list[float] | None]:
         """Score each step, shape `[items][steps]`; None is no verdict."""

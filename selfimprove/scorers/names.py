@@ -14,6 +14,7 @@ from selfimprove.records import Sampling
 from selfimprove.scorers import load_scorer, see_weights
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.scorers.montecarlo import MonteCarlo
+from selfimprove.scorers.scoring import card_name
 
 FORMS: Final = (
     "a folder of a scorer trained here, FAMILY:MODEL, package.module:Name, judge, judge:MODEL, judge:MODEL@URL, "
@@ -96,7 +97,7 @@ def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig, student: Langu
     """
     kind, _, rest = name.partition(":")
     if kind == "judge":
-        return _judge(rest, ledger, teacher).identity
+        return card_name(_judge(rest, ledger, teacher))
     if kind == "monte-carlo":
         return f"monte-carlo-{rollouts_of(rest)}/{student.identity}"
     if name != "exact":
@@ -174,7 +175,7 @@ def _judge(named: str, ledger: Ledger, teacher: TeacherConfig) -> StepScorer:
     # A server named by its address is not sent the key of the provider whose protocol it speaks.
     asked = load_model(judging(named, teacher), "judge", ledger, api_key=_NO_KEY if "@" in named else None)
     asked.check()
-    return StepJudge(asked)
+    return StepJudge(asked, first=asked.deployments[0].identity)
 
 
 def rollouts_of(text: str) -> int:

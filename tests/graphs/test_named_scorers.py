@@ -126,6 +126,8 @@ def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path
             assert full == f"judge:{model}@{server.url}"
             measured = scorer_named(full, ledger)
             assert see_scorer("judge", ledger, teacher, student) == card_name(measured) == measured.identity
+            more = teacher.model_copy(update={"fallbacks": ("openai/n",), "parameters": {"seed": 1}})
+            assert see_scorer("judge", ledger, more, student) == card_name(measured)
     assert see_scorer("monte-carlo:3", ledger, teacher, student) == f"monte-carlo-3/{student.identity}"
     ledger.close()
 

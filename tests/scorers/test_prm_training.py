@@ -12,7 +12,7 @@ from selfimprove.errors import InputError
 from selfimprove.records import Problem, StepItem, TrainingJob
 from selfimprove.scorers.auc import auc
 from selfimprove.scorers.labels import LabelledSteps
-from selfimprove.scorers.trained import TrainedScorer, load_base
+from selfimprove.scorers.trained import TrainedScorer, load_base, longest
 from selfimprove.trainers.prm import _arguments, encode_rows, train
 from selfimprove.trainers.process import ProcessTrainer
 
@@ -53,6 +53,12 @@ def test_any_base_trains_and_loads(family: Callable[[str], Path], tmp_path: Path
     job = job_for(family(name), tmp_path, solutions(160, 0))
     train(job.model_copy(update={"settings": {**job.settings, "quantize": quantize}}), tmp_path / "out")
     assert auc_on_unseen(TrainedScorer("own", tmp_path / "out")) > 0.8
+
+
+def test_no_more_is_read_than_a_base_has_places_for(family: Callable[[str], Path]) -> None:
+    """RoBERTa leaves the places up to its padding's unused; others have as many as they say."""
+    assert [longest(load_base(family(name)), 1000) for name in ("roberta", "bert", "llama")] == [255, 256, 256]
+    assert longest(load_base(family("roberta")), 64) == 64
 
 
 def test_missing_weights_are_still_refused(family: Callable[[str], Path], tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_what_cannot_be_checked_needs_a_card() -> None:
         def score(self, items: Sequence[StepItem]) -> list[list[float]]:
             return [[0.5] * len(item.steps) for item in items]
 
-    with pytest.raises(InputError, match=r"has no card .*`selfimprove prm evaluate module:Scorer`"):
+    with pytest.raises(InputError, match=r"has no card .*`selfimprove prm evaluate module:Scorer "):
         gated(Fixed(), NAME).score(items)
     write_card(card(lambda s: s), card_place(NAME))
     assert gated(Fixed(), NAME).score(items) == [[0.5, 0.5]]
