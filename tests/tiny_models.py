@@ -32,9 +32,10 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("MistralConfig", {"sliding_window": 12}),
     "lfm2": ("Lfm2Config", {"layer_types": ["conv", "full_attention", "conv"]}),
 }
+_STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "bert": ("BertConfig", {}),
-    "roberta": ("RobertaConfig", {}),
+    "bert": ("BertConfig", _STILL),
+    "roberta": ("RobertaConfig", _STILL),
     "modernbert": ("ModernBertConfig", {"cls_token_id": 1, "sep_token_id": 2, "local_attention": 16}),
 }
 """Models that read both ways, published as they come from masked training: without a pooler's weights."""

@@ -87,9 +87,10 @@ def _on_task(how: dict[str, Any], ledger: Ledger) -> tuple[OnTask, str]:
     """Give the task and the student that solves it, and the student's identity without its adapter."""
     from selfimprove.prm.evaluating import OnTask
 
+    task = task_of(how)
     student, base = student_of(how, ledger)
     on_task = OnTask(
-        task_of(how),
+        task,
         student,
         how["split"],
         how["problems"],

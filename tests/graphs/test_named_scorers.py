@@ -115,8 +115,9 @@ def test_what_cannot_be_measured_is_refused_at_the_start(named: str, tmp_path: P
     assert not out.exists()
 
 
-def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path) -> None:
+def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path, monkeypatch: Any) -> None:
     """`judge` is measured under the full name of the teacher's model, which is the same scorer."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-provider")
     ledger = Ledger(tmp_path / "ledger.sqlite")
     student = ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5}))
     with serving(judged) as server:
@@ -126,7 +127,7 @@ def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path
             assert full == f"judge:{model}@{server.url}"
             measured = scorer_named(full, ledger)
             assert see_scorer("judge", ledger, teacher, student) == card_name(measured) == measured.identity
-            more = teacher.model_copy(update={"fallbacks": ("openai/n",), "parameters": {"seed": 1}})
+            more = teacher.model_copy(update={"fallbacks": ("openai/n",), "parameters": {"reasoning_effort": "low"}})
             assert see_scorer("judge", ledger, more, student) == card_name(measured)
     assert see_scorer("monte-carlo:3", ledger, teacher, student) == f"monte-carlo-3/{student.identity}"
     ledger.close()
