@@ -30,11 +30,12 @@ _NO_KEY: Final = "none"
 def full_name(name: str, teacher: TeacherConfig) -> str:
     """Give a scorer's name as `selfimprove prm evaluate` takes it, by which its card is kept: `judge` says whose.
 
-    >>> full_name("judge", TeacherConfig(model="openai/m", base_url="http://127.0.0.1:8000/v1"))
+    >>> full_name("judge", TeacherConfig(model="openai/m", base_url="http://me:secret@127.0.0.1:8000/v1"))
     'judge:openai/m@http://127.0.0.1:8000/v1'
     """
-    model = teacher.judge.model or teacher.model
-    return f"judge:{model}{'@' + teacher.base_url if teacher.base_url else ''}" if name == "judge" else name
+    from selfimprove.teachers.deployment import at
+
+    return f"judge:{teacher.judge.model or teacher.model}{at(teacher.base_url)}" if name == "judge" else name
 
 
 def scorer_named(
