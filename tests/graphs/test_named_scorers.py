@@ -122,7 +122,7 @@ def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path
     student = ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5}))
     with serving(judged) as server:
         for model in ("openai/m", "hosted_vllm/m"):
-            teacher = TeacherConfig(model=model, base_url=server.url)
+            teacher = TeacherConfig(model=model, base_url=server.url, input_price=1.0, output_price=1.0)
             full = full_name("judge", teacher)
             assert full == f"judge:{model}@{server.url}"
             measured = scorer_named(full, ledger)
