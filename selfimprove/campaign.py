@@ -207,7 +207,7 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.programs import SIGNATURES, program_for
-        from selfimprove.scorers.names import see_scorer
+        from selfimprove.scorers.names import full_name, see_scorer
         from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
@@ -221,12 +221,12 @@ class Campaign:
             )
         asked = _asked_by(config)
         _refuse_practice(config, None if isinstance(self._given.get("task", ""), str) else task.name)
-        if config.grade.scorer:
-            see_scorer(config.grade.scorer, ledger, config.teacher)
-            if not config.grade.trust:
-                check_card(config.grade.scorer)
-        programs = {name: program_for(name, task) for name in SIGNATURES}
         student = self._student()
+        if config.grade.scorer:
+            known_as = see_scorer(config.grade.scorer, ledger, config.teacher, student.with_adapter(None))
+            if not config.grade.trust:
+                check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
+        programs = {name: program_for(name, task) for name in SIGNATURES}
 
         teacher_for = self._teacher_for(task, programs, ledger)
 

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,7 @@ def cli() -> None:
 for command in (prm, export, approve, reject, fork, combine):
     cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
+_adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")
 
 
 @cli.command()
@@ -102,25 +104,27 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @_out
+@_adapter
 @set_option
 @quiet_option
-def mine(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Find what the student of CONFIG gets wrong, and how, by repeated sampling."""
     from selfimprove.stages import mine_stage
 
-    _stage(mine_stage, config, out, changes, quiet=quiet)
+    _stage(partial(mine_stage, adapter=adapter), config, out, changes, quiet=quiet)
 
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @_out
+@_adapter
 @set_option
 @quiet_option
-def grade(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Grade a mined pool into the student's library, levels 0 to 5."""
     from selfimprove.stages import grade_stage
 
-    _stage(grade_stage, config, out, changes, quiet=quiet)
+    _stage(partial(grade_stage, adapter=adapter), config, out, changes, quiet=quiet)
 
 
 def _stage(

@@ -100,7 +100,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class StepScorer(Protocol):
-    """A process reward model, or anything else that judges steps."""
+    """A process reward model, or anything else that judges steps; `scorers.scoring` tells what more it may say."""
 
     @property
     def identity(self) -> str:

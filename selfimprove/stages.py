@@ -19,6 +19,7 @@ from selfimprove.mining.patterns import ALL, Patterns
 from selfimprove.programs import SIGNATURES, program_for
 from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teacher
 from selfimprove.records import Adapter, TrainingJob
+from selfimprove.scorers.names import full_name
 from selfimprove.scorers.trust import check_card
 from selfimprove.store import RunFolder
 
@@ -45,7 +46,9 @@ def sampled(config: Config) -> Config:
     return config.model_copy(update={"mine": mine.model_copy(update=more)})
 
 
-def mine_stage(config: Config, out: Path, *, task: Task | None = None, student: Student | None = None) -> str:
+def mine_stage(
+    config: Config, out: Path, *, task: Task | None = None, student: Student | None = None, adapter: Path | None = None
+) -> str:
     """Mine the training problems of a task, and give what was found as text.
 
     The same call again goes on where it was ended: what was generated is found in the ledger.
@@ -55,12 +58,13 @@ def mine_stage(config: Config, out: Path, *, task: Task | None = None, student: 
         out: the run folder.
         task: default: the one that the settings name.
         student: default: the one that the settings name.
+        adapter: the student's; None: the base is mined.
 
     Raises:
-        InputError: a part cannot be had, or the folder belongs to other settings.
+        InputError: a part cannot be had, or the folder belongs to other settings or another adapter.
     """
-    with _crew(config, out, task, student) as crew:
-        _run(build_mining(crew))
+    with _crew(config, out, task, student, adapter) as crew:
+        _run(build_mining(crew), adapter)
         place = mining_place(1)
         totals = crew.folder.record(f"{place}/totals.json", MiningTotals)
         return f"{sentence(totals)}\n{_table(crew.folder.record(f'{place}/patterns.json', Patterns))}"
@@ -73,6 +77,7 @@ def grade_stage(
     task: Task | None = None,
     student: Student | None = None,
     scorer: StepScorer | None = None,
+    adapter: Path | None = None,
 ) -> str:
     """Grade a mined pool into the student's library, and give its levels as text.
 
@@ -82,26 +87,34 @@ def grade_stage(
         task: default: the one that the settings name.
         student: default: the one that the settings name.
         scorer: default: the one that the settings name, if any.
+        adapter: the one that the student was mined with.
 
     Raises:
         InputError: a part cannot be had, or nothing was mined there.
     """
-    if scorer is None and config.grade.scorer and not config.grade.trust:
-        check_card(config.grade.scorer)
-    with _crew(config, out, task, student) as crew:
-        state = _run(build_grading(crew, scorer))
+    with _crew(config, out, task, student, adapter) as crew:
+        if scorer is None and config.grade.scorer and not config.grade.trust:
+            check_card(full_name(config.grade.scorer, config.teacher), crew.task.problems("train"))
+        state = _run(build_grading(crew, scorer), adapter)
         path = crew.folder.at(state["library"])
-        counts = count_levels(load_library(path, crew.model("").identity), config.select.label)
+        counts = count_levels(load_library(path, crew.model(_best(adapter)).identity), config.select.label)
         return f"{counts.table()}\n\n{counts.plot()}\n\nLibrary: {path}"
 
 
-def _run(graph: Any) -> dict[str, Any]:
+def _run(graph: Any, adapter: Path | None) -> dict[str, Any]:
     with seldom_collected():
-        return dict(graph.compile().invoke({"round": 1, "best": ""}, {"recursion_limit": STEPS}))
+        return dict(graph.compile().invoke({"round": 1, "best": _best(adapter)}, {"recursion_limit": STEPS}))
+
+
+def _best(adapter: Path | None) -> str:
+    """Name an adapter as a graph's state does; one that is not in the run folder by its whole path."""
+    return str(adapter.resolve()) if adapter is not None else ""
 
 
 @contextmanager
-def _crew(config: Config, out: Path, task: Task | None, student: Student | None) -> Iterator[Crew]:
+def _crew(
+    config: Config, out: Path, task: Task | None, student: Student | None, adapter: Path | None
+) -> Iterator[Crew]:
     """Give the parts that single stages need, in a folder that is theirs."""
     from selfimprove.campaign import Campaign
 
@@ -110,7 +123,7 @@ def _crew(config: Config, out: Path, task: Task | None, student: Student | None)
     made = campaign.load_task()
     folder = RunFolder(out)
     with closing(folder), closing(Ledger.of(out / "ledger.sqlite", config.campaign)) as ledger:
-        _claim(folder, config)
+        _claim(folder, config, adapter)
         yield Crew(
             config=config,
             folder=folder,
@@ -137,8 +150,8 @@ def _nobody(_model: LanguageModel, _round: int) -> Teacher:
     raise InputError("a single stage has no teacher; use selfimprove run")
 
 
-def _claim(folder: RunFolder, config: Config) -> None:
-    """Take a folder for these settings, or see that it was mined under the same."""
+def _claim(folder: RunFolder, config: Config, adapter: Path | None) -> None:
+    """Take a folder for these settings and this adapter, or see that it was mined under the same."""
     if folder.has("campaign.toml"):
         raise RunFolderError(f"{folder.path} holds a campaign, which mines by itself; name another folder")
     if folder.has("stage.toml"):
@@ -148,7 +161,22 @@ def _claim(folder: RunFolder, config: Config) -> None:
             raise RunFolderError(
                 f"{folder.path} was mined under other settings ({'; '.join(rows[:3])}); name another folder"
             )
+    _claim_adapter(folder, adapter)
     folder.write_text("stage.toml", write_config(config))
+
+
+def _claim_adapter(folder: RunFolder, adapter: Path | None) -> None:
+    from selfimprove.students.adapters import adapter_hash
+
+    given = adapter_hash(adapter) if adapter is not None else ""
+    held = folder.json("adapter.json")["hash"] if folder.has("adapter.json") else ""
+    if folder.has("stage.toml") and held != given:
+        raise RunFolderError(
+            f"{folder.path} was mined {'with another adapter' if held else 'without an adapter'}; "
+            "give the one that it was mined with, or name another folder"
+        )
+    if given:
+        folder.write_json("adapter.json", {"hash": given})
 
 
 def _table(patterns: Patterns) -> str:

@@ -164,10 +164,11 @@ def to_grade(reply: object) -> list[ToGrade]:
 
 
 def test_grades_follow_step_scores() -> None:
-    """Right is level 0; wrong is as hard as its aggregated step scores say, and its first low step is named."""
+    """Right is level 0; wrong is as hard as its aggregated step scores say."""
     wrong = Completion(text="1 + 1 = 2\n2 + 2 = 5\nAnswer: 0")
     tried = to_grade(lambda p, sample, _: True if p.id == PROBLEMS[0].id else wrong)
-    rows = {g.problem: g for g in grade_pool(tried, "s", scorer=Steps())}  # type: ignore[arg-type]
+    lowest = GradeRule(aggregate="min")
+    rows = {g.problem: g for g in grade_pool(tried, "s", scorer=Steps(), rule=lowest)}  # type: ignore[arg-type]
     assert rows[PROBLEMS[0].id].difficulty == 0
     assert rows[PROBLEMS[0].id].scores == ()
     other = rows[PROBLEMS[1].id]
@@ -176,9 +177,9 @@ def test_grades_follow_step_scores() -> None:
         "steps",
         0.1,
         (0.9, 0.1, 0.1),
-        2,
+        1,  # which the exact check finds
     )
-    mean = grade_pool(tried, "s", scorer=Steps(), rule=GradeRule(aggregate="mean"))  # type: ignore[arg-type]
+    mean = grade_pool(tried, "s", scorer=Steps())  # type: ignore[arg-type]
     assert {g.difficulty for g in mean} == {0, 4}
 
 

@@ -29,7 +29,6 @@ from selfimprove.steps.build import balance, build
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.draft import draft
 from selfimprove.steps.evaluate import evaluate
-from selfimprove.steps.grade import grade
 from selfimprove.steps.harvest import harvest
 from selfimprove.steps.pairs import lesson_pairs
 from selfimprove.steps.reason import reason
@@ -88,16 +87,6 @@ def test_truncated_draft_is_no_failure() -> None:
         attempt(t, f, Problem.of(f"q{t}", "5")) for t, f in (("4", "stop"), ("4", "length"), ("Answer: 5", "stop"))
     )
     assert select([[cut], [wrong], [right]], solved=0.5, seed=0) == [wrong.problem, cut.problem, right.problem]
-    assert grade("p", [cut]) is None
-
-
-def test_grade_is_zero_when_right_and_rises_with_failure() -> None:
-    """Right is easy; wrong every time is harder than wrong at times."""
-    right, wrong = attempt("Answer: 5"), attempt("Answer: 6")
-    levels = [grade("p", some) for some in ([right, wrong], [wrong, right, right], [wrong] * 9)]
-    found = [g.difficulty for g in levels if g is not None]
-    assert found[0] == 0
-    assert 1 <= found[1] < found[2] <= 5
 
 
 def test_draft_asks_in_one_call() -> None:

@@ -32,6 +32,13 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("MistralConfig", {"sliding_window": 12}),
     "lfm2": ("Lfm2Config", {"layer_types": ["conv", "full_attention", "conv"]}),
 }
+_STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "bert": ("BertConfig", _STILL),
+    "roberta": ("RobertaConfig", _STILL),
+    "modernbert": ("ModernBertConfig", {"cls_token_id": 1, "sep_token_id": 2, "local_attention": 16}),
+}
+"""Models that read both ways, published as they come from masked training: without a pooler's weights."""
 
 
 def tokenizer() -> Any:
@@ -60,9 +67,10 @@ def write_model(name: str, folder: Path) -> Path:
 
     torch.set_num_threads(1)  # tiny models are faster so, above all when tests run side by side
     fast = tokenizer()
-    config_class, more = FAMILIES[name]
+    config_class, more = {**FAMILIES, **ENCODERS}[name]
     config = getattr(transformers, config_class)(**{**SMALL, "vocab_size": len(fast), **more})
     torch.manual_seed(0)
-    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    kind = transformers.AutoModelForMaskedLM if name in ENCODERS else transformers.AutoModelForCausalLM
+    kind.from_config(config).save_pretrained(folder)
     fast.save_pretrained(folder)
     return folder

@@ -19,7 +19,7 @@ from selfimprove.mining.wording import Wording
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Attempt, Problem, Verdict
 from selfimprove.scorers.figures import ScorerCard
-from selfimprove.scorers.names import scorer_named
+from selfimprove.scorers.names import full_name, scorer_named
 from selfimprove.scorers.trust import Gated, gated
 from selfimprove.splits import rungs
 from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
@@ -156,12 +156,13 @@ def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScor
         how.scorer,
         crew.ledger,
         student=crew.model(best),
+        base=crew.model("").identity,
         task=crew.task,
         teacher=config.teacher,
         max_tokens=config.student.max_tokens,
         seed=config.campaign.seed,
     )
-    return gated(named, how.scorer, trust=how.trust, card=card)
+    return gated(named, full_name(how.scorer, config.teacher), trust=how.trust, card=card)
 
 
 def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:

@@ -4,7 +4,8 @@
 
     score -> (windows left? score : cuts) -> level -> (windows left? level : library) -> end
 
-Scores come first, as the bins of the levels may be fitted on all of them.
+Scores come first, as the bins of the levels may be fitted on all of them. A scorer that was shown to be better than
+chance only in a later window begins again with the first, so that all windows are scored alike.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import scorer_of
-from selfimprove.graphs.mining import MiningTotals, mining_place, trials_in, window_folder
+from selfimprove.graphs.mining import MiningTotals, find_groups, mining_place, trials_in, window_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.levels import Cuts
@@ -26,6 +27,8 @@ from selfimprove.mining.library import Graded, count_levels, save_library, stude
 from selfimprove.mining.prior import Curve, fit_curve, point_of
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Problem
+from selfimprove.scorers.figures import ScorerCard
+from selfimprove.scorers.trust import Gated
 from selfimprove.steps.grade import GradeRule, Scored, Split, ToGrade, cuts_of, level_pool, score_pool
 
 
@@ -81,11 +84,13 @@ def _score(
     crew: Crew, scorer: StepScorer | None, split: Split | None, rule: GradeRule
 ) -> Callable[[GradingState], dict[str, Any]]:
     @cache
-    def named(best: str) -> StepScorer | None:
-        return scorer or scorer_of(crew, best)
+    def named(best: str, proof: str) -> StepScorer | None:
+        kept = crew.folder.record(proof, ScorerCard) if crew.folder.has(proof) else None
+        return scorer or scorer_of(crew, best, kept)
 
     def node(state: GradingState) -> dict[str, Any]:
         place, window = mining_place(state["round"]), state.get("window", 0)
+        proof = f"{place}/scorer.json"
         if not crew.folder.has(f"{place}/totals.json"):
             raise InputError(f"{crew.folder.at(place)} holds no mined pool; run selfimprove mine on it first")
         windows = crew.folder.record(f"{place}/totals.json", MiningTotals).windows
@@ -93,9 +98,14 @@ def _score(
         with crew.stage("grade"):
             tried = _tried(crew, here)
             curve = _curve(crew, place, windows)
-            scored = score_pool(tried, scorer=named(state["best"]), split=split, rule=rule, curve=curve)
+            used = named(state["best"], proof)
+            before = used.card if isinstance(used, Gated) else None
+            scored = score_pool(tried, scorer=used, split=split, rule=rule, curve=curve)
             crew.folder.write_rows(f"{here}/scores.jsonl", scored)
-        return {"window": window + 1, "levelled": 0, "windows": windows}
+            shown = isinstance(used, Gated) and used.card is not before
+            if isinstance(used, Gated) and used.card is not None:
+                crew.folder.write_json(proof, used.card)
+        return {"window": 0 if shown and window else window + 1, "levelled": 0, "windows": windows}
 
     return node
 
@@ -155,6 +165,11 @@ def _library(crew: Crew) -> Callable[[GradingState], dict[str, Any]]:
         save_library(crew.folder.at(f"{library}/grades.jsonl"), rows())
         crew.folder.list_tree(library)
         crew.folder.write_json(f"{library}/levels.json", count_levels(rows(), crew.config.select.label))
+
+        def first_wrong(here: str) -> dict[str, int | None]:
+            return {g.problem: g.first_wrong for g in crew.folder.rows(f"{here}/grades.jsonl", Graded)}
+
+        crew.folder.write_json(f"{place}/patterns.json", find_groups(crew, place, state["windows"], first_wrong))
         return {"library": f"{library}/grades.jsonl"}
 
     return node

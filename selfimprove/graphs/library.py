@@ -98,7 +98,7 @@ def known_pool(crew: Crew, round_: int) -> KnownPool | None:
     graded = list(load_library(crew.folder.checked(_ROWS), identity))
     problems = [train[row.problem] for row in graded if row.problem in train]
     attempts = {row.problem: [_attempt(crew, train[row.problem], row)] for row in graded}
-    rule = KindRule()
+    rule = KindRule.model_validate(crew.config.mine.model_dump(include=set(KindRule.model_fields)))
     return KnownPool(problems, attempts, {row.problem: mined_from(row, rule) for row in graded}, graded)
 
 

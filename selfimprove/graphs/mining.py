@@ -12,7 +12,7 @@ finds its completions in the ledger and writes the same bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice
 from typing import Any, TypedDict
 
@@ -25,7 +25,7 @@ from selfimprove.graphs.finding import draw_of, rule_of
 from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined, summarise
-from selfimprove.mining.patterns import Found, Tally
+from selfimprove.mining.patterns import Found, Patterns, Tally
 from selfimprove.mining.wording import FITTED_ON, Wording
 from selfimprove.records import Attempt, Problem, Record
 from selfimprove.steps.mine import Trial, one_pass
@@ -172,25 +172,44 @@ def _judge(crew: Crew) -> Callable[[MiningState], dict[str, Any]]:
 
 def _patterns(crew: Crew) -> Callable[[MiningState], dict[str, Any]]:
     def node(state: MiningState) -> dict[str, Any]:
-        tally, kinds, sums = Tally(), Counter[str](), Counter[str]()
-        clusters = _wording(crew, state)
+        kinds, sums = Counter[str](), Counter[str]()
         for window in range(state["windows"]):
-            here = window_folder(state["place"], window)
-            problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
-            mined = crew.folder.rows(f"{here}/mined.jsonl", Mined)
-            words = clusters.of(problems) if clusters else [""] * len(problems)
-            tally.add(Found(p, m, m.first_wrong, w) for p, m, w in zip(problems, mined, words, strict=True))
+            mined = crew.folder.rows(f"{window_folder(state['place'], window)}/mined.jsonl", Mined)
             kinds.update(m.kind.value for m in mined)
             for m in mined:
                 sums.update(problems=1, samples=m.samples, rerun=m.rerun, technical=m.kind.technical)
                 sums["unsettled"] += not m.settled and not m.kind.technical
         totals = MiningTotals(windows=state["windows"], kinds=dict(sorted(kinds.items())), **_sums(sums))
-        crew.folder.write_json(f"{state['place']}/patterns.json", tally.patterns())
+        crew.folder.write_json(f"{state['place']}/patterns.json", find_groups(crew, state["place"], state["windows"]))
         crew.folder.write_json(f"{state['place']}/totals.json", totals)
         progress.current().say(sentence(totals))
         return {}
 
     return node
+
+
+def find_groups(
+    crew: Crew, place: str, windows: int, first_wrong: Callable[[str], Mapping[str, int | None]] = lambda _: {}
+) -> Patterns:
+    """Group a mined pool, a window at a time.
+
+    Args:
+        crew: the parts.
+        place: the folder of its windows.
+        windows: how many.
+        first_wrong: gives the first wrong steps by problem in a window's folder, as grading found them; an exact check
+            goes before them.
+    """
+    tally, clusters = Tally(), _wording(crew, place, windows)
+    for window in range(windows):
+        here = window_folder(place, window)
+        problems = crew.folder.rows(f"{here}/problems.jsonl", Problem)
+        mined, wrong = crew.folder.rows(f"{here}/mined.jsonl", Mined), first_wrong(here)
+        words = clusters.of(problems) if clusters else [""] * len(problems)
+        tally.add(
+            Found(p, m, m.first_wrong or wrong.get(p.id), w) for p, m, w in zip(problems, mined, words, strict=True)
+        )
+    return tally.patterns()
 
 
 def _sums(counted: Counter[str]) -> dict[str, int]:
@@ -204,11 +223,11 @@ def sentence(totals: MiningTotals) -> str:
     return f"mined {totals.problems} problems with {each:.1f} samples each: {found}"
 
 
-def _wording(crew: Crew, state: MiningState) -> Wording | None:
+def _wording(crew: Crew, place: str, windows: int) -> Wording | None:
     if not crew.config.mine.wording:
         return None
-    here = (window_folder(state["place"], window) for window in range(state["windows"]))
-    every = max(1, state["windows"] * crew.config.mine.window // FITTED_ON)
+    here = (window_folder(place, window) for window in range(windows))
+    every = max(1, windows * crew.config.mine.window // FITTED_ON)
     some = islice(chain.from_iterable(_problems(crew, one) for one in here), 0, None, every)
     return Wording(list(some), crew.config.mine.wording, crew.config.campaign.seed)
 

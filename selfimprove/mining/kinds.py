@@ -154,7 +154,7 @@ def summarise(problem: Problem, attempts: Sequence[Attempt], task: Task, rule: K
         errors=counts[Verdict.ERROR],
         rerun=rerun,
         mean_logprob=greedy.completion.mean_logprob,
-        first_wrong=first_wrong(problem, greedy, task),
+        first_wrong=first_wrong(problem, greedy),
     )
 
 

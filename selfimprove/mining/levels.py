@@ -36,7 +36,7 @@ def aggregated(scores: Sequence[float], how: Aggregate) -> float | None:
 
 
 class Cuts(NamedTuple):
-    """Where the levels 5 to 1 part: scores, rising, four of them.
+    """Where the levels 5 to 1 part: scores, rising, four of them, each the highest of the harder level.
 
     >>> Cuts.of("width", []).level(0.0), Cuts.of("width", []).level(0.95)
     (5, 1)
@@ -56,7 +56,7 @@ class Cuts(NamedTuple):
         ordered = sorted(scores)
         if bins == "width" or len(ordered) < HARDEST:
             return equal
-        return cls(tuple(ordered[round(part * len(ordered) / HARDEST)] for part in range(1, HARDEST)))
+        return cls(tuple(ordered[round(part * len(ordered) / HARDEST) - 1] for part in range(1, HARDEST)))
 
     def level(self, score: float) -> int:
         """Give the level of a failed attempt, from 1 (its score is high) to 5."""

@@ -36,7 +36,7 @@ class Graded(Grade):
     scores: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = ()
     """Of the attempt's steps; empty without a scorer."""
     first_wrong: int | None = None
-    """The first step, counted from 1, whose score is under one half; None where none is or nothing scored."""
+    """The first wrong step, counted from 1: by an exact check, else by the scorer; None where nothing can tell."""
     verdict: Verdict
     """Of the greedy attempt."""
     attempt: str = ""

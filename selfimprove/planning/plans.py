@@ -22,7 +22,6 @@ from selfimprove.protocols import Task
 from selfimprove.records import Record
 from selfimprove.stats import smallest_gain
 from selfimprove.steps.decide import alpha_of_round
-from selfimprove.trainers.preflight import ROOM
 
 _DISCORDANT: Final = 0.2
 _LUCK: Final = 0.5
@@ -103,7 +102,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         smallest_gains=(_gain(config.data.dev, samples, first), _gain(config.data.dev, samples, last)),
         offered=None if samples else (_OFFERED, _gain(config.data.dev, _OFFERED, last)),
         dev=config.data.dev,
-        rounds=rounds,
+        rounds=config.campaign.rounds,
         probe=probe,
         tries_at_most=most_tries(expected),
         first=begins,

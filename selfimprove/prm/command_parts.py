@@ -40,15 +40,20 @@ def task_of(how: dict[str, Any]) -> Task:
     return load_task(how["task"], data_dir=how["data_dir"], options=read_pairs("--option", how["options"]))
 
 
-def student_of(how: dict[str, Any], ledger: Ledger) -> LanguageModel:
-    """Load the student that a command names; its completions go through the ledger."""
+def student_of(how: dict[str, Any], ledger: Ledger) -> tuple[LanguageModel, str]:
+    """Load the student that a command names; its completions go through the ledger.
+
+    Returns:
+        The student, and its identity without its adapter.
+    """
     from selfimprove.ledger import Journaled
     from selfimprove.students import load_student
 
     served = how["student"].startswith("openai-server:")
     own = {} if served else {"dtype": how["dtype"], "device": how["device"]}
     student = load_student(how["student"], **own)
-    return Journaled(student.with_adapter(how["adapter"]) if how["adapter"] is not None else student, ledger)
+    adapted = student.with_adapter(how["adapter"]) if how["adapter"] is not None else student
+    return Journaled(adapted, ledger), student.identity
 
 
 def read_pairs(flag: str, given: Sequence[str]) -> dict[str, object]:

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 @click.option("--processbench", multiple=True, type=path_type, help="Measure on a ProcessBench file; may be repeated.")
 @click.option("--threshold-from", type=path_type, help="Another ProcessBench file, to choose the threshold on.")
 @click.option("--limit", type=click.IntRange(1), help="Rows drawn of each ProcessBench file; default: all.")
-@click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Below it: wrong.")
-@click.option("--aggregate", type=click.Choice(["mean", "min", "product", "last"]), default="min", show_default=True)
+@click.option(
+    "--threshold", type=click.FloatRange(0, 1), help="Below it: wrong; default: what the scorer says, or 0.5."
+)
+@click.option("--aggregate", type=click.Choice(["mean", "min", "product", "last"]), default="mean", show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of problems, samples and rows.")
 @click.option("--dtype", default="auto", show_default=True, help="Of a trained scorer and of the student.")
 @click.option("--device", default="auto", show_default=True, help="Of a trained scorer and of the student.")
@@ -63,11 +65,12 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     if how["task"] is None and not files.files:
         raise InputError("there is nothing to measure on; give --task arithmetic, or --processbench FILE")
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), closing(ledger_of(how)) as ledger:
-        on_task = _on_task(how, ledger) if how["task"] is not None else None
+        on_task, base = _on_task(how, ledger) if how["task"] is not None else (None, "")
         made = scorer_named(
             scorer,
             ledger,
             student=on_task.student if on_task else None,
+            base=base,
             task=on_task.task if on_task else None,
             max_tokens=how["max_tokens"],
             seed=how["seed"],
@@ -80,13 +83,15 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     click.echo(card.model_dump_json(indent=1) if as_json else f"{written(card, how['aggregate'])}\n\nCard: {place}")
 
 
-def _on_task(how: dict[str, Any], ledger: Ledger) -> OnTask:
-    """Give the task and the student that solves it."""
+def _on_task(how: dict[str, Any], ledger: Ledger) -> tuple[OnTask, str]:
+    """Give the task and the student that solves it, and the student's identity without its adapter."""
     from selfimprove.prm.evaluating import OnTask
 
-    return OnTask(
-        task_of(how),
-        student_of(how, ledger),
+    task = task_of(how)
+    student, base = student_of(how, ledger)
+    on_task = OnTask(
+        task,
+        student,
         how["split"],
         how["problems"],
         how["samples"],
@@ -94,3 +99,4 @@ def _on_task(how: dict[str, Any], ledger: Ledger) -> OnTask:
         how["seed"],
         how["label"],
     )
+    return on_task, base

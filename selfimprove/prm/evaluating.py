@@ -13,6 +13,7 @@ from selfimprove.prm.solutions import draw_problems, solve_problems
 from selfimprove.protocols import LanguageModel, StepScorer, Task
 from selfimprove.records import Split
 from selfimprove.scorers.figures import Measured, ScorerCard
+from selfimprove.scorers.scoring import card_name
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def evaluate(
     *,
     on_task: OnTask | None = None,
     on_processbench: OnProcessBench | None = None,
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> ScorerCard:
     """Measure a scorer beside the baselines that it must beat.
 
@@ -71,7 +72,7 @@ def evaluate(
         scorer: any `StepScorer`.
         on_task: a student's solutions to measure it on.
         on_processbench: files of labelled solutions to measure it on.
-        threshold: a step that scores below it is called wrong.
+        threshold: a step that scores below it is called wrong; None: what the scorer says, one half unless it does.
 
     Raises:
         InputError: there is nothing to measure on, or a file or a score cannot be used.
@@ -81,10 +82,10 @@ def evaluate(
     measured = [_on_task(scorer, on_task, threshold)] if on_task else []
     if on_processbench is not None:
         measured += _on_files(scorer, on_processbench, threshold)
-    return ScorerCard(scorer=scorer.identity, measured=tuple(measured))
+    return ScorerCard(scorer=card_name(scorer), measured=tuple(measured))
 
 
-def _on_task(scorer: StepScorer, how: OnTask, threshold: float) -> Measured:
+def _on_task(scorer: StepScorer, how: OnTask, threshold: float | None) -> Measured:
     seen: frozenset[str] = getattr(scorer, "trained_on", frozenset())
     problems = draw_problems(how.task, how.split, how.problems, how.seed, without=seen)
     if len(problems) < how.problems:
@@ -101,7 +102,7 @@ def _on_task(scorer: StepScorer, how: OnTask, threshold: float) -> Measured:
     )
 
 
-def _on_files(scorer: StepScorer, how: OnProcessBench, threshold: float) -> list[Measured]:
+def _on_files(scorer: StepScorer, how: OnProcessBench, threshold: float | None) -> list[Measured]:
     if how.choose_on is not None:
         if how.choose_on.resolve() in {file.resolve() for file in how.files}:
             raise InputError(

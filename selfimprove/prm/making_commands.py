@@ -43,7 +43,7 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
         task = task_of(how)
         made = label_problems(
             trainable(task, how["problems"], how["data_dir"], how["seed"]),
-            student_of(how, ledger),
+            student_of(how, ledger)[0],
             task,
             tries=how["tries"],
             rollouts=how["rollouts"],

@@ -6,19 +6,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import Final, Protocol, get_args, runtime_checkable
+from typing import Final, get_args
 
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.mining.levels import Aggregate, aggregated
 from selfimprove.prm.solutions import Solution, hash_of
 from selfimprove.protocols import StepScorer
-from selfimprove.records import StepItem, digest
+from selfimprove.records import StepItem, Verdict, digest
 from selfimprove.scorers.baselines import LOGPROB, LOWEST, MAJORITY, Certainty, Majority, key_of
 from selfimprove.scorers.figures import Figures, Gap, Labels, Measured, Ranks, Scores, gap_of, step_figures
-from selfimprove.scorers.judge import Judgement
 from selfimprove.scorers.labels import read_processbench
 from selfimprove.scorers.metrics import best_threshold, first_below, processbench_of, spearman
+from selfimprove.scorers.scoring import Judging, judged, threshold_of
 
 _FEWEST_RANKED: Final = 10
 _NOTHING: Final = -2
@@ -27,22 +27,13 @@ _EXACT: Final = "steps cannot be checked exactly on this task, so nothing is sai
 _ALIKE: Final = "all known steps are right, or all are wrong, so nothing can be said of single steps"
 
 
-@runtime_checkable
-class Judging(Protocol):
-    """A scorer that names the first wrong step itself, in the same call."""
-
-    def judge(self, items: Sequence[StepItem]) -> Sequence[Judgement | None]:
-        """Judge each solution, shape `[items]`."""
-        ...
-
-
 def measure_on_solutions(
     scorer: StepScorer,
     solutions: Sequence[Solution],
     *,
     on: str,
     student: str = "",
-    threshold: float = 0.5,
+    threshold: float | None = None,
     label: str = "kind",
 ) -> Measured:
     """Measure a scorer and the baselines on a student's solutions.
@@ -52,7 +43,7 @@ def measure_on_solutions(
         solutions: see `solutions.solve_problems`.
         on: what they are, for people.
         student: identity of who wrote them.
-        threshold: a step that scores below it is called wrong.
+        threshold: a step that scores below it is called wrong; None: what the scorer says, one half unless it does.
         label: of problems whose kinds are ranked apart.
 
     Raises:
@@ -68,7 +59,8 @@ def measure_on_solutions(
     scores, figures = dict[str, Scores](), dict[str, Figures]()
     for name, one in scorers.items():
         scores[name], named = _scored(one, items)
-        steps = step_figures(scores[name], labels, threshold=threshold, named=named)
+        below = threshold_of(one) if threshold is None else threshold
+        steps = step_figures(scores[name], labels, threshold=below, named=named)
         ranks = tuple(_ranks(scores[name], solutions, how, label) for how in get_args(Aggregate))
         missing = sum(some is None for some in scores[name])
         figures[name] = Figures(scorer=one.identity, no_verdict=missing, steps=steps, ranks=ranks)
@@ -104,7 +96,7 @@ def measure_on_processbench(
     rows: Sequence[tuple[StepItem, int]],
     *,
     on: str,
-    threshold: float = 0.5,
+    threshold: float | None = None,
 ) -> Measured:
     """Measure a scorer and the majority label on ProcessBench (arXiv:2412.06559).
 
@@ -114,8 +106,8 @@ def measure_on_processbench(
         scorer: what is measured.
         rows: solutions, each with the index of its first wrong step, -1 for none; see `read_processbench`.
         on: what they are, for people.
-        threshold: a step that scores below it is called wrong; to be chosen on other data (`best_threshold`). A judge
-            names its first wrong step itself.
+        threshold: a step that scores below it is called wrong; to be chosen on other data (`best_threshold`); None:
+            what the scorer says, one half unless it does. A judge names its first wrong step itself.
 
     Raises:
         InputError: there are no erroneous or no correct solutions.
@@ -125,13 +117,14 @@ def measure_on_processbench(
     found, scores = dict[str, Figures](), dict[str, Scores]()
     for name, one in {"": scorer, MAJORITY: Majority.of(labels)}.items():
         scores[name], named = _scored(one, items)
-        said = [_NOTHING if some is None else _index(first_below(some, threshold)) for some in scores[name]]
+        below = threshold_of(one) if threshold is None else threshold
+        said = [_NOTHING if some is None else _index(first_below(some, below)) for some in scores[name]]
         if named is not None:
             said = [_NOTHING if s is None else _index(n) for s, n in zip(scores[name], named, strict=True)]
         found[name] = Figures(
             scorer=one.identity,
             no_verdict=sum(some is None for some in scores[name]),
-            steps=step_figures(scores[name], labels, threshold=threshold, named=named),
+            steps=step_figures(scores[name], labels, threshold=below, named=named),
             processbench=processbench_of(said, wrong),
         )
     return Measured(
@@ -164,37 +157,31 @@ def choose_threshold(scorer: StepScorer, rows: Sequence[tuple[StepItem, int]]) -
 def _scored(scorer: StepScorer, items: Sequence[StepItem]) -> tuple[Scores, list[int | None] | None]:
     """Give a scorer's scores, and the first wrong step of each solution where it names one itself."""
     progress.current().stage("score", len(items))
-    if isinstance(scorer, Judging):
-        found = scorer.judge(items)
-        named = [None if one is None else one.first_wrong for one in found]
-        return [None if one is None else one.scores for one in found], named
-    scores = scorer.score(items)
-    fitting = len(scores) == len(items) and all(
-        some is None or (len(some) == len(item.steps) and all(0 <= score <= 1 for score in some))
-        for some, item in zip(scores, items, strict=True)
-    )
-    if not fitting:
-        raise InputError(f"{scorer.identity} gave other than one score in [0, 1] a step; see protocols.StepScorer")
-    return scores, None
+    found = judged(scorer, items)
+    named = [None if one is None else one.first_wrong for one in found] if isinstance(scorer, Judging) else None
+    return [None if one is None else one.scores for one in found], named
 
 
 def _ranks(scores: Scores, solutions: Sequence[Solution], how: Aggregate, label: str) -> Ranks:
     """Rank solutions by their scores and problems by their pass rates."""
     pairs = [
-        (one.item.problem.labels.get(label, ""), score, one.pass_rate)
+        (one.item.problem.labels.get(label, ""), score, one.pass_rate, one.verdict)
         for some, one in zip(scores, solutions, strict=True)
         if some is not None and one.pass_rate is not None and (score := aggregated(some, how)) is not None
     ]
     groups: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for kind, score, rate in pairs:
+    for kind, score, rate, _ in pairs:
         groups[kind].append((score, rate))
     within = {kind: _correlation(some) for kind, some in sorted(groups.items()) if kind}
     told = [(rho, len(groups[kind])) for kind, rho in within.items() if rho is not None]
     weight = sum(count for _, count in told)
+    failed = [(score, rate) for _, score, rate, verdict in pairs if verdict is Verdict.WRONG]
     return Ranks(
         aggregate=how,
         problems=len(pairs),
-        all=_correlation([(score, rate) for _, score, rate in pairs]),
+        all=_correlation([(score, rate) for _, score, rate, _ in pairs]),
+        failed=_correlation(failed),
+        failed_problems=len(failed),
         within=within,
         mean_within=sum(rho * count for rho, count in told) / weight if weight else None,
     )

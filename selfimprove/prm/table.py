@@ -14,7 +14,7 @@ from selfimprove.scorers.figures import Figures, Measured, Ranks, ScorerCard
 NONE = "-"
 
 
-def card_table(card: ScorerCard, aggregate: str = "min") -> RenderableType:
+def card_table(card: ScorerCard, aggregate: str = "mean") -> RenderableType:
     """Give a card as tables: a row for the scorer and for each baseline, then its calibration curve.
 
     Args:
@@ -30,7 +30,7 @@ def card_table(card: ScorerCard, aggregate: str = "min") -> RenderableType:
     return Group(*parts)
 
 
-def written(card: ScorerCard, aggregate: str = "min", width: int = 120) -> str:
+def written(card: ScorerCard, aggregate: str = "mean", width: int = 120) -> str:
     """Give the tables as plain text."""
     console = Console(width=width, no_color=True, highlight=False)
     with console.capture() as kept:
@@ -40,7 +40,7 @@ def written(card: ScorerCard, aggregate: str = "min", width: int = 120) -> str:
 
 def _figures(one: Measured, aggregate: str) -> Table:
     benched = one.own.processbench is not None
-    last = ("erroneous", "correct", "F1") if benched else ("rank", "within kinds")
+    last = ("erroneous", "correct", "F1") if benched else ("rank", "within kinds", "among failed")
     table = Table("", "AUC (95 %)", "to 1st error", "ECE", "1st error", *last, box=None, pad_edge=False)
     for name, figures in {"scorer": one.own, **one.baselines}.items():
         steps = figures.steps
@@ -60,7 +60,7 @@ def _last(figures: Figures, aggregate: str) -> list[str]:
     if (bench := figures.processbench) is not None:
         return [_percent(bench.erroneous), _percent(bench.correct), _percent(bench.f1)]
     ranks = _ranked(figures, aggregate)
-    return [_number(ranks.all), _number(ranks.mean_within)] if ranks else [NONE, NONE]
+    return [_number(ranks.all), _number(ranks.mean_within), _number(ranks.failed)] if ranks else [NONE] * 3
 
 
 def _within(one: Measured, aggregate: str) -> list[RenderableType]:

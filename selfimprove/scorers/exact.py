@@ -22,7 +22,11 @@ from selfimprove.tasks.arithmetic import Arithmetic
 _EQUATION: Final = re.compile(r"(?<![\w.])(-?\d+(?:\s*[-+*/x\u00d7\u00f7]\s*-?\d+)+)\s*=\s*(?=(-?\d+)(?![\w.]*\d))")
 """The result is only looked at, so that in `17 + 5 = 22 - 8 = 14` it begins the next equation."""
 _PARTS: Final = re.compile(r"\s*([-+*/x\u00d7\u00f7])\s*(-?\d+)")
-_FORM: Final = re.compile(r"(sum|product|bracket|equation) (.*)")
+_FORM: Final = re.compile(
+    r"(sum(?= [+-]\d)|product(?= \d+ \d)|bracket(?= \[-?\d+, -?\d+\] \d)|equation(?= \d+ [+-]\d.* = \d))"
+    r" ([-+=\[\], \d]+)"
+)
+"""What the arithmetic task calls a problem, see `tasks.arithmetic_kinds`."""
 _NUMBER: Final = re.compile(r"[+-]?\d+")
 
 

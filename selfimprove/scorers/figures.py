@@ -61,6 +61,9 @@ class Ranks(Record):
     problems: int
     all: float | None
     """None where there are fewer than ten problems, or all are alike."""
+    failed: float | None = None
+    """The same among failed attempts alone, which is what the levels 1 to 5 put in order."""
+    failed_problems: int = 0
     within: Mapping[str, float | None]
     """The same within each kind of problem."""
     mean_within: float | None

@@ -11,7 +11,8 @@ import dspy
 
 from selfimprove.programs import SIGNATURES, Item, Program, run, stated
 from selfimprove.protocols import LanguageModel
-from selfimprove.records import Completion, Record, Sampling, StepItem
+from selfimprove.records import Completion, Sampling, StepItem
+from selfimprove.scorers.scoring import Judgement
 
 _LINE: Final = re.compile(
     r"^[ \t*#>-]*(?:step\s*)?(\d+)[ \t*]*[:.)=-][ \t*]*(\d+(?:\.\d+)?|\.\d+)(?![\d.]*[\d%/])",
@@ -19,17 +20,6 @@ _LINE: Final = re.compile(
 )
 _GREEDY: Final = Sampling(max_tokens=512)
 _FIRST: Final = re.compile(r"[\s*]*(?:step\s*)?(?:(\d+)\b|(none|no\b|n/a|-1))", re.IGNORECASE)
-
-
-class Judgement(Record):
-    """What a judge says of one solution."""
-
-    scores: tuple[float, ...]
-    """How likely each step is right, in [0, 1]."""
-    first_wrong: int | None
-    """Index of the first wrong step, None where all are right."""
-    calls: tuple[str, ...] = ()
-    """Keys of the ledger's rows."""
 
 
 def _plain() -> Program:
@@ -46,16 +36,23 @@ class StepJudge:
         model: what judges; behind the ledger, each call is made once and within the budget.
         program: its prompt, for one that an optimiser improved.
         sampling: greedy by default.
+        first: identity of the model alone that its card is of, where `model` has fallbacks or settings beside it.
     """
 
     model: LanguageModel
     program: Program = field(default_factory=_plain)
     sampling: Sampling = _GREEDY
+    first: str = ""
 
     @property
     def identity(self) -> str:
         """The model's and its prompt's."""
         return f"judge/{self.model.identity}#{self.program.hash()}"
+
+    @property
+    def measured_as(self) -> str:
+        """The identity that its card holds, the same with any fallbacks and settings."""
+        return f"judge/{self.first or self.model.identity}#{self.program.hash()}"
 
     def score(self, items: Sequence[StepItem]) -> list[list[float] | None]:
         """Score each step, shape `[items][steps]`; None is no verdict."""

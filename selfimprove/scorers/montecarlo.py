@@ -47,6 +47,8 @@ class MonteCarlo:
         first_sample: index of the first, so that another call draws new ones.
         seed: the campaign's.
         joined_by: what stands between two steps.
+        base: identity of the student without an adapter, which its card is of: a student that is trained goes on being
+            measured by the card that it began with; empty: the model's own.
     """
 
     model: LanguageModel
@@ -57,11 +59,22 @@ class MonteCarlo:
     first_sample: int = 0
     seed: int = 0
     joined_by: str = JOINED_BY
+    base: str = ""
 
     @property
     def identity(self) -> str:
         """The student's, and how many rollouts."""
         return f"monte-carlo-{self.rollouts}/{self.model.identity}"
+
+    @property
+    def measured_as(self) -> str:
+        """The identity that its card holds, the same with any adapter."""
+        return f"monte-carlo-{self.rollouts}/{self.base or self.model.identity}"
+
+    @property
+    def threshold(self) -> float:
+        """A step is wrong when no rollout from it is right, as in `first_wrong`."""
+        return 0.5 / self.rollouts
 
     def score(self, items: Sequence[StepItem]) -> list[list[float] | None]:
         """Give the value after each step, shape `[items][steps]`; None where some prefix has no verdict.

@@ -14,6 +14,7 @@ from selfimprove.records import Sampling
 from selfimprove.scorers import load_scorer, see_weights
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.scorers.montecarlo import MonteCarlo
+from selfimprove.scorers.scoring import card_name
 
 FORMS: Final = (
     "a folder of a scorer trained here, FAMILY:MODEL, package.module:Name, judge, judge:MODEL, judge:MODEL@URL, "
@@ -26,11 +27,23 @@ _MOST_ROLLOUTS: Final = 256
 _NO_KEY: Final = "none"
 
 
+def full_name(name: str, teacher: TeacherConfig) -> str:
+    """Give a scorer's name as `selfimprove prm evaluate` takes it, by which its card is kept: `judge` says whose.
+
+    >>> full_name("judge", TeacherConfig(model="openai/m", base_url="http://me:secret@127.0.0.1:8000/v1"))
+    'judge:openai/m@http://127.0.0.1:8000/v1'
+    """
+    from selfimprove.teachers.deployment import at
+
+    return f"judge:{teacher.judge.model or teacher.model}{at(teacher.base_url)}" if name == "judge" else name
+
+
 def scorer_named(
     name: str,
     ledger: Ledger,
     *,
     student: LanguageModel | None = None,
+    base: str = "",
     task: Task | None = None,
     teacher: TeacherConfig | None = None,
     max_tokens: int = 256,
@@ -43,6 +56,7 @@ def scorer_named(
         name: see `FORMS`.
         ledger: a judge's calls go through it and keep within its budget.
         student: whose rollouts `monte-carlo` draws.
+        base: identity of the student without an adapter, see `MonteCarlo`.
         task: reads their answers.
         teacher: settings of a judge; `judge` alone is its role of that name.
         max_tokens: longest rollout.
@@ -60,27 +74,37 @@ def scorer_named(
             raise InputError("monte-carlo scores steps by a student's rollouts; name a task with --task")
         how = Sampling(temperature=0.8, max_tokens=max_tokens)
         program = program_for("solve", task)
-        return MonteCarlo(student, task, program, sampling=how, rollouts=rollouts_of(rest), seed=seed)
+        return MonteCarlo(student, task, program, sampling=how, rollouts=rollouts_of(rest), seed=seed, base=base)
     if name == "exact":
         return ExactSteps()
     _refuse_typo(name)
     return load_scorer(name, **settings)
 
 
-def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig) -> None:
+def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig, student: LanguageModel) -> str | None:
     """Refuse a scorer that cannot be had, before anything is spent; no weights are loaded, but they are fetched.
+
+    Args:
+        name: see `FORMS`.
+        ledger: as `scorer_named`.
+        teacher: as `scorer_named`.
+        student: without an adapter.
+
+    Returns:
+        What its card must be of; None where only its weights can tell.
 
     Raises:
         InputError: as `scorer_named`.
     """
     kind, _, rest = name.partition(":")
     if kind == "judge":
-        _judge(rest, ledger, teacher)
-    elif kind == "monte-carlo":
-        rollouts_of(rest)
-    elif name != "exact":
+        return card_name(_judge(rest, ledger, teacher))
+    if kind == "monte-carlo":
+        return f"monte-carlo-{rollouts_of(rest)}/{student.identity}"
+    if name != "exact":
         _refuse_typo(name)
         see_weights(name)
+    return None
 
 
 def _refuse_typo(name: str) -> None:
@@ -89,16 +113,21 @@ def _refuse_typo(name: str) -> None:
 
 
 def judge_of(model: str, url: str) -> tuple[str, str | None]:
-    """Give LiteLLM's name and the address of a judge; a server by its address speaks OpenAI's protocol.
+    """Give LiteLLM's name and the address of a judge; a server by its address speaks OpenAI's protocol by default.
 
     >>> judge_of("Qwen/Qwen2.5-7B", "http://127.0.0.1:8000/v1")
     ('openai/Qwen/Qwen2.5-7B', 'http://127.0.0.1:8000/v1')
+    >>> judge_of("hosted_vllm/m", "http://127.0.0.1:8000/v1")
+    ('hosted_vllm/m', 'http://127.0.0.1:8000/v1')
     >>> judge_of("anthropic/claude", "")
     ('anthropic/claude', None)
     """
     if not url:
         return model, None
-    return (model if model.startswith("openai/") else f"openai/{model}"), url
+    from selfimprove.teachers.prices import quiet_litellm
+
+    provider, slash, _ = model.partition("/")
+    return (model if slash and provider in quiet_litellm().provider_list else f"openai/{model}"), url
 
 
 def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
@@ -147,7 +176,7 @@ def _judge(named: str, ledger: Ledger, teacher: TeacherConfig) -> StepScorer:
     # A server named by its address is not sent the key of the provider whose protocol it speaks.
     asked = load_model(judging(named, teacher), "judge", ledger, api_key=_NO_KEY if "@" in named else None)
     asked.check()
-    return StepJudge(asked)
+    return StepJudge(asked, first=asked.deployments[0].identity)
 
 
 def rollouts_of(text: str) -> int:

@@ -71,8 +71,7 @@ class TrainedScorer:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
         self.model = load_base(base, dtype=dtype, device=device, adapter=own)
         self.head = heads.HEADS[family](own or base, self.tokenizer)
-        most = getattr(self.model.config, "max_position_embeddings", None) or max_length
-        self.max_length = min(max_length, most, card.max_length if card else max_length)
+        self.max_length = longest(self.model, min(max_length, card.max_length if card else max_length))
         from selfimprove.students.adapters import adapter_hash
 
         made_of = [model_hash(base), adapter_hash(own), _head_hash(own)] if own else [model_hash(base)]
@@ -143,13 +142,22 @@ def load_base(folder: Path, *, dtype: str = "auto", device: str = "auto", adapte
             model, report = AutoModel.from_pretrained(folder, output_loading_info=True, **how)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder} cannot be loaded: {str(error).splitlines()[0]}") from error
-    if report["missing_keys"]:
-        raise InputError(f"{folder} lacks weights, such as {min(report['missing_keys'])}; fetch it again")
+    missing = [name for name in report["missing_keys"] if not name.startswith("pooler.")]  # behind what is read here
+    if missing:
+        raise InputError(f"{folder} lacks weights, such as {min(missing)}; fetch it again")
     if adapter is not None:
         from selfimprove.students.adapters import merged_copy
 
         model = merged_copy(model, adapter)
     return model.to(place).eval()
+
+
+def longest(model: Any, wanted: int) -> int:
+    """Give how many tokens a model reads, at most `wanted`; RoBERTa's kind leaves the first places to its padding."""
+    most = getattr(model.config, "max_position_embeddings", None) or wanted
+    places = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(places, "padding_idx", None)
+    return min(wanted, most - (0 if padding is None else padding + 1))
 
 
 def read_card(folder: Path) -> Card:

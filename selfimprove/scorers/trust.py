@@ -8,7 +8,8 @@ they are graded by the pass rate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -17,14 +18,18 @@ from pydantic import ValidationError
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.protocols import StepScorer
-from selfimprove.records import StepItem, digest
+from selfimprove.records import Problem, StepItem, digest
 from selfimprove.scorers.exact import ExactSteps, checkable
 from selfimprove.scorers.figures import FEWEST, Figures, Measured, ScorerCard, step_figures
+from selfimprove.scorers.scoring import Judgement, card_name, judged, threshold_of
 from selfimprove.store import write_whole
 from selfimprove.students.fetch import cache_root
 
 MEASURED: Final = "measured.json"
-_HOW: Final = "measure it with `selfimprove prm evaluate {named}`, or set grade.trust = true"
+_MOST: Final = 5000
+"""Attempts that a gate keeps while it cannot tell."""
+_LOOKED_AT: Final = 200
+"""Training problems, one of which must be checkable."""
 
 
 def card_place(named: str) -> Path:
@@ -59,19 +64,30 @@ def read_card(place: Path) -> ScorerCard | None:
         raise InputError(f"{place} is no card of a scorer ({what}); remove it and measure the scorer again") from error
 
 
-def check_card(named: str) -> None:
-    """Refuse a scorer whose card speaks against it, before anything is loaded; no card says nothing.
+def check_card(named: str, problems: Iterable[Problem], identity: str | None = None) -> None:
+    """Refuse, before anything is paid, a scorer whose card speaks against it, or that could never be measured.
+
+    Args:
+        named: see `names.full_name`.
+        problems: whose attempts it is to grade; without a card, it is measured on those that can be checked exactly.
+        identity: what its card must be of (`scoring.card_name`), where that can be told before it is loaded.
 
     Raises:
-        InputError: the card is damaged, or its AUC is not above 0.5 with confidence.
+        InputError: the card is damaged, or its AUC is not above 0.5 with confidence; there is none, and the problems
+            cannot be checked.
     """
     card = read_card(card_place(named))
-    if card is not None and card.proof is not None:
+    fitting = card is not None and identity in {None, card.scorer}
+    if fitting and card is not None and card.proof is not None:
         _refuse_chance(named, card.proof)
+    elif not any(checkable(problem) for problem in islice(problems, _LOOKED_AT)):
+        raise _unproven(named)
 
 
 class Gated:
-    """A scorer that scores only once it is known to be better than chance. Satisfies `StepScorer`.
+    """A scorer that scores only once it is known to be better than chance. Satisfies `StepScorer` and `Judging`.
+
+    Until it is, what it scores is kept and measured together, so that it may take several calls to tell.
 
     Args:
         scorer: what is to score.
@@ -86,42 +102,51 @@ class Gated:
         self._scorer, self._named = scorer, named
         self.card: ScorerCard | None = None
         """What it is trusted by; None: nothing yet."""
-        card = card or read_card(card_place(named))
-        if card is not None and card.scorer != scorer.identity:
-            said = f"the card of {named} is of another model ({card.scorer}, not {scorer.identity}) and is not used"
+        self._seen: list[tuple[StepItem, Sequence[float] | None]] = []
+        known = [one for one in (card, read_card(card_place(named))) if one is not None]
+        wanted = card_name(scorer)
+        fitting = next((one for one in known if one.scorer == wanted), None)
+        if known and fitting is None:
+            said = f"the card of {named} is of another model ({known[0].scorer}, not {wanted}) and is not used"
             progress.current().say(said)
-        elif card is not None and card.proof is not None:
-            self._take(card, card.proof)
+        elif fitting is not None and fitting.proof is not None:
+            self._take(fitting, fitting.proof)
 
     @property
     def identity(self) -> str:
         """The scorer's own."""
         return self._scorer.identity
 
+    @property
+    def threshold(self) -> float:
+        """The scorer's own."""
+        return threshold_of(self._scorer)
+
     def score(self, items: Sequence[StepItem]) -> list[Sequence[float] | None]:
-        """Score each step, shape `[items][steps]`; None for all while too few can be checked.
+        """Score each step, shape `[items][steps]`; None for all while too few can be checked; errors as `judge`."""
+        return [None if one is None else list(one.scores) for one in self.judge(items)]
+
+    def judge(self, items: Sequence[StepItem]) -> list[Judgement | None]:
+        """Score each step, with the first wrong one as the scorer names it, shape `[items]`; None as in `score`.
 
         Raises:
-            InputError: the scorer is no better than chance, or there is no way to tell.
+            InputError: the scorer is no better than chance, its scores do not fit, or there is no way to tell.
         """
         if self.card is None and items and not any(checkable(item.problem) for item in items):
-            how = _HOW.format(named=self._named)
-            raise InputError(
-                f'grade.scorer = "{self._named}" has no card that tells how good it is, and the steps of this task '
-                f"cannot be checked exactly; {how}"
-            )
-        scores = list(self._scorer.score(items))
+            raise _unproven(self._named)
+        found = judged(self._scorer, items)
         if self.card is None:
-            self._measure(items, scores)
-        return scores if self.card is not None else [None] * len(items)
+            self._measure(items, [None if one is None else one.scores for one in found])
+        return found if self.card is not None else [None] * len(items)
 
     def _measure(self, items: Sequence[StepItem], scores: Sequence[Sequence[float] | None]) -> None:
-        seen: frozenset[str] = getattr(self._scorer, "trained_on", frozenset())
-        rows = [
+        learned: frozenset[str] = getattr(self._scorer, "trained_on", frozenset())
+        self._seen += [
             (item, some)
             for item, some in zip(items, scores, strict=True)
-            if checkable(item.problem) and item.problem.id not in seen
+            if checkable(item.problem) and item.problem.id not in learned
         ]
+        rows = self._seen = self._seen[:_MOST]
         right = [[score > 0 for score in some] for some in ExactSteps().score([item for item, _ in rows])]
         found = step_figures([some for _, some in rows], right)
         if found is None or not found.enough:
@@ -137,7 +162,8 @@ class Gated:
             solutions=len(rows),
             own=Figures(scorer=self.identity, no_verdict=sum(some is None for _, some in rows), steps=found),
         )
-        self._take(ScorerCard(scorer=self.identity, measured=(measured,)), measured)
+        self._seen = []
+        self._take(ScorerCard(scorer=card_name(self._scorer), measured=(measured,)), measured)
 
     def _take(self, card: ScorerCard, proof: Measured) -> None:
         """Trust the scorer for these figures, or refuse it."""
@@ -162,6 +188,15 @@ def gated(scorer: StepScorer, named: str, *, trust: bool = False, card: ScorerCa
         return Gated(scorer, named, card)
     progress.current().say(f"grade.trust = true: {named} scores steps whether or not it is better than chance")
     return scorer
+
+
+def _unproven(named: str) -> InputError:
+    whose = " --student STUDENT" if named.partition(":")[0] == "monte-carlo" else ""
+    return InputError(
+        f'grade.scorer = "{named}" has no card that tells how good it is, and the steps of this task cannot be checked '
+        f"exactly; measure it with `selfimprove prm evaluate {named} --task arithmetic{whose}`, or set "
+        "grade.trust = true"
+    )
 
 
 def _refuse_chance(named: str, proof: Measured) -> str:

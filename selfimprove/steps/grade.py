@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from selfimprove import progress
-from selfimprove.errors import InputError
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.levels import Aggregate, Bins, Cuts, aggregated
 from selfimprove.mining.library import Graded
 from selfimprove.mining.patterns import steps_of
 from selfimprove.mining.prior import Curve, expected_rates
 from selfimprove.protocols import StepScorer
-from selfimprove.records import Attempt, Grade, Problem, Record, StepItem, Verdict
+from selfimprove.records import Attempt, Problem, Record, StepItem, Verdict
+from selfimprove.scorers.scoring import judged
 from selfimprove.scorers.steps import split_steps
-
-_HARDEST = 5
-_HALF: Final = 0.5
 
 Split = Callable[[str], Sequence[str]]
 """Splits a completion into its reasoning steps."""
@@ -27,7 +23,9 @@ Split = Callable[[str], Sequence[str]]
 class GradeRule(Record):
     """How step scores become levels."""
 
-    aggregate: Aggregate = "min"
+    aggregate: Aggregate = "mean"
+    """The last step of a wrong attempt is worth nothing to an exact check and to Monte Carlo, so that `min`, `product`
+    and `last` of theirs put every failure at level 5."""
     bins: Bins = "width"
 
 
@@ -47,28 +45,8 @@ class Scored(Record):
     """In [0, 1]; None where the greedy attempt is right or has no verdict."""
     scores: tuple[float, ...] = ()
     by: str = "pass_rate"
-
-
-def grade(problem: str, attempts: Sequence[Attempt]) -> Grade | None:
-    """Grade one problem from its attempts, the greedy one first.
-
-    0 when the greedy attempt is correct; else 1 to 5 by the pass rate's posterior mean under a uniform prior.
-    None when no attempt was decided: no verdict is not wrong.
-    """
-    decided = [a for a in attempts if a.verdict.decided]
-    if not decided:
-        return None
-    passed = sum(a.verdict is Verdict.CORRECT for a in decided)
-    mean = (passed + 1) / (len(decided) + 2)
-    easy = attempts[0].verdict is Verdict.CORRECT
-    level = 0 if easy else min(_HARDEST, 1 + math.floor((1 - mean) * _HARDEST))
-    return Grade(
-        problem=problem,
-        difficulty=level,
-        pass_rate=round(passed / len(decided), 6),
-        samples=len(decided),
-        by="pass_rate",
-    )
+    first_wrong: int | None = None
+    """The first step, counted from 1, that the scorer calls wrong."""
 
 
 def grade_pool(
@@ -121,15 +99,15 @@ def score_pool(
     steps = {at: tuple(split(t.attempts[0].completion.text)) for at, t in enumerate(tried) if _failed(t)}
     places = [at for at, some in steps.items() if some]
     name, items = scorer.identity, [StepItem(problem=tried[at].problem, steps=steps[at]) for at in places]
-    given = scorer.score(items) if items else []
-    _check(given, items, name)
-    scores = {at: some for at, some in zip(places, given, strict=True) if some is not None}
-    for at, some in scores.items():
+    given = judged(scorer, items) if items else []
+    scores = {at: one for at, one in zip(places, given, strict=True) if one is not None}
+    for at, one in scores.items():
         found[at] = Scored(
             problem=tried[at].problem.id,
-            score=aggregated(some, rule.aggregate),
-            scores=tuple(round(s, 6) for s in some),
+            score=aggregated(one.scores, rule.aggregate),
+            scores=tuple(round(s, 6) for s in one.scores),
             by=name,
+            first_wrong=None if one.first_wrong is None else one.first_wrong + 1,
         )
     if len(scores) < len(steps):
         progress.current().say(
@@ -154,22 +132,21 @@ def level_pool(
     """Give a pool its levels, with bins already fitted; arguments as `grade_pool`."""
     rows = []
     for one, found in zip(tried, scored, strict=True):
-        plain, greedy = grade(one.problem.id, one.attempts), one.attempts[0]
-        if plain is None or not greedy.verdict.decided:
+        greedy, (passed, decided) = one.attempts[0], _counted(one)
+        if not greedy.verdict.decided:
             continue
-        wrong = [at for at, score in enumerate(found.scores, 1) if score < _HALF]
         rows.append(
             Graded(
-                problem=plain.problem,
+                problem=one.problem.id,
                 difficulty=0 if found.score is None else cuts[found.by].level(found.score),
-                pass_rate=plain.pass_rate,
-                samples=plain.samples,
+                pass_rate=round(passed / decided, 6),
+                samples=decided,
                 by=found.by,
                 student=student,
                 kind=one.mined.kind,
                 score=None if found.score is None else round(found.score, 6),
                 scores=found.scores,
-                first_wrong=wrong[0] if wrong else None,
+                first_wrong=one.mined.first_wrong or found.first_wrong,
                 verdict=greedy.verdict,
                 attempt=greedy.completion.text,
                 call=greedy.completion.call,
@@ -185,22 +162,14 @@ def _failed(one: ToGrade) -> bool:
 
 
 def _rate(one: ToGrade, expected: float, curve: Curve | None) -> float:
-    """Give the expected pass rate: by the fitted prior, else as `grade` does, the greedy attempt counted in."""
+    """Give the expected pass rate: by the fitted prior, else under a uniform one, the greedy attempt counted in."""
     if curve is not None and one.mined.mean_logprob is not None:
         return expected
+    passed, decided = _counted(one)
+    return (passed + 1) / (decided + 2)
+
+
+def _counted(one: ToGrade) -> tuple[int, int]:
+    """Count the right attempts and those with a verdict, the greedy one among them."""
     decided = [a for a in one.attempts if a.verdict.decided]
-    return (sum(a.verdict is Verdict.CORRECT for a in decided) + 1) / (len(decided) + 2)
-
-
-def _check(scores: Sequence[Sequence[float] | None], items: Sequence[StepItem], name: str) -> None:
-    if len(scores) != len(items):
-        raise InputError(
-            f"{name} gave scores for {len(scores)} attempts of {len(items)}; "
-            "a step scorer gives a list for each item, in order"
-        )
-    for some, item in zip(scores, items, strict=True):
-        if some is not None and (len(some) != len(item.steps) or not all(0 <= score <= 1 for score in some)):
-            raise InputError(
-                f"{name} gave {str(list(some))[:80]} for {len(item.steps)} steps; "
-                "a step scorer gives each step one score in [0, 1]"
-            )
+    return sum(a.verdict is Verdict.CORRECT for a in decided), len(decided)

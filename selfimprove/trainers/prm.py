@@ -23,7 +23,7 @@ from selfimprove.errors import InputError, nearest
 from selfimprove.records import TrainingJob
 from selfimprove.scorers.families import Encoded, encode_own
 from selfimprove.scorers.labels import LabelledSteps, read_labels
-from selfimprove.scorers.trained import CARD, TRAINED_ON
+from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import LORA_DEFAULTS, write_outcome
@@ -83,14 +83,15 @@ def train(job: TrainingJob, folder: Path) -> None:
     from selfimprove.trainers.precision import Teller
 
     args = _arguments(job, folder)
-    limit = int(str(job.settings.get("max_length", _MAX_LENGTH)))
+    base = _base(job)
+    limit = longest(base, int(str(job.settings.get("max_length", _MAX_LENGTH))))
     tokenizer = AutoTokenizer.from_pretrained(job.model, trust_remote_code=False)
     rows = read_labels(Path(job.rows), job.settings.get("format", "steps"))  # type: ignore[arg-type]
     examples = encode_rows(rows, tokenizer, limit)
     if not examples:
         raise InputError(f"{job.rows}: none of its {len(rows)} labelled solutions fits max_length = {limit}")
     known = [label for example in examples for label in example.labels if label is not None]
-    model = _model(job, min(0.99, max(0.01, sum(known) / len(known))))
+    model = _model(job, base, min(0.99, max(0.01, sum(known) / len(known))))
     data = [{"input_ids": one.coded.ids, "at": one.coded.at, "labels": one.labels} for one in examples]
     trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=_collate, callbacks=[Teller()])
     _write(job, folder, model, trainer, examples, trainer.train(), limit)
@@ -138,7 +139,7 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         if key not in names:
             raise InputError(f'there is no setting "{key}"; {nearest(key, names)}')
     cpu = not torch.cuda.is_available()
-    return TrainingArguments(
+    args: Any = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         seed=job.seed,
         use_cpu=cpu,
@@ -151,10 +152,13 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         dataloader_pin_memory=not cpu,
         **{**PRM_DEFAULTS, **given},
     )
+    if args.n_gpu > 1:
+        args._n_gpu = 1  # noqa: SLF001 - torch.nn.DataParallel would part rows from the steps that name them
+    return args
 
 
-def _model(job: TrainingJob, mean: float) -> StepModel:
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+def _base(job: TrainingJob) -> Any:
+    from peft import prepare_model_for_kbit_training
     from transformers import AutoModel, BitsAndBytesConfig, set_seed
 
     set_seed(job.seed)  # the adapter's weights are drawn before the trainer sets it
@@ -170,6 +174,12 @@ def _model(job: TrainingJob, mean: float) -> StepModel:
         base = AutoModel.from_pretrained(job.model, **how)
     if job.settings.get("quantize"):
         base = prepare_model_for_kbit_training(base, use_gradient_checkpointing=False)
+    return base
+
+
+def _model(job: TrainingJob, base: Any, mean: float) -> StepModel:
+    from peft import LoraConfig, get_peft_model
+
     lora: Any = {**LORA_DEFAULTS, **(job.settings.get("lora") or {})}  # type: ignore[dict-item]
     width = int(base.config.hidden_size)
     return StepModel(get_peft_model(base, LoraConfig(task_type="FEATURE_EXTRACTION", **lora)), width, mean)

@@ -11,7 +11,7 @@ from selfimprove.campaign import Campaign
 from selfimprove.config import make_config
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.library import library_file, see_library
+from selfimprove.graphs.library import known_pool, library_file, see_library
 from selfimprove.graphs.places import Pool
 from selfimprove.graphs.run import run_campaign
 from selfimprove.mining.kinds import KindRule, Mined
@@ -110,6 +110,17 @@ def test_what_the_library_keeps_of_mining_is_what_mining_found(mined: Path) -> N
         made = mined_from(rows[one.problem], rule)
         for field in ("kind", "greedy", "samples", "passed", "failed", "pass_rate", "posterior_mean", "interval"):
             assert getattr(made, field) == getattr(one, field), field
+
+
+def test_the_campaigns_rule_settles_the_librarys_kinds(make_crew: Any, mined: Path) -> None:
+    """What counts as settled is what `[mine]` says, not the default."""
+    crew = make_crew(mine={"library": str(mined), "confidence": 0.99, "rare": 0.4})
+    crew.folder.write_rows("data/train.jsonl", crew.task.problems("train"))
+    known = known_pool(crew, 1)
+    assert known is not None
+    asked, default = KindRule(confidence=0.99, rare=0.4), KindRule()
+    assert known.mined == {row.problem: mined_from(row, asked) for row in known.graded}
+    assert known.mined != {row.problem: mined_from(row, default) for row in known.graded}
 
 
 @pytest.mark.parametrize("policy", ["curriculum", "ladder", "band"])

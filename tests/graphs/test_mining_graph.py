@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from selfimprove.cli import cli
 from selfimprove.config import Config, make_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
@@ -18,9 +21,10 @@ from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.run import run_campaign
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.library import Graded, load_library
-from selfimprove.mining.patterns import Patterns
+from selfimprove.mining.patterns import FIRST_WRONG, Patterns
 from selfimprove.records import Attempt, Completion, Problem, Request, Sampling
 from selfimprove.report.failing import failure_groups
+from selfimprove.scorers.figures import ScorerCard
 from selfimprove.stages import grade_stage, mine_stage, sampled
 from selfimprove.steps.mine import Pull
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -112,6 +116,47 @@ def test_grading_with_an_injected_scorer(make_crew: Any, bins: str) -> None:
     assert {r.by for r in failed} == {"by-length"}
     by_score = {r.score: r.difficulty for r in failed}
     assert [by_score[s] for s in sorted(by_score)] == sorted(by_score.values(), reverse=True)  # type: ignore[type-var]
+
+
+def test_grading_again_finds_where_failures_begin(make_crew: Any) -> None:
+    """Where nothing can be checked exactly, the groups by first wrong step are those that the scorer names."""
+
+    class Plain(Arithmetic):
+        def problems(self, split: Any) -> Any:
+            return (p.model_copy(update={"canonical": ""}) for p in super().problems(split))
+
+    class Doubts:
+        identity = "doubts"
+
+        def score(self, items: Sequence[Any]) -> list[list[float]]:
+            return [[0.9, *[0.1] * (len(item.steps) - 1)] for item in items]
+
+    crew, task = make_crew(mine=MINE), Plain(sizes={"train": 300, "dev": 120, "test": 100})
+    crew = Crew(**{**crew.__dict__, "task": task, "student": ScriptedStudent(task)})
+    name = "round-01/mining/patterns.json"
+    windows = invoke(build_mining(crew))["windows"]
+    assert not [g for g in crew.folder.record(name, Patterns).groups if g.by == FIRST_WRONG]
+    before = list(crew.folder.record(name, Patterns).groups)
+    invoke(build_grading(crew, Doubts()))
+    groups = crew.folder.record(name, Patterns).groups
+    (named,) = [g for g in groups if g.by == FIRST_WRONG]
+    wrong = sum(m.kind.failure and m.greedy == "wrong" for m in mined_in(crew, windows))
+    assert (named.value, named.failed) == ("2", wrong)
+    assert [g for g in groups if g.by != FIRST_WRONG] == before
+
+
+def test_a_scorer_that_is_shown_late_grades_every_window(make_crew: Any) -> None:
+    """Windows too small to prove a scorer prove it together; all are graded by it, and its card is kept."""
+    crew = make_crew(mine={**MINE, "window": 15}, grade={"scorer": "exact"})
+    invoke(build_mining(crew))
+    state = invoke(build_grading(crew))
+    rows = list(load_library(crew.folder.at(state["library"]), crew.model("").identity))
+    assert {r.by for r in rows if r.difficulty} == {"exact/arithmetic"}
+    kept = crew.folder.record("round-01/mining/scorer.json", ScorerCard)
+    assert kept.proof is not None
+    assert 20 <= kept.proof.solutions < 40
+    invoke(build_grading(crew))
+    assert crew.folder.record("round-01/mining/scorer.json", ScorerCard) == kept
 
 
 class CutsOff:
@@ -206,6 +251,44 @@ def test_stages_alone_and_again(tmp_path: Path) -> None:
     other = make_config({**config.model_dump(), "mine": {"samples": 5}})
     with pytest.raises(RunFolderError, match="mined under other settings"):
         mine_stage(other, tmp_path / "m", task=task, student=ScriptedStudent(task))
+
+
+def test_a_trained_students_library(tmp_path: Path) -> None:
+    """With an adapter the pool is mined and graded for that student, and a folder is for one adapter."""
+    task = Arithmetic(sizes={"train": 60, "dev": 10, "test": 10})
+    config = make_config({"mine": {"samples": 2, "most": 8}, "data": {"train": 60}})
+    better, other = (adapter_in(tmp_path / name, skill) for name, skill in (("better", 0.9), ("other", 0.5)))
+    out, student = tmp_path / "m", ScriptedStudent(task)
+    mine_stage(config, out, task=task, student=student, adapter=better)
+    grade_stage(config, out, task=task, student=student, adapter=better)
+    rows = list(load_library(out / "round-01/mining/library/grades.jsonl", student.with_adapter(better).identity))
+    assert sum(r.difficulty == 0 for r in rows) > 40
+    for wrong in (None, other):
+        with pytest.raises(RunFolderError, match="was mined with another adapter; give the one"):
+            grade_stage(config, out, task=task, student=student, adapter=wrong)
+    mine_stage(config, tmp_path / "base", task=task, student=student)
+    with pytest.raises(RunFolderError, match="was mined without an adapter"):
+        mine_stage(config, tmp_path / "base", task=task, student=student, adapter=better)
+
+
+def adapter_in(folder: Path, skill: float) -> Path:
+    folder.mkdir()
+    (folder / "metrics.json").write_text(json.dumps({"skill": skill}))
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(folder.name.encode())
+    return folder
+
+
+@pytest.mark.parametrize("command", ["mine", "grade"])
+def test_the_commands_hand_an_adapter_on(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--adapter FOLDER` reaches the stage."""
+    given: list[Any] = []
+    monkeypatch.setattr(f"selfimprove.stages.{command}_stage", lambda *_, adapter: given.append(adapter) or "done")
+    (tmp_path / "c.toml").write_text('[campaign]\ntask = "arithmetic"\n')
+    for more in ([], ["--adapter", str(tmp_path)]):
+        made = CliRunner().invoke(cli, [command, str(tmp_path / "c.toml"), "--quiet", *more])
+        assert made.output == "done\n"
+    assert given == [None, tmp_path]
 
 
 def test_attempts_of_a_window_are_all_there(make_crew: Any) -> None:

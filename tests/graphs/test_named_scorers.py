@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,12 @@ from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.run import run_campaign
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import Graded
+from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Verdict
-from selfimprove.scorers.names import judging, see_scorer
+from selfimprove.scorers.names import full_name, judging, scorer_named, see_scorer
+from selfimprove.scorers.scoring import card_name
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.testing import ScriptedStudent
 
 SMALL: dict[str, Any] = {"campaign": {"rounds": 1, "arms": ["track_b"]}, "mine": {"pool": 40}}
 
@@ -63,6 +68,71 @@ def test_rollouts_grade_by_the_students_own_chances(make_crew: Any) -> None:
     assert any(row.scores for row in wrong)
 
 
+class Listening(Nobody):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.heard.append(text)
+
+
+def test_rollouts_that_were_measured_go_on_with_the_next_adapter(make_crew: Any) -> None:
+    """What the base's rollouts were trusted by in round 1 holds in round 2, whose student has an adapter."""
+    listening = Listening()
+    crew = make_crew(grade={"scorer": "monte-carlo:2"}, campaign={"rounds": 2, "arms": ["track_b"]}, mine={"pool": 60})
+    with watched_by(listening):
+        run_campaign(crew, crew.folder.at("graph.sqlite"))
+    told = [said for said in listening.heard if said.startswith("step scorer monte-carlo:2: AUC")]
+    assert len(told) == 2
+    assert told[0] == told[1]
+    assert not [said for said in listening.heard if "another model" in said]
+    rows = list(crew.folder.rows(f"{round_folder(2)}/grades.jsonl", Graded))
+    assert {row.by for row in rows if row.scores} != {f"monte-carlo-2/{crew.model('').identity}"}
+    assert any(row.scores for row in rows)
+
+
+@pytest.mark.parametrize("named", ["judge", "monte-carlo:2", "exact"])
+def test_what_cannot_be_measured_is_refused_at_the_start(named: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """Where steps cannot be checked a scorer without a card stops nothing midway: nothing is mined, and a command is told."""
+    monkeypatch.setenv("MY_KEY", "sk-mine")
+    monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path / "cache"))
+    out, rows = tmp_path / "run", tmp_path / "problems.jsonl"
+    rows.write_text("".join(f'{{"question": "How many is {n}?", "answer": "{n}"}}\n' for n in range(300)))
+    with serving(judged) as server:
+        teacher = {"model": "openai/m", "base_url": server.url, "input_price": 1.0, "output_price": 1.0}
+        campaign = Campaign(
+            task=str(rows),
+            student="openai-server:m@http://127.0.0.1:9/v1",
+            out=out,
+            sections={"grade": {"scorer": named}, "teacher": {**teacher, "api_key_env": "MY_KEY"}},
+        )
+        full = f"judge:openai/m@{server.url}" if named == "judge" else named
+        with pytest.raises(InputError, match=rf"has no card .* `selfimprove prm evaluate {re.escape(full)} --task"):
+            campaign.run()
+        assert server.bodies == []
+    assert not out.exists()
+
+
+def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path, monkeypatch: Any) -> None:
+    """`judge` is measured under the full name of the teacher's model, which is the same scorer."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-provider")
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    student = ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5}))
+    with serving(judged) as server:
+        for model in ("openai/m", "hosted_vllm/m"):
+            teacher = TeacherConfig(model=model, base_url=server.url, input_price=1.0, output_price=1.0)
+            full = full_name("judge", teacher)
+            assert full == f"judge:{model}@{server.url}"
+            measured = scorer_named(full, ledger)
+            assert see_scorer("judge", ledger, teacher, student) == card_name(measured) == measured.identity
+            more = teacher.model_copy(update={"fallbacks": ("openai/n",), "parameters": {"reasoning_effort": "low"}})
+            assert see_scorer("judge", ledger, more, student) == card_name(measured)
+    assert see_scorer("monte-carlo:3", ledger, teacher, student) == f"monte-carlo-3/{student.identity}"
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     ("named", "said"),
     [
@@ -102,5 +172,5 @@ def test_the_teachers_key_is_not_sent_to_another_judge(tmp_path: Path) -> None:
     assert judging("", teacher) == teacher
     ledger = Ledger(tmp_path / "ledger.sqlite")
     with pytest.raises(InputError, match="MY_KEY"):
-        see_scorer("judge", ledger, teacher)
+        see_scorer("judge", ledger, teacher, ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5})))
     ledger.close()

@@ -18,7 +18,7 @@ from selfimprove.prm.table import written
 from selfimprove.records import Completion, Problem, Request, StepItem, Verdict, digest
 from selfimprove.scorers.baselines import LOGPROB, LOWEST, MAJORITY, key_of
 from selfimprove.scorers.exact import ExactSteps
-from selfimprove.scorers.judge import Judgement
+from selfimprove.scorers.scoring import Judgement
 from selfimprove.tasks.arithmetic import Arithmetic
 
 TASK = Arithmetic(kinds=("sum", "story"), levels=(3, 5), sizes={"train": 160})
@@ -115,6 +115,41 @@ def test_a_scorer_is_measured_beside_the_baselines(solutions: list[Solution]) ->
     assert {one.aggregate: one for one in blind.ranks}["min"].all == 0.0
 
 
+def test_failed_attempts_are_ranked_apart(solutions: list[Solution]) -> None:
+    """Who only knows which attempts are right ranks all well and the failed ones, which get the levels, not at all."""
+
+    class OnlyWhether(ExactSteps):
+        def score(self, items: Sequence[StepItem]) -> list[list[float]]:
+            return [[min(some)] * len(some) for some in super().score(items)]
+
+    found = measure_on_solutions(OnlyWhether(), solutions, on="test")
+    wrong = sum(one.verdict is Verdict.WRONG for one in solutions)
+    own, sure = ({r.aggregate: r for r in some.ranks}["mean"] for some in (found.own, found.baselines[LOGPROB]))
+    assert own.failed_problems == sure.failed_problems == wrong > 40
+    assert own.all is not None
+    assert own.all > 0.4
+    assert own.failed == 0.0
+    assert sure.failed is not None
+    assert sure.failed > 0.6
+
+
+def test_a_scorers_own_threshold_is_used_unless_another_is_given(solutions: list[Solution]) -> None:
+    """A scorer whose lowest right score is a tenth says so, and its first wrong steps are found by that."""
+
+    class Low(ExactSteps):
+        threshold = 0.05
+
+        def score(self, items: Sequence[StepItem]) -> list[list[float]]:
+            return [[score / 10 for score in some] for some in super().score(items)]
+
+    own, given = (measure_on_solutions(Low(), solutions, on="test", threshold=t).own.steps for t in (None, 0.5))
+    assert own is not None
+    assert given is not None
+    assert (own.threshold, own.first_error) == (0.05, 1.0)
+    assert given.first_error is not None
+    assert given.first_error < 0.5
+
+
 def test_the_card_says_what_it_was_measured_on(solutions: list[Solution]) -> None:
     """The data's hash follows labels and steps, the student is named, and the table shows scorer and baselines."""
     card = evaluate(ExactSteps(), on_task=OnTask(TASK, Writer(), problems=80, samples=4))
@@ -131,6 +166,7 @@ def test_the_card_says_what_it_was_measured_on(solutions: list[Solution]) -> Non
     assert "mean log-probability" in table
     assert "beats it" in table
     assert "rank within" in table
+    assert "among failed" in table
 
 
 def test_what_a_scorer_was_trained_on_is_not_drawn() -> None:
@@ -167,7 +203,7 @@ def test_scores_that_do_not_fit_are_refused(solutions: list[Solution]) -> None:
         def score(self, items: Sequence[StepItem]) -> list[list[float]]:
             return [[1.5] * len(item.steps) for item in items]
 
-    with pytest.raises(InputError, match="exact/arithmetic gave other than one score in"):
+    with pytest.raises(InputError, match=r"exact/arithmetic gave .*gives each step one score in"):
         measure_on_solutions(Odd(), solutions, on="test")
 
 

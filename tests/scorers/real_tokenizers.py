@@ -1,7 +1,8 @@
 """Real tokenizers without weights, from what carries them; tests skip where that is missing.
 
-Packages are looked for among the installed ones, and unpacked in the folder that SELFIMPROVE_TOKENIZERS names; Qwen2.5's
-is read from a GGUF file of any Qwen2.5 model in that folder, SmolLM2's from the library's cache.
+Packages are looked for unpacked in the folder that SELFIMPROVE_TOKENIZERS names and where `make install` puts them, and
+among the installed ones; Qwen2.5's is read from a GGUF file of any Qwen2.5 model in that folder, SmolLM2's from the
+library's cache.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import struct
+import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,11 +30,12 @@ _WORDS = (
 
 
 def _file(package: str, path: str) -> Path:
-    if (unpacked := Path(os.environ.get("SELFIMPROVE_TOKENIZERS", "")) / package / path).is_file():
-        return unpacked
+    for folder in (os.environ.get("SELFIMPROVE_TOKENIZERS", ""), f"{sys.prefix}/tokenizers"):
+        if (unpacked := Path(folder) / package / path).is_file():
+            return unpacked
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        pytest.skip(f"the package {package} is not installed; pip install {package.replace('_', '-')}")
+        pytest.skip(f"the package {package} is not there; make install puts it beside the packages")
     return Path(next(iter(spec.submodule_search_locations))) / path
 
 

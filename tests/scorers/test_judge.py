@@ -7,7 +7,8 @@ import pytest
 
 from selfimprove.protocols import StepScorer
 from selfimprove.records import Completion, Problem, Request, StepItem
-from selfimprove.scorers.judge import Judgement, StepJudge, read_judgement
+from selfimprove.scorers.judge import StepJudge, read_judgement
+from selfimprove.scorers.scoring import Judgement
 
 GOOD = "1: 0.95\n2: 0.1\nFirst wrong: 2"
 

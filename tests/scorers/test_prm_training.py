@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -11,8 +12,8 @@ from selfimprove.errors import InputError
 from selfimprove.records import Problem, StepItem, TrainingJob
 from selfimprove.scorers.auc import auc
 from selfimprove.scorers.labels import LabelledSteps
-from selfimprove.scorers.trained import TrainedScorer
-from selfimprove.trainers.prm import encode_rows, train
+from selfimprove.scorers.trained import TrainedScorer, load_base, longest
+from selfimprove.trainers.prm import _arguments, encode_rows, train
 from selfimprove.trainers.process import ProcessTrainer
 
 WORDS = ("one", "two", "three", "four", "five")
@@ -37,6 +38,70 @@ def job_for(model: Path, folder: Path, rows: list[LabelledSteps], **prm: object)
     return TrainingJob(model=str(model), rows=str(file), out=str(folder / "out"), settings=settings)
 
 
+def auc_on_unseen(scorer: TrainedScorer) -> float:
+    unseen = solutions(60, 1)
+    items = [StepItem(problem=Problem.of(row.question, "1"), steps=row.steps) for row in unseen]
+    scores = [score for found in scorer.score(items) for score in found or ()]
+    return auc(scores, [label == 1.0 for row in unseen for label in row.labels])
+
+
+@pytest.mark.parametrize(
+    ("name", "quantize", "how", "least"),
+    [
+        ("roberta", False, {"learning_rate": 1e-2, "num_train_epochs": 4}, 0.6),
+        ("bert", False, {"learning_rate": 1e-2, "num_train_epochs": 4}, 0.6),
+        ("modernbert", False, {}, 0.8),
+        ("llama", True, {}, 0.8),
+    ],
+)
+def test_any_base_trains_and_loads(
+    family: Callable[[str], Path],
+    tmp_path: Path,
+    name: str,
+    quantize: bool,  # noqa: FBT001 - pytest
+    how: dict[str, object],
+    least: float,
+) -> None:
+    """Encoders whose files hold no pooler, and a base in four bits (QLoRA), learn and load as a step scorer."""
+    job = job_for(family(name), tmp_path, solutions(160, 0), **how)
+    train(job.model_copy(update={"settings": {**job.settings, "quantize": quantize}}), tmp_path / "out")
+    assert auc_on_unseen(TrainedScorer("own", tmp_path / "out")) > least  # 0.5 is chance
+
+
+def test_no_more_is_read_than_a_base_has_places_for(family: Callable[[str], Path]) -> None:
+    """RoBERTa leaves the places up to its padding's unused; others have as many as they say."""
+    assert [longest(load_base(family(name)), 1000) for name in ("roberta", "bert", "llama")] == [255, 256, 256]
+    assert longest(load_base(family("roberta")), 64) == 64
+
+
+def test_missing_weights_are_still_refused(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """A pooler may be missing, a layer may not."""
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(family("roberta"), tmp_path / "model")
+    file = tmp_path / "model" / "model.safetensors"
+    kept = {name: tensor for name, tensor in load_file(file).items() if "layer.1.output.dense.weight" not in name}
+    save_file(kept, file, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"lacks weights, such as encoder\.layer\.1\.output"):
+        load_base(tmp_path / "model")
+
+
+def test_several_gpus_are_not_given_parts_of_a_batch(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process trains on one GPU: parts of a batch would lose the rows that its steps name."""
+    import torch
+    from transformers import TrainingArguments
+
+    def of_four(self: TrainingArguments) -> torch.device:
+        self._n_gpu = 4
+        return torch.device("cpu")
+
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(of_four))
+    args = _arguments(job_for(family("llama"), tmp_path, solutions(2, 0)), tmp_path)
+    assert (args.n_gpu, args.train_batch_size) == (1, args.per_device_train_batch_size)
+
+
 def test_a_trained_scorer_learns_and_loads_as_a_step_scorer(family: Callable[[str], Path], tmp_path: Path) -> None:
     """Trained in a process of its own, the folder loads and ranks unseen steps far above chance."""
     job = job_for(family("llama"), tmp_path, solutions(160, 0)).model_copy(update={"method": "prm"})
@@ -48,13 +113,8 @@ def test_a_trained_scorer_learns_and_loads_as_a_step_scorer(family: Callable[[st
     assert metrics["rows"] == 160
     assert metrics["trained_tokens"] == 160 * 3 * 3
 
-    unseen = solutions(60, 1)
     scorer = TrainedScorer("own", out)
-    items = [StepItem(problem=Problem.of(row.question, "1"), steps=row.steps) for row in unseen]
-    scores = [score for found in scorer.score(items) for score in found or ()]
-    labels = [label == 1.0 for row in unseen for label in row.labels]
-    found = auc(scores, labels)
-    assert found > 0.9, found
+    assert auc_on_unseen(scorer) > 0.9
     assert scorer.identity.startswith("own/")
     assert scorer.trained_on == {Problem.of(word, "1").id for word in WORDS}
 

@@ -8,14 +8,18 @@ from random import Random
 import pytest
 
 from selfimprove.errors import InputError
+from selfimprove.programs import program_for
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Problem, StepItem
+from selfimprove.records import Completion, Problem, Request, StepItem
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.scorers.figures import Figures, Measured, ScorerCard, step_figures
+from selfimprove.scorers.montecarlo import MonteCarlo
+from selfimprove.scorers.scoring import Judgement, card_name, judged
 from selfimprove.scorers.trust import Gated, card_place, check_card, gated, read_card, write_card
 from selfimprove.tasks.arithmetic import Arithmetic
 
-PROBLEMS = list(Arithmetic(kinds=("sum",), levels=(3,), sizes={"train": 120}).problems("train"))
+TASK = Arithmetic(kinds=("sum",), levels=(3,), sizes={"train": 120})
+PROBLEMS = list(TASK.problems("train"))
 NAME = "module:Scorer"
 
 
@@ -135,20 +139,81 @@ def test_what_cannot_be_checked_needs_a_card() -> None:
         def score(self, items: Sequence[StepItem]) -> list[list[float]]:
             return [[0.5] * len(item.steps) for item in items]
 
-    with pytest.raises(InputError, match=r"has no card .*`selfimprove prm evaluate module:Scorer`"):
+    with pytest.raises(InputError, match=r"has no card .*`selfimprove prm evaluate module:Scorer "):
         gated(Fixed(), NAME).score(items)
     write_card(card(lambda s: s), card_place(NAME))
     assert gated(Fixed(), NAME).score(items) == [[0.5, 0.5]]
+
+
+def test_what_can_never_be_measured_is_refused_at_the_door() -> None:
+    """Problems that cannot be checked need a card of this very scorer, before anything is paid."""
+    unknown = [Problem.of("Why?", "So"), Problem.of("Sum?", "1").model_copy(update={"canonical": "sum of two"})]
+    with pytest.raises(InputError, match=r"has no card .*`selfimprove prm evaluate module:Scorer --task arithmetic`"):
+        check_card(NAME, unknown)
+    with pytest.raises(InputError, match=r"prm evaluate monte-carlo:4 --task arithmetic --student STUDENT`"):
+        check_card("monte-carlo:4", unknown)
+    write_card(card(lambda s: s), card_place(NAME))
+    check_card(NAME, unknown)
+    check_card(NAME, unknown, "scoring")
+    with pytest.raises(InputError, match="has no card"):
+        check_card(NAME, unknown, "another")
+    check_card(NAME, [*unknown, PROBLEMS[0]], "another")  # is measured on what can be checked
+
+
+def test_the_card_of_rollouts_holds_for_every_adapter(listening: Listening) -> None:
+    """Monte Carlo measured with one adapter is trusted with the next, of the same base and no other."""
+
+    @dataclass
+    class Adapted:
+        identity: str
+
+        def complete(self, requests: Sequence[Request]) -> list[Completion]:
+            return [Completion(text="Answer: -1") for _ in requests]
+
+    def rollouts(adapter: str, base: str) -> MonteCarlo:
+        return MonteCarlo(Adapted(adapter), TASK, program_for("solve", TASK), base=base)
+
+    assert card_name(rollouts("base+one", "base")) == card_name(rollouts("base", "")) == "monte-carlo-8/base"
+    kept = card(lambda s: s, identity=card_name(rollouts("base+one", "base")))
+    with watched_by(listening):
+        assert Gated(rollouts("base+two", "base"), "monte-carlo", kept).card == kept
+        assert Gated(rollouts("other+two", "other"), "monte-carlo", kept).card is None
+    assert "is of another model (monte-carlo-8/base, not monte-carlo-8/other)" in listening.heard[-1]
+
+
+def test_what_is_seen_in_several_calls_is_measured_together() -> None:
+    """Attempts that are too few by themselves prove a scorer with those before them."""
+    scorer = Gated(Scoring(), NAME)
+    assert scorer.score(failed()[:12]) == [None] * 12
+    assert scorer.score(failed()[12:24]) == ExactSteps().score(failed()[12:24])
+
+
+def test_the_gate_passes_on_what_a_scorer_calls_wrong() -> None:
+    """The first wrong step is the one that a judge names behind the gate, or the first under its own threshold."""
+
+    @dataclass
+    class Naming(Scoring):
+        def judge(self, items: Sequence[StepItem]) -> list[Judgement | None]:
+            return [Judgement(scores=tuple(some), first_wrong=0) for some in self.score(items)]
+
+    @dataclass
+    class Low(Scoring):
+        threshold: float = -1.0
+
+    kept, some = card(lambda s: s), failed(2)
+    for scorer, named in ((Scoring(), [1, 2]), (Naming(), [0, 0]), (Low(), [None, None])):
+        found = judged(Gated(scorer, NAME, kept), some)
+        assert [one.first_wrong for one in found if one is not None] == named
 
 
 def test_a_bad_card_is_refused_at_the_door(tmp_path: Path) -> None:
     """A card that speaks against a scorer refuses it before it is loaded; the card of a folder lies in the folder."""
     (tmp_path / "scorer").mkdir()
     for name in (NAME, str(tmp_path / "scorer")):
-        check_card(name)
+        check_card(name, PROBLEMS)
         write_card(card(lambda _: 0.5), card_place(name))
         with pytest.raises(InputError, match=r"no better than chance: .* on made up"):
-            check_card(name)
+            check_card(name, PROBLEMS)
         with pytest.raises(InputError, match=r"no better than chance: .* on made up"):
             gated(Scoring(), name)
     assert (tmp_path / "scorer" / "measured.json").is_file()
