@@ -53,8 +53,8 @@ def line(made: Plan, stage: str) -> Line:
 
 def test_sequential_stopping_is_planned_between_its_bounds() -> None:
     """Mining until kinds are settled is expected to take more than the fewest samples, and says the most it can take."""
-    fixed = planned(mine={"pool": 100, "samples": 16})
-    made = planned(mine={"pool": 100, "samples": 4, "most": 16})
+    fixed = planned(mine={"pool": 100, "samples": 16, "longer": 1.0})
+    made = planned(mine={"pool": 100, "samples": 4, "most": 16, "longer": 1.0})
     assert line(fixed, "mine").student_calls == 3 * 100 * 17
     assert 3 * 100 * 5 < line(made, "mine").student_calls < 3 * 100 * 13
     assert (fixed.tries_at_most, made.tries_at_most) == (None, 3 * 100 * 17)
@@ -79,16 +79,21 @@ def test_expected_samples_are_those_that_mining_draws() -> None:
 def test_second_chances_are_planned() -> None:
     """A longer limit draws what was cut off again: as often as the probe saw it at first, each attempt once at most."""
     cut = PROBE.model_copy(update={"cut_off": 0.25})
-    made = planned(cut, mine={"pool": 100, "longer": 2.0}, campaign={"rounds": 1})
+    made = planned(cut, mine={"pool": 100, "samples": 0, "longer": 2.0}, campaign={"rounds": 1})
     assert line(made, "mine").student_calls == 125
     assert made.tries_at_most == 200
-    assert line(planned(cut, mine={"pool": 100}, campaign={"rounds": 1}), "mine").student_calls == 100
+    assert (
+        line(
+            planned(cut, mine={"pool": 100, "samples": 0, "longer": 1.0}, campaign={"rounds": 1}), "mine"
+        ).student_calls
+        == 100
+    )
 
 
 def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
     """Round 1 neither mines nor grades, and chooses from as many problems as the library holds."""
     (tmp_path / "grades.jsonl").write_text("{}\n" * 30)
-    how: dict[str, object] = {"pool": 100, "library": str(tmp_path)}
+    how: dict[str, object] = {"pool": 100, "samples": 0, "longer": 1.0, "library": str(tmp_path)}
     grade = {"scorer": "judge:openai/gpt-4o-mini"}
     made = planned(mine=how, grade=grade, campaign={"rounds": 2})
     assert line(made, "mine").student_calls == 100
@@ -103,7 +108,10 @@ def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
 
 def test_a_fork_does_not_pay_for_the_rounds_that_it_took_over() -> None:
     """Mining, lessons, trainings and evaluations of rounds taken over are not counted, nor is the baseline."""
-    settings: dict[str, dict[str, object]] = {"mine": {"pool": 100}, "campaign": {"rounds": 3}}
+    settings: dict[str, dict[str, object]] = {
+        "mine": {"pool": 100, "samples": 0, "longer": 1.0},
+        "campaign": {"rounds": 3},
+    }
     whole, third = planned(**settings), planned(taken=2, **settings)
     assert (line(whole, "mine").student_calls, line(third, "mine").student_calls) == (300, 100)
     assert line(third, "train").tokens < line(whole, "train").tokens / 2
