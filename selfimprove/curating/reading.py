@@ -41,8 +41,9 @@ def read_problems(text: str, *, choices: bool) -> list[Written]:
     ('1', '2', '3')
     """
     marks = list(_PROBLEM.finditer(text))
+    begins = [mark.end() for mark in marks] or [0]  # a single one may come without its word
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
-    found = [_read(text[mark.end() : end], choices=choices) for mark, end in zip(marks, ends, strict=True)]
+    found = [_read(text[begin:end], choices=choices) for begin, end in zip(begins, ends, strict=True)]
     return [one for one in found if one is not None]
 
 
@@ -71,13 +72,7 @@ def built(written: Written, kind: Kind, labels: dict[str, str]) -> Problem | str
         kind: of answer; `choice` wants options.
         labels: of the cell that it was ordered for.
     """
-    if not written.question or not any(char.isalnum() for char in written.question):
-        return "it has no question"
-    if len(written.question) > _LONGEST:
-        return f"its question has {len(written.question)} characters, more than {_LONGEST}"
-    if not written.answer:
-        return "it states no answer"
-    if kind.name == "choice" and (wrong := _wrong_options(written)):
+    if wrong := _wrong_text(written) or (_wrong_options(written) if kind.name == "choice" else ""):
         return wrong
     answer = kind.canonical(written.answer, written.choices)
     if answer is None:
@@ -88,6 +83,15 @@ def built(written: Written, kind: Kind, labels: dict[str, str]) -> Problem | str
     if kind.compare(answer, made) is not Verdict.CORRECT:
         return f"its answer {answer!r:.60} does not compare as right with itself"
     return made
+
+
+def _wrong_text(written: Written) -> str:
+    """Say what is wrong with the question or the answer as text; empty: nothing."""
+    if not any(char.isalnum() for char in written.question):
+        return "it has no question"
+    if len(written.question) > _LONGEST:
+        return f"its question has {len(written.question)} characters, more than {_LONGEST}"
+    return "" if written.answer else "it states no answer"
 
 
 def _wrong_options(written: Written) -> str:

@@ -359,6 +359,7 @@ class _Work:
                 made += votes
                 watcher.advance(len(votes))
         name = f"{round_place(now.number)}/{role}-{now.passes[role]:02d}.jsonl"
+        made.sort(key=lambda vote: (vote.candidate, vote.voter, vote.sample))  # as they are read from the file
         self.folder.write_rows(name, made, by=lambda vote: (vote.candidate, vote.voter, vote.sample))
         now.passes[role] += 1
         for vote in made:
