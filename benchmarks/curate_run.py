@@ -108,7 +108,8 @@ def measured(nursery: Nursery, world: World) -> dict[str, Any]:
             fault = _fault(grown.candidate.problem, grown.candidate.place.path[-1], world)
             counts["admitted"] += 1
             counts["right"] += not fault
-            let_in[fault] += bool(fault)
+            if fault:
+                let_in[fault] += 1
             per_type[grown.candidate.place.path[-1]] += 1
         for out in nursery.folder.rows(f"round-{number:03d}/rejected.jsonl", Rejected):
             if out.candidate is None or out.reason in {"surplus", "duplicate"}:
@@ -133,10 +134,8 @@ def measured(nursery: Nursery, world: World) -> dict[str, Any]:
 def _fault(problem: Problem, ordered: str, world: World) -> str:
     """Say what is wrong with a problem; a duplicate by chance, which is refused word for word, is not counted here."""
     truth = world.truth[problem.question]
-    if world.is_test(problem.question):
-        return "leaked"
-    if truth.mistake == "reworded":
-        return "reworded"
+    if truth.mistake in {"leaked", "reworded"}:
+        return truth.mistake
     if truth.family != ordered:
         return "strayed"
     return "" if problem.answer in {truth.answer, _plain(truth.answer)} or truth.stated == truth.answer else "wrong"

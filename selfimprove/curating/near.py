@@ -5,7 +5,8 @@ every second seed of a sub-type has are its template ("Find the greatest common 
 nothing, so what is left without them must be shared to that degree too: by the problem that has less of it, as
 a "please" more makes no new problem. Pairs are found by MinHash (Broder 1997, "On the resemblance and containment of
 documents") over what is left, in bands, and compared exactly. A problem whose words are those of another and whose
-numbers are not is a variant of it: allowed or refused, as the settings say.
+numbers are not is a variant of it: allowed or refused, as the settings say. Where all numbers are the same, in the same
+order, three quarters of the threshold is enough: it is the same problem, told again.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _PERMUTATIONS: Final = 64
 _FOUND: Final = 0.98
 """Least chance that a pair shares a band whose payloads are alike to `_LOOSER` times the threshold."""
 _LOOSER: Final = 0.7
+_REWORDED: Final = 0.75
+"""Share of the threshold from which two problems with the same numbers in the same order are alike."""
 _LISTED: Final = 32
 """Problems a band is listed under: one of more is a phrase of its sub-type."""
 _NUMBER: Final = re.compile(r"\d+(?: \. \d+)?|\d+")
@@ -52,6 +55,7 @@ class _Row(NamedTuple):
     leaf: str
     text: str
     masked: str
+    numbers: str
 
 
 def text_for(problem: Problem) -> str:
@@ -137,7 +141,8 @@ class Seen:
                 continue
             looked.add(at)
             share = self._alike(row, own, other)
-            if self.near is not None and share >= self.near:
+            same_numbers = row.numbers and row.numbers == other.numbers
+            if self.near is not None and share >= self.near * (_REWORDED if same_numbers else 1):
                 return Match("near duplicate", other.id, round(share, 4))
         return self._same_meaning(row, vector) if vector is not None else None
 
@@ -238,7 +243,7 @@ class _Signer:
 def _row(problem: Problem, leaf: str) -> _Row:
     text = text_for(problem)
     masked = _NUMBER.sub("#", text)
-    return _Row(problem.id, leaf, text, digest(masked))
+    return _Row(problem.id, leaf, text, digest(masked), " ".join(_NUMBER.findall(text)))
 
 
 def _grams(text: str) -> list[str]:
