@@ -1,7 +1,7 @@
 """Does a grown library hold what it says: right answers, right labels, exact quotas, nothing held out?
 
 From 10 seeds of each of 21 procedural types, whose right answers are certain, to 1,000 rows a type. The generator is
-scripted: 12 % wrong answers, 8 % copies (half of them reworded), 5 % of another type, 1 % test problems, 2 % unreadable.
+scripted: 12 % wrong answers, 8 % copies (half of them reworded), 5 % of another type, 1 % test problems, 2 % no form.
 Two solvers are wrong on 20 %, and then repeat the generator's error half of the time; checkers of labels are wrong on
 5 %. A bad row that is admitted counts against precision, whatever is bad about it; a good row that is refused, but for
 being a repetition or over its quota, against recall. A second run of a tenth of the size shows how memory grows.
@@ -38,10 +38,10 @@ def shown(found: dict[str, Any]) -> str:
     rejected = ", ".join(f"{count} {why}" for why, count in sorted(found["reasons"].items(), key=lambda pair: -pair[1]))
     return (
         f"{found['rows_asked']} rows of each of {TYPES} types: {found['grown']} grown in {found['rounds']} rounds and "
-        f"{found['seconds']} s ({found['cpu_seconds']} s on the processor, {found['script_seconds']} s the scripts' own), "
-        f"{found['calls']} calls\n"
-        f"  precision {found['precision']:.4f}, recall {found['recall']:.4f}, quotas met {found['quotas_met']}, equal share "
-        f"{found['equal_share']}, peak {found['peak_mib']} MiB\n"
+        f"{found['seconds']} s ({found['cpu_seconds']} s on the processor, {found['script_seconds']} s the scripts')"
+        f", {found['calls']} calls\n"
+        f"  precision {found['precision']:.4f}, recall {found['recall']:.4f}, quotas met {found['quotas_met']}, "
+        f"equal share {found['equal_share']}, peak {found['peak_mib']} MiB\n"
         f"  let in: {found['let_in'] or 'nothing bad'}; good ones refused: {found['missed'] or 'none'}\n"
         f"  rejected: {rejected}"
     )

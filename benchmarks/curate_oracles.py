@@ -19,7 +19,10 @@ _WHOLE = re.compile(r"(?<![\w.])-?\d+(?![\w.]*\d)")
 
 def whole_numbers(text: str) -> list[int]:
     """Give the whole numbers of a text, those of a worked example in brackets left out."""
-    return [int(found) for found in _WHOLE.findall(re.sub(r"\([^)]*(?:example|e\.g\.)[^)]*\)", "", text, flags=re.IGNORECASE))]
+    return [
+        int(found)
+        for found in _WHOLE.findall(re.sub(r"\([^)]*(?:example|e\.g\.)[^)]*\)", "", text, flags=re.IGNORECASE))
+    ]
 
 
 def _same(answer: str, right: int | Fraction | str) -> bool:
@@ -68,7 +71,7 @@ def _factors(problem: Problem) -> bool | None:
 
 def _primes(numbers: list[int]) -> int | None:
     low, high = numbers[0], numbers[1]
-    if len(numbers) != 2 or high > 1_000_000:  # noqa: PLR2004
+    if len(numbers) != 2 or high > 1_000_000:
         return None
     return sum(n > 1 and all(n % d for d in range(2, math.isqrt(n) + 1)) for n in range(low, high + 1))
 

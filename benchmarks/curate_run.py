@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -67,7 +67,7 @@ def taxonomy_of(names: Sequence[str], rows: int) -> Any:
     return make_taxonomy(tables)
 
 
-def nursery_of(world: World, out: Path, rows: int, settings: Mapping[str, Any] | None = None, **solving: float) -> Nursery:
+def nursery_of(world: World, out: Path, rows: int, wrong: float = 0.2) -> Nursery:
     """Make the parts of a scripted curation."""
     names = tuple(world.families)
     taxonomy = taxonomy_of(names, rows)
@@ -75,12 +75,10 @@ def nursery_of(world: World, out: Path, rows: int, settings: Mapping[str, Any] |
     tests = {name: world.held_out(name, TESTS) for name in names}
     held = [Problem.of(q, a).model_copy(update={"canonical": squeezed(q)}) for some in tests.values() for q, a in some]
     sections: dict[str, Any] = {"curate": {"seeds": "scripted", "taxonomy": "scripted"}, "who": {}}
-    for section, values in (settings or {}).items():
-        sections[section] = {**sections.get(section, {}), **values}
     folder = RunFolder(out)
     ledger = Ledger(out / "ledger.sqlite")
-    scripted = [Writer(world, tests), Solver(world, "strong", **solving), Solver(world, "cheap", **solving)]
-    models = dict(zip(("writer", "strong", "cheap"), (Journaled(one, ledger) for one in scripted), strict=True))
+    solvers = {name: Journaled(Solver(world, name, wrong=wrong), ledger) for name in ("strong", "cheap")}
+    models = {"writer": Journaled(Writer(world, tests), ledger), **solvers}
     return Nursery(
         config=CurateConfig.model_validate(sections),
         folder=folder,
@@ -152,12 +150,12 @@ def peak_mib() -> float:
     return int(found[1]) / 2**10 if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def grown_of(rows: int, names: int, **solving: float) -> dict[str, Any]:
+def grown_of(rows: int, names: int, wrong: float = 0.2) -> dict[str, Any]:
     """Grow so many rows a type with scripted parts, and measure it."""
     every = families()
     world = World({name: every[name] for name in list(every)[:names]}, is_test)
     with tempfile.TemporaryDirectory() as folder:
-        nursery = nursery_of(world, Path(folder) / "run", rows, **solving)
+        nursery = nursery_of(world, Path(folder) / "run", rows, wrong)
         before, world.seconds = peak_mib(), 0.0
         started, on_cpu = time.perf_counter(), time.process_time()
         with seldom_collected(), closing(nursery.folder), closing(nursery.ledger):

@@ -1,5 +1,6 @@
-"""A scripted world for bench-curate and its tests: a generator that makes mistakes at known rates, solvers that are wrong
-at a known rate, checkers of labels too; and the truth about every problem that was ever written.
+"""A scripted world for bench-curate and its tests, and the truth about every problem that is written in it.
+
+A generator makes mistakes at known rates, solvers and checkers of labels are wrong at known rates.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from selfimprove.records import Completion, Problem, Request
 
 _KIND: Final = re.compile(r"^Kind:\n(.*)$", re.MULTILINE)
 _COUNT: Final = re.compile(r"^Count:\n(\d+|one)", re.MULTILINE)
-_EXAMPLE: Final = re.compile(r"^Example:\nProblem: (.*?)\nAnswer: (.*?)\n\n(?:More examples|Form):", re.MULTILINE | re.DOTALL)
+_EXAMPLE: Final = re.compile(
+    r"^Example:\nProblem: (.*?)\nAnswer: (.*?)\n\n(?:More examples|Form):", re.MULTILINE | re.DOTALL
+)
 _INTEGER: Final = re.compile(r"-?\d+")
 _FAR: Final = 10_000_000
 
@@ -108,7 +111,9 @@ class Writer:
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """Write every order."""
         started = time.perf_counter()
-        made = [Completion(text=self._reply(request), completion_tokens=50, model=self.identity) for request in requests]
+        made = [
+            Completion(text=self._reply(request), completion_tokens=50, model=self.identity) for request in requests
+        ]
         self.world.seconds += time.perf_counter() - started
         return made
 
@@ -119,7 +124,9 @@ class Writer:
         rng = Random(f"{name} {request.problem} {request.sample} {request.attempt}")
         if rng.random() < 0.01 or example is None:
             return "I cannot help with that."
-        return "\n\n".join(self._one(name, (example[1], example[2]), rng) for _ in range(1 if count == "one" else int(count)))
+        return "\n\n".join(
+            self._one(name, (example[1], example[2]), rng) for _ in range(1 if count == "one" else int(count))
+        )
 
     def _one(self, name: str, example: tuple[str, str], rng: Random) -> str:
         world, rates, luck = self.world, self.world.rates, rng.random()
@@ -164,7 +171,11 @@ class Solver:
         """Solve, or check a label."""
         started = time.perf_counter()
         made = [
-            Completion(text=self._check(r) if r.role == "check_label" else self._solve(r), completion_tokens=20, model=self.identity)
+            Completion(
+                text=self._check(r) if r.role == "check_label" else self._solve(r),
+                completion_tokens=20,
+                model=self.identity,
+            )
             for r in requests
         ]
         self.world.seconds += time.perf_counter() - started
@@ -188,5 +199,3 @@ class Solver:
         if rng.random() < self.mislabels:
             family = rng.choice([other for other in self.world.families if other != family])
         return f"It takes care.\nLabels:\n{self.sub_type}: {family} | 0.9"
-
-

@@ -40,7 +40,9 @@ def screen(
     for one in candidates:
         check = check_of(one.place.path)
         if check is not None and check(one.problem) is False:
-            rejected.append(Rejected.of(one, "check", f"the check works out that {one.problem.answer!r} is wrong", round_))
+            rejected.append(
+                Rejected.of(one, "check", f"the check works out that {one.problem.answer!r} is wrong", round_)
+            )
         elif (hit := guard.leak_of(one.problem)) is not None:
             detail = f"it is held out: {hit.how} with {hit.held_out} of {hit.where}"
             rejected.append(Rejected.of(one, "held out", detail, round_))

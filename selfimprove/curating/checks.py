@@ -19,8 +19,8 @@ Check = Callable[[Problem], bool | None]
 """Says whether a problem's answer is right; None: it cannot tell."""
 
 _ASKED: Final = re.compile(
-    r"(?:(?:what is|calculate|compute|evaluate|work out|find|simplify|the value of|the result of|state the final answer "
-    r"to the following arithmetic problem)[\s:]*)*([-+*/x×÷()\d.,\s]+?)\s*=?\s*[?.]?",  # noqa: RUF001
+    r"(?:(?:what is|calculate|compute|evaluate|work out|find|simplify|the value of|the result of|state the final "
+    r"answer to the following arithmetic problem)[\s:]*)*([-+*/x×÷()\d.,\s]+?)\s*=?\s*[?.]?",  # noqa: RUF001
     re.IGNORECASE,
 )
 _SIGNS: Final = str.maketrans({"×": "*", "÷": "/", "x": "*", ",": ""})  # noqa: RUF001
@@ -71,7 +71,9 @@ def load_checks(named: Mapping[str, str]) -> Callable[[Path], Check | None]:
     for part, name in named.items():
         check = arithmetic if name == "arithmetic" else load_plug(name, "check") if ":" in name else None
         if not callable(check):
-            raise InputError(f'admit.checks: "{name}" is no check; name a function as package.module:Name, or arithmetic')
+            raise InputError(
+                f'admit.checks: "{name}" is no check; name a function as package.module:Name, or arithmetic'
+            )
         made[part_of(part)] = check
     return lambda path: best_part(made, path)
 

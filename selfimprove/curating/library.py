@@ -64,7 +64,7 @@ class Library:
             cell = self.taxonomy.cell_of(seed.labels, self.by)
             self._take(seed, path, seed.id, 0)
             self.seeds[path].append(seed)
-            if count and cell in self.quotas:
+            if count and cell is not None and cell in self.quotas:
                 self.there[cell] += 1
         for path in wanted:
             self.seen.learn(leaf_name(path), self.seeds[path])
@@ -86,7 +86,12 @@ class Library:
         self._noted = max(self._noted, round_)
 
     def finish(
-        self, round_: int, orders: Sequence[Order], grown: Sequence[Grown], rejected: Sequence[Rejected], counted: RoundYield
+        self,
+        round_: int,
+        orders: Sequence[Order],
+        grown: Sequence[Grown],
+        rejected: Sequence[Rejected],
+        counted: RoundYield,
     ) -> None:
         """Take a finished round in."""
         self.note(round_, orders, drawn=False)

@@ -67,7 +67,9 @@ class Generator:
         for attempt in range(_TRIES):
             items = [self._item(one, complaint, attempt) for one, complaint in asked]
             again: list[tuple[Ordered, str]] = []
-            for (one, _), reply in zip(asked, run(self.program, items, self.model, self.sampling, seed=self.seed), strict=True):
+            for (one, _), reply in zip(
+                asked, run(self.program, items, self.model, self.sampling, seed=self.seed), strict=True
+            ):
                 if not self._take(one, reply, round_, made):
                     again.append((one, _complaint(reply)))
                     if attempt == _TRIES - 1:
@@ -94,7 +96,9 @@ class Generator:
         order = ordered.order
         if reply.finish_reason == "error":
             return False
-        found = read_problems(str(self.program.parse(reply.text)["problems"]), choices=ordered.form.kind.name == "choice")
+        found = read_problems(
+            str(self.program.parse(reply.text)["problems"]), choices=ordered.form.kind.name == "choice"
+        )
         if reply.finish_reason == "length":
             found = found[:-1]  # its answer may be cut
         for index, written in enumerate(found[: order.variants]):

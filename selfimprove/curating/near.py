@@ -235,9 +235,7 @@ class _Signer:
         """Give the bands of each text's 3-grams, as numbers of 64 bits."""
         made = self._make.bulk([[gram.encode() for gram in sorted(text)] for text in texts], num_perm=_PERMUTATIONS)
         ends = range(self._width, _PERMUTATIONS + 1, self._width)
-        return [
-            tuple(hash((end, each.hashvalues[end - self._width : end].tobytes())) for end in ends) for each in made
-        ]
+        return [tuple(hash((end, each.hashvalues[end - self._width : end].tobytes())) for end in ends) for each in made]
 
 
 def _row(problem: Problem, leaf: str) -> _Row:

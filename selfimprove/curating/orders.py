@@ -170,6 +170,8 @@ def _share(needs: Sequence[Need], wanted: Mapping[Cell, int], window: int) -> di
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (low, middle) if sum(at(middle).values()) <= window else (middle, high)
-    return at(high) if sum(at(high).values()) else {needs[0].cell: min(window, wanted[needs[0].cell])} | {
-        need.cell: 0 for need in needs[1:]
-    }
+    return (
+        at(high)
+        if sum(at(high).values())
+        else {needs[0].cell: min(window, wanted[needs[0].cell])} | {need.cell: 0 for need in needs[1:]}
+    )

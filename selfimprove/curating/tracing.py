@@ -56,10 +56,10 @@ def trace(
         for at, one in enumerate(admitted)
     ]
     good = [[each for each in some if each.strict is Verdict.CORRECT] for some in tried]
-    scores = _scores(admitted, good, scorer) if scorer is not None else [[None] * len(some) for some in good]
-    return [
-        _kept(one, some, scored, samples, choice) for one, some, scored in zip(admitted, good, scores, strict=True)
-    ]
+    scores: list[list[float | None]] = [[None] * len(some) for some in good]
+    if scorer is not None:
+        scores = _scores(admitted, good, scorer)
+    return [_kept(one, some, scored, samples, choice) for one, some, scored in zip(admitted, good, scores, strict=True)]
 
 
 def _scores(

@@ -15,8 +15,12 @@ Votes are drawn one after the other until the odds decide (Wald's sequential tes
 `admit`, refused from one of `refuse`, undecided at `most` votes. The rule looks at votes alone, so a posterior means
 the same whenever sampling ends, and the expected share of right ones among the admitted is their mean posterior, which
 is at least `admit`. Example: a = 0.8, b = 0.1, p = 0.8; an agreement multiplies the odds by 8, a disagreement divides
-them by 4.5. Two agreements give 0.996; PLACEHOLDER
-on average for a right candidate, 3.4 for a wrong one.
+them by 4.5. Two agreements give 0.996.
+
+Simulated with these chances, the defaults below, and `a`, `b`, `p` learned on the way (12,600 candidates of 21
+sub-types, two solvers), 99.7 % of the admitted are right, 99 % of the right ones are admitted, and a candidate takes
+4.5 votes. With p = 0.3 it is 99.8 %, 98 % and 5.1; with votes that are correlated by 0.2, 99.7 %, 94 % and 5.3; with
+a = 0.6 and b = 0.2, 99.7 %, 66 % and 11.9: weaker solvers cost rows and votes, not precision.
 
 What `a`, `b` and `p` are is learned: `a` from the user's own seeds, whose answers are known, and all three by
 expectation-maximisation over the candidates so far, as annotators' error rates are without a gold standard (Dawid and
@@ -32,21 +36,10 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
-
-import numpy as np
-import numpy.typing as npt
+from typing import Literal, NamedTuple
 
 from selfimprove.curating.rows import Vote
 from selfimprove.records import Verdict
-
-_ROUNDS: Final = 40
-_LEAST: Final = 0.01
-_MOST: Final = 0.99
-_GAP: Final = 0.05
-"""`a` is held at least so far above `b`."""
-
-Floats = npt.NDArray[np.float64]
 
 
 class Trust(NamedTuple):
@@ -164,7 +157,9 @@ class Estimate:
 
     def trust(self, leaf: str, voter: str) -> Trust:
         """Give how a voter votes on a sub-type."""
-        return self.trusts.get((leaf, voter)) or self.trusts.get(("", voter)) or Trust(self.prior.right, self.prior.wrong)
+        return (
+            self.trusts.get((leaf, voter)) or self.trusts.get(("", voter)) or Trust(self.prior.right, self.prior.wrong)
+        )
 
     def share(self, leaf: str) -> float:
         """Give the share of right candidates of a sub-type."""
@@ -176,7 +171,7 @@ class Estimate:
         odds = math.log(share / (1 - share))
         for count in pattern:
             trust = self.trust(leaf, count.voter)
-            odds += _log_chance(count, trust.right, correlation) - _log_chance(count, trust.wrong, correlation)
+            odds += log_chance(count, trust.right, correlation) - log_chance(count, trust.wrong, correlation)
         return 1 / (1 + math.exp(-max(-500.0, min(500.0, odds))))
 
 
@@ -205,7 +200,7 @@ def decide(
     return right, "undecided" if len(votes) >= rule.most else "open"
 
 
-def _log_chance(count: Count, mean: float, correlation: float) -> float:
+def log_chance(count: Count, mean: float, correlation: float) -> float:
     """Give the log chance of a sequence with so many agreements, beta-binomial with this mean."""
     if not correlation:
         return count.agreed * math.log(mean) + (count.decided - count.agreed) * math.log(1 - mean)
@@ -215,85 +210,3 @@ def _log_chance(count: Count, mean: float, correlation: float) -> float:
         + sum(math.log((1 - mean) * size + i) for i in range(count.decided - count.agreed))
         - sum(math.log(size + i) for i in range(count.decided))
     )
-
-
-def estimate(tally: Tally, rule: Rule, prior: Prior | None = None) -> Estimate:
-    """Learn how right voters are from all votes so far: over all sub-types, then in each, shrunk to that."""
-    prior = prior or Prior()
-    by_leaf: dict[str, Counter[Pattern]] = {}
-    for (leaf, pattern), count in tally.patterns.items():
-        by_leaf.setdefault(leaf, Counter())[pattern] += count
-    pooled: Counter[Pattern] = Counter()
-    for some in by_leaf.values():
-        pooled.update(some)
-    voters = sorted({c.voter for pattern in pooled for c in pattern} | {voter for _, voter, _ in tally.known})
-    start = _Fit(prior.share, {voter: Trust(prior.right, prior.wrong) for voter in voters})
-    every = _fit(pooled, _known_of(tally, voters, None), start, (prior.voter, prior.voter), rule.correlation)
-    shares, trusts = {"": every.share}, {("", voter): trust for voter, trust in every.trusts.items()}
-    for leaf in sorted({*by_leaf, *(leaf for leaf, _, _ in tally.known)}):
-        known = _known_of(tally, voters, leaf)
-        own = _fit(by_leaf.get(leaf, Counter()), known, every, (prior.leaf, prior.leaf), rule.correlation)
-        shares[leaf] = own.share
-        trusts.update({(leaf, voter): trust for voter, trust in own.trusts.items()})
-    return Estimate(shares, trusts, prior)
-
-
-class _Fit(NamedTuple):
-    share: float
-    trusts: Mapping[str, Trust]
-
-
-def _known_of(tally: Tally, voters: Sequence[str], leaf: str | None) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for voter in voters:
-        agreed = sum(n for (at, who, yes), n in tally.known.items() if who == voter and yes and leaf in (None, at))
-        missed = sum(n for (at, who, yes), n in tally.known.items() if who == voter and not yes and leaf in (None, at))
-        found[voter] = (agreed, agreed + missed)
-    return found
-
-
-def _fit(
-    patterns: Counter[Pattern],
-    known: Mapping[str, tuple[int, int]],
-    start: _Fit,
-    weights: tuple[float, float],
-    correlation: float,
-) -> _Fit:
-    """Fit one mixture of right and wrong candidates, held to where it starts with these weights (trusts, share)."""
-    rows = list(patterns.items())
-    size = np.array([count for _, count in rows], dtype=np.float64)
-    share, trusts = start.share, dict(start.trusts)
-    cells: dict[str, dict[tuple[int, int], list[int]]] = {}
-    firsts: dict[str, Floats] = {voter: np.full(len(rows), np.nan) for voter in trusts}
-    for at, (pattern, _) in enumerate(rows):
-        for count in pattern:
-            cells.setdefault(count.voter, {}).setdefault((count.agreed, count.decided), []).append(at)
-            firsts[count.voter][at] = count.first
-    for _ in range(_ROUNDS if rows else 1):
-        odds = np.full(len(rows), math.log(share / (1 - share)))
-        for voter, kinds in cells.items():
-            for (agreed, decided), places in kinds.items():
-                count = Count(voter, agreed, decided, first=True)
-                right, wrong = trusts[voter]
-                odds[places] += _log_chance(count, right, correlation) - _log_chance(count, wrong, correlation)
-        right_of = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
-        before = share, dict(trusts)
-        share = _mean((size * right_of).sum(), size.sum(), start.share, weights[1])
-        for voter in trusts:
-            trusts[voter] = _trust(size, right_of, firsts[voter], known[voter], start.trusts[voter], weights[0])
-        if abs(before[0] - share) + sum(abs(before[1][v].right - t.right) for v, t in trusts.items()) < 1e-6:  # noqa: PLR2004
-            break
-    return _Fit(share, trusts)
-
-
-def _trust(size: Floats, right_of: Floats, first: Floats, known: tuple[int, int], start: Trust, weight: float) -> Trust:
-    """Read a voter's chances off its first votes."""
-    heard = ~np.isnan(first)
-    agreed, held, of = np.nan_to_num(first[heard]), right_of[heard], size[heard]
-    wrong = _mean((of * (1 - held) * agreed).sum(), (of * (1 - held)).sum(), start.wrong, weight)
-    right = _mean((of * held * agreed).sum() + known[0], (of * held).sum() + known[1], start.right, weight)
-    return Trust(max(right, min(_MOST, wrong + _GAP)), wrong)
-
-
-def _mean(hits: float, tries: float, before: float, weight: float) -> float:
-    return float(min(_MOST, max(_LEAST, (hits + weight * before) / (tries + weight))))

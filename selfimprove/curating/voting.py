@@ -115,7 +115,10 @@ class Checkers:
         for (voter, sample), some in groups.items():
             model = Resampled(self.models[voter], sample, self.seed)
             labeller = Labeller(
-                self.taxonomy, model, "check_label", sampling=Sampling(temperature=self.temperature, max_tokens=_LABEL_TOKENS)
+                self.taxonomy,
+                model,
+                "check_label",
+                sampling=Sampling(temperature=self.temperature, max_tokens=_LABEL_TOKENS),
             )
             for at in range(0, len(some), BATCH):
                 yield self._check(labeller, some[at : at + BATCH])
@@ -128,7 +131,7 @@ class Checkers:
 
 def _label_vote(ballot: Ballot, said: Labelled) -> Vote:
     place = ballot.candidate.place
-    wanted = dict(zip(LEVELS, place.path, strict=True))
+    wanted = {str(level): name for level, name in zip(LEVELS, place.path, strict=True)}
     wanted |= {name: value for name in ("difficulty", "key_stage") if (value := getattr(place, name))}
     heard = {name: said.labels.get(name) for name in wanted}
     verdict = Verdict.UNPARSEABLE

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Self, TextIO
 
 from selfimprove.answers.marks import without_labelled
 from selfimprove.curating.diversity import Spread, collapsed
@@ -196,7 +196,7 @@ class _Files:
         self._stack = ExitStack()
         self._open: dict[str, TextIO] = {}
 
-    def __enter__(self) -> _Files:
+    def __enter__(self) -> Self:
         for name, path in self._paths.items():
             self._open[name] = self._stack.enter_context(self._beside(path).open("w", encoding="utf-8"))
         return self

@@ -14,13 +14,18 @@ from selfimprove.curating.yields import Yield
 from selfimprove.store import write_whole
 
 _STYLE: Final = """
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#667;--line:#ccd;--paper:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e8eb;--soft:#99a;--line:#445;--paper:#15181c}}
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:var(--ink);background:var(--paper)}
-table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}th,td{padding:.2rem .5rem;border-bottom:1px solid var(--line)}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}th{color:var(--soft);font-weight:500;text-align:left}
-.alarm{border-left:4px solid #c60;padding:.2rem .8rem}svg{max-width:100%;height:auto}text{fill:currentColor;font-size:11px}
-.scroll{overflow-x:auto}
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #667; --line: #ccd; --paper: #fff }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #99a; --line: #445; --paper: #15181c } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+body { color: var(--ink); background: var(--paper) }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem }
+th, td { padding: .2rem .5rem; border-bottom: 1px solid var(--line); text-align: left }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+th { color: var(--soft); font-weight: 500 }
+.alarm { border-left: 4px solid #c60; padding: .2rem .8rem }
+.scroll { overflow-x: auto }
+svg { max-width: 100%; height: auto }
+text { fill: currentColor; font-size: 11px }
 """
 _COLOURS: Final = ("#3b76b5", "#4f9d69", "#c98a2b", "#a0569b", "#b0524d", "#5b9aa0")
 _BAR_PX: Final = 14
@@ -101,7 +106,9 @@ def _bars(bars: Sequence[_Bar]) -> str:
         top += height + 6
     width = _NAME_PX + _WIDE_PX + 70
     return (
-        f'<svg viewBox="0 0 {width} {top + 4}" width="{width}" height="{top + 4}" role="img">' + "".join(lines) + "</svg>"
+        f'<svg viewBox="0 0 {width} {top + 4}" width="{width}" height="{top + 4}" role="img">'
+        + "".join(lines)
+        + "</svg>"
     )
 
 
@@ -116,7 +123,9 @@ def _cells(figures: Figures) -> list[tuple[str, ...]]:
         counted = cell.counted
         numbers = (cell.quota, cell.there, counted.ordered, counted.admitted)
         share = f"{100 * counted.rate:.0f} %" if counted.ordered else ""
-        rows.append((f"{leaf_of(cell.labels)} ({traits})" if traits else leaf_of(cell.labels), *map(str, numbers), share))
+        rows.append(
+            (f"{leaf_of(cell.labels)} ({traits})" if traits else leaf_of(cell.labels), *map(str, numbers), share)
+        )
     return rows
 
 
@@ -136,7 +145,8 @@ def _spreads(figures: Figures) -> list[tuple[str, ...]]:
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     top = "".join(f"<th{_right(at)}>{escape(name)}</th>" for at, name in enumerate(head))
     lines = [
-        "<tr>" + "".join(f"<td{_right(at)}>{escape(cell)}</td>" for at, cell in enumerate(row)) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{_right(at)}>{escape(cell)}</td>" for at, cell in enumerate(row)) + "</tr>"
+        for row in rows
     ]
     return f'<div class="scroll"><table><tr>{top}</tr>\n' + "\n".join(lines) + "</table></div>"
 

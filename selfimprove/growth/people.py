@@ -17,8 +17,8 @@ from selfimprove.plugs import load_plug, said
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Sampling
 from selfimprove.scorers.names import judge_of
-from selfimprove.teachers.load import load_model
 from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.load import load_model
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _NO_KEY: Final = "none"
@@ -117,5 +117,7 @@ def _plugged(path: str) -> LanguageModel:
     except Exception as error:  # somebody else's code
         raise InputError(f'model "{path}" fails when it is made, with {said(error)}; mend that') from error
     if not isinstance(made, LanguageModel):
-        raise InputError(f'model "{path}" is no LanguageModel: it lacks identity or complete; see selfimprove.protocols')
+        raise InputError(
+            f'model "{path}" is no LanguageModel: it lacks identity or complete; see selfimprove.protocols'
+        )
     return made

@@ -17,7 +17,8 @@ from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
 from selfimprove.curating.writing import FIGURES, Figures
 from selfimprove.errors import InputError
-from selfimprove.graphs.curate import STEPS, build_curate, round_place
+from selfimprove.graphs.curate import STEPS, build_curate
+from selfimprove.graphs.curate_votes import round_place
 from selfimprove.graphs.guarding import read_public
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.growth.page import write_page
@@ -87,7 +88,9 @@ def held_out(config: CurateConfig) -> list[HeldOut]:
             found += chain.from_iterable(each.held_out for each in read_public([name], config.curate.data_dir)[0])
             continue
         for row in read_rows(Path(name)):
-            problem = Problem.of(row.text("question"), "", choices=row.texts("choices"), context=_context(row.texts("context")))
+            problem = Problem.of(
+                row.text("question"), "", choices=row.texts("choices"), context=_context(row.texts("context"))
+            )
             found.append(HeldOut.of(problem, Path(name).name))
     return found
 

@@ -107,7 +107,11 @@ def test_real_part_counts_by_type_what_an_oracle_says(bench: Any, tmp_path: Path
     ],
 )
 def test_oracles_work_questions_out(
-    monkeypatch: pytest.MonkeyPatch, name: str, question: str, answer: str, right: bool | None
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    question: str,
+    answer: str,
+    right: bool | None,  # noqa: FBT001 - pytest gives it
 ) -> None:
     """From the words alone, and nothing where they cannot be read."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))

@@ -52,12 +52,22 @@ def seeds(count: int = 6) -> list[dict[str, object]]:
     """Give seeds of both sub-types."""
     rows: list[dict[str, object]] = []
     for at in range(count):
-        rows.append({"question": f"What is {at + 3} + {at * 7 + 2}?", "answer": at * 8 + 5, **LABELS, "sub_type": "sums"})
-        rows.append({"question": f"What is {at + 3} * 4?", "answer": str(at * 4 + 12), "labels": {**LABELS, "sub_type": "products"}})
+        rows.append(
+            {"question": f"What is {at + 3} + {at * 7 + 2}?", "answer": at * 8 + 5, **LABELS, "sub_type": "sums"}
+        )
+        rows.append(
+            {
+                "question": f"What is {at + 3} * 4?",
+                "answer": str(at * 4 + 12),
+                "labels": {**LABELS, "sub_type": "products"},
+            }
+        )
     return rows
 
 
-def write(here: Path, *, size: int = 80, window: int = 60, more: str = "", rows: list[dict[str, object]] | None = None) -> Path:
+def write(
+    here: Path, *, size: int = 80, window: int = 60, more: str = "", rows: list[dict[str, object]] | None = None
+) -> Path:
     """Write all files, and give the config's."""
     here.mkdir(parents=True, exist_ok=True)
     (here / "taxonomy.toml").write_text(TAXONOMY.format(size=size))

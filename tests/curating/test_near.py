@@ -8,7 +8,9 @@ from selfimprove.curating.near import Seen
 from selfimprove.errors import InputError
 from selfimprove.records import Problem
 
-STORY = "On Monday Ann went to the market by the river and bought 12 red apples for her aunt. How many apples did she buy?"
+STORY = (
+    "On Monday Ann went to the market by the river and bought 12 red apples for her aunt. How many apples did she buy?"
+)
 
 
 def problem(text: str, *choices: str) -> Problem:
@@ -36,7 +38,7 @@ def test_reworded_text_is_a_near_duplicate() -> None:
 
 
 @pytest.mark.parametrize(("allowed", "found"), [(True, None), (False, "numbers only")])
-def test_other_numbers_alone_are_allowed_or_refused(allowed: bool, found: str | None) -> None:
+def test_other_numbers_alone_are_allowed_or_refused(allowed: bool, found: str | None) -> None:  # noqa: FBT001 - pytest gives it
     """As the settings say."""
     seen = Seen(numbers_only=allowed)
     seen.add([(problem(STORY), "leaf")])

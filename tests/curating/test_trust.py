@@ -4,8 +4,9 @@ from random import Random
 
 import pytest
 
-from selfimprove.curating.trust import Estimate, Prior, Rule, Tally, Trust, decide, estimate, pattern_of
+from selfimprove.curating.reliability import estimate
 from selfimprove.curating.rows import Vote
+from selfimprove.curating.trust import Estimate, Prior, Rule, Tally, Trust, decide, pattern_of
 from selfimprove.records import Verdict
 
 VOTERS = ("strong", "cheap")
@@ -15,7 +16,9 @@ def vote(voter: str, sample: int, verdict: Verdict) -> Vote:
     return Vote(candidate="c", voter=voter, sample=sample, verdict=verdict)
 
 
-def simulate(share: float, right: float, wrong: float, rule: Rule, candidates: int = 2400, leaves: int = 6) -> dict[str, float]:
+def simulate(
+    share: float, right: float, wrong: float, rule: Rule, candidates: int = 2400, leaves: int = 6
+) -> dict[str, float]:
     """Vote on candidates as a curation does: in rounds, judged by the estimate of the rounds before."""
     rng, tally, counts = Random(7), Tally(), {"yes right": 0, "yes": 0, "right": 0, "votes": 0}
     for leaf in range(leaves):
