@@ -89,12 +89,13 @@ class Labeller:
             if not self.taxonomy.leaves_under(start):
                 raise InputError(f'"{" > ".join(start)}" is not in the taxonomy "{self.taxonomy.name}"')
         walks = [_Walk(problem, start) for problem, start in zip(problems, starts or [()] * len(problems), strict=True)]
-        progress.current().stage(self.judgement.replace("_", " "), len(walks))
+        progress.current().stage(
+            self.judgement.replace("_", " "), 0
+        )  # calls are counted, by the model; how many is open
         for at in range(0, len(walks), _BATCH):
-            going = batch = walks[at : at + _BATCH]
+            going = walks[at : at + _BATCH]
             while going := [walk for walk in going if walk.next_stage(self)]:
                 self._ask(going)
-            progress.current().advance(len(batch))
         return [walk.labelled() for walk in walks]
 
     def _ask(self, walks: Sequence[_Walk]) -> None:
