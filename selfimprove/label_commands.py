@@ -45,6 +45,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     Disagreements are listed. Labels that the file has already are gold: what the models say is measured against them.
     The same command again makes no call twice; at the budget it ends with code 3 and goes on when the budget is raised.
     """
+    from selfimprove.labels.agreement import see_metrics
     from selfimprove.labels.given import checked, read_given
     from selfimprove.labels.labelling import Labeller
     from selfimprove.labels.stage import label_file
@@ -55,6 +56,8 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     taxonomy = taxonomy_named(named)
     given = read_given(problems, how["question_field"])
     given = [one._replace(labels={}) for one in given] if how["no_gold"] else checked(given, taxonomy)
+    see_metrics()
+    _see_models({how["model"], how["check_model"] or how["model"]}, how)
     with (
         view_for(sys.stderr, quiet=quiet) as view,
         watched_by(view),

@@ -183,7 +183,7 @@ class _Walk:
     def _given(self, stage: Stage, taxonomy: Taxonomy) -> None:
         """Take over what leaves no choice."""
         self.path = stage.path
-        given = dict(zip(LEVELS, stage.path, strict=False))
+        given = {str(level): name for level, name in zip(LEVELS, stage.path, strict=False)}
         if len(stage.path) + len(stage.levels) == len(LEVELS):
             given |= {trait: taxonomy.values(trait, stage.path)[0] for trait in TRAITS if trait not in stage.traits}
         for name, value in given.items():

@@ -53,7 +53,7 @@ def read_labels(text: str, stage: Stage, taxonomy: Taxonomy) -> Said:
         labels[level], confidence[level], path = name, sure, (*path, name)
     for trait in stage.traits:
         known = taxonomy.values(trait, path)
-        name, sure = _named(lines.get(trait, ""), known)
+        name, sure = (known[0], 1.0) if len(known) == 1 else _named(lines.get(trait, ""), known)
         if name is None:
             complaints.append(_complaint(trait, lines.get(trait, ""), known))
         else:

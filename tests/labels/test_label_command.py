@@ -156,10 +156,11 @@ def test_without_gold_labels_only_the_judgements_are_compared(
 
 def test_at_the_budget_it_stops_and_goes_on(cli: Run, rows: list[dict[str, Any]], tmp_path: Path) -> None:
     """Code 3, nothing but the ledger written, and what was paid for is not paid again."""
-    with serving(knowing(rows)) as server:
+    answer = knowing(rows)
+    with serving(lambda body: answer(body)._replace(prompt_tokens=200)) as server:
         words = ("problems.jsonl", "--taxonomy", "small.toml", "--model", f"a@{server.url}", "--out", "made")
         words = (*words, "--input-price", "100", "--output-price", "100", "--concurrency", "1")
-        done = cli(*words, "--budget-usd", "0.2")
+        done = cli(*words, "--budget-usd", "0.5")
         assert done.returncode == 3, done.stderr
         assert "--budget-usd" in done.stderr
         assert [path.name for path in (tmp_path / "made").iterdir() if "ledger" not in path.name] == []

@@ -57,6 +57,15 @@ def test_what_leaves_no_choice_is_not_asked(taxonomy: Taxonomy) -> None:
     assert asked_of(model.asked[0]) == ["sub_type", "difficulty"]
 
 
+def test_a_trait_that_the_chosen_leaf_leaves_no_choice_of_is_not_complained_about(taxonomy: Taxonomy) -> None:
+    """English is for KS2 only, so KS3, which the outline of all subjects offers, does not stand in the way."""
+    problem = next(p for p in of_every_cell(taxonomy) if p.labels["subject"] == "English")
+    model = Knowing.of([problem], lambda d, name, _: f"{WORDS[d]}: {'KS3' if d == 'key_stage' else name} | 0.8")
+    found = Labeller(taxonomy, model).label([problem])[0]
+    assert found.labels == problem.labels
+    assert len(model.asked) == 1
+
+
 def test_a_start_that_is_nowhere_is_refused(taxonomy: Taxonomy) -> None:
     """What is known already has to be in the taxonomy."""
     with pytest.raises(InputError, match='"Latin" is not in the taxonomy "small"'):
