@@ -20,6 +20,7 @@ place = pathlib.Path(selfimprove.__file__)
 assert "site-packages" in str(place), place
 from selfimprove.installed import shipped
 assert shipped("examples/arithmetic.toml").is_file()
+assert shipped("examples/taxonomies/three_subjects.toml").is_file()
 assert (place.parent / "py.typed").is_file()
 selfimprove.load_config(shipped("examples/arithmetic.toml"))
 """
