@@ -87,7 +87,7 @@ class Coverage:
             path -> (trait, value) -> what is there and what is wanted; `("", "")` is all of the path.
         """
         found: dict[Path, dict[tuple[str, str], Held]] = {}
-        for trait in ("", *TRAITS):
+        for trait in ("", *reversed(TRAITS)):  # the answer form first, as quotas are divided by it
             wanted: Counter[tuple[Path, str]] = Counter()
             for cell, want in quotas(self.taxonomy, (trait,) if trait else ()).items():
                 wanted[cell.path[:depth], getattr(cell, trait) if trait else ""] += want

@@ -52,7 +52,6 @@ def write_coverage_page(coverage: Coverage, out: Path) -> Path:
         RunFolderError: the place cannot be written to.
     """
     parts = _parts(coverage)
-    whole = Held(sum(part.held.have for part in parts), sum(part.held.want for part in parts))
     short = sorted(((held, cell) for cell, held in coverage.cells.items() if held.missing), key=lambda e: -e[0].missing)
     page = (
         environment()
@@ -60,7 +59,8 @@ def write_coverage_page(coverage: Coverage, out: Path) -> Path:
         .render(
             taxonomy=coverage.taxonomy,
             parts=parts,
-            whole=whole,
+            wanted=sum(part.held.want for part in parts),
+            filled=sum(min(held) for held in coverage.cells.values()),
             missing=sum(held.missing for held in coverage.cells.values()),
             problems=len(coverage.problems),
             counted=coverage.counted,

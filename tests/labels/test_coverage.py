@@ -123,7 +123,9 @@ def test_the_command_writes_sheet_csv_and_page(
     assert {row["difficulty"] for row in rows if row["subject"] == "English"} == {"easy", "hard"}
     assert sum(int(row["have"]) for row in rows) == 6
     page = (tmp_path / "made" / "coverage.html").read_text()
-    assert "6 of 150 problems are there" in page
+    filled = sum(min(int(row["have"]), int(row["want"])) for row in rows)
+    assert 0 < filled < 6  # more of a cell than is wanted does not make up for another
+    assert f"{filled} of 150 problems that are wanted are there; {150 - filled} are missing" in page
     assert 'title="3 of 50, 47 missing"' in page
     assert "Number &gt; Addition &gt; Mend it" in page
     assert "<script" not in page
