@@ -17,7 +17,7 @@ BETWEEN: Final = ">"
 ANY: Final = "*"
 """Stands for every name of a level in a path."""
 _LONGEST: Final = 80
-_RATIO: Final = re.compile(r"\d{1,9}\s*/\s*\d{1,9}|\d{0,9}\.?\d{1,12}")
+_RATIO: Final = re.compile(r"\d{1,9}\s*/\s*\d{1,9}|\d{0,9}\.?\d{1,17}")
 
 
 def _ratio(value: Any) -> Fraction:

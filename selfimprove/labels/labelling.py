@@ -89,12 +89,13 @@ class Labeller:
             if not self.taxonomy.leaves_under(start):
                 raise InputError(f'"{" > ".join(start)}" is not in the taxonomy "{self.taxonomy.name}"')
         walks = [_Walk(problem, start) for problem, start in zip(problems, starts or [()] * len(problems), strict=True)]
-        progress.current().stage(self.judgement.replace("_", " "), len(walks))
+        progress.current().stage(
+            self.judgement.replace("_", " "), 0
+        )  # calls are counted, by the model; how many is open
         for at in range(0, len(walks), _BATCH):
-            going = batch = walks[at : at + _BATCH]
+            going = walks[at : at + _BATCH]
             while going := [walk for walk in going if walk.next_stage(self)]:
                 self._ask(going)
-            progress.current().advance(len(batch))
         return [walk.labelled() for walk in walks]
 
     def _ask(self, walks: Sequence[_Walk]) -> None:
@@ -182,7 +183,7 @@ class _Walk:
     def _given(self, stage: Stage, taxonomy: Taxonomy) -> None:
         """Take over what leaves no choice."""
         self.path = stage.path
-        given = dict(zip(LEVELS, stage.path, strict=False))
+        given = {str(level): name for level, name in zip(LEVELS, stage.path, strict=False)}
         if len(stage.path) + len(stage.levels) == len(LEVELS):
             given |= {trait: taxonomy.values(trait, stage.path)[0] for trait in TRAITS if trait not in stage.traits}
         for name, value in given.items():

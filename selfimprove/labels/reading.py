@@ -99,6 +99,8 @@ def _place(entry: Entry, key: str, roots: dict[str, _Node], depth: int, where: s
         )
     if entry.share is not None and entry.quota is not None:
         _refuse(where, f"{key}.quota", entry.quota, "it has a share too; give one of the two")
+    if not entry.under:
+        _refuse(where, f"{key}.under", entry.under, 'it names no parent; write a path such as "Maths > Number"')
     named = entry.names or {entry.name or "": entry.share}
     for under in (entry.under,) if isinstance(entry.under, str) else entry.under:
         for parent in _parents(under, f"{key}.under", roots, depth, where):

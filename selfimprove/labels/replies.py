@@ -13,11 +13,12 @@ from selfimprove.records import Record
 _WORDS: Final = {folded(word): name for name, word in WORDS.items()} | {"type": "type", "form": "form"}
 _SPELT: Final = "|".join(sorted((word.replace(" ", "[ _-]?") for word in _WORDS), key=len, reverse=True))
 _LINE: Final = re.compile(rf"^[^\w\n]*(?:\d+[.)]\s*)?({_SPELT})[^\w\n:=]*[:=](.*)$", re.IGNORECASE | re.MULTILINE)
-_SURE: Final = re.compile(
-    r"[\W_]*(?:(?:confidence|sure|probability|certainty)\W*)?(?<![\w.])(\d*\.?\d+)\s*(%?)\W*$", re.IGNORECASE
-)
+_SURE: Final = re.compile(r"[\W_]*(?<![\w.])(\d*\.?\d+)\s*(%?)\W*$")
+_CALLED: Final = re.compile(r"\W*(?:confidence|sure|probability|certainty)\W*$", re.IGNORECASE)
 _AROUND: Final = " \t\r*`'\"|,;.()[]{}-"
 _NEAREST: Final = 12
+_LONGEST: Final = 300
+"""Characters of a line that are looked at."""
 
 
 class Said(Record):
@@ -53,7 +54,7 @@ def read_labels(text: str, stage: Stage, taxonomy: Taxonomy) -> Said:
         labels[level], confidence[level], path = name, sure, (*path, name)
     for trait in stage.traits:
         known = taxonomy.values(trait, path)
-        name, sure = _named(lines.get(trait, ""), known)
+        name, sure = (known[0], 1.0) if len(known) == 1 else _named(lines.get(trait, ""), known)
         if name is None:
             complaints.append(_complaint(trait, lines.get(trait, ""), known))
         else:
@@ -73,13 +74,16 @@ def _named(text: str, known: Sequence[str]) -> tuple[str | None, float | None]:
     >>> _named("key stage 2", ["Key Stage 2"])
     ('Key Stage 2', None)
     """
+    text = text[:_LONGEST]
     if (name := _matched(text, known)) is not None:
         return name, None
     found = _SURE.search(text)
     if found is None:
         return None, None
     number = float(found[1]) / (100 if found[2] or float(found[1]) > 1 else 1)
-    return _matched(text[: found.start()], known), min(1.0, number)
+    rest = text[: found.start()]
+    name = _matched(rest, known)  # first as it stands: a name may end in "probability"
+    return name if name is not None else _matched(_CALLED.sub("", rest), known), min(1.0, number)
 
 
 def _matched(text: str, known: Sequence[str]) -> str | None:

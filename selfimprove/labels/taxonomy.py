@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final, Literal, NamedTuple, get_args
 
 from pydantic import Field
@@ -121,12 +121,15 @@ class Taxonomy(Record):
 
     def leaves_under(self, path: Sequence[str] = ()) -> tuple[Leaf, ...]:
         """Give the leaves at or below a path, in order."""
-        start = tuple(map(folded, path))
-        return tuple(leaf for folds, leaf in self._leaves.items() if folds[: len(start)] == start)
+        return self._below.get(tuple(map(folded, path)), ())
 
     def values(self, trait: str, path: Sequence[str] = ()) -> tuple[str, ...]:
         """Give every value of a trait (one of `TRAITS`) that the leaves at or below a path take, in order."""
-        return tuple(dict.fromkeys(value for leaf in self.leaves_under(path) for value in leaf.shares(trait)))
+        key = (trait, tuple(map(folded, path)))
+        if key not in self._values:
+            found = (value for leaf in self.leaves_under(path) for value in leaf.shares(trait))
+            self._values[key] = tuple(dict.fromkeys(found))
+        return self._values[key]
 
     def complaint(self, labels: Mapping[str, str], dimensions: Sequence[str] = DIMENSIONS) -> str:
         """Say in one clause what of labels is not in the taxonomy; empty where all is.
@@ -154,6 +157,18 @@ class Taxonomy(Record):
         return {tuple(map(folded, leaf.path)): leaf for leaf in self.leaves}
 
     @cached_property
+    def _below(self) -> Mapping[Path, tuple[Leaf, ...]]:
+        found: dict[Path, list[Leaf]] = {}
+        for folds, leaf in self._leaves.items():
+            for depth in range(len(LEVELS) + 1):
+                found.setdefault(folds[:depth], []).append(leaf)
+        return {path: tuple(leaves) for path, leaves in found.items()}
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, Path], tuple[str, ...]]:
+        return {}  # filled as asked for: a library of a hundred thousand problems asks for few of them, often
+
+    @cached_property
     def _children(self) -> Mapping[Path, tuple[str, ...]]:
         found: dict[Path, dict[str, None]] = {(): {subject.name: None for subject in self.subjects}}
         for folds, leaf in self._leaves.items():
@@ -162,6 +177,7 @@ class Taxonomy(Record):
         return {path: tuple(names) for path, names in found.items()}
 
 
+@lru_cache(100_000)
 def folded(name: str) -> str:
     """Write a name so that two which differ in capitals, spaces, hyphens or underscores only are the same.
 

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from labelling_models import Knowing, asked_of, outline_of
-from small_taxonomy import small
+from small_taxonomy import TOML, small
 
 from selfimprove.errors import InputError
 from selfimprove.labels import DIMENSIONS, Cell, Taxonomy, quotas
@@ -55,6 +57,15 @@ def test_what_leaves_no_choice_is_not_asked(taxonomy: Taxonomy) -> None:
     assert found.labels == problem.labels
     assert found.confidence["topic"] == found.confidence["key_stage"] == found.confidence["form"] == 1.0
     assert asked_of(model.asked[0]) == ["sub_type", "difficulty"]
+
+
+def test_a_trait_that_the_chosen_leaf_leaves_no_choice_of_is_not_complained_about(taxonomy: Taxonomy) -> None:
+    """English is for KS2 only, so KS3, which the outline of all subjects offers, does not stand in the way."""
+    problem = next(p for p in of_every_cell(taxonomy) if p.labels["subject"] == "English")
+    model = Knowing.of([problem], lambda d, name, _: f"{WORDS[d]}: {'KS3' if d == 'key_stage' else name} | 0.8")
+    found = Labeller(taxonomy, model).label([problem])[0]
+    assert found.labels == problem.labels
+    assert len(model.asked) == 1
 
 
 def test_a_start_that_is_nowhere_is_refused(taxonomy: Taxonomy) -> None:
@@ -152,6 +163,28 @@ def test_a_name_may_end_in_a_number_and_a_confidence_be_missing(taxonomy: Taxono
     said = read_labels("key stage: KS2\ndifficulty: medium | 140", stage._replace(levels=()), taxonomy)
     assert said.confidence == {"key_stage": None, "difficulty": 1.0}
     assert "answer form" in said.complaint
+
+
+def test_a_name_may_end_in_what_a_confidence_is_called(tmp_path: Path) -> None:
+    """A topic named for probability is not taken for a confidence."""
+    name = "Counting & Probability"
+    taxonomy = small(tmp_path, TOML.replace("Shape =", f'"{name}" =').replace("> Shape", f"> {name}"))
+    stage = stage_below(taxonomy, ("Maths",))._replace(levels=("topic",), traits=())
+    for line in (f"{name} | 0.9", f"{name}, probability: 0.9"):
+        said = read_labels(f"topic: {line}", stage, taxonomy)
+        assert (said.labels, said.confidence) == ({"topic": name}, {"topic": 0.9})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from([*WORDS.values(), "x"]), st.text(max_size=30)), max_size=9), st.text())
+def test_whatever_is_said_only_names_of_the_taxonomy_are_read(
+    taxonomy: Taxonomy, lines: list[tuple[str, str]], rest: str
+) -> None:
+    """No reply breaks the reading, and what is not read is complained about."""
+    said = read_labels(rest + "\n".join(f"{word}: {text}" for word, text in lines), stage_below(taxonomy, ()), taxonomy)
+    assert not taxonomy.complaint(said.labels, list(said.labels)) or "subject" not in said.labels
+    assert bool(said.complaint) == (len(said.labels) < len(DIMENSIONS))
+    assert all(sure is None or 0 <= sure <= 1 for sure in said.confidence.values())
 
 
 def test_a_label_goes_wherever_the_problem_goes(taxonomy: Taxonomy) -> None:

@@ -116,6 +116,7 @@ def test_labels_are_found_or_complained_about(tmp_path: Path) -> None:
             "]",
             '"English > Spelling > Plurals > Find it" has no sub-types; add a [[sub_types]] table',
         ),
+        ('under = "English"', "under = []", "topics.1.under = () will not do: it names no parent"),
         ("size = 50", "size = 0", "subjects.1.size = 0 will not do"),
         ("size = 50", "size = true", "subjects.1.size"),
         ("size = 50", "", "subjects.1.size is missing"),
