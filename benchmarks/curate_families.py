@@ -32,6 +32,8 @@ NAMES: Final = (
     "decimal_chain_sum",
     "number_format",
 )
+SETTINGS: Final[Mapping[str, Mapping[str, int]]] = {"prime_factorization": {"max_value": 100_000}}
+"""The generator's own default of 1,000 has too few questions for 1,000 rows."""
 STREAM: Final = 1_000_000
 """Items of a family's endless stream that are drawn from."""
 
@@ -57,7 +59,7 @@ def _drawer(name: str) -> Draw:
 def _stream(name: str) -> Any:
     import reasoning_gym
 
-    return reasoning_gym.create_dataset(name, seed=7, size=STREAM)
+    return reasoning_gym.create_dataset(name, seed=7, size=STREAM, **SETTINGS.get(name, {}))
 
 
 def is_test(question: str) -> bool:

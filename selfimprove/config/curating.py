@@ -20,7 +20,7 @@ class SourcesConfig(Section):
     seeds: Path
     """File of problems with labels, as JSON Lines; what grows is grown from these."""
     taxonomy: Path
-    """TOML file of the taxonomy with its quotas."""
+    """TOML file of the taxonomy with its quotas, or the bare name of one that comes with the library."""
     by: tuple[Literal["form", "difficulty", "key_stage"], ...] = ("form",)
     """What quotas are divided by, beside the sub-type."""
     only: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ class Library:
     yields: list[RoundYield] = field(default_factory=list)
     seeds: dict[Path, list[Problem]] = field(default_factory=lambda: defaultdict(list))
     _texts: dict[str, bytes] = field(default_factory=dict)
+    _forms: dict[Cell, Form] = field(default_factory=dict)
     _noted: int = -1
 
     def plant(self, seeds: Sequence[Problem], *, count: bool) -> None:
@@ -72,7 +73,9 @@ class Library:
 
     def form(self, cell: Cell) -> Form:
         """Give the form of a cell's answers."""
-        return form_of(cell, self.seeds[cell.path])
+        if cell not in self._forms:
+            self._forms[cell] = form_of(cell, self.seeds[cell.path])
+        return self._forms[cell]
 
     def problem(self, name: str) -> Problem:
         """Give a problem that may be varied, by its id."""

@@ -5,8 +5,8 @@ every second seed of a sub-type has are its template ("Find the greatest common 
 nothing, so what is left without them must be shared to that degree too: by the problem that has less of it, as
 a "please" more makes no new problem. Pairs are found by MinHash (Broder 1997, "On the resemblance and containment of
 documents") over what is left, in bands, and compared exactly. A problem whose words are those of another and whose
-numbers are not is a variant of it: allowed or refused, as the settings say. Where all numbers are the same, in the same
-order, three quarters of the threshold is enough: it is the same problem, told again.
+numbers are not is a variant of it: allowed or refused, as the settings say. Where two or more numbers are all the same, in
+the same order, three quarters of the threshold is enough: it is the same problem, told again.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Seen:
                 continue
             looked.add(at)
             share = self._alike(row, own, other)
-            same_numbers = row.numbers and row.numbers == other.numbers
+            same_numbers = " " in row.numbers and row.numbers == other.numbers  # one alone, such as a year, says little
             if self.near is not None and share >= self.near * (_REWORDED if same_numbers else 1):
                 return Match("near duplicate", other.id, round(share, 4))
         return self._same_meaning(row, vector) if vector is not None else None

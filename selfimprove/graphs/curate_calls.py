@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, cast
 
 from selfimprove import progress
-from selfimprove.curating.forms import form_of
 from selfimprove.curating.library import Library
 from selfimprove.curating.making import Made, Ordered
 from selfimprove.curating.nursery import Nursery
@@ -28,7 +27,7 @@ def solve_seeds(nursery: Nursery, library: Library) -> Iterator[Vote]:
     for cell in {cell.path: cell for cell in nursery.quotas}.values():
         for seed in library.seeds[cell.path]:
             one = _seed_candidate(seed, Place.of(cell))
-            forms[seed.id] = form_of(cell._replace(form=seed.labels.get("form", "")), library.seeds[cell.path])
+            forms[seed.id] = library.form(cell._replace(form=seed.labels.get("form", "")))
             ballots += [Ballot(one, voter, 0) for voter in nursery.who(cell.path).solve]
     for votes in nursery.solvers().vote(ballots, forms):
         progress.current().advance(len(votes))

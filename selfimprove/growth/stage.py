@@ -24,7 +24,8 @@ from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.growth.page import write_page
 from selfimprove.growth.people import growers_of, members_of
 from selfimprove.growth.settings import FILE, claim
-from selfimprove.labels import load_taxonomy, quotas
+from selfimprove.label_commands import taxonomy_named
+from selfimprove.labels import quotas
 from selfimprove.labels.taxonomy import Cell, Taxonomy
 from selfimprove.leakage import Guard, HeldOut
 from selfimprove.leakage.public import FAMILIES
@@ -53,7 +54,7 @@ def curate(config: CurateConfig, out: Path) -> Figures:
             away, but for a ledger with paid calls.
         CapReachedError: the budget ends; the same call with more goes on.
     """
-    taxonomy = load_taxonomy(Path(config.curate.taxonomy))
+    taxonomy = taxonomy_named(config.curate.taxonomy)
     wanted = wanted_of(quotas(taxonomy, config.curate.by), config.curate.only, taxonomy)
     seeds = read_seeds(Path(config.curate.seeds), taxonomy, config.curate.by)
     wanted = refuse_barren(wanted, seeds, skip=config.curate.without_seeds == "skip")
