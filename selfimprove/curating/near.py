@@ -5,8 +5,8 @@ every second seed of a sub-type has are its template ("Find the greatest common 
 nothing, so what is left without them must be shared to that degree too: by the problem that has less of it, as
 a "please" more makes no new problem. Pairs are found by MinHash (Broder 1997, "On the resemblance and containment of
 documents") over what is left, in bands, and compared exactly. A problem whose words are those of another and whose
-numbers are not is a variant of it: allowed or refused, as the settings say. Where two or more numbers are all the same, in
-the same order, three quarters of the threshold is enough: it is the same problem, told again.
+numbers are not is a variant of it: allowed or refused, as the settings say. Where two or more numbers are all the
+same, in the same order, three quarters of the threshold is enough: it is the same problem, told again.
 """
 
 from __future__ import annotations

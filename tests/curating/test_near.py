@@ -9,7 +9,7 @@ from selfimprove.errors import InputError
 from selfimprove.records import Problem
 
 STORY = (
-    "On Monday Ann went to the market by the river and bought 12 red apples for her aunt. How many apples did she buy?"
+    "On Monday Ann went to the market and bought 12 red apples and 3 pears for her aunt. How many apples had she then?"
 )
 
 
