@@ -18,6 +18,8 @@ import click
 from selfimprove import __version__
 from selfimprove.commands import approve, changed_config, combine, export, fork, quiet_option, reject, set_option
 from selfimprove.errors import InputError, SelfImproveError
+from selfimprove.growth.commands import curate
+from selfimprove.label_commands import coverage, label
 from selfimprove.prm.commands import prm
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
     "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "combine", "export"),
-    "Single stages": ("mine", "grade", "prm", "score"),
+    "Single stages": ("mine", "grade", "prm", "score", "label", "coverage", "curate"),
     "The place": ("fetch", "doctor", "ledger"),
 }
 
@@ -52,7 +54,7 @@ def cli() -> None:
     """
 
 
-for command in (prm, export, approve, reject, fork, combine):
+for command in (prm, export, approve, reject, fork, combine, label, coverage, curate):
     cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
 _adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")
@@ -75,7 +77,7 @@ def init(task: str, path: Path) -> None:
 @quiet_option
 def demo(out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Improve SmolLM2-135M at arithmetic: the whole loop on two cores in minutes."""
-    from selfimprove.templates import shipped
+    from selfimprove.installed import shipped
 
     _run(shipped("examples/arithmetic.toml"), out or Path("runs/demo"), changes, quiet=quiet)
 

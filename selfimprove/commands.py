@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -20,11 +20,16 @@ quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the
 
 def changed_config(config: Path, changes: Sequence[str]) -> Config:
     """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
-    import tomllib
-
     from selfimprove.config import load_config, make_config
 
     values = load_config(config).model_dump(mode="json", exclude_unset=True)
+    return make_config(changed_values(values, changes), str(config))
+
+
+def changed_values(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
+    """Change single values of nested tables, in place, and give them back."""
+    import tomllib
+
     for change in changes:
         name, sign, text = change.partition("=")
         *sections, key = name.strip().split(".")
@@ -40,7 +45,7 @@ def changed_config(config: Path, changes: Sequence[str]) -> Config:
             if not isinstance(place, dict):
                 raise InputError(f'--set "{name.strip()}": {section} is a value, no table')
         place[key] = value
-    return make_config(values, str(config))
+    return values
 
 
 @click.command()

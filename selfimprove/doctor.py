@@ -23,9 +23,9 @@ from packaging.requirements import Requirement
 
 from selfimprove import __version__
 from selfimprove.errors import InputError
+from selfimprove.installed import shipped
 from selfimprove.records import Record
 from selfimprove.students.fetch import cache_root
-from selfimprove.templates import shipped
 
 _NETWORK_S = 3.0
 _GRACE_S = 1.0
@@ -33,7 +33,7 @@ _TORCH_S = 14.0
 _LEAST_RAM_GIB = 8
 _LEAST_DISK_GIB = 5
 _GIB = 2**30
-_EXTRAS = ("train", "tasks", "track", "report")
+_EXTRAS = ("train", "tasks", "track", "report", "mine", "label", "curate")
 _NEEDED = ("", "train")
 _KEYS = ("HF_TOKEN", "WANDB_API_KEY")
 _KEY_NAME = re.compile(r"[A-Z0-9_]+_API_KEY(_\d+)?")

@@ -109,19 +109,6 @@ def template(task: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def shipped(name: str) -> Path:
-    """Find a file that comes with the library, such as `examples/arithmetic.toml`: in the wheel, or in the source tree.
-
-    Raises:
-        InputError: it is not there.
-    """
-    package = Path(__file__).parent
-    for root in (package / "shipped", package.parent):
-        if (root / name).exists():
-            return root / name
-    raise InputError(f"{name} is not part of this installation of selfimprove; install it again")
-
-
 def _start(task: str, made: Task) -> Start:
     if task in _STARTS:
         return _STARTS[task]

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from selfimprove.config import Config, load_config
 from selfimprove.errors import InputError
+from selfimprove.installed import shipped
 from selfimprove.tasks.load import load_task
-from selfimprove.templates import init, shipped, template
+from selfimprove.templates import init, template
 
 TASKS = ["gsm8k", "strategyqa", "mmlu", "math", "arithmetic"]
 

@@ -18,8 +18,9 @@ USED = """
 import selfimprove, pathlib
 place = pathlib.Path(selfimprove.__file__)
 assert "site-packages" in str(place), place
-from selfimprove.templates import shipped
+from selfimprove.installed import shipped
 assert shipped("examples/arithmetic.toml").is_file()
+assert shipped("examples/taxonomies/three_subjects.toml").is_file()
 assert (place.parent / "py.typed").is_file()
 selfimprove.load_config(shipped("examples/arithmetic.toml"))
 """

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +15,7 @@ from selfimprove.config.campaign import Config
 from selfimprove.config.showing import shown, without_password
 from selfimprove.errors import InputError, nearest
 
+S = TypeVar("S", bound=BaseModel)
 _DEEPEST: Final = 32
 _UNWRITABLE: Final = re.compile("[\0\ud800-\udfff]")
 
@@ -25,19 +26,27 @@ def load_config(path: Path) -> Config:
     Raises:
         InputError: the file is missing, is not TOML, or holds a key or value that is not one.
     """
+    return make_config(read_toml(path), str(path))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file as plain values.
+
+    Raises:
+        InputError: the file is missing or is not TOML.
+    """
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"{path} cannot be read: {reason}; name a TOML file (selfimprove init writes one)") from error
     try:
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {shown(str(error))}; mend that line") from error
     except (ValueError, RecursionError) as error:
         reason = "a number of thousands of digits" if isinstance(error, ValueError) else "tables nested too deeply"
         raise InputError(f"{path} is not valid TOML: {reason}; take it out") from error
-    return make_config(values, str(path))
 
 
 def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
@@ -46,18 +55,24 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     Raises:
         InputError: see `load_config`.
     """
+    config = make_section(Config, values, where)
+    _refuse_mixing(config, where)
+    _refuse_phases(config, where)
+    return config
+
+
+def make_section(kind: type[S], values: Mapping[str, Any], where: str) -> S:
+    """Check nested mappings as settings of a kind; errors as `load_config`."""
     _refuse_unwritable(values, where, ())
     try:
-        config = Config.model_validate(values)
+        config = kind.model_validate(values)
         config.model_dump(mode="json")
     except ValidationError as error:
-        raise InputError(_sentence(error, where)) from error
+        raise InputError(_sentence(error, where, kind)) from error
     except (ValueError, TypeError) as error:  # of pydantic's serializer
         raise InputError(
             f"{where}: a setting cannot be written down ({shown(str(error))}); give plain values"
         ) from error
-    _refuse_mixing(config, where)
-    _refuse_phases(config, where)
     return config
 
 
@@ -105,12 +120,14 @@ def _refuse_unwritable(value: Any, where: str, path: tuple[str, ...]) -> None:
             _refuse_unwritable(held, where, (*path, str(at)))
 
 
-def _sentence(error: ValidationError, where: str) -> str:
+def _sentence(error: ValidationError, where: str, root: type[BaseModel]) -> str:
     first = error.errors()[0]
     path = [str(part) for part in first["loc"]]
     key = shown(".".join(path))
     if first["type"] == "extra_forbidden":
-        return f'{where}: there is no key "{key}"; {nearest(path[-1], _known_at(path[:-1]))}'
+        return f'{where}: there is no key "{key}"; {nearest(path[-1], _known_at(path[:-1], root))}'
+    if first["type"] == "missing":
+        return f"{where}: {key} is missing; set it"
     value = shown(repr(first["input"]))
     if path[-1] == "base_url":
         value = without_password(value)
@@ -118,13 +135,15 @@ def _sentence(error: ValidationError, where: str) -> str:
     return f"{where}: {key} = {value} will not do: {reason[0].lower()}{reason[1:]}"
 
 
-def _known_at(path: list[str]) -> list[str]:
-    section: type[BaseModel] = Config
+def _known_at(path: list[str], root: type[BaseModel]) -> list[str]:
+    section, named = root, False
     for part in path:
-        if part.isdecimal():  # of a list, whose kind of table was found by its name
+        if named or part.isdecimal():  # a name of a mapping; of a list, whose kind of table was found by its name
+            named = False
             continue
         found = section.model_fields[part].annotation
-        found = get_args(found)[0] if get_origin(found) is tuple else found
+        named = get_origin(found) is Mapping
+        found = get_args(found)[named] if named or get_origin(found) is tuple else found
         if not (isinstance(found, type) and issubclass(found, BaseModel)):
             return []
         section = found

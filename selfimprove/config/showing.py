@@ -19,20 +19,25 @@ def written(config: Config) -> dict[str, Any]:
 
     Whatever is written down or sent away is made of this: a run folder is passed on, keys are not.
     """
-    values: dict[str, Any] = _without_none(config.model_dump(mode="json"))
-    teacher = values["teacher"]
-    teacher["parameters"] = _hidden(teacher["parameters"])
+    values: dict[str, Any] = without_none(config.model_dump(mode="json"))
+    hide_secrets(values["teacher"])
+    return values
+
+
+def hide_secrets(teacher: dict[str, Any]) -> None:
+    """Put `***` in the place of secrets in a teacher's settings."""
+    teacher["parameters"] = _hidden(teacher.get("parameters", {}))
     if not teacher.get("api_key_env", "UNSET").isupper():  # not written as variables are: perhaps the key itself
         teacher["api_key_env"] = _HIDDEN
     if "base_url" in teacher:
         teacher["base_url"] = without_password(teacher["base_url"])
-    return values
 
 
-def _without_none(value: Any) -> Any:
+def without_none(value: Any) -> Any:
+    """Leave out what is unset, as TOML has no word for it."""
     if isinstance(value, dict):
-        return {key: _without_none(held) for key, held in value.items() if held is not None}
-    return [_without_none(held) for held in value if held is not None] if isinstance(value, list) else value
+        return {key: without_none(held) for key, held in value.items() if held is not None}
+    return [without_none(held) for held in value if held is not None] if isinstance(value, list) else value
 
 
 def _hidden(value: Any, *, secret: bool = False) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import dspy
 
 from selfimprove.errors import InputError, nearest
-from selfimprove.programs import signatures
+from selfimprove.programs import growing, labelling, signatures
 from selfimprove.protocols import Task
 from selfimprove.records import Message, Problem, digest
 from selfimprove.render import PlainAdapter, render_hash
@@ -29,9 +29,13 @@ SIGNATURES: Final[Mapping[str, Any]] = {
     "rationalise": signatures.Rationalise,
     "judge": signatures.Judge,
     "judge_steps": signatures.JudgeSteps,
+    "label": labelling.Label,
+    "check_label": labelling.CheckLabel,
+    "generate": growing.Generate,
+    "solve_independently": growing.SolveIndependently,
 }
 
-_CONCLUDING: Final = {"solve", "draft_and_ask", "rewrite", "reason", "rationalise"}
+_CONCLUDING: Final = {"solve", "draft_and_ask", "rewrite", "reason", "rationalise", "solve_independently"}
 
 
 @dataclass(frozen=True)

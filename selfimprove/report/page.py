@@ -45,7 +45,7 @@ def write_page(summary: Summary, out: Path) -> Path:
 
 def render_page(summary: Summary) -> str:
     """Give the page as text; errors as `write_page`."""
-    template = _environment().get_template("page.html.jinja")
+    template = environment().get_template("page.html.jinja")
     rounds = [(number, list(rows)) for number, rows in groupby(summary.rounds, key=lambda row: row.round)]
     tested = _test_rows(summary)
     return template.render(
@@ -101,7 +101,12 @@ def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary |
     return rows
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Give what renders the templates of this folder, with the library's ways to write numbers.
+
+    Raises:
+        MissingDependencyError: jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:

@@ -70,7 +70,13 @@ def gates_of(config: TeacherConfig) -> Gates:
 
 
 def load_model(
-    config: TeacherConfig, role: Role, ledger: Ledger, gates: Gates | None = None, *, api_key: str | None = None
+    config: TeacherConfig,
+    role: Role,
+    ledger: Ledger,
+    gates: Gates | None = None,
+    *,
+    api_key: str | None = None,
+    called: str = "",
 ) -> LiteLLMModel:
     """Give one role's LiteLLM model with its fallbacks, and cap what the role may spend.
 
@@ -80,6 +86,7 @@ def load_model(
         ledger: journals the calls.
         gates: shared with other roles, see `gates_of`; default: its own.
         api_key: where the configuration names none; None: the provider's usual one.
+        called: what messages and the ledger call it; default: its role.
 
     Raises:
         InputError: no such provider, no key, no price.
@@ -93,7 +100,7 @@ def load_model(
     own: TeacherRole = getattr(config, role)
     ledger.cap(role, Caps(own.budget_usd, own.max_calls, own.max_tokens, own.max_hours))
     return LiteLLMModel(
-        role,
+        called or role,
         _models(config, own),
         ledger,
         base_url=config.base_url,

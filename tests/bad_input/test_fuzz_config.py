@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from selfimprove.config import Config, changed, load_config, make_config, write_config
 from selfimprove.errors import InputError
+from selfimprove.installed import shipped
 from selfimprove.mining.library import load_library, student_hash
 from selfimprove.records import Problem
 from selfimprove.score import score
 from selfimprove.tasks import load_task
-from selfimprove.templates import shipped
 
 T = TypeVar("T")
 LONGEST = 400

@@ -1,0 +1,114 @@
+"""Seeds from a file: problems with labels that a taxonomy has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from selfimprove.curating.checks import part_of
+from selfimprove.curating.forms import MULTIPLE
+from selfimprove.errors import InputError
+from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Cell, Taxonomy, folded, match
+from selfimprove.records import Problem
+from selfimprove.tasks.choice import options, right_option
+from selfimprove.tasks.source import Row, read_rows
+
+_SHOWN: Final = 3
+_SHORT: Final = "short answer"
+
+
+def read_seeds(path: Path, taxonomy: Taxonomy, by: Sequence[str] = ("form",)) -> list[Problem]:
+    """Read seeds, each once, with their labels as the taxonomy writes them.
+
+    Args:
+        path: JSON Lines with `question`, `answer`, perhaps `choices`, `context`, `rationale`; labels stand under
+            `labels`, or as fields of their own.
+        taxonomy: that the labels are of.
+        by: traits that they need beside the levels; the form follows from the options.
+
+    Raises:
+        InputError: a row cannot be read, or a label is missing or not in the taxonomy.
+    """
+    found: dict[str, Problem] = {}
+    for row in read_rows(path):
+        problem = _seed(row, taxonomy, by)
+        found.setdefault(problem.id, problem)
+    return list(found.values())
+
+
+def _seed(row: Row, taxonomy: Taxonomy, by: Sequence[str]) -> Problem:
+    question = row.text("question")
+    choices = options(row, "choices") if row.fields.get("choices") else ()
+    if len(set(choices)) < len(choices):
+        raise InputError(f'{row.where}: "choices" holds the same option twice; make them differ')
+    answer = right_option(row, "answer", choices) if choices else _answer(row)
+    labels = _labels(row)
+    labels["form"] = MULTIPLE if choices else _SHORT
+    needed = [*LEVELS, *(trait for trait in by if trait != "form")]
+    if complaint := taxonomy.complaint(labels, needed):
+        raise InputError(f"{row.where}: the label {complaint}; correct it (selfimprove label writes labels)")
+    leaf = taxonomy.leaf_of(labels)
+    if leaf is not None:
+        labels |= dict(zip(LEVELS, leaf.path, strict=True))
+        labels |= {name: found for name in TRAITS if (found := match(labels.get(name, ""), leaf.shares(name)))}
+    rest = {name: "\n".join(row.texts(name)) for name in ("rationale", "context")}
+    return Problem.of(question, answer, choices=choices, labels=labels, **rest)
+
+
+def _answer(row: Row) -> str:
+    value = row.fields.get("answer")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, int | float) else row.text("answer")
+
+
+def _labels(row: Row) -> dict[str, str]:
+    given = row.fields.get("labels")
+    inner = given if isinstance(given, Mapping) else {}
+    both = {**{name: row.fields[name] for name in DIMENSIONS if name in row.fields}, **inner}
+    return {name: str(value) for name, value in both.items() if value is not None}
+
+
+def wanted_of(quotas: Mapping[Cell, int], only: Sequence[str], taxonomy: Taxonomy) -> dict[Cell, int]:
+    """Give the quotas of the parts that are to be grown.
+
+    Raises:
+        InputError: a part is not in the taxonomy, or nothing is wanted.
+    """
+    parts = [part_of(text) for text in only]
+    for text, part in zip(only, parts, strict=True):
+        if not taxonomy.leaves_under(part):
+            raise InputError(f'curate.only: "{text}" is not in the taxonomy "{taxonomy.name}"; name a part of it')
+    found = {
+        cell: count
+        for cell, count in quotas.items()
+        if count and (not parts or any(tuple(map(folded, cell.path))[: len(part)] == part for part in parts))
+    }
+    if not found:
+        raise InputError(f'the taxonomy "{taxonomy.name}" asks for no problems; give its subjects a size')
+    return found
+
+
+def refuse_barren(quotas: Mapping[Cell, int], seeds: Sequence[Problem], *, skip: bool) -> dict[Cell, int]:
+    """Give the quotas of the sub-types that have a seed.
+
+    Args:
+        quotas: wanted.
+        seeds: there.
+        skip: leave sub-types without a seed out, rather than refuse them.
+
+    Raises:
+        InputError: a sub-type has no seed and is not to be skipped, or none has.
+    """
+    there = {tuple(seed.labels[level] for level in LEVELS) for seed in seeds}
+    bare = dict.fromkeys(cell.path for cell in quotas if cell.path not in there)
+    left = {cell: count for cell, count in quotas.items() if cell.path not in bare}
+    if bare and not (skip and left):
+        named = "; ".join(" > ".join(path) for path in list(bare)[:_SHOWN])
+        more = f" and {len(bare) - _SHOWN} more" if len(bare) > _SHOWN else ""
+        raise InputError(
+            f"there is no seed for {named}{more}; give at least one problem of each, narrow curate.only, or set "
+            'curate.without_seeds = "skip"'
+        )
+    return left

@@ -1,0 +1,225 @@
+"""Write a grown library: rows that load as a task, what was rejected and why, and the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, Self, TextIO
+
+from selfimprove.answers.marks import without_labelled
+from selfimprove.curating.diversity import Spread, collapsed
+from selfimprove.curating.library import Library, leaf_name
+from selfimprove.curating.nursery import Nursery
+from selfimprove.curating.rows import Grown, Rejected, Trace, Vote
+from selfimprove.curating.yields import CellYield, Yield
+from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS
+from selfimprove.records import Problem, Record
+
+CURATED: Final = "curated.jsonl"
+REJECTED: Final = "rejected.jsonl"
+FIGURES: Final = "curated.json"
+
+
+class CellFigures(Record):
+    """One cell at the end."""
+
+    labels: Mapping[str, str]
+    quota: int
+    there: int
+    """Seeds that count, and admitted ones."""
+    counted: Yield
+
+
+class Figures(Record):
+    """What a curation came to."""
+
+    ended: str
+    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough."""
+    rounds: int
+    rows: int
+    """Written: grown ones, and seeds that count."""
+    grown: int
+    rejected: int
+    missing: int
+    """Problems that the quotas still lack."""
+    reasons: Mapping[str, int]
+    cells: tuple[CellFigures, ...]
+    generations: tuple[CellYield, ...]
+    """Yield by cell and generation."""
+    spreads: tuple[Spread, ...]
+    alarms: tuple[str, ...]
+    traced: int = 0
+    """Grown rows with a verified chain of thought."""
+
+
+def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -> Figures:
+    """Write `curated.jsonl`, one file for each form of answers where there are several, `rejected.jsonl` and figures.
+
+    Rows are walked a round at a time, so that memory does not grow with them.
+    """
+    folder, reasons, written, traced = nursery.folder, Counter[str](), Counter[str](), 0
+    forms = sorted({_file_of(cell.form) for cell in nursery.quotas} - {CURATED})
+    names = [CURATED, *(forms if len(forms) > 1 else ()), REJECTED]
+    with _Files(folder.path, names) as files:
+        for number in range(1, rounds + 1):
+            place = f"round-{number:03d}"
+            traces = _traces(nursery, place)
+            for grown in folder.rows(f"{place}/grown.jsonl", Grown):
+                row = row_of(grown, traces.get(grown.candidate.id))
+                traced += bool(row["rationale"])
+                written.update(files.put((CURATED, _file_of(grown.candidate.place.form)), row))
+            for out in folder.rows(f"{place}/rejected.jsonl", Rejected):
+                reasons[out.reason] += 1
+                files.put((REJECTED,), out.model_dump(mode="json"))
+        for seed in _counted_seeds(nursery, library):
+            written.update(files.put((CURATED, _file_of(seed.labels.get("form", ""))), seed_row(seed)))
+    for name in names:
+        folder.list_tree(name)
+    figures = _figures(nursery, library, rounds, ended, reasons, written[CURATED], traced)
+    folder.write_json(FIGURES, figures)
+    return figures
+
+
+def row_of(grown: Grown, trace: Trace | None = None) -> dict[str, Any]:
+    """Write a grown problem as a row of a task's file, its origin beside it."""
+    one = grown.candidate
+    lineage = {
+        "seed": one.seed,
+        "root": one.root,
+        "generation": one.generation,
+        "round": grown.round,
+        "program": one.program,
+        "model": one.model,
+        "call": one.call,
+        "answer_right": grown.answer_right,
+        "label_right": grown.label_right,
+        "votes": [_written(vote) for vote in grown.votes],
+        "label_votes": [_written(vote) for vote in grown.label_votes],
+        "trace_call": trace.call if trace else "",
+    }
+    return _row(one.problem, without_labelled(trace.text) if trace else "", lineage)
+
+
+def seed_row(seed: Problem) -> dict[str, Any]:
+    """Write a seed as such a row; it is its own root, of generation 0."""
+    nothing = {"seed": "", "root": seed.id, "generation": 0, "round": 0, "program": "", "model": "", "call": ""}
+    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "votes": [], "label_votes": [], "trace_call": ""}
+    return _row(seed, seed.rationale, nothing | votes)
+
+
+def _row(problem: Problem, rationale: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
+    told = {
+        "id": problem.id,
+        "question": problem.question,
+        "answer": problem.answer,
+        "choices": list(problem.choices),
+        "context": problem.context,
+        "rationale": rationale,
+    }
+    return told | {name: problem.labels.get(name, "") for name in DIMENSIONS} | {"lineage": dict(lineage)}
+
+
+def _written(vote: Vote) -> dict[str, Any]:
+    return vote.model_dump(mode="json", exclude={"candidate"})
+
+
+def _file_of(form: str) -> str:
+    return f"curated-{form.replace(' ', '-')}.jsonl" if form else CURATED
+
+
+def _traces(nursery: Nursery, place: str) -> dict[str, Trace]:
+    name = f"{place}/traces.jsonl"
+    return {one.problem: one for one in nursery.folder.rows(name, Trace)} if nursery.folder.has(name) else {}
+
+
+def _counted_seeds(nursery: Nursery, library: Library) -> Iterator[Problem]:
+    if nursery.config.curate.count_seeds:
+        for seed in nursery.seeds:
+            if library.taxonomy.cell_of(seed.labels, library.by) in nursery.quotas:
+                yield seed
+
+
+def _figures(
+    nursery: Nursery, library: Library, rounds: int, ended: str, reasons: Counter[str], rows: int, traced: int
+) -> Figures:
+    by_cell, spreads = library.by_cell(), library.spread.spreads(nursery.embed)
+    generations: dict[tuple[Any, int], Yield] = defaultdict(Yield)
+    for one in (one for counted in library.yields for one in counted.yields):
+        generations[one.place, one.generation] += one.counted
+    cells = tuple(
+        CellFigures(labels=cell.labels, quota=quota, there=library.there[cell], counted=by_cell.get(cell, Yield()))
+        for cell, quota in nursery.quotas.items()
+    )
+    return Figures(
+        ended=ended,
+        rounds=rounds,
+        rows=rows,
+        grown=sum(one.counted.admitted for one in cells),
+        rejected=reasons.total(),
+        missing=sum(max(0, one.quota - one.there) for one in cells),
+        reasons=dict(sorted(reasons.items())),
+        cells=cells,
+        generations=tuple(
+            CellYield(place=place, generation=generation, counted=counted)
+            for (place, generation), counted in sorted(generations.items(), key=lambda g: (g[0][0].cell, g[0][1]))
+        ),
+        spreads=tuple(spreads),
+        alarms=tuple(collapsed(spreads, nursery.config.grow.collapse)),
+        traced=traced,
+    )
+
+
+def sentence(figures: Figures) -> str:
+    """Say in one sentence what was grown."""
+    ends = {
+        "quotas": "all quotas are met",
+        "yield": f"{figures.missing} are missing, as too little of what is ordered is right",
+        "rounds": f"{figures.missing} are missing after the most rounds",
+    }
+    return f"{figures.grown} problems were grown in {figures.rounds} rounds: {ends[figures.ended]}"
+
+
+def leaf_of(labels: Mapping[str, str]) -> str:
+    """Write the sub-type of labels as one name."""
+    return leaf_name(tuple(labels[level] for level in LEVELS))
+
+
+class _Files:
+    """Files that are written row by row, and are there as a whole or not at all."""
+
+    def __init__(self, folder: Path, names: Iterable[str]) -> None:
+        self._paths = {name: folder / name for name in names}
+        self._stack = ExitStack()
+        self._open: dict[str, TextIO] = {}
+
+    def __enter__(self) -> Self:
+        for name, path in self._paths.items():
+            self._open[name] = self._stack.enter_context(self._beside(path).open("w", encoding="utf-8"))
+        return self
+
+    def put(self, names: Iterable[str], row: Mapping[str, Any]) -> list[str]:
+        """Write a row into each of these files, and give those that there are."""
+        line = json.dumps(row, ensure_ascii=False) + "\n"
+        into = [name for name in dict.fromkeys(names) if name in self._open]
+        for name in into:
+            self._open[name].write(line)
+        return into
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        for file in self._open.values():
+            file.flush()
+            os.fsync(file.fileno())
+        self._stack.close()
+        for path in self._paths.values():
+            if kind is None:
+                self._beside(path).replace(path)
+            else:
+                self._beside(path).unlink(missing_ok=True)
+
+    @staticmethod
+    def _beside(path: Path) -> Path:
+        return path.with_name(f".{path.name}.{os.getpid()}.part")

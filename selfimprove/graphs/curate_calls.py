@@ -1,0 +1,136 @@
+"""What a curation asks of models beside votes: seeds solved, orders written, admitted problems reasoned through."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, cast
+
+from selfimprove import progress
+from selfimprove.curating.library import Library
+from selfimprove.curating.making import Made, Ordered
+from selfimprove.curating.nursery import Nursery
+from selfimprove.curating.rows import Candidate, Grown, Order, Place, Rejected, Trace, Vote
+from selfimprove.curating.tracing import Choice, trace
+from selfimprove.curating.voting import Ballot
+from selfimprove.errors import InputError
+from selfimprove.records import Problem, Sampling, digest
+
+_CALLS: Final = 256
+"""Orders, or problems to trace, under way together."""
+_TRACING: Final = 0.7
+
+
+def solve_seeds(nursery: Nursery, library: Library) -> Iterator[Vote]:
+    """Let every solver of its sub-type solve each seed once."""
+    ballots, forms = [], {}
+    for cell in {cell.path: cell for cell in nursery.quotas}.values():
+        for seed in library.seeds[cell.path]:
+            one = _seed_candidate(seed, Place.of(cell))
+            forms[seed.id] = library.form(cell._replace(form=seed.labels.get("form", "")))
+            ballots += [Ballot(one, voter, 0) for voter in nursery.who(cell.path).solve]
+    for votes in nursery.solvers().vote(ballots, forms):
+        progress.current().advance(len(votes))
+        yield from votes
+
+
+def write_orders(nursery: Nursery, library: Library, orders: Sequence[Order], round_: int) -> Made:
+    """Have orders written, each by the generator of its part of the taxonomy.
+
+    Raises:
+        InputError: it is the first round, and nothing could be read in any reply.
+    """
+    groups: dict[str, list[Ordered]] = defaultdict(list)
+    for order in orders:
+        groups[nursery.who(order.place.path).generate].append(_shown(nursery, library, order))
+    made = Made([], [])
+    with nursery.stage("generate", len(orders)) as watcher:
+        for name, some in groups.items():
+            for at in range(0, len(some), _CALLS):
+                part = some[at : at + _CALLS]
+                found = nursery.generator(name).generate(part, round_)
+                made.candidates.extend(found.candidates)
+                made.rejected.extend(found.rejected)
+                watcher.advance(len(part))
+    if not made.candidates and not library.yields:
+        _refuse_silent(made.rejected)
+    return made
+
+
+def _shown(nursery: Nursery, library: Library, order: Order) -> Ordered:
+    """Give an order with what its call shows: its seed, and a few more of the sub-type."""
+    cell = order.place.cell
+    others = [each for each in library.seeds[cell.path] if each.id != order.seed]
+    start = int(digest(order.id), 16) % max(1, len(others))
+    examples = [*others[start:], *others[:start]][: nursery.config.grow.examples]
+    return Ordered(order, library.problem(order.seed), tuple(examples), library.form(cell))
+
+
+def _refuse_silent(rejected: Sequence[Rejected]) -> None:
+    """Refuse a generator whose every reply of the first round holds nothing."""
+    first = next((row for row in rejected), None)
+    said = f"; the first: {first.detail}, {first.text[:80]!r}" if first else ""
+    raise InputError(
+        f"no problem could be read in the replies to {len(rejected)} orders{said}; see that the generator "
+        "(who.generate) answers, give it more max_tokens, or name another model"
+    )
+
+
+def trace_grown(nursery: Nursery, library: Library, grown: Sequence[Grown]) -> list[Trace]:
+    """Have admitted problems reasoned through, by teacher and form of answers."""
+    groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
+    for row in grown:
+        one = row.candidate
+        groups[nursery.who(one.place.path).reason, library.form(one.place.cell).kind.name].append(one)
+    made: list[Trace] = []
+    with nursery.stage("trace", len(grown)) as watcher:
+        for (name, _), some in sorted(groups.items()):
+            for at in range(0, len(some), _CALLS):
+                part = some[at : at + _CALLS]
+                made += _traced(nursery, library, name, part)
+                watcher.advance(len(part))
+    return made
+
+
+def _traced(nursery: Nursery, library: Library, name: str, part: Sequence[Candidate]) -> list[Trace]:
+    how = nursery.config.trace
+    temperature = _TRACING if how.samples > 1 else 0.0
+    return trace(
+        part,
+        library.form(part[0].place.cell),
+        nursery.models[name],
+        Sampling(temperature=temperature, max_tokens=nursery.sampling[name].max_tokens),
+        samples=how.samples,
+        choice=cast("Choice", how.traces),
+        scorer=nursery.scorer,
+        programs=nursery.programs,
+        seed=nursery.config.curate.seed,
+    )
+
+
+def _seed_candidate(seed: Problem, place: Place) -> Candidate:
+    """Let a seed be voted on as a candidate is."""
+    return Candidate(
+        id=seed.id,
+        problem=seed,
+        place=place,
+        seed="",
+        root=seed.id,
+        generation=0,
+        order="",
+        index=0,
+        program="",
+        model="",
+        call="",
+    )
+
+
+def as_ordered(orders: Sequence[Order]) -> Callable[[Order], int]:
+    """Keep the order in which they were drawn."""
+    places = {order.id: at for at, order in enumerate(orders)}
+    return lambda order: places[order.id]
+
+
+def as_rejected(row: Rejected) -> tuple[str, int, str, str]:
+    """Sort rejected rows by order and place in the reply."""
+    return row.order, -1 if row.candidate is None else row.candidate.index, row.reason, row.text

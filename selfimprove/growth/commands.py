@@ -1,0 +1,43 @@
+"""The command `selfimprove curate`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from selfimprove.commands import quiet_option, set_option
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: runs/<name of the config>.")
+@set_option
+@click.option("--json", "as_json", is_flag=True, help="Print what it came to as JSON.")
+@quiet_option
+def curate(config: Path, out: Path | None, changes: Sequence[str], as_json: bool, quiet: bool) -> None:  # noqa: FBT001 - click
+    """Grow labelled problems to the quotas of a taxonomy, as CONFIG says: the same command again goes on.
+
+    Variants of the seeds of a sub-type are written, solved independently until it is clear whether the stated answer is
+    right, compared with all that is there and with what is held out, and checked against their label.
+    """
+    from selfimprove.curating.writing import CURATED, REJECTED, sentence
+    from selfimprove.growth.settings import read_settings
+    from selfimprove.growth.stage import curate as grow
+    from selfimprove.live import view_for
+    from selfimprove.progress import watched_by
+
+    place = out or Path("runs") / config.stem
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        figures = grow(read_settings(config, changes), place)
+    if as_json:
+        click.echo(figures.model_dump_json(indent=1))
+        return
+    click.echo(f"{sentence(figures)}\n")
+    for alarm in figures.alarms[:3]:
+        click.echo(f"Look: {alarm}")
+    click.echo(f"Problems: {place / CURATED} ({figures.rows} rows)")
+    click.echo(f"Rejected, with reasons: {place / REJECTED}")
+    click.echo(f"Report: {place / 'report' / 'index.html'}")

@@ -1,0 +1,123 @@
+"""Who works on a curation: names in the settings to language models behind the ledger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from selfimprove.config import TeacherConfig
+from selfimprove.config.curating import CurateConfig, WhoConfig
+from selfimprove.curating.checks import best_part, part_of
+from selfimprove.curating.nursery import Growers
+from selfimprove.errors import InputError, nearest
+from selfimprove.labels.taxonomy import Path, Taxonomy
+from selfimprove.ledger import Journaled, Ledger
+from selfimprove.plugs import load_plug, said
+from selfimprove.protocols import LanguageModel
+from selfimprove.records import Sampling
+from selfimprove.scorers.names import judge_of
+from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.load import load_model
+
+_IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_NO_KEY: Final = "none"
+
+
+class Member(NamedTuple):
+    """A model, and how long its answers may be."""
+
+    model: LanguageModel
+    sampling: Sampling
+
+
+def growers_of(config: CurateConfig, taxonomy: Taxonomy) -> Callable[[Path], Growers]:
+    """Say who works on each part of the taxonomy.
+
+    Raises:
+        InputError: a part is not in the taxonomy, nobody generates or solves, or one solver is named twice.
+    """
+    parts: dict[tuple[str, ...], WhoConfig] = {}
+    for branch in config.branches:
+        if not taxonomy.leaves_under(part := part_of(branch.at)):
+            raise InputError(f'branches: "{branch.at}" is not in the taxonomy "{taxonomy.name}"; name a part of it')
+        parts[part] = branch
+    made = {part: _growers(config.who, who, part) for part, who in [((), config.who), *parts.items()]}
+
+    def who(path: Path) -> Growers:
+        found = best_part(made, path)
+        if found is None:
+            raise InputError(f"nobody works on {' > '.join(path)}; set who.generate and who.solve")
+        return found
+
+    return who
+
+
+def _growers(default: WhoConfig, own: WhoConfig, part: tuple[str, ...]) -> Growers:
+    def of(name: str) -> Any:
+        value = getattr(own, name)
+        return getattr(default, name) if value is None else value
+
+    where = f' of "{" > ".join(part)}"' if part else ""
+    generate, solve = of("generate"), of("solve")
+    if not generate:
+        raise InputError(f'nobody writes problems{where}; set who.generate = "MODEL"')
+    if not solve:
+        raise InputError(f'nobody solves problems{where}; set who.solve = ["STRONG", "CHEAP"]')
+    check = of("check") or solve
+    for name, some in (("solve", solve), ("check", check)):
+        if len(set(some)) < len(some):
+            raise InputError(f"who.{name}{where} names a model twice, which would be one vote twice; name each once")
+    return Growers(generate, tuple(solve), tuple(check), of("reason") or solve[0])
+
+
+def members_of(config: CurateConfig, taxonomy: Taxonomy, ledger: Ledger) -> dict[str, Member]:
+    """Make every model that somebody works with.
+
+    Raises:
+        InputError: there is no such model, key or price, or its server does not answer.
+    """
+    who = growers_of(config, taxonomy)
+    named: dict[str, None] = {}
+    for leaf in taxonomy.leaves:
+        growers = who(leaf.path)
+        wanted = [growers.generate, *growers.solve]
+        wanted += growers.check if config.admit.label_votes else ()
+        wanted += [growers.reason] if config.trace.traces != "off" else []
+        named |= dict.fromkeys(wanted)
+    return {name: _member(name, config, ledger) for name in named}
+
+
+def _member(name: str, config: CurateConfig, ledger: Ledger) -> Member:
+    settings = config.models.get(name) or _unnamed(name, config)
+    sampling = Sampling(max_tokens=settings.max_tokens)
+    if _IMPORT.fullmatch(settings.model):
+        return Member(Journaled(_plugged(settings.model), ledger), sampling)
+    if settings.model in {"reference", "self"}:
+        raise InputError(f'models.{name}.model = "{settings.model}" writes and solves nothing new; name a model')
+    keyless = "@" in name and name not in config.models
+    model: LiteLLMModel = load_model(settings, "reason", ledger, api_key=_NO_KEY if keyless else None, called=name)
+    model.check()
+    return Member(model, sampling)
+
+
+def _unnamed(name: str, config: CurateConfig) -> TeacherConfig:
+    """Give the settings of a model that [models] does not hold: a LiteLLM name, MODEL@URL, or an import path."""
+    if "/" not in name and ":" not in name and "@" not in name and config.models:
+        raise InputError(f'there is no model "{name}" in [models]; {nearest(name, config.models)}')
+    model, _, url = name.partition("@")
+    model, address = judge_of(model, url)
+    return TeacherConfig(model=model, base_url=address)
+
+
+def _plugged(path: str) -> LanguageModel:
+    found = load_plug(path, "model")
+    try:
+        made = found() if isinstance(found, type) else found
+    except Exception as error:  # somebody else's code
+        raise InputError(f'model "{path}" fails when it is made, with {said(error)}; mend that') from error
+    if not isinstance(made, LanguageModel):
+        raise InputError(
+            f'model "{path}" is no LanguageModel: it lacks identity or complete; see selfimprove.protocols'
+        )
+    return made

@@ -1,0 +1,95 @@
+"""The settings of a curation: read, written into its folder, compared with what is there."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from selfimprove.commands import changed_values
+from selfimprove.config.curating import RESUMABLE, CurateConfig
+from selfimprove.config.reading import make_section, read_toml
+from selfimprove.config.showing import hide_secrets, shown, without_none
+from selfimprove.errors import InputError, RunFolderError
+from selfimprove.store import RunFolder
+
+FILE: Final = "curate.toml"
+_LIMITS: Final = {
+    "concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+    "timeout_s",
+    "deadline_s",
+    "retries",
+    "api_key_env",
+}
+_SHOWN: Final = 3
+
+
+def read_settings(path: Path, changes: Sequence[str] = ()) -> CurateConfig:
+    """Read a curation's TOML file, with single settings changed.
+
+    Raises:
+        InputError: it cannot be read, or holds a key or value that is not one.
+    """
+    return make_section(CurateConfig, changed_values(read_toml(path), changes), str(path))
+
+
+def claim(folder: RunFolder, config: CurateConfig) -> None:
+    """Take a folder for these settings, or see that it was begun under the same.
+
+    Raises:
+        RunFolderError: it belongs to something else.
+    """
+    import tomlkit
+
+    new = _plain(config)
+    if folder.has("campaign.toml") or folder.has("stage.toml"):
+        raise RunFolderError(f"{folder.path} holds a campaign; name another folder with --out")
+    if folder.has(FILE):
+        rows = _differences(tomllib.loads(folder.checked(FILE).read_text("utf-8")), new)
+        if rows:
+            more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+            raise RunFolderError(
+                f"{folder.path} was begun under other settings ({'; '.join(rows[:_SHOWN])}{more}); name another folder "
+                "with --out"
+            )
+    folder.write_text(FILE, tomlkit.dumps(new))
+
+
+def _plain(config: CurateConfig) -> dict[str, Any]:
+    values: dict[str, Any] = without_none(config.model_dump(mode="json"))
+    for model in values["models"].values():
+        hide_secrets(model)
+    files = (config.curate.seeds, config.curate.taxonomy, *config.curate.held_out)
+    values["files"] = {name: _hash(Path(name)) for name in files if Path(name).is_file()}
+    return values
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}; give a readable file") from error
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    before, after = _flat(old), _flat(new)
+    return [
+        f"{shown('.'.join(key))}: {shown(repr(before.get(key)))} -> {shown(repr(after.get(key)))}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key) and key[:2] not in RESUMABLE
+        if not (key[0] == "models" and key[-1] in _LIMITS)
+    ]
+
+
+def _flat(values: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    found: dict[tuple[str, ...], Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            found |= _flat(value, (*above, key))
+        else:
+            found[*above, key] = value
+    return found

@@ -1,0 +1,150 @@
+"""The commands `selfimprove label` and `selfimprove coverage`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfimprove.errors import InputError
+
+if TYPE_CHECKING:
+    from selfimprove.labels import Taxonomy
+    from selfimprove.ledger import Ledger
+
+_path = click.Path(path_type=Path)
+_taxonomy = click.option(
+    "--taxonomy",
+    "named",
+    required=True,
+    help="A taxonomy's TOML file, or three_subjects, the example that comes along.",
+)
+_question = click.option("--question-field", default="question", show_default=True, help="Field with the question.")
+
+
+@click.command()
+@click.argument("problems", type=_path)
+@_taxonomy
+@click.option("--model", required=True, metavar="MODEL[@URL]", help="What labels: any LiteLLM model, or a server.")
+@click.option("--check-model", metavar="MODEL[@URL]", help="What checks; default: the same model, another program.")
+@click.option("--out", type=_path, default=Path("runs/labels"), show_default=True, help="Folder of what is written.")
+@click.option("--budget-usd", type=click.FloatRange(0), help="The most that all calls of the folder may cost.")
+@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Calls under way at once.")
+@click.option("--input-price", type=click.FloatRange(0), help="Dollars per million prompt tokens, if no list has it.")
+@click.option("--output-price", type=click.FloatRange(0), help="Dollars per million completion tokens.")
+@click.option("--names", type=click.IntRange(1), default=80, show_default=True, help="Most names a prompt lists.")
+@click.option("--no-gold", is_flag=True, help="Do not read labels that the file has; write over them.")
+@_question
+@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click gives flags so
+    """Label PROBLEMS in all dimensions of a taxonomy, and check each label by a second, independent judgement.
+
+    Disagreements are listed. Labels that the file has already are gold: what the models say is measured against them.
+    The same command again makes no call twice; at the budget it ends with code 3 and goes on when the budget is raised.
+    """
+    from selfimprove.labels.agreement import see_metrics
+    from selfimprove.labels.given import checked, read_given
+    from selfimprove.labels.labelling import Labeller
+    from selfimprove.labels.stage import label_file
+    from selfimprove.labels.table import written
+    from selfimprove.live import view_for
+    from selfimprove.progress import watched_by
+
+    taxonomy = taxonomy_named(named)
+    given = read_given(problems, how["question_field"])
+    given = [one._replace(labels={}) for one in given] if how["no_gold"] else checked(given, taxonomy)
+    see_metrics()
+    _see_models({how["model"], how["check_model"] or how["model"]}, how)
+    with (
+        view_for(sys.stderr, quiet=quiet) as view,
+        watched_by(view),
+        closing(_ledger(out, how["budget_usd"])) as ledger,
+    ):
+        first = Labeller(taxonomy, _model(how["model"], ledger, how), widest=how["names"])
+        checker = _model(how["check_model"] or how["model"], ledger, how)
+        second = Labeller(taxonomy, checker, "check_label", widest=how["names"])
+        report = label_file(given, first, second, out)
+        spent = ledger.spent_usd
+    click.echo(f"{written(report)}\nSpent: ${spent:.4f}\nWritten into: {out}")
+
+
+@click.command()
+@click.argument("problems", type=_path)
+@_taxonomy
+@click.option("--out", type=_path, required=True, help="Folder of what is written.")
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["form", "difficulty", "key_stage"]),
+    default=["form"],
+    show_default=True,
+    help="What cells are divided by beside the levels; may be repeated.",
+)
+@_question
+def coverage(problems: Path, named: str, out: Path, by: tuple[str, ...], question_field: str) -> None:
+    """Hold labelled PROBLEMS against the quotas of a taxonomy: what is there, and what is missing.
+
+    Writes a spreadsheet (a row a cell, a row a problem), the cells as CSV, and a page with heat maps.
+    """
+    from selfimprove.labels.coverage import cover
+    from selfimprove.labels.given import read_given
+    from selfimprove.labels.sheet import see_openpyxl, write_csv, write_xlsx
+    from selfimprove.labels.table import told
+    from selfimprove.report.coverage import write_coverage_page
+
+    see_openpyxl()
+    found = cover(read_given(problems, question_field), taxonomy_named(named), tuple(dict.fromkeys(by)))
+    write_coverage_page(found, out / "coverage.html")
+    write_csv(found, out / "coverage.csv")
+    write_xlsx(found, out / "coverage.xlsx")
+    click.echo(f"{told(found)}\nSheet: {out / 'coverage.xlsx'}\nHeat map: {out / 'coverage.html'}")
+
+
+def taxonomy_named(named: str) -> Taxonomy:
+    """Read the taxonomy that a command names: a TOML file, or one that comes with the library by its bare name.
+
+    Raises:
+        InputError: there is no such taxonomy, or it will not do.
+    """
+    from selfimprove.errors import nearest
+    from selfimprove.installed import shipped
+    from selfimprove.labels import load_taxonomy
+
+    path = Path(named)
+    if path.suffix or path.exists() or len(path.parts) != 1:
+        return load_taxonomy(path)
+    known = {file.stem: file for file in shipped("examples/taxonomies").glob("*.toml")}
+    if named not in known:
+        raise InputError(f'there is no taxonomy "{named}"; {nearest(named, known)}, or name a TOML file')
+    return load_taxonomy(known[named])
+
+
+def _ledger(out: Path, budget_usd: float | None) -> Ledger:
+    from selfimprove.ledger import Ledger
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written: {error.strerror}; name another folder with --out") from error
+    ledger = Ledger(out / "ledger.sqlite")
+    ledger.cap_dollars(budget_usd, "--budget-usd")
+    return ledger
+
+
+def _see_models(names: set[str], how: dict[str, Any]) -> None:
+    """Refuse a model that cannot be had before anything is written."""
+    from selfimprove.ledger import Ledger
+
+    for named in sorted(names):
+        with closing(Ledger(":memory:")) as ledger:
+            _model(named, ledger, how)
+
+
+def _model(named: str, ledger: Ledger, how: dict[str, Any]) -> Any:
+    from selfimprove.labels.models import model_named
+
+    prices = {"input_price": how["input_price"], "output_price": how["output_price"]}
+    return model_named(named, ledger, concurrency=how["concurrency"], **prices)

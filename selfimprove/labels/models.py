@@ -1,0 +1,66 @@
+"""The model that a command names, behind the ledger."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from selfimprove.errors import InputError
+from selfimprove.ledger import Ledger
+from selfimprove.protocols import LanguageModel
+from selfimprove.scorers.names import judge_of
+
+_HOW: Final = "write MODEL as LiteLLM names it, or MODEL@http://HOST:PORT/v1"
+_NO_KEY: Final = "none"
+
+
+def model_named(
+    named: str,
+    ledger: Ledger,
+    *,
+    role: str = "label",
+    concurrency: int = 16,
+    input_price: float | None = None,
+    output_price: float | None = None,
+) -> LanguageModel:
+    """Give a LiteLLM model, or one of an OpenAI-compatible server by its address; its calls go through the ledger.
+
+    Args:
+        named: MODEL or MODEL@URL.
+        ledger: journals the calls and keeps the budget.
+        role: what messages call it.
+        concurrency: calls under way at once.
+        input_price: dollars per million prompt tokens, where no list has it.
+        output_price: the same for completion tokens.
+
+    Raises:
+        InputError: no model is named, it has no key or no price, or the server does not answer.
+    """
+    from selfimprove.teachers.gate import Gates, Limits
+    from selfimprove.teachers.litellm import LiteLLMModel
+
+    model, sign, url = named.partition("@")
+    if not model or (sign and not _is_address(url)):
+        raise InputError(f'the model "{named}" names none; {_HOW}')
+    model, address = judge_of(model, url)
+    made = LiteLLMModel(
+        role,
+        [model],
+        ledger,
+        base_url=address,
+        # A server named by its address is not sent the key of the provider whose protocol it speaks.
+        api_key=_NO_KEY if address else None,
+        gates=Gates(Limits(concurrency)),
+        input_price=input_price,
+        output_price=output_price,
+    )
+    made.check()
+    return made
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        return False

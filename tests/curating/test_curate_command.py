@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from grow_files import TRACES, grow_slowly, seeds, write
+from grow_models import right
+
+from selfimprove.curating.writing import Figures, sentence
+from selfimprove.errors import InputError
+from selfimprove.growth.settings import read_settings
+from selfimprove.growth.stage import curate
+from selfimprove.labels.taxonomy import DIMENSIONS
+from selfimprove.tasks import load_task
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Figures]:
+    """Give a finished curation: its folder and its figures."""
+    here = tmp_path_factory.mktemp("grown")
+    config = write(here, more=TRACES)
+    return here / "out", curate(read_settings(config), here / "out")
+
+
+def rows(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_quotas_are_met_exactly_in_every_cell(grown: tuple[Path, Figures]) -> None:
+    """Seeds and grown problems together are what each cell asks for."""
+    out, figures = grown
+    assert figures.ended == "quotas"
+    assert all(cell.there == cell.quota for cell in figures.cells)
+    counts = Counter((row["sub_type"], row["form"]) for row in rows(out / "curated.jsonl"))
+    assert counts == {
+        ("sums", "short answer"): 30,
+        ("sums", "multiple choice"): 10,
+        ("products", "short answer"): 30,
+        ("products", "multiple choice"): 10,
+    }
+    assert "all quotas are met" in sentence(figures)
+
+
+def test_what_is_admitted_is_right_and_of_its_sub_type(grown: tuple[Path, Figures]) -> None:
+    """Of a generator that is wrong in a sixth and strays in a tenth nothing bad is let in."""
+    out, figures = grown
+    for row in rows(out / "curated.jsonl"):
+        options = "".join(f"\n{letter}. {text}" for letter, text in zip("ABCD", row["choices"], strict=False))
+        assert right(f"{row['question']}{options}") == row["answer"]
+        assert (" * " in row["question"]) == (row["sub_type"] == "products")
+    assert figures.reasons["wrong answer"] > 0
+    assert figures.reasons["wrong label"] > 0
+
+
+def test_every_row_knows_its_seed_its_call_and_its_votes(grown: tuple[Path, Figures]) -> None:
+    """From a grown row one walks back to a row of the same sub-type, and to the user's own problem."""
+    out, _ = grown
+    made = {row["id"]: row for row in rows(out / "curated.jsonl")}
+    for row in made.values():
+        line = row["lineage"]
+        if not line["generation"]:
+            continue
+        assert made[line["seed"]]["sub_type"] == row["sub_type"]
+        assert made[line["seed"]]["lineage"]["generation"] == line["generation"] - 1
+        assert made[line["root"]]["lineage"]["generation"] == 0
+        assert line["call"]
+        assert line["program"].startswith("generate#")
+        assert {vote["voter"] for vote in line["votes"]} == {"strong", "cheap"}
+        assert line["answer_right"] * line["label_right"] >= 0.99
+
+
+def test_rejected_rows_say_why(grown: tuple[Path, Figures]) -> None:
+    """Each names its reason, its seed and its call; one that was outvoted has the votes."""
+    out, figures = grown
+    found = rows(out / "rejected.jsonl")
+    assert Counter(row["reason"] for row in found) == figures.reasons
+    assert all(row["detail"] and row["seed"] and row["call"] for row in found)
+    assert all(row["votes"] for row in found if row["reason"] == "wrong answer")
+
+
+def test_traces_are_verified_and_the_shortest_of_them(grown: tuple[Path, Figures]) -> None:
+    """A grown row holds a chain of thought without its answer line."""
+    out, figures = grown
+    with_trace = [row for row in rows(out / "curated.jsonl") if row["lineage"]["trace_call"]]
+    assert len(with_trace) == figures.traced > 40
+    assert all(row["rationale"] and "Answer:" not in row["rationale"] for row in with_trace)
+
+
+def test_output_loads_as_a_task_of_a_campaign(grown: tuple[Path, Figures]) -> None:
+    """Each form's file is a task whose labels come along."""
+    out, _ = grown
+    for name, count in (("short-answer", 60), ("multiple-choice", 20)):
+        task = load_task(str(out / f"curated-{name}.jsonl"), options={"label_fields": DIMENSIONS})
+        every = [p for split in ("train", "dev", "test") for p in task.problems(split)]
+        assert len(every) == count
+        assert {p.labels["sub_type"] for p in every} == {"sums", "products"}
+        assert all(bool(p.choices) == (name == "multiple-choice") for p in every)
+
+
+def test_output_loads_as_a_data_set(grown: tuple[Path, Figures], tmp_path: Path) -> None:
+    """Hugging Face's loader reads it, with its lineage."""
+    datasets = pytest.importorskip("datasets")
+    out, figures = grown
+    table = datasets.load_dataset("json", data_files=str(out / "curated.jsonl"), split="train", cache_dir=str(tmp_path))
+    assert len(table) == figures.rows
+    assert {"question", "answer", "sub_type", "lineage"} <= set(table.column_names)
+    assert table[0]["lineage"]["votes"][0]["voter"] in {"strong", "cheap"}
+
+
+def test_report_shows_yields_and_asks_nothing_of_the_network(grown: tuple[Path, Figures]) -> None:
+    """The page names every sub-type, and holds no script and no address."""
+    page = (grown[0] / "report" / "index.html").read_text()
+    assert "generation 1" in page
+    assert "products" in page
+    assert "<script" not in page
+    assert "http://" not in page
+
+
+def test_the_same_command_again_changes_nothing(grown: tuple[Path, Figures], tmp_path: Path) -> None:
+    """A finished curation is read, not grown again; other settings are refused."""
+    out, figures = grown
+    before = (out / "curated.jsonl").read_bytes()
+    again = curate(read_settings(out.parent / "grow.toml"), out)
+    assert again == figures
+    assert (out / "curated.jsonl").read_bytes() == before
+    with pytest.raises(InputError, match="begun under other settings"):
+        curate(read_settings(out.parent / "grow.toml", ["grow.variants=3"]), out)
+
+
+def test_killed_anywhere_it_goes_on_to_the_same_bytes(grown: tuple[Path, Figures], tmp_path: Path) -> None:
+    """SIGKILL while solving seeds, generating, voting and tracing: the library is the uninterrupted one's."""
+    whole = grown[0]
+    config, out = write(tmp_path, more=TRACES), tmp_path / "out"
+    forked = multiprocessing.get_context("forkserver")
+    forked.set_forkserver_preload(["selfimprove.growth.stage", "selfimprove.scorers.names"])
+    killed = 0
+    for mark in ("known", "round-001/candidates", "round-001/solve-00", "round-001/check-00", "round-002/orders", ""):
+        process = forked.Process(target=grow_slowly, args=(config, out, 0.02 if mark else 0.0))
+        process.start()
+        deadline = time.monotonic() + 240
+        while mark and process.exitcode is None and not (out / f"{mark}.jsonl").exists():
+            assert time.monotonic() < deadline, "it never came so far"
+            time.sleep(0.001)
+        if mark and process.exitcode is None:
+            os.kill(process.pid or 0, signal.SIGKILL)
+        process.join(240)
+        killed += process.exitcode == -signal.SIGKILL
+    assert process.exitcode == 0
+    assert killed >= 3
+    for name in ("curated.jsonl", "rejected.jsonl", "curated.json"):
+        assert (out / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
+    """At the cap it stops with exit code 3, and goes on with a higher one."""
+    from selfimprove.ledger import CapReachedError
+
+    config = write(tmp_path, size=24)
+    with pytest.raises(CapReachedError) as stopped:
+        curate(read_settings(config, ["curate.max_hours=1e-9"]), tmp_path / "out")
+    assert stopped.value.exit_code == 3
+    assert curate(read_settings(config), tmp_path / "out").ended == "quotas"
+
+
+def test_generator_that_returns_nothing_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    """One sentence, and no folder."""
+    config = write(tmp_path)
+    with pytest.raises(InputError, match="no problem could be read") as refused:
+        curate(read_settings(config, ["who.generate=grow_models:Silent"]), tmp_path / "out")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "What is 1 + 1?", "answer": 2, "sub_type": "sums"}, '"subject" is missing'),
+        ({**seeds(1)[0], "sub_type": "quotients"}, "not in the taxonomy"),
+        ({**seeds(1)[0], "answer": ""}, '"answer"'),
+    ],
+)
+def test_seed_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, row: dict[str, object], said: str) -> None:
+    """File, line and field, before anything is begun."""
+    config = write(tmp_path, rows=[*seeds(), row])
+    with pytest.raises(InputError, match=said) as refused:
+        curate(read_settings(config), tmp_path / "out")
+    assert "seeds.jsonl, line 13" in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_sub_type_without_a_seed_is_named(tmp_path: Path) -> None:
+    """It is refused, or left out where that is asked for."""
+    config = write(tmp_path, size=24, rows=[row for row in seeds() if row.get("sub_type") == "sums"])
+    with pytest.raises(InputError, match="no seed for Maths > Number > Whole > Work it out > products"):
+        curate(read_settings(config), tmp_path / "out")
+    made = curate(read_settings(config, ["curate.without_seeds=skip"]), tmp_path / "out")
+    assert {cell.labels["sub_type"] for cell in made.cells} == {"sums"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("grow.rounds=1", "the quotas want 80 problems"),
+        ("grow.varients=3", 'did you mean "variants"'),
+        ("models.cheap.modle=x", 'did you mean "model"'),
+        ('who.solve=["strong", "strong"]', "names a model twice"),
+        ("who.generate=no_such_module:Name", "there is no module no_such_module"),
+        ("who.generate=strng", 'did you mean "strong"'),
+        ('curate.only=["Maths > Shape"]', "not in the taxonomy"),
+        ("grow.factor=1", "grow.factor = 1 will not do"),
+        ("trace.traces=best_scored", "needs trace.scorer"),
+        ("curate.seeds=nowhere.jsonl", "nowhere.jsonl does not exist"),
+    ],
+)
+def test_settings_that_will_not_do_are_one_sentence_and_leave_nothing(tmp_path: Path, change: str, said: str) -> None:
+    """Before anything is written."""
+    config = write(tmp_path)
+    with pytest.raises(InputError, match=said.replace("(", r"\(")) as refused:
+        curate(read_settings(config, [change]), tmp_path / "out")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:
+    """A sub-type whose problems are all refused is given up, and the end says so."""
+    config = write(tmp_path, more='[admit]\nchecks = { "Maths" = "grow_models:never" }\n')
+    made = curate(read_settings(config, ["grow.floor_after=20"]), tmp_path / "out")
+    assert made.ended == "yield"
+    assert made.grown == 0
+    assert made.reasons["check"] > 0
