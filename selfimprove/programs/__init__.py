@@ -1,6 +1,6 @@
 """Every prompt of the loop, as DSPy programs."""
 
-from selfimprove.programs.program import SIGNATURES, Program, program_for, stated
-from selfimprove.programs.run import Item, run
+from selfimprove.programs.program import SIGNATURES, Program, plain, program_for, stated
+from selfimprove.programs.run import Complaint, Item, Read, run, run_read
 
-__all__ = ["SIGNATURES", "Item", "Program", "program_for", "run", "stated"]
+__all__ = ["SIGNATURES", "Complaint", "Item", "Program", "Read", "plain", "program_for", "run", "run_read", "stated"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from selfimprove.config import TeacherConfig
-from selfimprove.programs import Item, Program, program_for, run, stated
+from selfimprove.programs import Complaint, Item, Program, Read, program_for, run, run_read, stated
+from selfimprove.programs.forms import Outputs, read_form
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Sampling, Verdict
 from selfimprove.teachers.litellm import LiteLLMModel
@@ -80,15 +81,24 @@ class LiteLLMTeacher:
         program = self._programs[name]
         items = [Item(p.id, given, i) for p, given in zip(problems, inputs, strict=True) for i in range(samples)]
         sampling = self._sampling(_GREEDY if samples == 1 else self.config.temperature)
-        made = iter(run(program, items, self.reason_model, sampling, seed=self.seed))
+        made = iter(run_read(program, items, self.reason_model, sampling, self._reader(program), seed=self.seed))
         return [[self._rationale(program, next(made)) for _ in range(samples)] for _ in problems]
 
-    def _rationale(self, program: Program, completion: Completion) -> Rationale:
+    def _reader(self, program: Program) -> Callable[[int, Outputs, Completion], Outputs | Complaint]:
+        """Give what reads a reply: one that states no answer is asked for once more, one that was cut off is not."""
+
+        def read(_: int, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+            return outputs if reply.finish_reason == "length" else read_form(program, outputs, reply, self.task)
+
+        return read
+
+    def _rationale(self, program: Program, found: Read[Outputs]) -> Rationale:
+        completion = found.completion
         text = str(program.parse(completion.text)["solution"])
         if self.config.thinking == "keep" and completion.reasoning:
             text = f"{completion.reasoning}\n{text}"
         made = read_rationale(self.task, completion, text)
-        return made.model_copy(update={"rationalised": program.name == "rationalise"})
+        return made.model_copy(update={"rationalised": program.name == "rationalise", "calls": found.calls})
 
 
 def find_program(name: str, programs: Mapping[str, Program], task: Task) -> Program:
