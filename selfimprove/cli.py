@@ -16,6 +16,7 @@ import click
 
 from selfimprove import __version__
 from selfimprove.commands import approve, changed_config, combine, export, fork, quiet_option, reject, set_option
+from selfimprove.compile_command import compile_program
 from selfimprove.errors import InputError, SelfImproveError
 from selfimprove.prm.commands import prm
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
     "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "combine", "export"),
-    "Single stages": ("mine", "grade", "prm", "score"),
+    "Single stages": ("mine", "grade", "prm", "compile", "score"),
     "The place": ("fetch", "doctor", "ledger"),
 }
 
@@ -51,7 +52,7 @@ def cli() -> None:
     """
 
 
-for command in (prm, export, approve, reject, fork, combine):
+for command in (prm, export, approve, reject, fork, combine, compile_program):
     cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
 

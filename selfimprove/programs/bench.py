@@ -1,7 +1,7 @@
 """A program on DSPy's bench: optimisers look at examples one by one, and find each batch done before they begin.
 
-DSPy evaluates a program by a call for each example. Before it does, it tells its callbacks; here the whole batch is then
-formatted, completed and read at once, and marked at once. What DSPy asks for afterwards is known already.
+DSPy evaluates a program by a call for each example. Before it does, it tells its callbacks; here the whole batch is
+then formatted, completed and read at once, and marked at once. What DSPy asks for afterwards is known already.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from dspy.utils.callback import BaseCallback
 from selfimprove import progress
 from selfimprove.programs.cases import Case, Mark, Metric, Outputs
 from selfimprove.programs.engine import Engine, StoppedError
-from selfimprove.programs.forms import read_form
 from selfimprove.programs.program import Program
 from selfimprove.programs.run import Complaint, Item, Read, run_read
-from selfimprove.protocols import LanguageModel, Task
+from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Sampling, digest
 from selfimprove.render import PlainAdapter
 
@@ -46,16 +45,13 @@ class Bench(BaseCallback):
     Args:
         program: the plain one; its name and fields stay.
         model: what runs it, behind the ledger.
-        metric: marks replies.
-        task: reads answers.
+        metric: reads replies and marks them.
         sampling: greedy.
     """
 
-    def __init__(
-        self, program: Program, model: LanguageModel, metric: Metric, task: Task | None, sampling: Sampling
-    ) -> None:
+    def __init__(self, program: Program, model: LanguageModel, metric: Metric, sampling: Sampling) -> None:
         super().__init__()
-        self.program, self.model, self.metric, self.task, self.sampling = program, model, metric, task, sampling
+        self.program, self.model, self.metric, self.sampling = program, model, metric, sampling
         self.engine = Engine(model, program.name, sampling)
         self._cases: dict[str, Case] = {}
         self._marks: dict[str, Mark] = {}
@@ -81,8 +77,8 @@ class Bench(BaseCallback):
         """Run a program over cases: one batch, and one more for replies that could not be read."""
         items = [Item(case.problem, _whole(self.program, case.inputs)) for case in cases]
 
-        def read(_: int, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
-            return read_form(program, outputs, reply, self.task)
+        def read(index: int, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+            return self.metric.read(program, cases[index], outputs, reply)
 
         return run_read(program, items, self.model, self.sampling, read)
 
@@ -126,7 +122,7 @@ class Bench(BaseCallback):
     def _one(self, case: Case, outputs: Outputs) -> Mark:
         """Mark a reply that came in no batch."""
         completion = Completion(text=_ADAPTER.write(self.program.predict.signature, outputs))
-        read = read_form(self.program, outputs, completion, self.task)
+        read = self.metric.read(self.program, case, outputs, completion)
         value, complaint = (None, str(read)) if isinstance(read, Complaint) else (read, "")
         try:
             (mark,) = self.metric.mark(self.program, [case], [Read(value, completion, (), complaint)])

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import Field
 
 from selfimprove.programs.program import Program
-from selfimprove.programs.run import Read
-from selfimprove.records import Record
+from selfimprove.programs.run import Complaint, Read
+from selfimprove.records import Completion, Record
 
 Outputs = Mapping[str, Any]
 
@@ -45,6 +45,10 @@ class Metric(Protocol):
     @property
     def name(self) -> str:
         """As the command line names it."""
+        ...
+
+    def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+        """Give the outputs of a reply, or say what its form lacks."""
         ...
 
     def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:

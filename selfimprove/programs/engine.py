@@ -14,7 +14,6 @@ from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Message, Request, Sampling, digest
 
 
-
 class StoppedError(BaseException):
     """Work inside an optimiser ended for good: at the budget, or by a fault.
 

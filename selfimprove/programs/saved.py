@@ -111,7 +111,9 @@ def save_program(program: Program, card: Card, path: Path) -> None:
         RunFolderError: the place cannot be written to.
     """
     text = program.dump()
-    write_whole(card_of(path), (card.model_copy(update={"saved": digest(text)}).model_dump_json(indent=1) + "\n").encode())
+    write_whole(
+        card_of(path), (card.model_copy(update={"saved": digest(text)}).model_dump_json(indent=1) + "\n").encode()
+    )
     write_whole(path, text.encode())
 
 

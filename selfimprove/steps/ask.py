@@ -34,7 +34,7 @@ def ask(
     ]
     made = run(program, items, student, sampling, seed=seed)
     asked = {
-        lesson.id: tuple(_questions(program.parse(completion.text)["questions"]))[:questions]
+        lesson.id: tuple(asked_in(program.parse(completion.text)["questions"]))[:questions]
         for lesson, completion in zip(silent, made, strict=True)
     }
     return [
@@ -49,7 +49,8 @@ def _last_text(lesson: Lesson) -> str:
     return (lesson.rewrites[-1] if lesson.rewrites else lesson.draft).completion.text
 
 
-def _questions(lines: Sequence[str]) -> list[str]:
+def asked_in(lines: Sequence[str]) -> list[str]:
+    """Give the lines that are questions, each once."""
     seen: dict[str, None] = {}
     for line in lines:
         text = line.strip()

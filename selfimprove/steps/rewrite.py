@@ -22,7 +22,7 @@ def rewrite(
 ) -> list[Lesson]:
     """Add a verified rewrite to each unsolved lesson that learned something."""
     able = [x for x in lessons if not x.solved and any(c.answer for c in x.clarifications)]
-    items = [Item(x.problem, _inputs(x, problems[x.problem]), attempt=len(x.rewrites)) for x in able]
+    items = [Item(x.problem, told_of(x, problems[x.problem]), attempt=len(x.rewrites)) for x in able]
     made = run(program, items, student, sampling, seed=seed)
     new = {
         lesson.id: verify(task, problems[lesson.problem], completion)
@@ -34,7 +34,8 @@ def rewrite(
     ]
 
 
-def _inputs(lesson: Lesson, problem: Problem) -> dict[str, str]:
+def told_of(lesson: Lesson, problem: Problem) -> dict[str, str]:
+    """Give what the student is told when it tries again."""
     last = lesson.rewrites[-1] if lesson.rewrites else lesson.draft
     told = "\n".join(f"Q: {c.question}\nA: {c.answer}" for c in lesson.clarifications if c.answer)
     return {"problem": stated(problem), "draft": last.completion.text, "clarifications": told}

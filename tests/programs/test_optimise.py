@@ -10,8 +10,9 @@ from selfimprove.ledger import Journaled, Ledger
 from selfimprove.programs import Program, plain
 from selfimprove.programs.bench import Bench
 from selfimprove.programs.cases import Case, Mark, Outputs
+from selfimprove.programs.forms import read_form
 from selfimprove.programs.optimise import OPTIMIZERS, How, optimise, read_instruction, see_optimizer
-from selfimprove.programs.run import Read
+from selfimprove.programs.run import Complaint, Read
 from selfimprove.records import Completion, Request, Sampling
 
 GOOD = "Say the number after this one."
@@ -44,17 +45,22 @@ class Counting:
 class Following:
     name = "following"
 
+    def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+        return read_form(program, outputs, reply)
+
     def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:
         right = [r.value is not None and r.value["answer"] == c.reference for c, r in zip(cases, replies, strict=True)]
         return [Mark(float(ok), "right" if ok else f"it is {c.reference}") for ok, c in zip(right, cases, strict=True)]
 
 
 def cases(low: int, high: int) -> list[Case]:
-    return [Case(id=f"c{n}", problem=f"p{n}", inputs={"problem": str(n)}, reference=str(n + 1)) for n in range(low, high)]
+    return [
+        Case(id=f"c{n}", problem=f"p{n}", inputs={"problem": str(n)}, reference=str(n + 1)) for n in range(low, high)
+    ]
 
 
 def bench(model: object) -> Bench:
-    return Bench(plain("answer_only"), model, Following(), None, GREEDY)  # type: ignore[arg-type]
+    return Bench(plain("answer_only"), model, Following(), GREEDY)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -74,8 +80,8 @@ def test_each_optimiser_finds_what_helps(name: str) -> None:
 def test_evaluations_are_done_in_batches(name: str) -> None:
     """What DSPy walks one by one was asked for at once: the validation cases come as one request to the model."""
     model = Counting()
-    optimise(plain("answer_only"), bench(model), cases(0, 8), cases(100, 164), model, How(name, calls=200))  # type: ignore[arg-type]
-    assert model.batches.count(64) >= 2
+    optimise(plain("answer_only"), bench(model), cases(0, 8), cases(100, 164), model, How(name, calls=140))  # type: ignore[arg-type]
+    assert model.batches.count(64) >= 1
     assert sum(size == 1 for size in model.batches) <= 40  # instructions are written one by one
 
 
@@ -86,7 +92,7 @@ def test_the_same_compile_again_asks_nothing_new(name: str, tmp_path: Path) -> N
     for _ in range(2):
         model, ledger = Counting(), Ledger(tmp_path / "ledger.sqlite")
         kept = Journaled(model, ledger)
-        made = optimise(plain("answer_only"), bench(kept), cases(0, 8), cases(20, 28), kept, How(name, calls=60))  # type: ignore[arg-type]
+        made = optimise(plain("answer_only"), bench(kept), cases(0, 8), cases(20, 26), kept, How(name, calls=24))  # type: ignore[arg-type]
         found.append(made.dump())
         asked.append(sum(model.batches))
         ledger.close()
