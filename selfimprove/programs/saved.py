@@ -7,6 +7,7 @@ with the library; a program that holds no task's form of answer may lie in `prog
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
@@ -179,6 +180,36 @@ def programs_for(
         else:
             progress.current().say(f"{path} is left out: its card shows no gain with confidence")
     return found
+
+
+class InForce(Mapping[str, Program]):
+    """The programs of a campaign, by name: those it began with, and those that were optimised since."""
+
+    def __init__(self, base: Mapping[str, Program]) -> None:
+        self._base = dict(base)
+        self._now = dict(base)
+
+    def __getitem__(self, name: str) -> Program:
+        return self._now[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now)
+
+    def __len__(self) -> int:
+        return len(self._now)
+
+    def take(self, changed: Mapping[str, Program]) -> None:
+        """Put these over those it began with, and none that were put over them before."""
+        self._now = {**self._base, **changed}
+
+    @contextmanager
+    def instead(self, others: Mapping[str, Program]) -> Iterator[None]:
+        """Let others be in force inside the block, in one thread."""
+        before, self._now = self._now, {**self._now, **others}
+        try:
+            yield
+        finally:
+            self._now = before
 
 
 class Frozen(Record):

@@ -20,7 +20,7 @@ class LiteLLMTeacher:
 
     Args:
         task: says the form of an answer and reads it.
-        programs: compiled programs by name; the plain one stands in for each that is missing.
+        programs: compiled programs by name, looked up at each use; the plain one stands in for each that is missing.
         answer_model: answers clarifying questions.
         reason_model: reasons and explains.
         config: `max_tokens`, `temperature` and `thinking` are read.
@@ -38,9 +38,7 @@ class LiteLLMTeacher:
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.answer_model, self.reason_model = answer_model, reason_model
-        self._programs = {
-            name: find_program(name, programs, task) for name in ("answer_question", "reason", "rationalise")
-        }
+        self._programs = programs
 
     def check(self) -> None:
         """See that the servers named by address answer.
@@ -55,7 +53,7 @@ class LiteLLMTeacher:
     def answer(self, asked: Sequence[Question]) -> list[Answer]:
         """Answer each clarifying question: greedily, sampled where an earlier answer was refused."""
         return ask_program(
-            self._programs["answer_question"],
+            find_program("answer_question", self._programs, self.task),
             asked,
             self.answer_model,
             self._sampling(_GREEDY),
@@ -78,7 +76,7 @@ class LiteLLMTeacher:
     def _explain(
         self, name: str, problems: Sequence[Problem], inputs: Sequence[Mapping[str, str]], samples: int
     ) -> list[list[Rationale]]:
-        program = self._programs[name]
+        program = find_program(name, self._programs, self.task)
         items = [Item(p.id, given, i) for p, given in zip(problems, inputs, strict=True) for i in range(samples)]
         sampling = self._sampling(_GREEDY if samples == 1 else self.config.temperature)
         made = iter(run_read(program, items, self.reason_model, sampling, self._reader(program), seed=self.seed))
