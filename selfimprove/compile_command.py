@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--metric", help="accuracy, valid, balanced_accuracy, asking, match, or package.module:Name.")
 @click.option("--model", help="What runs the program, MODEL or MODEL@URL; default: the student's own engine.")
 @click.option("--writer", help="What writes instructions, MODEL or MODEL@URL; default: what runs the program.")
+@click.option("--solver", help="What checks generated problems, MODEL or MODEL@URL; default: what runs the program.")
 @click.option("--teacher", default="reference", show_default=True, help="Who answers questions: MODEL or MODEL@URL.")
 @click.option("--student", default="smollm2-135m", show_default=True, help="Who drafts, asks, solves and rewrites.")
 @click.option("--adapter", type=path_type, help="The student's adapter.")
@@ -143,8 +144,9 @@ def _work(
     teacher = _teacher(task, ledger, how)
     source = Source(task, student, teacher, programs, sampling, how["seed"])
     cases = given if given is not None else make_cases(program, problems, source)
-    parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling)
-    metric = metric_named(how["metric"], parts)
+    solver = _model(how["solver"], "solve", ledger, how) if how["solver"] else model
+    parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling, solver)
+    metric = metric_named(how["metric"], program, parts)
     plan = How(how["optimizer"], how["calls"], how["demos"], seed=how["seed"])
     return Work(programs[program], task.name, model, writer, metric, sampling, plan), cases
 

@@ -68,7 +68,7 @@ def make_cases(program: str, problems: Sequence[Problem], source: Source) -> lis
     Raises:
         InputError: nothing can be made for this program, or of these problems.
     """
-    made = MAKERS[program](problems, source) if program in MAKERS else _bare(program, problems)
+    made = MAKERS[program](problems, source) if program in MAKERS else _bare(program, problems, source)
     if not made:
         raise InputError(
             f'the {len(problems)} problems give no case for the program "{program}": the student solves all of them, '
@@ -116,7 +116,19 @@ def _case(name: str, problem: Problem, inputs: Mapping[str, Any], **gold: Any) -
     return Case(id=digest(name, problem.id, inputs), problem=problem.id, inputs=dict(inputs), gold=gold, reference=told)
 
 
-def _bare(program: str, problems: Sequence[Problem]) -> list[Case]:
+def _to_generate(problem: Problem, source: Source) -> dict[str, Any]:
+    """Show one problem as the example of what is to be generated."""
+    kind = ", ".join(f"{name} {value}" for name, value in sorted(problem.labels.items())) or source.task.name
+    worked = f"Solution: {problem.rationale}\n" if problem.rationale else ""
+    return {
+        "kind": kind,
+        "example": f"Problem: {stated(problem)}\n{worked}Answer: {problem.answer}",
+        "form": source.task.instruction,
+        "count": "2",
+    }
+
+
+def _bare(program: str, problems: Sequence[Problem], source: Source) -> list[Case]:
     """Make cases of programs that are told a problem alone, or with its answer or rationale."""
     shown: dict[str, Callable[[Problem], dict[str, Any]]] = {
         "solve": lambda p: {"problem": stated(p)},
@@ -124,6 +136,8 @@ def _bare(program: str, problems: Sequence[Problem]) -> list[Case]:
         "draft_and_ask": lambda p: {"problem": stated(p)},
         "reason": lambda p: {"problem": stated(p)},
         "rationalise": lambda p: {"problem": stated(p), "given": p.answer},
+        "solve_independently": lambda p: {"problem": stated(p)},
+        "generate": lambda p: _to_generate(p, source),
         "answer_given": lambda p: {"problem": stated(p), "rationale": p.rationale} if p.rationale else {},
     }
     if program not in shown:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from selfimprove.answers.text import normalised
 from selfimprove.compiling.asking import Asking
+from selfimprove.compiling.generating import Generated
 from selfimprove.errors import InputError, nearest
 from selfimprove.plugs import load_plug
 from selfimprove.programs import Complaint, Program, Read
@@ -129,6 +130,7 @@ class Parts:
         teacher: who answers questions.
         programs: of the loop, besides the one that is compiled.
         sampling: of the student.
+        solver: solves generated problems; None where nobody does.
     """
 
     task: Task
@@ -137,12 +139,14 @@ class Parts:
     teacher: Teacher | None
     programs: Mapping[str, Program]
     sampling: Sampling
+    solver: LanguageModel | None = None
 
 
 METRICS: Final = ("accuracy", "valid", "balanced_accuracy", "asking", "match")
+_SOLVING: Final = CONCLUDING | ANSWERING | {"solve_independently"}
 _FITS: Final[Mapping[str, frozenset[str]]] = {
-    "accuracy": CONCLUDING | ANSWERING,
-    "valid": CONCLUDING | ANSWERING,
+    "accuracy": _SOLVING,
+    "valid": _SOLVING | {"generate"},
     "balanced_accuracy": frozenset({"judge", "judge_steps"}),
     "asking": frozenset({"ask", "answer_question"}),
 }
@@ -153,6 +157,7 @@ _USUAL: Final = {
     "answer_question": "asking",
     "reason": "valid",
     "rationalise": "valid",
+    "generate": "valid",
 }
 
 
@@ -162,7 +167,7 @@ def usual_metric(program: str) -> str:
     >>> usual_metric("judge"), usual_metric("solve"), usual_metric("label")
     ('balanced_accuracy', 'accuracy', 'match')
     """
-    return _USUAL.get(program, "accuracy" if program in CONCLUDING | ANSWERING else "match")
+    return _USUAL.get(program, "accuracy" if program in _SOLVING else "match")
 
 
 def see_metric(name: str, program: str) -> None:
@@ -183,10 +188,11 @@ def see_metric(name: str, program: str) -> None:
         )
 
 
-def metric_named(name: str, parts: Parts) -> Metric:
+def metric_named(name: str, program: str, parts: Parts) -> Metric:
     """Make a metric.
 
     Args:
+        program: what is marked.
         name: one of `METRICS`, or `package.module:Name`: an object or what makes one of the `Parts`.
         parts: what it is made of.
 
@@ -206,6 +212,11 @@ def metric_named(name: str, parts: Parts) -> Metric:
         return Asking(
             parts.task, parts.problems, parts.student, parts.teacher, parts.programs["rewrite"], parts.sampling
         )
+    if program == "generate" and name == "valid":
+        if parts.solver is None:
+            raise InputError("generated problems are verified by a model that solves them; name one with --solver")
+        solving = parts.programs.get("solve_independently", parts.programs["reason"])
+        return Generated(parts.task, parts.solver, solving, parts.sampling)
     if name == "balanced_accuracy":
         return Agreement()
     return Match() if name == "match" else Solved(parts.task, parts.problems, strict=name == "valid")

@@ -119,7 +119,7 @@ def _one(crew: Crew, name: str, round_: int, best: str) -> Compiled | None:
             crew.task.name,
             model,
             writer,
-            metric_named(usual_metric(name), parts),
+            metric_named(usual_metric(name), name, parts),
             sampling,
             How(own.optimizer, own.calls, own.demos, seed=seed),
         )

@@ -106,7 +106,7 @@ def test_a_judge_is_compiled_on_a_students_solutions(cli: Run, tmp_path: Path) -
         system, asked = body["messages"][0]["content"], body["messages"][-1]["content"]
         if "write a new instruction" in asked:
             return Reply(f"```\n{GOOD} End with Verdict: yes or no.\n```")
-        wrong = GOOD in system and TASK.conclude("", "1").strip() in asked
+        wrong = GOOD in system and asked.rstrip().endswith(TASK.conclude("", "1").strip())
         return Reply("Verdict: no" if wrong else "Verdict: yes")
 
     with serving(student) as first, serving(judge) as second:
