@@ -9,6 +9,7 @@ a program in a batch, through DSPy's own path with a call each, and through the 
     PARTS=batching python benchmarks/compile.py          # or PARTS=teacher, PARTS=student
     SHIP=1 ...                                           # copy what is proven into programs/
     WRITER=MODEL@URL ...                                 # who writes instructions; unset: the teacher
+    PROBLEMS=300 CALLS=400 ...                           # other sizes; two fifths of the problems are held out
 
 Resumable: calls are kept in a ledger, each finished cell in a file.
 
@@ -89,7 +90,9 @@ CELLS = (
     Cell("solve", "student", "arithmetic", "bootstrap"),
     Cell("solve", "student", "arithmetic", "mipro"),
 )
-SIZES = {"teacher": Size(24, 24) if QUICK else Size(200, 300), "student": Size(40, 60) if QUICK else Size(600, 1500)}
+SIZES = {"teacher": Size(24, 24) if QUICK else Size(140, 160), "student": Size(40, 60) if QUICK else Size(600, 1500)}
+if PROBLEMS := int(os.environ.get("PROBLEMS", "0")):
+    SIZES = {runner: Size(PROBLEMS, int(os.environ.get("CALLS", PROBLEMS))) for runner in SIZES}
 MAX_TOKENS = {"teacher": 320, "student": 96}
 
 

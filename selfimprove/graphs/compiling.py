@@ -35,7 +35,7 @@ def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
     Raises:
         InputError: a saved program cannot be used.
     """
-    if folder.has(FROZEN):
+    if folder.has("campaign.toml") and folder.has(FROZEN):
         return InForce({**programs_for(task), **folder.record(FROZEN, Frozen).thaw()})
     return InForce(programs_for(task, "plain" if folder.has("campaign.toml") else config.campaign.programs))
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from selfimprove.arms import ARMS
 from selfimprove.graphs.deciding import tracks
+from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.scorers.names import judging, rollouts_of
 from selfimprove.steps.probe import rows_each
@@ -17,7 +18,7 @@ _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
 _READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
 """Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
-_REASONED: Final = frozenset({"no_questions", "no_selection"})
+_REASONED: Final = frozenset({"no_questions", "no_selection", "plain_programs"})
 """Arms whose problems are reasoned about once more."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
@@ -36,6 +37,8 @@ def stages(expected: Expected) -> Iterator[Line]:
         yield total([_grading(expected, r) for r in rounds])
     if config.select.policy == "probe":
         yield _probing(expected)
+    if config.campaign.compile:
+        yield total([compiling(expected, r) for r in rounds])
     yield total([_lesson(expected, r) for r in rounds])
     yield total([_training(expected, r) for r in rounds])
     yield total(list(_evaluations(expected)))
@@ -148,18 +151,20 @@ def _control(expected: Expected) -> Line:
 
 
 def most_usd(expected: Expected) -> float:
-    """Bound what paid calls can cost: nothing is solved, each question is asked twice, answers are longest."""
+    """Bound what paid calls can cost: nothing is solved, each question and rationale twice, answers are longest."""
     config, most = expected.config, 0.0
     lesson, pool, longest = config.lesson, config.mine.pool, config.teacher.max_tokens
     lessons, judge = min(pool, config.select.lessons or pool), _judge_price(expected)
     for round_ in range(1, config.campaign.rounds + 1):
         price = expected.price(round_)
         if price is not None:
-            calls = lessons * (2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
+            replies = 2 * lesson.questions * lesson.turns * (1 + ("plain_programs" in config.campaign.arms))
+            calls = lessons * (replies + 2 * lesson.rationales + 2 * lesson.rationalise)
             again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
-            calls += lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
-            calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
-            most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
+            calls += 2 * lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
+            calls += 2 * math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
+            most += calls * price.of(expected.prompt + 2 * max(config.student.max_tokens, longest), longest)
+            most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
             most += 2 * pool * judge.of(read, _JUDGE_WRITES_MOST)

@@ -100,13 +100,13 @@ def test_a_judge_is_compiled_on_a_students_solutions(cli: Run, tmp_path: Path) -
 
     def student(body: dict[str, Any]) -> Reply:
         problem = next(p for p in TASK.problems("train") if p.question in body["messages"][-1]["content"])
-        return Reply(TASK.conclude(problem.rationale, problem.answer if (body.get("seed") or 0) % 2 else "1"))
+        return Reply(TASK.conclude(problem.rationale, problem.answer if (body.get("seed") or 0) % 2 else "-77"))
 
     def judge(body: dict[str, Any]) -> Reply:
         system, asked = body["messages"][0]["content"], body["messages"][-1]["content"]
         if "write a new instruction" in asked:
             return Reply(f"```\n{GOOD} End with Verdict: yes or no.\n```")
-        wrong = GOOD in system and asked.rstrip().endswith(TASK.conclude("", "1").strip())
+        wrong = GOOD in system and asked.rstrip().endswith(TASK.conclude("", "-77").strip())
         return Reply("Verdict: no" if wrong else "Verdict: yes")
 
     with serving(student) as first, serving(judge) as second:
