@@ -60,7 +60,8 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     from selfimprove.progress import watched_by
 
     _see(program, how)
-    task, given = _task(how), _given(how)
+    task = _task(how)
+    given = _given(task, how)
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
         problems = [] if given is not None else _problems(task, how)
         with closing(ledger_of(how)) as ledger:
@@ -93,10 +94,18 @@ def _task(how: dict[str, Any]) -> Task:
     return load_task(how["task"], data_dir=how["data_dir"], options=read_pairs("--option", how["options"]))
 
 
-def _given(how: dict[str, Any]) -> list[Case] | None:
+def _given(task: Task, how: dict[str, Any]) -> list[Case] | None:
+    """Read the cases that are given; the guard looks at all that stands in their inputs."""
+    from selfimprove.compiling.guarding import see_disjoint
     from selfimprove.compiling.making import read_cases
+    from selfimprove.records import Problem
 
-    return read_cases(how["cases_file"]) if how["cases_file"] else None
+    if not how["cases_file"]:
+        return None
+    cases = read_cases(how["cases_file"])
+    texts = ("\n".join(map(str, case.inputs.values())) for case in cases)
+    see_disjoint([Problem.of(text, "") for text in texts], task, where=str(how["cases_file"]))
+    return cases
 
 
 def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:

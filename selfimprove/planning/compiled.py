@@ -52,7 +52,7 @@ def compiling(expected: Expected, round_: int) -> Line:
 
 
 def most_compiling_usd(expected: Expected, round_: int, price: Price) -> float:
-    """Bound what a round's optimising can cost: each reply is read at the second try and refused, each instruction is longest."""
+    """Bound what a round's optimising can cost: replies are read at the second try, instructions are the longest."""
     config, most = expected.config, 0.0
     for name in config.campaign.compile if round_ > 1 else ():
         calls = 4 * _calls(expected, name).teacher

@@ -130,6 +130,16 @@ def test_a_compile_split_that_overlaps_dev_is_refused(cli: Run, tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["own.jsonl"]
 
 
+def test_cases_that_hold_a_problem_of_test_are_refused(cli: Run, tmp_path: Path) -> None:
+    """The guard looks at inputs that are given, too."""
+    held = next(TASK.problems("test")).question
+    row = {"inputs": {"problem": held}, "outputs": {"answer": "4"}}
+    (tmp_path / "cases.jsonl").write_text(json.dumps(row) + "\n")
+    done = cli("answer_only", *OPTIONS, "--model", "m@http://127.0.0.1:9/v1", "--cases", "cases.jsonl")
+    assert done.returncode == 2
+    assert "cases.jsonl holds 1 problem of test of arithmetic" in done.stderr
+
+
 def test_a_model_that_answers_nothing_is_one_sentence(cli: Run, tmp_path: Path) -> None:
     """Empty replies are told of, and no program is saved."""
     with serving(lambda _: Reply("")) as server:
