@@ -42,12 +42,13 @@ ARMS: Final[Mapping[str, Arm]] = {
     "no_questions": Arm(track="no_questions"),
     "no_selection": Arm(track="no_selection"),
     "no_verification": Arm(track="no_verification"),
+    "plain_programs": Arm(track="plain_programs"),
     "grpo": Arm(method="grpo"),
     "rloo": Arm(method="rloo"),
     "distill": Arm(method="distill"),
 }
 """In the order that a round trains them: the first sets how many tokens the others get."""
-ABLATED: Final = ("track_b_given", "no_questions", "no_selection", "no_verification")
+ABLATED: Final = ("track_b_given", "no_questions", "no_selection", "no_verification", "plain_programs")
 """Arms with rows of their own, see `graphs.ablating`."""
 
 

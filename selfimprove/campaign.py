@@ -12,6 +12,7 @@ from selfimprove.arms import ARMS
 from selfimprove.config import Config, changed, load_config, make_config, write_config, written
 from selfimprove.config.training import asking
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.graphs.compiling import FROZEN, freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
 from selfimprove.programs import Program
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
 _LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", *_LEDGER}
+_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *_LEDGER}
 """What a campaign writes before its settings."""
 
 
@@ -121,6 +122,7 @@ class Campaign:
                 return summarise(folder, ledger)
             with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, after_round)
+                see_compiled(crew)
                 _see(crew.task)
                 see_library(crew)
                 see_watched(crew)
@@ -129,6 +131,8 @@ class Campaign:
                     taken = begun.round if begun else None
                     made = plan(self.config, crew.task, self._probe(crew.task, crew.student), taken)
                     folder.write_json("plan.json", made)
+                if not folder.has("campaign.toml"):
+                    freeze_programs(crew)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.
                 folder.write_text("campaign.toml", write_config(self.config))
                 try:
@@ -206,7 +210,7 @@ class Campaign:
         return teacher
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
-        from selfimprove.programs import SIGNATURES, program_for
+        from selfimprove.graphs.compiling import programs_of
         from selfimprove.scorers.names import full_name, see_scorer
         from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.launching import launcher_of
@@ -221,12 +225,12 @@ class Campaign:
             )
         asked = _asked_by(config)
         _refuse_practice(config, None if isinstance(self._given.get("task", ""), str) else task.name)
+        programs = programs_of(folder, task, config)
         student = self._student()
         if config.grade.scorer:
             known_as = see_scorer(config.grade.scorer, ledger, config.teacher, student.with_adapter(None))
             if not config.grade.trust:
                 check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
-        programs = {name: program_for(name, task) for name in SIGNATURES}
 
         teacher_for = self._teacher_for(task, programs, ledger)
 

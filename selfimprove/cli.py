@@ -17,6 +17,7 @@ import click
 
 from selfimprove import __version__
 from selfimprove.commands import approve, changed_config, combine, export, fork, quiet_option, reject, set_option
+from selfimprove.compile_command import compile_program
 from selfimprove.errors import InputError, SelfImproveError
 from selfimprove.growth.commands import curate
 from selfimprove.label_commands import coverage, label
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _INTERRUPTED: Final = 130
 _GROUPS: Final = {
     "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "combine", "export"),
-    "Single stages": ("mine", "grade", "prm", "score", "label", "coverage", "curate"),
+    "Single stages": ("mine", "grade", "prm", "compile", "score", "label", "coverage", "curate"),
     "The place": ("fetch", "doctor", "ledger"),
 }
 
@@ -54,7 +55,7 @@ def cli() -> None:
     """
 
 
-for command in (prm, export, approve, reject, fork, combine, label, coverage, curate):
+for command in (prm, export, approve, reject, fork, combine, compile_program, label, coverage, curate):
     cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
 _adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")

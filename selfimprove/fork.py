@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError
+from selfimprove.graphs.compiling import FROZEN
 from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
@@ -17,7 +18,7 @@ from selfimprove.store import RunFolder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")
 """Sections that the rounds taken over were made and measured by."""
-_FIXED_KEYS: Final = ("task", "student", "seed")
+_FIXED_KEYS: Final = ("task", "student", "seed", "programs")
 _FIXED_GATE: Final = ("text", "tasks", "task_problems")
 
 
@@ -69,12 +70,12 @@ def _fill(theirs: RunFolder, out: Path, made: Forked, config: Config) -> None:
     with closing(RunFolder(out)) as folder:
         taken = ["data", *(round_folder(r) for r in range(made.round + 1))]
         for name in theirs.hashes:
-            if name.partition("/")[0] in taken:
+            if name.partition("/")[0] in {*taken, FROZEN}:
                 source, target = theirs.checked(name), out / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
         inherit(theirs.path, out)
-        for name in (*taken, INHERITED):
+        for name in (*taken, INHERITED, FROZEN):
             folder.list_tree(name)
         folder.write_json(FORK, made)
         folder.write_text("campaign.toml", write_config(config))

@@ -48,7 +48,7 @@ def fault_run(calls: int, path: Path, *, share: float = 0.3, seed: int = 0, time
     """Harvest a rationale for each of `calls` problems: until a small cap stops it, then on with a larger one."""
     task = Arithmetic(levels=(3, 4, 5, 6), sizes={"train": calls})
     problems = list(task.problems("train"))
-    schedule = Schedule(share, seed, good=Reply("So it is.\n#### 4"))
+    schedule = Schedule(share, seed, good=Reply(task.conclude("So it is.", "4")))
     caps = (calls * 2e-5, calls * 1e-3)
     stopped_usd = 0.0
     with serving(schedule) as server:

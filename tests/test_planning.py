@@ -231,3 +231,16 @@ def test_a_real_student_is_probed(family: Callable[[str], Path]) -> None:
     assert 0 < found.completion_tokens <= 12 < found.prompt_tokens
     assert min(found.reading, found.writing, found.training) > 0
     assert found.passed <= 0.1
+
+
+def test_programs_that_are_optimised_have_their_line() -> None:
+    """From the second round on: the student's and the teacher's calls, within what is possible at most."""
+    free = next(x for x in planned(campaign={"compile": ["ask"], "rounds": 2}).lines if x.stage == "compile")
+    assert (free.teacher_calls, free.usd) == (0, 0.0)
+    assert free.student_calls > 0
+    paid = planned(campaign={"compile": ["ask", "reason"], "rounds": 2}, teacher={"model": "openai/gpt-4o"})
+    line = next(x for x in paid.lines if x.stage == "compile")
+    assert line.teacher_calls > 400
+    assert 0 < line.usd < paid.usd_at_most
+    once = planned(campaign={"compile": ["ask"], "rounds": 1}).lines
+    assert next(x for x in once if x.stage == "compile").student_calls == 0

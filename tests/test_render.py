@@ -120,7 +120,7 @@ def test_saved_program_renders_the_same() -> None:
 
 def test_program_saved_for_other_fields_is_refused() -> None:
     """DSPy matches fields by position, so a changed signature is caught by its fingerprint."""
-    stale = SOLVE.dump().replace(SOLVE._fields(), "0" * 16)
+    stale = SOLVE.dump().replace(SOLVE.fields, "0" * 16)
     with pytest.raises(InputError, match="other fields"):
         Program.load(stale)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator
 
+from selfimprove.config.compiling import CompilingConfig
 from selfimprove.config.finding import GradeConfig, MineConfig, SelectConfig
 from selfimprove.config.phases import Phase
 from selfimprove.config.section import Section
@@ -48,6 +49,7 @@ class CampaignConfig(Section):
             "no_questions",
             "no_selection",
             "no_verification",
+            "plain_programs",
             "grpo",
             "rloo",
             "distill",
@@ -58,13 +60,18 @@ class CampaignConfig(Section):
     """Ways to train that are compared, on as many tokens each; the best promoted one goes on. `track_b`: worked
     solutions, `track_b+dpo`: and preference pairs behind them, `track_b+kto`: or its own completions with their
     verdicts, `track_a`: answers alone, `track_b_given`: with the reference rationale in the prompt (never promoted),
-    `no_questions`, `no_selection`, `no_verification`: track B without that part of the loop, `grpo` and `rloo`: its own
+    `no_questions`, `no_selection`, `no_verification`: track B without that part of the loop, `plain_programs`: lessons
+    given with no prompt that was optimised, `grpo` and `rloo`: its own
     tries, as verified (need a student that solves some), `distill`: its own tries, as a larger local model would go on
     (train.distill.teacher), `control`: problems not chosen by failure, never promoted."""
     patience: Annotated[int, Field(ge=1)] = 2
     """Stop after this many rounds in a row without a promotion."""
     target: Annotated[float, Field(gt=0, le=1)] | None = None
     """Stop when the best student answers this share of dev; unset: no target."""
+    programs: Literal["saved", "plain"] = "saved"
+    """Prompts: those that `selfimprove compile` improved, where their cards prove it, or all as they are written."""
+    compile: tuple[Literal["ask", "answer_question", "reason", "rationalise"], ...] = ()
+    """Programs that are optimised anew between rounds, for the student as it then is; see `[compiling]`."""
     pause: tuple[Literal["train", "promote"], ...] = ()
     """Where the campaign waits for a person, who says `selfimprove approve RUN` or `selfimprove reject RUN`."""
 
@@ -132,6 +139,7 @@ class Config(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     gate: GateConfig = GateConfig()
+    compiling: CompilingConfig = CompilingConfig()
     track: TrackConfig = TrackConfig()
     phases: Annotated[tuple[Phase, ...], Field(max_length=_MOST_PHASES)] = ()
     """Parts of the campaign, each with its own pool, rows and budget; unset: it is one."""

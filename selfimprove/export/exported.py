@@ -163,7 +163,7 @@ def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
     arm = adapter.parent
     before = {a.problem: a for a in folder.rows(f"{arm.relative_to(run)}/predictions.jsonl", Attempt)}
     problems = [p for p in folder.rows("data/dev.jsonl", Problem) if p.id in before][:_CHECKED]
-    after = _solved(TransformersStudent(out, **how), problems, config, program_of(arm.name))
+    after = _solved(TransformersStudent(out, **how), problems, config, folder, program_of(arm.name))
     same = sum(a.completion.text == before[a.problem].completion.text for a in after)
     right = [sum(a.verdict is Verdict.CORRECT for a in some) for some in ([before[p.id] for p in problems], after)]
     said = (
@@ -174,11 +174,11 @@ def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
     return said
 
 
-def _solved(student: Any, problems: list[Problem], config: Config, program: str) -> list[Attempt]:
+def _solved(student: Any, problems: list[Problem], config: Config, folder: RunFolder, program: str) -> list[Attempt]:
     from selfimprove.campaign import Campaign
-    from selfimprove.programs import program_for
+    from selfimprove.graphs.compiling import programs_of
     from selfimprove.steps.draft import solve
 
     task = Campaign(config).load_task()
-    how = Sampling(max_tokens=config.student.max_tokens)
-    return [some[0] for some in solve(problems, student, program_for(program, task), task, how)]
+    how, asked = Sampling(max_tokens=config.student.max_tokens), programs_of(folder, task, config)[program]
+    return [some[0] for some in solve(problems, student, asked, task, how)]

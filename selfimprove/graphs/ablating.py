@@ -3,6 +3,7 @@
 no_questions      what a lesson's questions and answers won is left out: its problems are taught by rationales alone
 no_selection      as many problems of the tried pool, drawn at random
 no_verification   a lesson's first solution, verified or not
+plain_programs    the lessons are given again, with every prompt as it is written
 track_b_given     the reference rationale stands in the prompt, and only the answer is learned
 """
 
@@ -13,11 +14,16 @@ from random import Random
 
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import attempts_of
+from selfimprove.programs.saved import InForce, programs_for
 from selfimprove.protocols import Teacher
 from selfimprove.records import Attempt, Lesson, Problem, TrackRow, Verdict
+from selfimprove.steps.answer import answer
+from selfimprove.steps.ask import ask
 from selfimprove.steps.build import build
+from selfimprove.steps.draft import draft
 from selfimprove.steps.harvest import Target, harvest, unverified
-from selfimprove.steps.reason import rationales
+from selfimprove.steps.reason import rationales, reason
+from selfimprove.steps.rewrite import rewrite
 
 
 def ablated(
@@ -39,12 +45,35 @@ def ablated(
     elif track == "no_questions":
         bare = [lesson.model_copy(update={"rewrites": (), "clarifications": ()}) for lesson in lessons]
         targets = _taught(crew, bare, problems, teacher)
+    elif track == "plain_programs":
+        targets = harvest(_plain(crew, lessons, problems, best, round_), crew.task)
     elif track == "no_selection":
         targets = _taught(crew, _drawn(crew, len(lessons), round_), problems, teacher)
     else:
         targets = [Target(lesson.problem, lesson.id, "", "", "given", ()) for lesson in lessons]
         targets = [target for target in targets if problems[target.problem].rationale]
     return build(targets, problems, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
+
+
+def _plain(
+    crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], best: str, round_: int
+) -> list[Lesson]:
+    """Give the lessons again without any program that was optimised; calls that are the same are in the ledger."""
+    bare, student, own = programs_for(crew.task), crew.model(best), crew.config.lesson
+    how, seed, asked = crew.greedy(), crew.config.campaign.seed, [problems[lesson.problem] for lesson in lessons]
+    force = crew.programs if isinstance(crew.programs, InForce) else InForce(crew.programs)
+    with force.instead(bare):
+        teacher = crew.teacher_for(student, round_)
+        drafts = draft(asked, student, bare, crew.task, how, questions=own.questions, asking=own.asking, seed=seed)
+        made = [
+            x.model_copy(update={"draft": d, "clarifications": (), "rewrites": (), "rationales": ()})
+            for x, d in zip(lessons, drafts, strict=True)
+        ]
+        for turn in range(own.turns if own.questions else 0):
+            made = ask(made, problems, student, bare["ask"], how, questions=own.questions, turn=turn, seed=seed)
+            made = answer(made, problems, teacher, crew.task)
+            made = rewrite(made, problems, student, bare["rewrite"], crew.task, how, seed=seed)
+        return reason(made, problems, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise)
 
 
 def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: Teacher) -> list[Target]:

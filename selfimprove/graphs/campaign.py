@@ -17,6 +17,7 @@ from langgraph.graph import END, START, StateGraph
 from selfimprove import progress
 from selfimprove.arms import ARMS
 from selfimprove.graphs.arms import last_of, train_arm
+from selfimprove.graphs.compiling import take_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, count, tracks
 from selfimprove.graphs.guarding import freeze_guarded, guarded
@@ -65,6 +66,7 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
     def next_round(state: CampaignState) -> dict[str, Any]:
         round_ = state["round"] + 1
         progress.current().round(round_, crew.config.campaign.rounds)
+        take_compiled(crew, round_)
         begin_phase(crew, round_)  # here and not in the round, which may go on in its middle
         with crew.ledger.span(round_folder(round_)):
             one_round.invoke(

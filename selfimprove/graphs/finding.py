@@ -159,6 +159,7 @@ def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScor
         base=crew.model("").identity,
         task=crew.task,
         teacher=config.teacher,
+        judging_by=crew.programs.get("judge_steps"),
         max_tokens=config.student.max_tokens,
         seed=config.campaign.seed,
     )

@@ -2,7 +2,8 @@
 
 ::
 
-    mine -> grade -> select -> (lesson, a cohort at a time) -> gather -> build -> train -> evaluate -> decide -> end
+    (compile ->) mine -> grade -> select -> (lesson, a cohort at a time) -> gather -> build -> train -> evaluate
+    -> decide -> end
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
 from selfimprove.graphs.arms import train_node
+from selfimprove.graphs.compiling import compile_node
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import decide_node
 from selfimprove.graphs.finding import grade_node, mine_node
@@ -58,8 +60,11 @@ def build_round(crew: Crew) -> StateGraph[Any]:
         "evaluate": evaluate_node(crew),
         "decide": decide_node(crew),
     }
+    if crew.config.campaign.compile:
+        nodes = {"compile": compile_node(crew), **nodes}
+        graph.add_edge("compile", "mine")
     add_nodes(graph, nodes)
-    graph.add_edge(START, "mine")
+    graph.add_edge(START, next(iter(nodes)))
     graph.add_edge("mine", "grade")
     graph.add_edge("grade", "select")
     graph.add_conditional_edges("select", _cohorts, ["lesson", "gather"])

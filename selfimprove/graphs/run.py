@@ -17,6 +17,7 @@ from langgraph.graph.state import CompiledStateGraph
 from selfimprove import progress
 from selfimprove.errors import RunFolderError
 from selfimprove.graphs.campaign import build_campaign, reached_so_far
+from selfimprove.graphs.compiling import FROZEN
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
@@ -28,7 +29,7 @@ from selfimprove.store import RunFolder, put_aside
 
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
-_ONLY_COPY: Final = ("data/", "final/openings.json", INHERITED)
+_ONLY_COPY: Final = ("data/", "final/openings.json", INHERITED, FROZEN)
 """What replaying the campaign could not tell, or must not change."""
 _UNREADABLE: Final = (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What LangGraph and SQLite raise over a checkpoint of other bytes."""

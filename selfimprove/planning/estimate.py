@@ -9,6 +9,7 @@ from typing import Final
 from selfimprove.arms import ARMS
 from selfimprove.config.training import asking
 from selfimprove.graphs.deciding import tracks
+from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.planning.finding import mining
 from selfimprove.scorers.names import judging, rollouts_of
@@ -19,7 +20,7 @@ _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
 _READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
 """Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
-_REASONED: Final = frozenset({"no_questions", "no_selection"})
+_REASONED: Final = frozenset({"no_questions", "no_selection", "plain_programs"})
 """Arms whose problems are reasoned about once more."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
@@ -36,6 +37,8 @@ def stages(expected: Expected) -> Iterator[Line]:
         yield _all("grade", [_grading(expected, r) for r in rounds])
     if expected.probes:
         yield _probing(expected)
+    if config.campaign.compile:
+        yield _all("compile", [compiling(expected, r) for r in rounds])
     yield _all("lessons", [_lesson(expected, r) for r in rounds])
     yield _all("train", [_training(expected, r) for r in rounds])
     yield total(list(_evaluations(expected)))
@@ -186,20 +189,22 @@ def _control(expected: Expected) -> Line:
 
 
 def most_usd(expected: Expected) -> float:
-    """Bound what paid calls can cost: nothing is solved, each question is asked twice, answers are longest."""
+    """Bound what paid calls can cost: nothing is solved, each question and rationale twice, answers are longest."""
     config, most = expected.config, 0.0
     lesson, longest, judge = config.lesson, config.teacher.max_tokens, _judge_price(expected)
-    each = 2 * lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise
+    each = 2 * (lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
     for round_ in expected.rounds:
         price, pool = expected.price(round_), expected.pool(round_)
         lessons = min(pool, config.select.lessons or pool)
         if price is not None:
             calls = (lessons + (_most_probed(expected) if round_ == 1 else 0)) * each
+            calls += 2 * lesson.questions * lesson.turns * lessons * ("plain_programs" in config.campaign.arms)
             calls += 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
-            calls += lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
+            calls += 2 * lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
             again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
-            calls += math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
-            most += calls * price.of(expected.prompt + 2 * config.student.max_tokens, longest)
+            calls += 2 * math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
+            most += calls * price.of(expected.prompt + 2 * max(config.student.max_tokens, longest), longest)
+            most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
             most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST)

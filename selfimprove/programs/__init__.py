@@ -1,6 +1,18 @@
 """Every prompt of the loop, as DSPy programs."""
 
-from selfimprove.programs.program import SIGNATURES, Program, program_for, stated
-from selfimprove.programs.run import Item, request_of, run
+from selfimprove.programs.program import SIGNATURES, Program, plain, program_for, stated
+from selfimprove.programs.run import Complaint, Item, Read, request_of, run, run_read
 
-__all__ = ["SIGNATURES", "Item", "Program", "program_for", "request_of", "run", "stated"]
+__all__ = [
+    "SIGNATURES",
+    "Complaint",
+    "Item",
+    "Program",
+    "Read",
+    "plain",
+    "program_for",
+    "request_of",
+    "run",
+    "run_read",
+    "stated",
+]

@@ -35,7 +35,10 @@ SIGNATURES: Final[Mapping[str, Any]] = {
     "solve_independently": growing.SolveIndependently,
 }
 
-_CONCLUDING: Final = {"solve", "draft_and_ask", "rewrite", "reason", "rationalise", "solve_independently"}
+CONCLUDING: Final = frozenset({"solve", "draft_and_ask", "rewrite", "reason", "rationalise", "solve_independently"})
+"""Programs that end in an answer in the task's form."""
+ANSWERING: Final = frozenset({"answer_only", "answer_given"})
+"""Programs that give nothing but the answer in that form."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +66,50 @@ class Program:
         """Name the rendering, see `render_hash`."""
         return render_hash(self.predict.signature, self.predict.demos, chat_template)
 
+    @property
+    def fields(self) -> str:
+        """Fingerprint of the fields, in order, as DSPy matches saved ones by position."""
+        fields = self.predict.signature.fields
+        return digest([(name, str(field.annotation)) for name, field in fields.items()])
+
+    @property
+    def instructions(self) -> str:
+        """What the model is told to do."""
+        return str(self.predict.signature.instructions)
+
     def dump(self) -> str:
-        """Give the state as JSON, with a fingerprint of the fields (DSPy matches them by position)."""
+        """Give the state as JSON, with the fingerprint of the fields."""
         state = self.predict.dump_state()
-        return json.dumps({"name": self.name, "fields": self._fields(), "state": state}, sort_keys=True)
+        return json.dumps({"name": self.name, "fields": self.fields, "state": state}, sort_keys=True)
 
     @classmethod
-    def load(cls, text: str) -> Program:
+    def load(cls, text: str, where: str = "") -> Program:
         """Restore a program.
 
+        Args:
+            text: what `dump` gave.
+            where: the file it comes from, for errors.
+
         Raises:
-            InputError: it was saved for other fields.
+            InputError: it was saved for other fields, or is no saved program.
         """
-        saved = json.loads(text)
-        program = cls(saved["name"], dspy.Predict(_signature(saved["name"])))
-        if saved["fields"] != program._fields():
-            raise InputError(f'the saved program "{program.name}" was made for other fields; compile it again')
-        program.predict.load_state(saved["state"])
+        try:
+            saved = json.loads(text)
+            name, fields, state = str(saved["name"]), saved["fields"], saved["state"]
+        except (ValueError, LookupError, TypeError) as error:
+            told = f"{where or 'the text'} is no saved program ({type(error).__name__})"
+            raise InputError(f"{told}; remove it and compile the program again") from error
+        program = plain(name)
+        if fields != program.fields:
+            beside = f" in {where}" if where else ""
+            raise InputError(
+                f'the saved program "{name}"{beside} was made for other fields; compile it again, or remove it'
+            )
+        try:
+            program.predict.load_state(state)
+        except Exception as error:  # whatever DSPy makes of a damaged state
+            told = f'the saved program "{name}" {where} is damaged ({type(error).__name__})'
+            raise InputError(f"{told}; remove it and compile the program again") from error
         return program
 
     def with_demos(self, demos: Sequence[Mapping[str, str]]) -> Program:
@@ -88,9 +118,25 @@ class Program:
         predict.demos = [dict(demo) for demo in demos]
         return Program(self.name, predict)
 
-    def _fields(self) -> str:
-        fields = self.predict.signature.fields
-        return digest([(name, str(field.annotation)) for name, field in fields.items()])
+    def with_predict(self, predict: Any) -> Program:
+        """Give the program that an optimiser made of it: its instruction, and its examples cut to their fields."""
+        made = dspy.Predict(self.predict.signature.with_instructions(predict.signature.instructions))
+        fields = list(self.predict.signature.fields)
+        made.demos = [{name: demo[name] for name in fields if name in demo} for demo in map(dict, predict.demos)]
+        return Program(self.name, made)
+
+    def with_instructions(self, instructions: str) -> Program:
+        """Give the same program with another instruction."""
+        return Program(self.name, dspy.Predict(self.predict.signature.with_instructions(instructions)))
+
+
+def plain(name: str) -> Program:
+    """Give the program of this name as its signature stands.
+
+    Raises:
+        InputError: there is none.
+    """
+    return Program(name, dspy.Predict(_signature(name)))
 
 
 def _signature(name: str) -> Any:
@@ -102,9 +148,9 @@ def _signature(name: str) -> Any:
 def program_for(name: str, task: Task) -> Program:
     """Give the plain program of this name, told the form of answer that the task reads."""
     signature = _signature(name)
-    if name in _CONCLUDING:
+    if name in CONCLUDING:
         signature = signature.with_instructions(f"{signature.instructions} {task.instruction}")
-    elif name in {"answer_only", "answer_given"}:
+    elif name in ANSWERING:
         form = task.conclude("", "ANSWER").strip()
         signature = signature.with_instructions(f"{signature.instructions} Write it in this form: {form}")
     return Program(name, dspy.Predict(signature))

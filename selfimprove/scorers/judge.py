@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import dspy
-
-from selfimprove.programs import SIGNATURES, Item, Program, run, stated
+from selfimprove.programs import Complaint, Item, Program, plain, run_read, stated
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Sampling, StepItem
 from selfimprove.scorers.scoring import Judgement
@@ -23,7 +21,7 @@ _FIRST: Final = re.compile(r"[\s*]*(?:step\s*)?(?:(\d+)\b|(none|no\b|n/a|-1))", 
 
 
 def _plain() -> Program:
-    return Program("judge_steps", dspy.Predict(SIGNATURES["judge_steps"]))
+    return plain("judge_steps")
 
 
 @dataclass(frozen=True)
@@ -63,30 +61,19 @@ class StepJudge:
         found: list[Judgement | None] = [
             None if item.steps else Judgement(scores=(), first_wrong=None) for item in items
         ]
-        calls: list[tuple[str, ...]] = [()] * len(items)
-        complaints = {index: "" for index, item in enumerate(items) if item.steps}
-        for attempt in range(2):
-            asked = [_item(items[i], complaint, attempt) for i, complaint in complaints.items()]
-            replies = run(self.program, asked, self.model, self.sampling)
-            again: dict[int, str] = {}
-            for index, reply in zip(complaints, replies, strict=True):
-                calls[index] += (reply.call,) if reply.call else ()
-                read = self._read(reply, len(items[index].steps))
-                if isinstance(read, str):
-                    again[index] = read
-                else:
-                    found[index] = read.model_copy(update={"calls": calls[index]})
-            complaints = again
+        with_steps = [index for index, item in enumerate(items) if item.steps]
+
+        def read(at: int, outputs: Mapping[str, Any], _: Completion) -> Judgement | Complaint:
+            return read_judgement(outputs, len(items[with_steps[at]].steps))
+
+        asked = [_item(items[index]) for index in with_steps]
+        for index, one in zip(with_steps, run_read(self.program, asked, self.model, self.sampling, read), strict=True):
+            if one.value is not None:
+                found[index] = one.value.model_copy(update={"calls": one.calls})
         return found
 
-    def _read(self, reply: Completion, steps: int) -> Judgement | str:
-        """Read a reply, or say what is wrong with it."""
-        if reply.finish_reason == "error":
-            return "There was no reply."
-        return read_judgement(self.program.parse(reply.text), steps)
 
-
-def read_judgement(outputs: dict[str, Any], steps: int) -> Judgement | str:
+def read_judgement(outputs: Mapping[str, Any], steps: int) -> Judgement | Complaint:
     r"""Read the outputs of `judge_steps`, or say in a sentence for the judge what is wrong with them.
 
     >>> read_judgement({"scores": "1: 0.9\n2: 0", "first_wrong": "2"}, 2).first_wrong
@@ -97,16 +84,15 @@ def read_judgement(outputs: dict[str, Any], steps: int) -> Judgement | str:
     lines = [(int(number), float(score)) for number, score in _LINE.findall(outputs["scores"])]
     if [number for number, _ in lines] != list(range(1, steps + 1)):
         seen = ", ".join(str(number) for number, _ in lines) or "none"
-        return f"There are {steps} steps, and lines for {seen} were found; write one line a step."
+        return Complaint(f"There are {steps} steps, and lines for {seen} were found; write one line a step.")
     if any(score > 1 for _, score in lines):
-        return "A number was above 1; write how likely each step is right, from 0 to 1."
+        return Complaint("A number was above 1; write how likely each step is right, from 0 to 1.")
     named = _FIRST.match(outputs["first_wrong"])
     if named is None or (named[1] and not 1 <= int(named[1]) <= steps):
-        return f'The last line must be "First wrong:" and a number from 1 to {steps}, or none.'
+        return Complaint(f'The last line must be "First wrong:" and a number from 1 to {steps}, or none.')
     first = int(named[1]) - 1 if named[1] else None
     return Judgement(scores=tuple(score for _, score in lines), first_wrong=first)
 
 
-def _item(item: StepItem, complaint: str, attempt: int) -> Item:
-    inputs = {"problem": stated(item.problem), "steps": list(item.steps), "complaint": complaint}
-    return Item(item.problem.id, inputs, attempt=attempt)
+def _item(item: StepItem) -> Item:
+    return Item(item.problem.id, {"problem": stated(item.problem), "steps": list(item.steps), "complaint": ""})

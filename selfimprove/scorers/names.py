@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from typing import Any, Final
 
 from selfimprove.config import TeacherConfig
 from selfimprove.errors import InputError, nearest
 from selfimprove.ledger import Ledger
-from selfimprove.programs import program_for
+from selfimprove.programs import Program, program_for
 from selfimprove.protocols import LanguageModel, StepScorer, Task
 from selfimprove.records import Sampling
 from selfimprove.scorers import load_scorer, see_weights
@@ -46,6 +47,7 @@ def scorer_named(
     base: str = "",
     task: Task | None = None,
     teacher: TeacherConfig | None = None,
+    judging_by: Program | None = None,
     max_tokens: int = 256,
     seed: int = 0,
     **settings: Any,
@@ -59,6 +61,7 @@ def scorer_named(
         base: identity of the student without an adapter, see `MonteCarlo`.
         task: reads their answers.
         teacher: settings of a judge; `judge` alone is its role of that name.
+        judging_by: a judge's program; default: the plain one.
         max_tokens: longest rollout.
         seed: of the rollouts.
         settings: `dtype` and `device` of a trained scorer.
@@ -68,7 +71,7 @@ def scorer_named(
     """
     kind, _, rest = name.partition(":")
     if kind == "judge":
-        return _judge(rest, ledger, teacher or TeacherConfig())
+        return _judge(rest, ledger, teacher or TeacherConfig(), judging_by)
     if kind == "monte-carlo":
         if student is None or task is None:
             raise InputError("monte-carlo scores steps by a student's rollouts; name a task with --task")
@@ -169,14 +172,15 @@ def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
     return teacher.model_copy(update=own)
 
 
-def _judge(named: str, ledger: Ledger, teacher: TeacherConfig) -> StepScorer:
+def _judge(named: str, ledger: Ledger, teacher: TeacherConfig, program: Program | None = None) -> StepScorer:
     from selfimprove.scorers.judge import StepJudge
     from selfimprove.teachers.load import load_model
 
     # A server named by its address is not sent the key of the provider whose protocol it speaks.
     asked = load_model(judging(named, teacher), "judge", ledger, api_key=_NO_KEY if "@" in named else None)
     asked.check()
-    return StepJudge(asked, first=asked.deployments[0].identity)
+    judge = StepJudge(asked, first=asked.deployments[0].identity)
+    return judge if program is None else replace(judge, program=program)
 
 
 def rollouts_of(text: str) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from selfimprove.config import TeacherConfig
-from selfimprove.programs import Item, Program, program_for, run, stated
+from selfimprove.programs import Complaint, Item, Program, Read, program_for, run, run_read, stated
+from selfimprove.programs.forms import Outputs, read_form
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Sampling, Verdict
 from selfimprove.teachers.litellm import LiteLLMModel
@@ -19,7 +20,7 @@ class LiteLLMTeacher:
 
     Args:
         task: says the form of an answer and reads it.
-        programs: compiled programs by name; the plain one stands in for each that is missing.
+        programs: compiled programs by name, looked up at each use; the plain one stands in for each that is missing.
         answer_model: answers clarifying questions.
         reason_model: reasons and explains.
         config: `max_tokens`, `temperature` and `thinking` are read.
@@ -37,9 +38,7 @@ class LiteLLMTeacher:
     ) -> None:
         self.task, self.config, self.seed = task, config, seed
         self.answer_model, self.reason_model = answer_model, reason_model
-        self._programs = {
-            name: find_program(name, programs, task) for name in ("answer_question", "reason", "rationalise")
-        }
+        self._programs = programs
 
     def check(self) -> None:
         """See that the servers named by address answer.
@@ -54,7 +53,7 @@ class LiteLLMTeacher:
     def answer(self, asked: Sequence[Question]) -> list[Answer]:
         """Answer each clarifying question: greedily, sampled where an earlier answer was refused."""
         return ask_program(
-            self._programs["answer_question"],
+            find_program("answer_question", self._programs, self.task),
             asked,
             self.answer_model,
             self._sampling(_GREEDY),
@@ -77,18 +76,27 @@ class LiteLLMTeacher:
     def _explain(
         self, name: str, problems: Sequence[Problem], inputs: Sequence[Mapping[str, str]], samples: int
     ) -> list[list[Rationale]]:
-        program = self._programs[name]
+        program = find_program(name, self._programs, self.task)
         items = [Item(p.id, given, i) for p, given in zip(problems, inputs, strict=True) for i in range(samples)]
         sampling = self._sampling(_GREEDY if samples == 1 else self.config.temperature)
-        made = iter(run(program, items, self.reason_model, sampling, seed=self.seed))
+        made = iter(run_read(program, items, self.reason_model, sampling, self._reader(program), seed=self.seed))
         return [[self._rationale(program, next(made)) for _ in range(samples)] for _ in problems]
 
-    def _rationale(self, program: Program, completion: Completion) -> Rationale:
+    def _reader(self, program: Program) -> Callable[[int, Outputs, Completion], Outputs | Complaint]:
+        """Give what reads a reply: one that states no answer is asked for once more, one that was cut off is not."""
+
+        def read(_: int, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+            return outputs if reply.finish_reason == "length" else read_form(program, outputs, reply, self.task)
+
+        return read
+
+    def _rationale(self, program: Program, found: Read[Outputs]) -> Rationale:
+        completion = found.completion
         text = str(program.parse(completion.text)["solution"])
         if self.config.thinking == "keep" and completion.reasoning:
             text = f"{completion.reasoning}\n{text}"
         made = read_rationale(self.task, completion, text)
-        return made.model_copy(update={"rationalised": program.name == "rationalise"})
+        return made.model_copy(update={"rationalised": program.name == "rationalise", "calls": found.calls})
 
 
 def find_program(name: str, programs: Mapping[str, Program], task: Task) -> Program:

@@ -59,11 +59,17 @@ def test_an_unreadable_reply_is_asked_for_once_more_with_the_complaint() -> None
 
 
 def test_unreadable_twice_is_no_verdict() -> None:
-    """After the second unreadable reply there is None, never a score of 0; errors are the same."""
-    for made in (Completion(text="1: 0.5"), Completion(text="", finish_reason="error", error="down")):
-        model = Replying(lambda request, made=made: made)
-        assert StepJudge(model).score([item(), item(steps=())]) == [None, []]
-        assert len(model.asked) == 2
+    """After the second unreadable reply there is None, never a score of 0."""
+    model = Replying(lambda request: Completion(text="1: 0.5"))
+    assert StepJudge(model).score([item(), item(steps=())]) == [None, []]
+    assert len(model.asked) == 2
+
+
+def test_a_call_that_failed_is_no_verdict_and_is_not_asked_again_here() -> None:
+    """Who calls models tries them again; a failure for good has no form to complain about."""
+    model = Replying(lambda request: Completion(text="", finish_reason="error", error="down"))
+    assert StepJudge(model).score([item()]) == [None]
+    assert len(model.asked) == 1
 
 
 @pytest.mark.parametrize(

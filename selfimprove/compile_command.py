@@ -1,0 +1,192 @@
+"""The command `selfimprove compile`."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from selfimprove.errors import InputError, nearest
+from selfimprove.prm.command_parts import ledger_of, path_type, read_pairs, student_of
+
+if TYPE_CHECKING:
+    from selfimprove.compiling.compiling import Work
+    from selfimprove.ledger import Ledger
+    from selfimprove.programs.cases import Case
+    from selfimprove.protocols import LanguageModel, Task, Teacher
+    from selfimprove.records import Problem
+
+
+@click.command(name="compile")
+@click.argument("program")
+@click.option("--task", default="arithmetic", show_default=True, help="Whose training problems it is compiled on.")
+@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
+@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@click.option("--problems-file", type=path_type, help="A file of problems to compile on; default: the task's own.")
+@click.option("--cases", "cases_file", type=path_type, help="A file of inputs and wanted outputs instead of problems.")
+@click.option("--problems", type=click.IntRange(1), default=200, show_default=True, help="Problems that are drawn.")
+@click.option("--optimizer", default="gepa", show_default=True, help="gepa, mipro or bootstrap.")
+@click.option("--metric", help="accuracy, valid, balanced_accuracy, asking, match, or package.module:Name.")
+@click.option("--model", help="What runs the program, MODEL or MODEL@URL; default: the student's own engine.")
+@click.option("--writer", help="What writes instructions, MODEL or MODEL@URL; default: what runs the program.")
+@click.option("--solver", help="What checks generated problems, MODEL or MODEL@URL; default: what runs the program.")
+@click.option("--teacher", default="reference", show_default=True, help="Who answers questions: MODEL or MODEL@URL.")
+@click.option("--student", default="smollm2-135m", show_default=True, help="Who drafts, asks, solves and rewrites.")
+@click.option("--adapter", type=path_type, help="The student's adapter.")
+@click.option("--calls", type=click.IntRange(1), default=300, show_default=True, help="Replies to optimise on, about.")
+@click.option("--demos", type=click.IntRange(0, 16), default=4, show_default=True, help="Worked examples, at most.")
+@click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Longest reply.")
+@click.option("--budget-usd", type=click.FloatRange(0), help="The most that all calls may cost, with earlier ones.")
+@click.option("--input-price", type=click.FloatRange(0), help="Dollars per million prompt tokens, where not known.")
+@click.option("--output-price", type=click.FloatRange(0), help="Dollars per million completion tokens.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--dtype", default="auto", show_default=True, help="Of the student.")
+@click.option("--device", default="auto", show_default=True, help="Of the student.")
+@click.option("--ledger", "ledger_file", type=path_type, default=Path("runs/compile/ledger.sqlite"), show_default=True)
+@click.option("--out", type=path_type, default=Path("programs"), show_default=True, help="Folder of saved programs.")
+@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
+    """Optimise PROGRAM's prompt on training problems, and save it with a card that says what it gained.
+
+    Calls are kept in the ledger: at the budget it stops, and the same command goes on with a higher one.
+    """
+    from selfimprove.compiling.compiling import compile_cases
+    from selfimprove.live import view_for
+    from selfimprove.programs.saved import place_of, save_program
+    from selfimprove.progress import watched_by
+
+    _see(program, how)
+    task = _task(how)
+    given = _given(task, how)
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        problems = [] if given is not None else _problems(task, how)
+        with closing(ledger_of(how)) as ledger:
+            work, cases = _work(program, task, problems, given, ledger, how)
+            made = compile_cases(work, cases)
+        place = place_of(program, task.name, out)
+        save_program(made.program, made.card, place)
+    used = "Campaigns take it from here on" if made.card.proven else "Campaigns leave it out, as it shows no gain"
+    click.echo(f"{made.card.sentence()}\n\nInstruction: {made.program.instructions}\n\nSaved: {place}\n{used}.")
+
+
+def _see(program: str, how: dict[str, Any]) -> None:
+    """Refuse names that mean nothing, before anything is loaded or written."""
+    from selfimprove.compiling.metrics import see_metric, usual_metric
+    from selfimprove.programs import SIGNATURES
+    from selfimprove.programs.optimise import see_optimizer
+
+    if program not in SIGNATURES:
+        raise InputError(f'there is no program "{program}"; {nearest(program, SIGNATURES)}')
+    see_optimizer(how["optimizer"])
+    how["metric"] = how["metric"] or ("match" if how["cases_file"] else usual_metric(program))
+    see_metric(how["metric"], program)
+    if how["cases_file"] and how["metric"] != "match" and ":" not in how["metric"]:
+        raise InputError(f'the metric "{how["metric"]}" needs problems; take match for cases that come with outputs')
+
+
+def _task(how: dict[str, Any]) -> Task:
+    from selfimprove.tasks import load_task
+
+    return load_task(how["task"], data_dir=how["data_dir"], options=read_pairs("--option", how["options"]))
+
+
+def _given(task: Task, how: dict[str, Any]) -> list[Case] | None:
+    """Read the cases that are given; the guard looks at all that stands in their inputs."""
+    from selfimprove.compiling.guarding import see_disjoint
+    from selfimprove.compiling.making import read_cases
+    from selfimprove.records import Problem
+
+    if not how["cases_file"]:
+        return None
+    cases = read_cases(how["cases_file"])
+    texts = ("\n".join(map(str, case.inputs.values())) for case in cases)
+    see_disjoint([Problem.of(text, "") for text in texts], task, where=str(how["cases_file"]))
+    return cases
+
+
+def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
+    """Draw the problems to compile on; the guard has looked at all of them."""
+    from selfimprove.compiling.guarding import see_disjoint
+    from selfimprove.graphs.guarding import public_of
+    from selfimprove.prm.labelling import trainable
+    from selfimprove.tasks import load_task
+
+    file: Path | None = how["problems_file"]
+    if file is None:
+        return trainable(task, how["problems"], how["data_dir"], how["seed"])
+    if not file.is_file():
+        raise InputError(f"{file} is not there; name a file of problems, .jsonl")
+    made = load_task(str(file))
+    found = list(chain.from_iterable(made.problems(split) for split in ("train", "dev", "test")))[: how["problems"]]
+    guarded, _ = public_of(task, how["data_dir"])
+    see_disjoint(found, task, [held for each in guarded for held in each.held_out], str(file))
+    return found
+
+
+def _work(
+    program: str,
+    task: Task,
+    problems: list[Problem],
+    given: list[Case] | None,
+    ledger: Ledger,
+    how: dict[str, Any],
+) -> tuple[Work, list[Case]]:
+    """Load what is named, and make the cases."""
+    from selfimprove.compiling.compiling import Work
+    from selfimprove.compiling.making import MAKERS, Source, make_cases
+    from selfimprove.compiling.metrics import Parts, metric_named
+    from selfimprove.programs.optimise import How
+    from selfimprove.programs.saved import programs_for
+    from selfimprove.records import Sampling
+
+    programs, sampling = programs_for(task), Sampling(max_tokens=how["max_tokens"])
+    needed = not how["model"] or how["metric"] == "asking" or (program in MAKERS and given is None)
+    student = student_of(how, ledger) if needed else None
+    model = _model(how["model"], program, ledger, how) if how["model"] else student
+    writer = _model(how["writer"], "write_instructions", ledger, how) if how["writer"] else model
+    if model is None or writer is None:
+        raise InputError("nothing runs the program; name it with --model or --student")
+    teacher = _teacher(task, ledger, how)
+    source = Source(task, student, teacher, programs, sampling, how["seed"])
+    cases = given if given is not None else make_cases(program, problems, source)
+    solver = _model(how["solver"], "solve", ledger, how) if how["solver"] else model
+    parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling, solver)
+    metric = metric_named(how["metric"], program, parts)
+    plan = How(how["optimizer"], how["calls"], how["demos"], seed=how["seed"])
+    return Work(programs[program], task.name, model, writer, metric, sampling, plan), cases
+
+
+def _model(named: str, role: str, ledger: Ledger, how: dict[str, Any]) -> LanguageModel:
+    """Load a model behind LiteLLM, and see that it answers."""
+    from selfimprove.scorers.names import judge_of
+    from selfimprove.teachers.litellm import LiteLLMModel
+
+    name, _, url = named.partition("@")
+    model, address = judge_of(name, url)
+    made = LiteLLMModel(
+        role,
+        (model,),
+        ledger,
+        base_url=address,
+        api_key="none" if url else None,  # a server named by its address gets no provider's key
+        input_price=how["input_price"],
+        output_price=how["output_price"],
+    )
+    made.check()
+    return made
+
+
+def _teacher(task: Task, ledger: Ledger, how: dict[str, Any]) -> Teacher:
+    """Give who answers questions: the data set, or a model."""
+    from selfimprove.config import TeacherConfig
+    from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
+    from selfimprove.teachers.reference import ReferenceTeacher
+
+    if how["teacher"] == "reference":
+        return ReferenceTeacher(task)
+    model = _model(how["teacher"], "answer", ledger, how)
+    return LiteLLMTeacher(task, {}, model, model, TeacherConfig(max_tokens=how["max_tokens"]), how["seed"])

@@ -1,0 +1,1 @@
+"""Programs that learn: cases of a task, metrics, and a compiled program with its card."""

@@ -1,0 +1,175 @@
+"""Compile a program: cases are parted, the program is measured, optimised, and measured again on cases held out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean
+from typing import Final, NamedTuple
+
+from selfimprove import progress
+from selfimprove.errors import InputError
+from selfimprove.programs import Program
+from selfimprove.programs.bench import Bench
+from selfimprove.programs.cases import Case, Metric
+from selfimprove.programs.optimise import How, optimise
+from selfimprove.programs.saved import Card, Measured
+from selfimprove.protocols import LanguageModel
+from selfimprove.records import Comparison, Interval, Sampling, digest
+from selfimprove.stats import bootstrap_means, compare_means, quantiles, wilson
+
+_SHARES: Final = (0.25, 0.35)
+"""Of the cases: to learn from, and to compare candidates on; the rest is held out."""
+_FEWEST: Final = 8
+
+
+class Parted(NamedTuple):
+    """Cases, of which those of one problem are in one part."""
+
+    train: list[Case]
+    val: list[Case]
+    held_out: list[Case]
+
+
+class Compiled(NamedTuple):
+    """A program with its card."""
+
+    program: Program
+    card: Card
+
+
+@dataclass(frozen=True)
+class Work:
+    """One compile.
+
+    Attributes:
+        program: what to begin with.
+        task: name of the task.
+        model: runs the program, behind the ledger.
+        writer: writes instructions, behind the ledger.
+        metric: what for.
+        sampling: of the program's replies, greedy.
+        how: by which optimiser, and how far.
+    """
+
+    program: Program
+    task: str
+    model: LanguageModel
+    writer: LanguageModel
+    metric: Metric
+    sampling: Sampling
+    how: How
+
+
+def part(cases: Sequence[Case], seed: int = 0) -> Parted:
+    """Part cases at random, those of one problem together, so that nothing held out was seen.
+
+    Raises:
+        InputError: there are too few.
+    """
+    problems = list(dict.fromkeys(case.problem for case in cases))
+    if len(problems) < _FEWEST:
+        raise InputError(
+            f"{len(problems)} problems with cases are too few to learn from and to measure on; give {_FEWEST} or more"
+        )
+    Random(f"compile {seed}").shuffle(problems)
+    first = max(1, round(len(problems) * _SHARES[0]))
+    second = first + max(2, round(len(problems) * _SHARES[1]))
+    place = {name: (at >= first) + (at >= second) for at, name in enumerate(problems)}
+    parts: tuple[list[Case], list[Case], list[Case]] = ([], [], [])
+    for case in cases:
+        parts[place[case.problem]].append(case)
+    made = Parted(*map(_balanced, parts))
+    if not all(made):
+        raise InputError("the cases are too few to hold right and wrong solutions in each part; give more problems")
+    return made
+
+
+def _balanced(cases: Sequence[Case]) -> list[Case]:
+    """Drop cases until as many solutions are right as are wrong, so that a mean is a balanced accuracy."""
+    classes = {right: [case for case in cases if case.gold.get("right") is right] for right in (True, False)}
+    if not any(classes.values()):
+        return list(cases)
+    size = min(map(len, classes.values()))
+    kept = {case.id for some in classes.values() for case in some[:size]}
+    return [case for case in cases if case.id in kept]
+
+
+def compile_cases(work: Work, cases: Sequence[Case]) -> Compiled:
+    """Optimise a program and measure it before and after on cases held out.
+
+    The same call again finds its calls in the ledger and goes on where it stopped.
+
+    Raises:
+        InputError: there are too few cases, or the model answers nothing.
+        BudgetExceededError: a cap is reached.
+    """
+    parted = part(cases, work.how.seed)
+    bench = Bench(work.program, work.model, work.metric, work.sampling)
+    watcher = progress.current()
+    watcher.stage(f"measure {work.program.name}", len(parted.held_out))
+    before = _scores(work, bench, work.program, parted.held_out)
+    watcher.stage(f"optimise {work.program.name}", 0)
+    made = optimise(work.program, bench, parted.train, parted.val, work.writer, work.how)
+    watcher.stage(f"measure {work.program.name} again", len(parted.held_out))
+    same = made.hash() == work.program.hash()
+    after = before if same else _scores(work, bench, made, parted.held_out)
+    return Compiled(made, _card(work, parted, before, after))
+
+
+def _scores(work: Work, bench: Bench, program: Program, cases: Sequence[Case]) -> list[float]:
+    """Mark a program on cases.
+
+    Raises:
+        InputError: not one reply came.
+    """
+    replies = bench.replies(program, cases)
+    if not any(reply.completion.text.strip() for reply in replies):
+        why = next((reply.completion.error for reply in replies if reply.completion.error), "empty replies")
+        raise InputError(f"{work.model.identity} answers nothing ({why}); see that it runs, or name another model")
+    return [mark.score for mark in work.metric.mark(program, cases, replies)]
+
+
+def _card(work: Work, parted: Parted, before: Sequence[float], after: Sequence[float]) -> Card:
+    return Card(
+        program=work.program.name,
+        task=work.task,
+        fields=work.program.fields,
+        saved="",
+        optimizer=work.how.optimizer,
+        metric=work.metric.name,
+        model=work.model.identity,
+        written_by="" if work.how.optimizer == "bootstrap" else work.writer.identity,
+        cases=len(parted.train) + len(parted.val),
+        held_out=len(parted.held_out),
+        before=measured(before),
+        after=measured(after),
+        gain=gained(parted.held_out, before, after),
+        data=digest([case.id for some in parted for case in some]),
+        seed=work.how.seed,
+        date=dt.datetime.now(tz=dt.UTC).date().isoformat(),
+    )
+
+
+def gained(cases: Sequence[Case], before: Sequence[float], after: Sequence[float]) -> Comparison:
+    """Compare scores of the same cases, several of one problem as their mean: what is drawn is the problem."""
+    by_problem: dict[str, tuple[list[float], list[float]]] = {}
+    for case, old, new in zip(cases, before, after, strict=True):
+        olds, news = by_problem.setdefault(case.problem, ([], []))
+        olds.append(old)
+        news.append(new)
+    return compare_means(
+        [fmean(news) for _, news in by_problem.values()], [fmean(olds) for olds, _ in by_problem.values()]
+    )
+
+
+def measured(scores: Sequence[float]) -> Measured:
+    """Give a mean with its interval: Wilson's where each score is 0 or 1, else the bootstrap's."""
+    if all(score in {0.0, 1.0} for score in scores):
+        interval = wilson(round(sum(scores)), len(scores))
+    else:
+        low, high = quantiles(bootstrap_means(scores))
+        interval = Interval(low=low, high=high)
+    return Measured(score=round(fmean(scores), 6), interval=interval)

@@ -1,0 +1,222 @@
+"""What programs are optimised for. A metric gives at most 1 a case; the mean over cases is what it is named after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from selfimprove.answers.text import normalised
+from selfimprove.compiling.asking import Asking
+from selfimprove.compiling.generating import Generated
+from selfimprove.errors import InputError, nearest
+from selfimprove.plugs import load_plug
+from selfimprove.programs import Complaint, Program, Read
+from selfimprove.programs.cases import Case, Mark, Metric, Outputs
+from selfimprove.programs.forms import read_form, read_verdict
+from selfimprove.programs.program import ANSWERING, CONCLUDING
+from selfimprove.protocols import LanguageModel, Task, Teacher
+from selfimprove.records import Completion, Problem, Sampling
+from selfimprove.scorers.judge import read_judgement
+from selfimprove.steps.verify import verify
+
+_UNREAD: Final = "It could not be read: "
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Share of right answers. With `strict`, only those in the form asked for, whole: verified-right and valid."""
+
+    task: Task
+    problems: Mapping[str, Problem]
+    strict: bool = False
+
+    @property
+    def name(self) -> str:
+        """As the command line names it."""
+        return "valid" if self.strict else "accuracy"
+
+    def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:  # noqa: ARG002 - as `Metric`
+        """Refuse what is empty, cut off, or states no answer in the form asked for."""
+        return read_form(program, outputs, reply, self.task)
+
+    def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:
+        """Compare each answer with the reference."""
+        return [self._one(program, case, reply) for case, reply in zip(cases, replies, strict=True)]
+
+    def _one(self, program: Program, case: Case, reply: Read[Outputs]) -> Mark:
+        if self.strict and reply.value is None:
+            return Mark(0.0, f"{_UNREAD}{reply.complaint} {case.reference}")
+        problem, first = self.problems[case.problem], next(iter(program.predict.signature.output_fields))
+        text = str(program.parse(reply.completion.text)[first])
+        made = verify(self.task, problem, reply.completion, text)
+        if (made.strict if self.strict else made.verdict) == "correct":
+            return Mark(1.0, "Right.")
+        said = f'the answer read was "{made.answer}"' if made.answer is not None else "no answer was found"
+        return Mark(0.0, f"Wrong: {said}. {case.reference}")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Balanced accuracy of a judge against verified verdicts: cases hold as many right solutions as wrong ones."""
+
+    name: str = "balanced_accuracy"
+
+    def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+        """Refuse what holds no verdict."""
+        if program.name == "judge_steps":
+            found = read_judgement(outputs, len(case.inputs["steps"]))
+            return found if isinstance(found, Complaint) else outputs
+        return read_form(program, outputs, reply)
+
+    def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:
+        """Compare each verdict with the verified one."""
+        return [self._one(program, case, reply) for case, reply in zip(cases, replies, strict=True)]
+
+    def _one(self, program: Program, case: Case, reply: Read[Outputs]) -> Mark:
+        right = bool(case.gold["right"])
+        truth = f"The solution is {'right' if right else 'wrong'}. {case.reference}"
+        if reply.value is None:
+            return Mark(0.0, f"{_UNREAD}{reply.complaint} {truth}")
+        if program.name == "judge_steps":
+            found = read_judgement(reply.value, len(case.inputs["steps"]))
+            said = None if isinstance(found, Complaint) else found.first_wrong is None
+        else:
+            said = read_verdict(str(reply.value["verdict"]))
+        return Mark(1.0, "The verdict is right.") if said is right else Mark(0.0, f"The verdict is wrong. {truth}")
+
+
+@dataclass(frozen=True)
+class Match:
+    """Share of the lines of known outputs that stand in the outputs: for programs whose cases come with outputs."""
+
+    name: str = "match"
+
+    def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:  # noqa: ARG002 - as `Metric`
+        """Refuse what is empty or cut off."""
+        return read_form(program, outputs, reply)
+
+    def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:  # noqa: ARG002 - as `Metric`
+        """Look for each known line at the beginning of a line."""
+        return [self._one(case, reply) for case, reply in zip(cases, replies, strict=True)]
+
+    def _one(self, case: Case, reply: Read[Outputs]) -> Mark:
+        if reply.value is None:
+            return Mark(0.0, f"{_UNREAD}{reply.complaint}")
+        wanted = [(field, line) for field, value in case.gold.items() for line in _lines(value)]
+        there = {field: _lines(reply.value.get(field, "")) for field in case.gold}
+        missing = [line for field, line in wanted if not any(_begins(found, line) for found in there[field])]
+        if not missing:
+            return Mark(1.0, "Right.")
+        return Mark(1 - len(missing) / len(wanted), f"These lines were wanted and are missing: {'; '.join(missing)}")
+
+
+def _lines(value: Any) -> list[str]:
+    some = value if isinstance(value, list | tuple) else str(value).splitlines()
+    return [line for line in map(normalised, map(str, some)) if line]
+
+
+def _begins(found: str, wanted: str) -> bool:
+    return found == wanted or found.startswith(f"{wanted} ")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What metrics are made of.
+
+    Attributes:
+        problems: by id, of all cases.
+        student: whose rewrites are counted.
+        teacher: who answers questions.
+        programs: of the loop, besides the one that is compiled.
+        sampling: of the student.
+        solver: solves generated problems; None where nobody does.
+    """
+
+    task: Task
+    problems: Mapping[str, Problem]
+    student: LanguageModel | None
+    teacher: Teacher | None
+    programs: Mapping[str, Program]
+    sampling: Sampling
+    solver: LanguageModel | None = None
+
+
+METRICS: Final = ("accuracy", "valid", "balanced_accuracy", "asking", "match")
+_SOLVING: Final = CONCLUDING | ANSWERING | {"solve_independently"}
+_FITS: Final[Mapping[str, frozenset[str]]] = {
+    "accuracy": _SOLVING,
+    "valid": _SOLVING | {"generate"},
+    "balanced_accuracy": frozenset({"judge", "judge_steps"}),
+    "asking": frozenset({"ask", "answer_question"}),
+}
+_USUAL: Final = {
+    "judge": "balanced_accuracy",
+    "judge_steps": "balanced_accuracy",
+    "ask": "asking",
+    "answer_question": "asking",
+    "reason": "valid",
+    "rationalise": "valid",
+    "generate": "valid",
+}
+
+
+def usual_metric(program: str) -> str:
+    """Name the metric that a program is optimised for where none is named.
+
+    >>> usual_metric("judge"), usual_metric("solve"), usual_metric("label")
+    ('balanced_accuracy', 'accuracy', 'match')
+    """
+    return _USUAL.get(program, "accuracy" if program in _SOLVING else "match")
+
+
+def see_metric(name: str, program: str) -> None:
+    """Refuse a metric that there is none of, or that says nothing of a program.
+
+    Raises:
+        InputError: see above.
+    """
+    if ":" in name:
+        return
+    if name not in METRICS:
+        raise InputError(
+            f'there is no metric "{name}"; {nearest(name, METRICS)} (or name your own: package.module:Name)'
+        )
+    if program not in _FITS.get(name, {program}):
+        raise InputError(
+            f'the metric "{name}" says nothing of the program "{program}"; it is of {", ".join(sorted(_FITS[name]))}'
+        )
+
+
+def metric_named(name: str, program: str, parts: Parts) -> Metric:
+    """Make a metric.
+
+    Args:
+        program: what is marked.
+        name: one of `METRICS`, or `package.module:Name`: an object or what makes one of the `Parts`.
+        parts: what it is made of.
+
+    Raises:
+        InputError: there is none, or it lacks a part.
+    """
+    if ":" in name:
+        found = load_plug(name, "metric")
+        made = found(parts) if isinstance(found, type) else found
+        if not all(callable(getattr(made, method, None)) for method in ("read", "mark")):
+            raise InputError(f'metric "{name}" lacks the methods read and mark; see selfimprove.programs.cases.Metric')
+        own: Metric = made
+        return own
+    if name == "asking":
+        if parts.student is None or parts.teacher is None:
+            raise InputError("the metric asking needs a student that asks and a teacher that answers; name both")
+        return Asking(
+            parts.task, parts.problems, parts.student, parts.teacher, parts.programs["rewrite"], parts.sampling
+        )
+    if program == "generate" and name == "valid":
+        if parts.solver is None:
+            raise InputError("generated problems are verified by a model that solves them; name one with --solver")
+        solving = parts.programs.get("solve_independently", parts.programs["reason"])
+        return Generated(parts.task, parts.solver, solving, parts.sampling)
+    if name == "balanced_accuracy":
+        return Agreement()
+    return Match() if name == "match" else Solved(parts.task, parts.problems, strict=name == "valid")

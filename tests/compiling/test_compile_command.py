@@ -1,0 +1,199 @@
+"""`selfimprove compile`, with models behind a server on this machine."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from fake_server import Reply, serving
+
+from selfimprove.cli import main
+from selfimprove.programs.saved import load_saved
+from selfimprove.tasks.arithmetic import Arithmetic
+
+TASK = Arithmetic(kinds=("sum",), levels=(3,), sizes={"train": 60, "dev": 10, "test": 10})
+OPTIONS = ("--option", 'kinds=["sum"]', "--option", "levels=[3]", "--option", "sizes={train=60,dev=10,test=10}")
+GOOD = "Add the numbers from left to right."
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["selfimprove", "compile", *map(str, words), "--quiet"])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said = capsys.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+def reply(body: dict[str, Any]) -> Reply:
+    """Solve what is asked, rightly where the instruction says how; write that instruction when asked for one."""
+    system, asked = body["messages"][0]["content"], body["messages"][-1]["content"]
+    if "write a new instruction" in asked:
+        return Reply(f"```\n{GOOD} {TASK.instruction}\n```")
+    problem = next((p for p in TASK.problems("train") if p.question in asked), None)
+    if problem is None:  # the second try of a reply that was not in form
+        return Reply("I do not know.")
+    return Reply(TASK.conclude("So it is.", problem.answer if GOOD in system else "1"))
+
+
+def test_a_program_is_compiled_saved_and_told_about(cli: Run, tmp_path: Path) -> None:
+    """The instruction that helps is found, measured on cases held out, and saved where campaigns look."""
+    with serving(reply) as server:
+        words = ("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems", "40", "--calls", "60")
+        done = cli(*words)
+        assert done.returncode == 0, done.stderr
+        asked = server.calls
+        again = cli(*words)
+        assert server.calls == asked  # all of it is in the ledger
+    program, card = load_saved(tmp_path / "programs" / "arithmetic" / "reason.json")
+    assert GOOD in program.instructions
+    assert (card.optimizer, card.metric, card.before.score, card.after.score) == ("gepa", "valid", 0.0, 1.0)
+    assert card.proven
+    assert "a gain" in done.stdout
+    assert "Campaigns take it" in done.stdout
+    assert again.stdout == done.stdout
+
+
+def test_at_the_budget_it_stops_and_the_same_command_goes_on(cli: Run, tmp_path: Path) -> None:
+    """Exit code 3 with nothing saved; with more, what was answered is not asked again."""
+    price = ("--input-price", "1", "--output-price", "1", "--max-tokens", "64")
+    with serving(reply) as server:
+        words = ("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems", "40", "--calls", "40", *price)
+        first = cli(*words, "--budget-usd", "0.002")
+        assert first.returncode == 3, first.stderr
+        assert "is reached" in first.stderr
+        assert "run the same command" in first.stderr
+        assert not (tmp_path / "programs").exists()
+        before = server.calls
+        assert before > 0
+        second = cli(*words, "--budget-usd", "10")
+        assert second.returncode == 0, second.stderr
+        assert server.calls > before
+    assert max(server.answered.values()) == 1
+
+
+def test_a_judge_is_compiled_on_a_students_solutions(cli: Run, tmp_path: Path) -> None:
+    """As many right solutions as wrong ones; a judge that always says yes has a balanced accuracy of a half."""
+
+    def student(body: dict[str, Any]) -> Reply:
+        problem = next(p for p in TASK.problems("train") if p.question in body["messages"][-1]["content"])
+        return Reply(TASK.conclude(problem.rationale, problem.answer if (body.get("seed") or 0) % 2 else "-77"))
+
+    def judge(body: dict[str, Any]) -> Reply:
+        system, asked = body["messages"][0]["content"], body["messages"][-1]["content"]
+        if "write a new instruction" in asked:
+            return Reply(f"```\n{GOOD} End with Verdict: yes or no.\n```")
+        wrong = GOOD in system and asked.rstrip().endswith(TASK.conclude("", "-77").strip())
+        return Reply("Verdict: no" if wrong else "Verdict: yes")
+
+    with serving(student) as first, serving(judge) as second:
+        words = ("judge", *OPTIONS, "--model", f"m@{second.url}", "--student", f"openai-server:s@{first.url}")
+        done = cli(*words, "--problems", "40", "--calls", "60")
+    assert done.returncode == 0, done.stderr
+    _, card = load_saved(tmp_path / "programs" / "arithmetic" / "judge.json")
+    assert (card.metric, card.before.score, card.after.score) == ("balanced_accuracy", 0.5, 1.0)
+
+
+def test_a_compile_split_that_overlaps_dev_is_refused(cli: Run, tmp_path: Path) -> None:
+    """A file of problems that holds one of dev: one sentence, exit code 2, nothing written and nobody asked."""
+    held = next(TASK.problems("dev"))
+    rows = [{"question": p.question, "answer": p.answer} for p in (*TASK.problems("train"), held)]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with serving(reply) as server:
+        done = cli("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems-file", "own.jsonl")
+        assert server.calls == 0
+    assert done.returncode == 2
+    assert "holds 1 problem of dev of arithmetic" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["own.jsonl"]
+
+
+def test_cases_that_hold_a_problem_of_test_are_refused(cli: Run, tmp_path: Path) -> None:
+    """The guard looks at inputs that are given, too."""
+    held = next(TASK.problems("test")).question
+    row = {"inputs": {"problem": held}, "outputs": {"answer": "4"}}
+    (tmp_path / "cases.jsonl").write_text(json.dumps(row) + "\n")
+    done = cli("answer_only", *OPTIONS, "--model", "m@http://127.0.0.1:9/v1", "--cases", "cases.jsonl")
+    assert done.returncode == 2
+    assert "cases.jsonl holds 1 problem of test of arithmetic" in done.stderr
+
+
+def test_a_model_that_answers_nothing_is_one_sentence(cli: Run, tmp_path: Path) -> None:
+    """Empty replies are told of, and no program is saved."""
+    with serving(lambda _: Reply("")) as server:
+        done = cli("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems", "20")
+    assert done.returncode == 2
+    assert "answers nothing" in done.stderr
+    assert not (tmp_path / "programs").exists()
+
+
+def test_cases_of_ones_own_are_matched_with_wanted_outputs(cli: Run, tmp_path: Path) -> None:
+    """Any program can be compiled on a file of inputs and outputs."""
+    rows = [{"inputs": {"problem": f"number {n}"}, "outputs": {"answer": str(n)}} for n in range(24)]
+    (tmp_path / "cases.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def say(body: dict[str, Any]) -> Reply:
+        asked = body["messages"][-1]["content"]
+        if "write a new instruction" in asked:
+            return Reply(GOOD)
+        return Reply(asked.split()[-1] if GOOD in body["messages"][0]["content"] else "nothing")
+
+    with serving(say) as server:
+        done = cli("answer_only", "--model", f"m@{server.url}", "--cases", "cases.jsonl", "--calls", "40")
+    assert done.returncode == 0, done.stderr
+    assert "match 0.000 before and 1.000 after" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("reson",), 'did you mean "reason"'),
+        (("reason", "--optimizer", "gepaa"), 'did you mean "gepa"'),
+        (("reason", "--metric", "acuracy"), 'did you mean "accuracy"'),
+        (("reason", "--metric", "asking"), "says nothing of the program"),
+        (("reason", "--task", "arithmetik"), 'did you mean "arithmetic"'),
+        (("reason", "--problems-file", "gone.jsonl"), "gone.jsonl is not there"),
+        (("judge", "--cases", "gone.jsonl"), "gone.jsonl cannot be read"),
+        (("answer_only", "--cases", "bad.jsonl"), "bad.jsonl, line 1"),
+        (("reason", "--metric", "no_such_module:M", "--model", "m@http://127.0.0.1:9/v1"), "127.0.0.1:9"),
+    ],
+)
+def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    """Unknown names and files that are not there end with exit code 2, and leave no program behind."""
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    done = cli(*words)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "programs").exists()
+
+
+@pytest.mark.parametrize(("name", "package"), [("gepa", "gepa"), ("mipro", "optuna")])
+def test_a_missing_package_is_named(cli: Run, monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
+    """What to install is said before anything is loaded."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda wanted: None if wanted == package else object())
+    done = cli("reason", "--optimizer", name)
+    assert done.returncode == 2
+    assert f'needs the package {package}: pip install "selfimprove[compile]"' in done.stderr

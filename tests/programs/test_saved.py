@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from selfimprove.errors import InputError
+from selfimprove.programs import SIGNATURES, Program, plain
+from selfimprove.programs.saved import (
+    Card,
+    Frozen,
+    Measured,
+    card_of,
+    load_saved,
+    place_of,
+    programs_for,
+    save_program,
+    saved_for,
+)
+from selfimprove.records import Interval
+from selfimprove.stats import compare_means
+from selfimprove.tasks.arithmetic import Arithmetic
+
+TASK = Arithmetic()
+BETTER = plain("ask").with_instructions("Ask for the one number that is missing.")
+
+
+def card(program: Program, gain: float = 1.0) -> Card:
+    made = Measured(score=0.5, interval=Interval(low=0.4, high=0.6))
+    return Card(
+        program=program.name,
+        task=TASK.name,
+        fields=program.fields,
+        saved="",
+        optimizer="gepa",
+        metric="asking",
+        model="m",
+        written_by="w",
+        cases=20,
+        held_out=20,
+        before=made,
+        after=made,
+        gain=compare_means([gain] * 20, [0.0] * 20),
+        data="d",
+        seed=0,
+        date="2026-01-01",
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_program(BETTER, card(BETTER), place_of("ask", TASK.name, tmp_path))
+    return tmp_path
+
+
+def test_a_saved_program_is_read_back_with_its_card(folder: Path) -> None:
+    """Instruction, examples and card are those that were saved."""
+    path = place_of("ask", TASK.name, folder)
+    program, told = load_saved(path)
+    assert program.hash() == BETTER.hash()
+    assert told.proven
+    assert told.model_copy(update={"saved": ""}) == card(BETTER)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["ask.card.json", "ask.json"]
+
+
+def test_the_first_folder_that_holds_a_program_counts(folder: Path, tmp_path: Path) -> None:
+    """Working folder before user's before the library's own, and a task's own before one for all tasks."""
+    other = tmp_path / "other"
+    for_all = plain("ask").with_instructions("For all.")
+    save_program(for_all, card(for_all), other / "ask.json")
+    assert saved_for("ask", TASK.name, (folder, other)) == place_of("ask", TASK.name, folder)
+    assert saved_for("ask", "gsm8k", (folder, other)) == other / "ask.json"
+    assert saved_for("ask", "gsm8k", (folder,)) is None
+
+
+def test_a_program_in_a_tasks_form_serves_no_other_task(tmp_path: Path) -> None:
+    """A solving prompt names how that task's answers are written, so one without a task is not looked for."""
+    (tmp_path / "solve.json").write_text(plain("solve").dump())
+    assert saved_for("solve", "gsm8k", (tmp_path,)) is None
+
+
+def test_proven_programs_are_in_force_unless_plain_is_asked_for(folder: Path) -> None:
+    """Saved ones by default; plain turns them off; every other program stands as it was."""
+    saved, bare = programs_for(TASK, "saved", (folder,)), programs_for(TASK)
+    assert set(saved) == set(bare) == set(SIGNATURES)
+    assert saved["ask"].instructions == BETTER.instructions
+    assert [name for name in bare if saved[name].hash() != bare[name].hash()] == ["ask"]
+
+
+def test_a_program_without_a_proven_gain_is_left_out(tmp_path: Path) -> None:
+    """A card whose interval holds 0 puts nothing in force."""
+    save_program(BETTER, card(BETTER, gain=0.0), place_of("ask", TASK.name, tmp_path))
+    assert programs_for(TASK, "saved", (tmp_path,))["ask"].hash() == plain("ask").hash()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda p: p.write_text(p.read_text().replace(BETTER.fields, "0" * 16)), "other fields"),
+        (lambda p: p.write_text("{"), "is no saved program"),
+        (lambda p: p.write_text('{"name": "ask", "fields": "' + BETTER.fields + '", "state": {}}'), "is damaged"),
+        (lambda p: p.write_text(plain("ask").dump()), "card of another program"),
+        (lambda p: card_of(p).unlink(), "cannot be read"),
+        (lambda p: card_of(p).write_text("{}"), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_sentence(folder: Path, spoil: object, said: str) -> None:
+    """Changed fields, damage, a missing or another's card: the file is named, and nothing is passed over."""
+    path = place_of("ask", TASK.name, folder)
+    spoil(path)  # type: ignore[operator]
+    with pytest.raises(InputError, match=said) as raised:
+        programs_for(TASK, "saved", (folder,))
+    assert str(path) in str(raised.value) or path.name in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_frozen_programs_come_back_as_they_were() -> None:
+    """A run folder keeps every program in force, so that what lies elsewhere may change."""
+    kept = Frozen.of({"ask": BETTER, "solve": plain("solve")}).model_dump_json()
+    assert Frozen.model_validate_json(kept).thaw()["ask"].hash() == BETTER.hash()
