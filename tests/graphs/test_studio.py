@@ -41,7 +41,7 @@ def test_pictures_in_the_readme_are_the_graphs() -> None:
     """The README's pictures are what the graphs draw of themselves."""
     readme = (ROOT / "README.md").read_text()
     code = "import sys; sys.path.insert(0, 'graphs'); import importlib; print(importlib.import_module(sys.argv[1]).graph.get_graph().draw_mermaid())"
-    for name in ("lesson", "round", "campaign", "mining", "grading"):
+    for name in ("lesson", "round", "campaign", "mining", "grading", "curate"):
         drawn = subprocess.run(
             [sys.executable, "-c", code, name], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.strip()
