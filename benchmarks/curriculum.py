@@ -50,11 +50,11 @@ KINDS, LEVELS, MAX_TOKENS = ("sum", "story", "equation"), (2, 3, 4, 5, 6), 96
 POLICIES = {
     "random": "any problem of the pool",
     "failures": "failed ones only, as far as there are enough",
-    "mixed": "failed ones, and half as many solved ones: the library's default",
+    "mixed": "failed ones, and half as many solved ones",
     "easy": "levels 0 and 1",
     "band": "pass rate nearest to one half",
     "ladder": "the lowest steps that are not mastered",
-    "curriculum": "levels 1 to 5, ever fewer (arXiv:2504.11919)",
+    "curriculum": "levels 1 to 5, ever fewer (arXiv:2504.11919): the library's default",
     "uniform": "levels 0 to 5 alike",
 }
 RULE = MiningRule(samples=4, most=4, again=False)
