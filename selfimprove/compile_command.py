@@ -145,7 +145,7 @@ def _work(
 
     programs, sampling = programs_for(task), Sampling(max_tokens=how["max_tokens"])
     needed = not how["model"] or how["metric"] == "asking" or (program in MAKERS and given is None)
-    student = student_of(how, ledger) if needed else None
+    student = student_of(how, ledger)[0] if needed else None
     model = _model(how["model"], program, ledger, how) if how["model"] else student
     writer = _model(how["writer"], "write_instructions", ledger, how) if how["writer"] else model
     if model is None or writer is None:
