@@ -12,7 +12,7 @@ from pydantic import Field
 from selfimprove.mining.kinds import KindRule, Mined, settled, summarise
 from selfimprove.programs import Item, Program, request_of, stated
 from selfimprove.protocols import LanguageModel, Task
-from selfimprove.records import Attempt, Completion, Problem, Request, Sampling, Verdict
+from selfimprove.records import Attempt, Problem, Request, Sampling, Verdict
 from selfimprove.steps.rerun import redrawn, reread
 from selfimprove.steps.verify import verify
 
@@ -134,9 +134,10 @@ def one_pass(trials: Sequence[Trial], draw: Draw, task: Task, rule: MiningRule) 
     drawn = draw([pull for _, pull in wanted]) if wanted else []
     made = []
     for (trial, pull), attempt in zip(wanted, drawn, strict=True):
-        read = reread(pull.problem, attempt, task) if rule.again else attempt
+        indexed = _indexed(attempt, pull)
+        read = reread(pull.problem, indexed, task) if rule.again else indexed
         trial.add(read)
-        if read is not attempt:
+        if read is not indexed:
             trial.repeated.add(pull.sample)
         made.append(read)
     return made
@@ -172,15 +173,17 @@ def drawing(
 
     def draw(wanted: Sequence[Pull]) -> list[Attempt]:
         made = student.complete([request(pull) for pull in wanted])
-        return [verify(task, pull.problem, _indexed(one, pull)) for pull, one in zip(wanted, made, strict=True)]
+        return [verify(task, pull.problem, one) for pull, one in zip(wanted, made, strict=True)]
 
     return draw
 
 
-def _indexed(completion: Completion, pull: Pull) -> Completion:
-    """Give a completion its sample index, which a student of one's own need not have written down."""
-    same = completion.sample == pull.sample
-    return completion if same else completion.model_copy(update={"sample": pull.sample})
+def _indexed(attempt: Attempt, pull: Pull) -> Attempt:
+    """Give an attempt its sample index, which a student of one's own need not have written down."""
+    made = attempt.completion
+    if made.sample == pull.sample:
+        return attempt
+    return attempt.model_copy(update={"completion": made.model_copy(update={"sample": pull.sample})})
 
 
 def fresh(problems: Sequence[Problem], tried: frozenset[str], count: int, seed: int) -> list[Problem]:
