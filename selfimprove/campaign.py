@@ -398,7 +398,8 @@ def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None
             tracker.log(round_, metrics_of(made, decision))
             for part in ("", "sft/"):  # arms of two parts have both
                 name = f"train/{here}/{decision.arm}/{part}".rstrip("/")
-                tracker.curve(name, training_curve(folder.at(f"{here}/arms/{decision.arm}/{part}adapter")))
+                if curve := training_curve(folder.at(f"{here}/arms/{decision.arm}/{part}adapter")):
+                    tracker.curve(name, curve)
 
     try:
         yield log

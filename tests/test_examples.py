@@ -15,6 +15,8 @@ from selfimprove import Campaign, InputError, Teacher, load_config
 from selfimprove.arms import ARMS
 from selfimprove.cli import cli
 from selfimprove.config import make_config
+from selfimprove.config.curating import CurateConfig
+from selfimprove.config.reading import make_section
 from selfimprove.protocols import Task
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import NullTrainer, ScriptedStudent
@@ -141,8 +143,12 @@ def test_readme_tells_every_arm() -> None:
 
 
 def test_settings_of_the_readme_are_taken() -> None:
-    """Each TOML block is a config."""
+    """Each TOML block is a campaign's config, or one of a library that grows."""
     blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
     assert len(blocks) >= 2
     for block in blocks:
-        make_config(tomllib.loads(block), "README.md")
+        values = tomllib.loads(block)
+        if "curate" in values:
+            make_section(CurateConfig, values, "README.md")
+        else:
+            make_config(values, "README.md")
