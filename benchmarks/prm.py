@@ -7,7 +7,8 @@ saw. Our own is also measured on ProcessBench, the threshold chosen on its GSM8K
     python benchmarks/prm.py                 # about 50 minutes on 2 cores; QUICK=1: under 5
     ADAPTER=runs/demo/... python benchmarks/prm.py      # the student's adapter; unset: one is trained first
     JUDGE=MODEL@http://127.0.0.1:8000/v1 python benchmarks/prm.py      # a judge behind an OpenAI-compatible server
-    SCORERS=judge JUDGE=... python benchmarks/prm.py    # the judge alone, on as many problems as it is asked about
+    SCORERS=judge JUDGE=... python benchmarks/prm.py    # the judge alone, on as many problems as it is asked about;
+                                                        # BENCHED=0: without ProcessBench
 
 Resumable: completions are kept in a ledger, a trained model and each scorer's card are found again.
 
@@ -67,12 +68,15 @@ class Size(NamedTuple):
     """Completions a held-out problem, for its pass rate."""
     rollouts: int
     judged: int
-    """Held-out solutions, and rows of ProcessBench, that the judge is asked about."""
+    """Held-out solutions that the judge is asked about."""
     benched: int | None
     """Rows of each ProcessBench file; None: all."""
 
 
 SIZE = Size(200, 80, 1, 50, 8, 4, 20, 40) if QUICK else Size(700, 600, 2, 300, 16, 8, 100, None)
+
+BENCHED = int(os.environ.get("BENCHED", SIZE.judged))
+"""Rows of each ProcessBench file that the judge is asked about."""
 
 
 def load_student() -> Any:
@@ -195,7 +199,7 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
     if solutions and "judge" in SCORERS and JUDGE:
         student.unload()
         judge, few = scorer_named(f"judge:{JUDGE}", ledger), solutions[: SIZE.judged]
-        cards["judge"] = measure("judge", judge, few, benched=SIZE.judged)
+        cards["judge"] = measure("judge", judge, few, benched=BENCHED)
     first = next(iter(cards.values()), None)
     own_gap = cards["own"].measured[0].gaps.get(LOGPROB) if "own" in cards else None
     return {
