@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 from worked import taught
 
+from selfimprove.config import TeacherConfig
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.evaluating import OnProcessBench, evaluate
 from selfimprove.prm.labelling import InBatches, Labels, label_problems
@@ -77,6 +78,8 @@ SIZE = Size(200, 80, 1, 50, 8, 4, 20, 40) if QUICK else Size(700, 600, 2, 300, 1
 
 BENCHED = int(os.environ.get("BENCHED", SIZE.judged))
 """Rows of each ProcessBench file that the judge is asked about."""
+SLOW_SERVER = TeacherConfig(concurrency=4, timeout_s=900)
+"""As a llama.cpp server on the same processor is asked."""
 
 
 def load_student() -> Any:
@@ -198,7 +201,7 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
         cards["own"] = measure("own", scorer_named(str(own.folder), ledger), solutions, benched=SIZE.benched)
     if solutions and "judge" in SCORERS and JUDGE:
         student.unload()
-        judge, few = scorer_named(f"judge:{JUDGE}", ledger), solutions[: SIZE.judged]
+        judge, few = scorer_named(f"judge:{JUDGE}", ledger, teacher=SLOW_SERVER), solutions[: SIZE.judged]
         cards["judge"] = measure("judge", judge, few, benched=BENCHED)
     first = next(iter(cards.values()), None)
     own_gap = cards["own"].measured[0].gaps.get(LOGPROB) if "own" in cards else None

@@ -11,7 +11,7 @@ from selfimprove.records import Completion, Problem, Request, StepItem, Verdict
 from selfimprove.scorers.exact import ExactSteps, first_wrong
 from selfimprove.scorers.montecarlo import MonteCarlo
 from selfimprove.scorers.scoring import Judgement
-from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
+from selfimprove.steps.grade import GradeRule, Scored, ToGrade, cuts_of, expectations, grade_pool, screen_under
 from selfimprove.steps.verify import verify
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -127,3 +127,52 @@ def test_scores_that_do_not_fit_are_refused() -> None:
     for wrong in (Fixed(0.5), Fixed(0.5, 1.5), Names(0.5)):
         with pytest.raises(Exception, match=r"fixed gave \[0\.5.*for 2 steps; a step scorer gives each step"):
             grade_pool([tried(UNKNOWN, "one\nAnswer: 4")], "s", scorer=wrong, rule=GradeRule(aggregate="min"))
+
+
+class Counts(Fixed):
+    """Also keeps the problems it was asked about."""
+
+    def __init__(self) -> None:
+        super().__init__(0.25, 0.75)
+        self.asked = list[str]()
+
+    def score(self, items: Any) -> Any:
+        self.asked += [item.problem.question for item in items]
+        return super().score(items)
+
+
+def failed(rate: int) -> ToGrade:
+    """A failed problem that `rate` of ten samples solve."""
+    return tried(Problem.of(f"n{rate}", "5"), "one\nAnswer: 4", ["Answer: 5"] * rate + ["Answer: 6"] * (10 - rate))
+
+
+def test_what_mining_holds_for_hopeless_is_not_scored() -> None:
+    """The fifth that samples expect least of is level 5 without a call to the scorer; the rest share levels 4 to 1."""
+    scorer, pool = Counts(), [failed(rate) for rate in range(10)]
+    rows = grade_pool(pool, "s", scorer=scorer, rule=GradeRule(screen=0.2))
+    assert [(row.by, row.difficulty, row.scores) for row in rows[:2]] == [("screen", 5, ())] * 2
+    assert {row.by for row in rows[2:]} == {"fixed"}
+    assert scorer.asked == [f"n{rate}" for rate in range(2, 10)]
+
+
+def test_fifths_count_what_was_screened() -> None:
+    """With quantile bins the scored attempts share levels 1 to 4, as level 5 is taken."""
+    rows = [Scored(problem=str(at), score=at / 10, by="fixed") for at in range(1, 9)]
+    rows += [Scored(problem=name, score=0.0, by="screen") for name in "ab"]
+    cuts = cuts_of([*rows, Scored(problem="r", score=0.9)], GradeRule(bins="quantiles"))
+    assert sorted(cuts) == ["fixed", "pass_rate"]
+    assert [cuts["fixed"].level(at / 10) for at in range(1, 9)] == [4, 4, 3, 3, 2, 2, 1, 1]
+
+
+def test_a_screen_spares_what_it_cannot_tell_apart() -> None:
+    """Where all failed attempts look alike none is screened."""
+    assert screen_under([failed(0).mined] * 10, None, 0.5) == expectations([failed(0).mined], None)[0]
+    scorer = Counts()
+    grade_pool([failed(0)] * 10, "s", scorer=scorer, rule=GradeRule(screen=0.5))
+    assert len(scorer.asked) == 10
+
+
+def test_without_a_scorer_nothing_is_screened() -> None:
+    """The pass rate costs nothing more."""
+    rows = grade_pool([failed(rate) for rate in range(10)], "s", rule=GradeRule(screen=0.5))
+    assert {row.by for row in rows} == {"pass_rate"}

@@ -97,7 +97,7 @@ def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
     grade = {"scorer": "judge:openai/gpt-4o-mini"}
     made = planned(mine=how, grade=grade, campaign={"rounds": 2})
     assert line(made, "mine").student_calls == 100
-    assert line(made, "grade").teacher_calls == 40
+    assert line(made, "grade").teacher_calls == 32
     only = planned(mine=how, grade=grade, campaign={"rounds": 1})
     assert line(only, "mine").student_calls == line(only, "grade").teacher_calls == 0
     assert (

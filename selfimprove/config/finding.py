@@ -54,9 +54,13 @@ class GradeConfig(Section):
     """One score of an attempt's step scores; the others say little where a wrong one surely ends wrong."""
     bins: Literal["width", "quantiles"] = "quantiles"
     """Levels are equal parts of [0, 1], or fifths of the pool."""
+    screen: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    """With a scorer: the share of failed problems, those of which samples and log-probability expect least, that it is
+    not asked about: they are level 5. 0: it is asked about all."""
     prior: bool = True
-    """Without a scorer: add the greedy attempt's log-probability to the samples, as far as it is seen to tell the pass
-    rate (without samples: whether greedy attempts are right); fewer than 40 problems with both tell nothing."""
+    """For levels without a scorer, and for the screen: add the greedy attempt's log-probability to the samples, as far
+    as it is seen to tell the pass rate (without samples: whether greedy attempts are right); fewer than 40 problems
+    with both tell nothing."""
 
 
 class SelectConfig(Section):

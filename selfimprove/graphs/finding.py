@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from selfimprove import progress
 from selfimprove.config import Config
+from selfimprove.config.finding import GradeConfig
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.library import known_pool, library_name
 from selfimprove.graphs.phases import phase_of, phased
@@ -198,13 +199,18 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
     return node
 
 
+def grade_rule_of(how: GradeConfig) -> GradeRule:
+    """Give the settings' way from step scores to levels."""
+    return GradeRule(aggregate=how.aggregate, bins=how.bins, screen=how.screen)
+
+
 def _graded(crew: Crew, best: str, tried: Sequence[ToGrade], scorer: StepScorer | None) -> list[Graded]:
     how = crew.config.grade
     return grade_pool(
         tried,
         student_hash(crew.model(best).identity),
         scorer=scorer,
-        rule=GradeRule(aggregate=how.aggregate, bins=how.bins),
+        rule=grade_rule_of(how),
         curve=fit_curve(point_of(one.mined) for one in tried) if how.prior else None,
     )
 

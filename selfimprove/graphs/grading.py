@@ -18,7 +18,7 @@ from langgraph.graph import END, START, StateGraph
 
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.finding import scorer_of
+from selfimprove.graphs.finding import grade_rule_of, scorer_of
 from selfimprove.graphs.mining import MiningTotals, find_groups, mining_place, trials_in, window_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined
@@ -29,7 +29,7 @@ from selfimprove.protocols import StepScorer
 from selfimprove.records import Problem
 from selfimprove.scorers.figures import ScorerCard
 from selfimprove.scorers.trust import Gated
-from selfimprove.steps.grade import GradeRule, Scored, Split, ToGrade, cuts_of, level_pool, score_pool
+from selfimprove.steps.grade import GradeRule, Scored, Split, ToGrade, cuts_of, level_pool, score_pool, screen_under
 
 
 class GradingState(TypedDict, total=False):
@@ -54,7 +54,7 @@ def build_grading(crew: Crew, scorer: StepScorer | None = None, split: Split | N
         scorer: scores steps; default: the one that the settings name, if any.
         split: splits an attempt into steps; default: its lines.
     """
-    rule = GradeRule(aggregate=crew.config.grade.aggregate, bins=crew.config.grade.bins)
+    rule = grade_rule_of(crew.config.grade)
     graph: StateGraph[Any] = StateGraph(GradingState)
     nodes = {
         "score": _score(crew, scorer, split, rule),
@@ -100,7 +100,8 @@ def _score(
             curve = _curve(crew, place, windows)
             used = named(state["best"], proof)
             before = used.card if isinstance(used, Gated) else None
-            scored = score_pool(tried, scorer=used, split=split, rule=rule, curve=curve)
+            under = _screen(crew, place, windows, curve) if used else 0.0
+            scored = score_pool(tried, scorer=used, split=split, rule=rule, curve=curve, under=under)
             crew.folder.write_rows(f"{here}/scores.jsonl", scored)
             shown = isinstance(used, Gated) and used.card is not before
             if isinstance(used, Gated) and used.card is not None:
@@ -122,11 +123,22 @@ def _curve(crew: Crew, place: str, windows: int) -> Curve | None:
     if not crew.config.grade.prior:
         return None
     if not crew.folder.has(name):
-        rows = (m for w in range(windows) for m in crew.folder.rows(f"{window_folder(place, w)}/mined.jsonl", Mined))
-        curve = fit_curve(point_of(m) for m in rows)
+        curve = fit_curve(point_of(m) for m in _mined(crew, place, windows))
         crew.folder.write_json(name, curve._asdict() if curve else {})
     known = crew.folder.json(name)
     return Curve(tuple(known["signals"]), tuple(known["rates"]), known["worth"]) if known else None
+
+
+def _screen(crew: Crew, place: str, windows: int, curve: Curve | None) -> float:
+    """Find what the scorer is not asked about, on the whole pool, once, and keep it."""
+    name, share = f"{place}/screen.json", crew.config.grade.screen
+    if not crew.folder.has(name):
+        crew.folder.write_json(name, {"under": screen_under(_mined(crew, place, windows), curve, share)})
+    return float(crew.folder.json(name)["under"])
+
+
+def _mined(crew: Crew, place: str, windows: int) -> Iterator[Mined]:
+    return (m for w in range(windows) for m in crew.folder.rows(f"{window_folder(place, w)}/mined.jsonl", Mined))
 
 
 def _cuts(crew: Crew, rule: GradeRule) -> Callable[[GradingState], dict[str, Any]]:

@@ -80,7 +80,8 @@ def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: fl
 def _grading(expected: Expected, round_: int) -> Line:
     """Sum up the scoring of failed attempts: a judge's calls or a student's rollouts; a reward model's is not told."""
     kind, _, named = (expected.config.grade.scorer or "").partition(":")
-    failed, steps = expected.mined(round_) * expected.failed(round_), expected.steps
+    scored = 1 - expected.config.grade.screen
+    failed, steps = expected.mined(round_) * expected.failed(round_) * scored, expected.steps
     if kind == "monte-carlo":
         half = expected.length(round_) / 2  # a rollout goes on from the middle of an attempt, on the mean
         return expected.line("grade", failed * steps * rollouts_of(named), expected.prompt + half, half)

@@ -97,8 +97,13 @@ class Judge(dspy.Signature):
 class JudgeSteps(dspy.Signature):
     """Check every step of the solution, in order. A step is wrong when it does not follow or its result is not right.
 
-    For each step write a line: its number, a colon, and how likely it is right, from 0 to 1. Then write the line:
-    First wrong: the number of the first wrong step, or none. Write nothing else.
+    Write nothing but a line a step, its number, a colon and how likely it is right, from 0 to 1, and then a line that
+    names the first wrong step, or none. A reply to three steps of which the second is wrong looks like this:
+
+    1: 0.9
+    2: 0.1
+    3: 0.2
+    First wrong: 2
     """
 
     problem: str = dspy.InputField()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selfimprove import progress
 from selfimprove.mining.kinds import Mined
-from selfimprove.mining.levels import Aggregate, Bins, Cuts, aggregated
+from selfimprove.mining.levels import HARDEST, Aggregate, Bins, Cuts, aggregated
 from selfimprove.mining.library import Graded
 from selfimprove.mining.patterns import steps_of
 from selfimprove.mining.prior import Curve, expected_rates
@@ -18,6 +18,9 @@ from selfimprove.scorers.steps import split_steps
 
 Split = Callable[[str], Sequence[str]]
 """Splits a completion into its reasoning steps."""
+BY_RATE: Final = "pass_rate"
+SCREENED: Final = "screen"
+"""What graded an attempt that no scorer was asked about."""
 
 
 class GradeRule(Record):
@@ -27,6 +30,8 @@ class GradeRule(Record):
     """The last step of a wrong attempt is worth nothing to an exact check and to Monte Carlo, so that `min`, `product`
     and `last` of theirs put every failure at level 5."""
     bins: Bins = "width"
+    screen: float = 0.0
+    """With a scorer: the share of failed attempts, those with the least `expectations`, that are level 5 unscored."""
 
 
 class ToGrade(NamedTuple):
@@ -44,7 +49,7 @@ class Scored(Record):
     score: float | None = None
     """In [0, 1]; None where the greedy attempt is right or has no verdict."""
     scores: tuple[float, ...] = ()
-    by: str = "pass_rate"
+    by: str = BY_RATE
     first_wrong: int | None = None
     """The first step, counted from 1, that the scorer calls wrong."""
 
@@ -75,7 +80,8 @@ def grade_pool(
         InputError: the scorer's scores do not fit the steps.
     """
     rule = rule or GradeRule()
-    found = score_pool(tried, scorer=scorer, split=split, rule=rule, curve=curve)
+    under = screen_under((t.mined for t in tried), curve, rule.screen)
+    found = score_pool(tried, scorer=scorer, split=split, rule=rule, curve=curve, under=under)
     return level_pool(tried, found, cuts_of(found, rule), student)
 
 
@@ -86,17 +92,25 @@ def score_pool(
     split: Split | None = None,
     rule: GradeRule | None = None,
     curve: Curve | None = None,
+    under: float = 0.0,
 ) -> list[Scored]:
-    """Score the failed attempts of a pool, or a part of one; arguments as `grade_pool`, shape `[P]`."""
+    """Score the failed attempts of a pool, or a part of one, but those expected under `under` to be right, shape `[P]`.
+
+    Arguments as `grade_pool`, and `under` as `screen_under` gives it for the whole pool.
+    """
     rule, split = rule or GradeRule(), split or split_steps
-    rates = expected_rates([t.mined for t in tried], curve)
-    found = [
-        Scored(problem=t.problem.id, score=_rate(t, rate, curve) if _failed(t) else None)
-        for t, rate in zip(tried, rates, strict=True)
-    ]
+    rates = expectations([t.mined for t in tried], curve)
+    found = [Scored(problem=t.problem.id, score=rate) for t, rate in zip(tried, rates, strict=True)]
     if scorer is None:
         return found
-    steps = {at: tuple(split(t.attempts[0].completion.text)) for at, t in enumerate(tried) if _failed(t)}
+    steps = dict[int, tuple[str, ...]]()
+    for at, rate in enumerate(rates):
+        if rate is None:
+            continue
+        if rate < under:
+            found[at] = Scored(problem=tried[at].problem.id, score=0.0, by=SCREENED)
+        else:
+            steps[at] = tuple(split(tried[at].attempts[0].completion.text))
     places = [at for at, some in steps.items() if some]
     name, items = scorer.identity, [StepItem(problem=tried[at].problem, steps=steps[at]) for at in places]
     given = judged(scorer, items) if items else []
@@ -117,12 +131,43 @@ def score_pool(
     return found
 
 
+def expectations(mined: Sequence[Mined], curve: Curve | None) -> list[float | None]:
+    """Give the pass rate that mining alone says to expect of each problem, shape `[P]`; None: its attempt is not wrong.
+
+    By the fitted prior where there is one, else under a uniform one, the greedy attempt counted in.
+    """
+    found: list[float | None] = []
+    for one, expected in zip(mined, expected_rates(mined, curve), strict=True):
+        if one.greedy is not Verdict.WRONG:
+            found.append(None)
+        elif curve is not None and one.mean_logprob is not None:
+            found.append(expected)
+        else:
+            found.append((one.passed + 1) / (one.passed + one.failed + 1 + 2))
+    return found
+
+
+def screen_under(mined: Iterable[Mined], curve: Curve | None, share: float) -> float:
+    """Give the expected pass rate under which the hardest `share` of a pool's failed attempts lie.
+
+    Attempts that it cannot tell from the first one above are above, so that fewer than the share may be under.
+    """
+    rates = sorted(rate for rate in expectations(list(mined), curve) if rate is not None)
+    return rates[int(share * len(rates))] if rates else 0.0
+
+
 def cuts_of(scored: Iterable[Scored], rule: GradeRule) -> dict[str, Cuts]:
-    """Fit the bins of the levels on a pool, those of step scores and of pass rates apart."""
+    """Fit the bins of the levels on a pool, those of step scores and of pass rates apart.
+
+    What was screened counts as the lowest step scores, so that fifths are of all failed attempts.
+    """
     known: dict[str, list[float]] = {}
     for one in scored:
         if one.score is not None:
             known.setdefault(one.by, []).append(one.score)
+    screened = known.pop(SCREENED, [])
+    for name in known.keys() - {BY_RATE}:
+        known[name] += screened
     return {name: Cuts.of(rule.bins, scores) for name, scores in known.items()}
 
 
@@ -138,7 +183,7 @@ def level_pool(
         rows.append(
             Graded(
                 problem=one.problem.id,
-                difficulty=0 if found.score is None else cuts[found.by].level(found.score),
+                difficulty=_level(found, cuts),
                 pass_rate=round(passed / decided, 6),
                 samples=decided,
                 by=found.by,
@@ -157,16 +202,10 @@ def level_pool(
     return rows
 
 
-def _failed(one: ToGrade) -> bool:
-    return one.attempts[0].verdict is Verdict.WRONG
-
-
-def _rate(one: ToGrade, expected: float, curve: Curve | None) -> float:
-    """Give the expected pass rate: by the fitted prior, else under a uniform one, the greedy attempt counted in."""
-    if curve is not None and one.mined.mean_logprob is not None:
-        return expected
-    passed, decided = _counted(one)
-    return (passed + 1) / (decided + 2)
+def _level(found: Scored, cuts: Mapping[str, Cuts]) -> int:
+    if found.by == SCREENED:
+        return HARDEST
+    return 0 if found.score is None else cuts[found.by].level(found.score)
 
 
 def _counted(one: ToGrade) -> tuple[int, int]:
