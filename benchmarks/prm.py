@@ -9,6 +9,7 @@ saw. Our own is also measured on ProcessBench, the threshold chosen on its GSM8K
     JUDGE=MODEL@http://127.0.0.1:8000/v1 python benchmarks/prm.py      # a judge behind an OpenAI-compatible server
     SCORERS=judge JUDGE=... python benchmarks/prm.py    # the judge alone, on as many problems as it is asked about;
                                                         # BENCHED=0: without ProcessBench
+    SCORERS=saving python benchmarks/prm.py             # what the search for the first wrong step saves, alone
 
 Resumable: completions are kept in a ledger, a trained model and each scorer's card are found again.
 
@@ -186,13 +187,16 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
     held_out, learned, worked = problems_of()
     adapter = Path(ADAPTER) if ADAPTER else Path(taught(student, worked, task, OUT / "student", SFT).path)
     model = InBatches(Journaled(student.with_adapter(adapter), ledger))
-    asked = held_out if set(SCORERS) - {"judge"} else held_out[: SIZE.judged]
+    asked = held_out if set(SCORERS) - {"judge", "saving"} else held_out[: SIZE.judged]
     solutions = solve_problems(asked, model, task, samples=SIZE.samples, max_tokens=MAX_TOKENS)
     cards, told = dict[str, ScorerCard](), dict[str, Any]()
     if solutions and "monte carlo" in SCORERS:
         how = Sampling(temperature=0.8, max_tokens=MAX_TOKENS)
         scorer = MonteCarlo(model, task, program_for("solve", task), sampling=how, rollouts=SIZE.rollouts)
         cards["monte carlo"] = measure("monte carlo", scorer, solutions, threshold=0.5 / SIZE.rollouts)
+    if solutions and "saving" in SCORERS:
+        few = learned[: SIZE.judged]
+        told = told_of(label_problems(few, model, task, tries=1, rollouts=SIZE.rollouts, max_tokens=MAX_TOKENS))
     if solutions and "own" in SCORERS:
         made = label_problems(learned, model, task, tries=SIZE.tries, rollouts=SIZE.rollouts, max_tokens=MAX_TOKENS)
         told = told_of(made)
@@ -201,8 +205,8 @@ def run(student: Any, ledger: Ledger) -> dict[str, Any]:
         cards["own"] = measure("own", scorer_named(str(own.folder), ledger), solutions, benched=SIZE.benched)
     if solutions and "judge" in SCORERS and JUDGE:
         student.unload()
-        judge, few = scorer_named(f"judge:{JUDGE}", ledger, teacher=SLOW_SERVER), solutions[: SIZE.judged]
-        cards["judge"] = measure("judge", judge, few, benched=BENCHED)
+        judge = scorer_named(f"judge:{JUDGE}", ledger, teacher=SLOW_SERVER)
+        cards["judge"] = measure("judge", judge, solutions[: SIZE.judged], benched=BENCHED)
     first = next(iter(cards.values()), None)
     own_gap = cards["own"].measured[0].gaps.get(LOGPROB) if "own" in cards else None
     return {
