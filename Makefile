@@ -27,7 +27,7 @@ demo: $(READY)
 	$(BIN)/selfimprove demo
 
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-full: $(READY)
 	$(BIN)/python -m pytest -q

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm_trainer import Warm
 
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.report.schema import Summary
@@ -140,7 +141,7 @@ def test_interrupted_campaign_says_so(campaign: Path) -> None:
     assert "the same command goes on" in said
 
 
-def test_training_that_fails_names_its_reason(tmp_path: Path, family: Callable[[str], Path]) -> None:
+def test_training_that_fails_names_its_reason(tmp_path: Path, family: Callable[[str], Path], warm: Warm) -> None:
     """A training process that ends badly leaves no adapter, and its last lines are in the error."""
     from selfimprove.errors import TrainingError
     from selfimprove.programs import program_for
@@ -160,5 +161,5 @@ def test_training_that_fails_names_its_reason(tmp_path: Path, family: Callable[[
         settings={"sft": {"max_length": 64}},
     )
     with pytest.raises(TrainingError, match="none of its 1 rows fits max_length = 64"):
-        ProcessTrainer().train(job)
+        ProcessTrainer(launcher=warm.launcher).train(job)
     assert not (tmp_path / "arm" / "adapter").exists()

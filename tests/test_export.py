@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from warm_trainer import Warm
 
 from selfimprove.campaign import read_summary
 from selfimprove.config import load_config, make_config, write_config
@@ -29,7 +30,7 @@ TASK = Arithmetic(kinds=("sum",), levels=(2,), sizes=SIZES)
 
 
 @pytest.fixture(scope="module")
-def run(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Path:
     """A run folder with an adapter that a tiny Llama was really trained to, and its dev predictions."""
     out, base, solving = tmp_path_factory.mktemp("export") / "run", family("llama"), program_for("solve", TASK)
     arm = out / "round-01" / "arms" / "track_b"
@@ -47,7 +48,7 @@ def run(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
         model=str(base), rows=str(arm / "rows.jsonl"), out=str(arm / "adapter"),
         program_state={"solve": solving.dump()}, settings={"sft": sft},
     )  # fmt: skip
-    ProcessTrainer().train(job)
+    ProcessTrainer(launcher=warm.launcher).train(job)
     settings = {
         "campaign": {"task": "arithmetic", "student": str(base)},
         "task": {"kinds": ["sum"], "levels": [2]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -132,7 +132,11 @@ def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: Run
 
 
 def _connected(checkpoints: Path) -> sqlite3.Connection:
-    return sqlite3.connect(checkpoints, check_same_thread=False)
+    """Open it as the ledger is opened: no commit waits for the disk, since what a power cut takes is walked again."""
+    connection = sqlite3.connect(checkpoints, check_same_thread=False)
+    with suppress(sqlite3.DatabaseError):  # a damaged file is found, and put aside, behind this
+        connection.execute("PRAGMA synchronous=NORMAL")
+    return connection
 
 
 class _Sealed:

@@ -7,7 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 
 from selfimprove.errors import RunFolderError
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.run import mend, run_campaign
+from selfimprove.graphs.run import _connected, mend, run_campaign
 from selfimprove.graphs.studio import studio_crew
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.testing import NullTrainer
@@ -130,6 +130,13 @@ def test_checkpoint_of_another_campaign_is_not_followed(finished: Path, whole: d
     with crew_of(stopped) as crew:
         walk(crew)
         assert files(crew) == whole
+
+
+def test_checkpoints_do_not_wait_for_the_disk(finished: Path, tmp_path: Path) -> None:
+    """As the ledger's calls do not: what a power cut takes of either is walked again."""
+    for path in (finished / "graph.sqlite", tmp_path / "new.sqlite"):
+        with closing(_connected(path)) as connection:
+            assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
 
 
 @pytest.mark.parametrize("method", ["put", "put_writes"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fake_server import Reply, serving
+from warm_trainer import Warm
 
 from selfimprove.cli import main
 from selfimprove.errors import InputError
@@ -24,6 +26,7 @@ from selfimprove.scorers.exact import first_wrong
 from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import TrainedScorer
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.process import ProcessTrainer
 
 TASK = Arithmetic(kinds=("sum",), levels=(6,), sizes={"train": 60, "dev": 20, "test": 20})
 BY_ID = {problem.id: problem for problem in TASK.problems("train")}
@@ -110,6 +113,13 @@ def test_rows_that_hold_held_out_problems_are_refused() -> None:
     assert [one.field for one in refused] == ["question", "steps", "question"]
 
 
+@pytest.fixture
+def _warm_training(warm: Warm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin training processes in a moment; `tests/scorers/test_prm_training.py` begins one as a user's is."""
+    monkeypatch.setattr("selfimprove.trainers.process.ProcessTrainer", partial(ProcessTrainer, launcher=warm.launcher))
+
+
+@pytest.mark.usefixtures("_warm_training")
 def test_a_scorer_is_trained_without_them_and_found_again(family: Callable[[str], Path], tmp_path: Path) -> None:
     """The folder holds the rows, the refused ones and the scorer; the same call trains nothing, another is refused."""
     held = "How many loaves does the baker sell when twelve and then seven of them leave the shop?"
@@ -158,6 +168,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
     return 0
 
 
+@pytest.mark.usefixtures("_warm_training")
 def test_label_then_train_from_the_command_line(
     family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

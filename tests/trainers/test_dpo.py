@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from warm_trainer import Warm
 
 from selfimprove.errors import TrainingError
 from selfimprove.programs import program_for
@@ -18,6 +19,13 @@ from selfimprove.trainers.loading import load
 from selfimprove.trainers.process import ProcessTrainer
 
 SOLVE = program_for("solve", Arithmetic())
+Train = Callable[[TrainingJob], Adapter]
+
+
+@pytest.fixture
+def train(warm: Warm) -> Train:
+    """Give what trains, in a process of its own."""
+    return ProcessTrainer(launcher=warm.launcher).train
 
 
 def pair(index: int) -> PreferenceRow:
@@ -61,9 +69,9 @@ def margin(job: TrainingJob, adapter: str) -> float:
     return sum(logprob(row, row.chosen) - logprob(row, row.rejected) for row in map(pair, range(8))) / 8
 
 
-def test_what_is_preferred_gets_likelier(job: TrainingJob) -> None:
+def test_what_is_preferred_gets_likelier(job: TrainingJob, train: Train) -> None:
     """Over a fresh adapter: the margin grows, the loss falls, and the folder holds one adapter in safetensors."""
-    made = ProcessTrainer().train(job)
+    made = train(job)
     assert margin(job, made.path) > margin(job, "") + 1
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     assert any("rewards/margins" in line for line in lines)
@@ -73,7 +81,7 @@ def test_what_is_preferred_gets_likelier(job: TrainingJob) -> None:
     assert made.loss < 0.69  # of a model that prefers nothing
 
 
-def test_the_supervised_adapter_is_the_reference(job: TrainingJob, tmp_path: Path) -> None:
+def test_the_supervised_adapter_is_the_reference(job: TrainingJob, train: Train, tmp_path: Path) -> None:
     """Going on from an adapter, the first loss is that of no preference: the start is its own reference."""
     row = TrackRow(
         id="a", track="track_b", program="solve", inputs={"problem": "What is 1 + 1?"}, target="2\nAnswer: 2",
@@ -89,27 +97,25 @@ def test_the_supervised_adapter_is_the_reference(job: TrainingJob, tmp_path: Pat
             "settings": {"sft": sft},
         }
     )
-    start = ProcessTrainer().train(first)
+    start = train(first)
     dpo = {"per_device_train_batch_size": 8, "learning_rate": 1e-3, "num_train_epochs": 2, "logging_steps": 1}
-    made = ProcessTrainer().train(job.model_copy(update={"start": start.path, "settings": {"dpo": dpo}}))
+    made = train(job.model_copy(update={"start": start.path, "settings": {"dpo": dpo}}))
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     assert lines[0]["loss"] == pytest.approx(0.693147, abs=1e-5)
 
 
-def test_as_many_trained_tokens_as_asked_and_the_same_bytes_again(job: TrainingJob, tmp_path: Path) -> None:
+def test_as_many_trained_tokens_as_asked_and_the_same_bytes_again(
+    job: TrainingJob, train: Train, tmp_path: Path
+) -> None:
     """Pairs are walked until the count of both replies is reached; the same job gives the same adapter."""
-
-    def train(name: str) -> Adapter:
-        told = {"out": str(tmp_path / name / "adapter"), "trained_tokens": 900}
-        return ProcessTrainer().train(job.model_copy(update=told))
-
-    one, other = train("one"), train("other")
+    told = [{"out": str(tmp_path / name / "adapter"), "trained_tokens": 900} for name in ("one", "other")]
+    one, other = (train(job.model_copy(update=how)) for how in told)
     assert 900 <= one.trained_tokens <= 1000
     weights = [(Path(made.path) / "adapter_model.safetensors").read_bytes() for made in (one, other)]
     assert weights[0] == weights[1]
 
 
-def test_pairs_too_long_are_told(job: TrainingJob) -> None:
+def test_pairs_too_long_are_told(job: TrainingJob, train: Train) -> None:
     """No pair within the limit is an error in one sentence."""
     with pytest.raises(TrainingError, match=r"none of its 8 pairs fits max_length = 20"):
-        ProcessTrainer().train(job.model_copy(update={"settings": {"dpo": {"max_length": 20}}}))
+        train(job.model_copy(update={"settings": {"dpo": {"max_length": 20}}}))

@@ -10,10 +10,11 @@ from random import Random
 
 import pytest
 import torch
+from warm_trainer import Warm
 
 from selfimprove.errors import InputError, TrainingError
 from selfimprove.programs import program_for, stated
-from selfimprove.records import Attempt, Completion, PracticeRow, TrainingJob, Verdict
+from selfimprove.records import Adapter, Attempt, Completion, PracticeRow, TrainingJob, Verdict
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.process import ProcessTrainer
@@ -21,6 +22,7 @@ from selfimprove.trainers.rewards import Tried, weighted
 
 TASK = Arithmetic(levels=(2,), sizes={"train": 12})
 SOLVE = program_for("solve", TASK)
+Train = Callable[[TrainingJob], Adapter]
 
 
 def tried(verdict: Verdict, strict: Verdict | None = None, tokens: int = 10) -> Tried:
@@ -129,9 +131,15 @@ def job(family: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
     )
 
 
-def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, tmp_path: Path) -> None:
+@pytest.fixture
+def train(warm: Warm) -> Train:
+    """Give what trains, in a process of its own."""
+    return ProcessTrainer(launcher=warm.launcher).train
+
+
+def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, train: Train, tmp_path: Path) -> None:
     """Steps are made, each reward is logged apart, generated tokens are counted, and the same job gives the same bytes."""
-    made = ProcessTrainer().train(job)
+    made = train(job)
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "reward" in line]
     assert len(steps) == made.steps == 3
@@ -142,25 +150,23 @@ def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, tmp_path: Path)
     assert (Path(made.path) / "training.log").read_text().count("pace at step ") == 3
     assert 0 < made.trained_tokens <= 3 * 8 * 12
     assert made.seen_tokens > made.trained_tokens
-    again = ProcessTrainer().train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))
+    again = train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))
     weights = [(Path(one.path) / "adapter_model.safetensors").read_bytes() for one in (made, again)]
     assert weights[0] == weights[1]
 
 
-def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob) -> None:
+def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob, train: Train) -> None:
     """As many tokens as the other arms, and at most one step more."""
     grpo = {**job.settings["grpo"], "max_steps": 0}  # type: ignore[dict-item]
-    made = ProcessTrainer().train(
-        job.model_copy(update={"trained_tokens": 150, "settings": {**job.settings, "grpo": grpo}})
-    )
+    made = train(job.model_copy(update={"trained_tokens": 150, "settings": {**job.settings, "grpo": grpo}}))
     assert 150 <= made.trained_tokens <= 150 + 8 * 12
 
 
-def test_what_trl_refuses_is_told(job: TrainingJob) -> None:
+def test_what_trl_refuses_is_told(job: TrainingJob, train: Train) -> None:
     """A setting that its configuration will not have is an error with TRL's own words."""
     grpo = {**job.settings["grpo"], "scale_rewards": "sometimes"}  # type: ignore[dict-item]
     with pytest.raises(TrainingError, match="scale_rewards"):
-        ProcessTrainer().train(job.model_copy(update={"settings": {**job.settings, "grpo": grpo}}))
+        train(job.model_copy(update={"settings": {**job.settings, "grpo": grpo}}))
 
 
 def test_the_engine_generates_with_the_weights_in_training(job: TrainingJob) -> None:

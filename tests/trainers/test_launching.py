@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from test_resuming import job_of
+from warm_trainer import Warm
 
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.records import Message, Request
@@ -28,7 +29,7 @@ mixed_precision: 'no'
 """
 
 
-def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path: Path) -> None:
+def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path: Path, warm: Warm) -> None:
     """Over gloo: half the rows each, as many in a step, and weights like those of one process within rounding."""
     (tmp_path / "two.yaml").write_text(TWO)
     alone = job_of("sft", family("llama"), tmp_path / "alone")
@@ -38,7 +39,7 @@ def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path
     for job in (alone, shared):
         sequential = {**job.settings["sft"], "train_sampling_strategy": "sequential", "learning_rate": 1e-3}  # type: ignore[dict-item]
         job.settings["sft"] = sequential  # type: ignore[index]
-    one = ProcessTrainer().train(alone)
+    one = ProcessTrainer(launcher=warm.launcher).train(alone)
     two = ProcessTrainer(shared=launcher_of(str(tmp_path / "two.yaml"))).train(shared)
     assert (one.steps, one.rows, one.trained_tokens) == (two.steps, two.rows, two.trained_tokens)
     first, second = (load_file(Path(made.path) / "adapter_model.safetensors") for made in (one, two))
@@ -48,9 +49,11 @@ def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path
     assert log.count("step 8 of 8") == 1
 
 
-def test_all_weights_are_trained_and_the_student_runs_on_them(family: Callable[[str], Path], tmp_path: Path) -> None:
+def test_all_weights_are_trained_and_the_student_runs_on_them(
+    family: Callable[[str], Path], tmp_path: Path, warm: Warm
+) -> None:
     """What comes out is a whole model, which the student takes in the place of an adapter and gives back again."""
-    made = ProcessTrainer().train(job_of("full", family("llama"), tmp_path / "full"))
+    made = ProcessTrainer(launcher=warm.launcher).train(job_of("full", family("llama"), tmp_path / "full"))
     assert not (Path(made.path) / "adapter_config.json").exists()
     student = TransformersStudent(family("llama"))
     ask = [Request(role="solve", messages=(Message(role="user", content="What is 1 + 1?"),))]

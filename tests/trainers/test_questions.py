@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tiny_models import tokenizer
+from warm_trainer import Warm
 
 import selfimprove
 from selfimprove.errors import BudgetExceededError, InputError, TrainingError
@@ -157,7 +158,7 @@ def test_a_training_process_is_answered_by_its_parent(tmp_path: Path, monkeypatc
         train(None, "three")
 
 
-def test_a_student_is_trained_to_ask(family: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_student_is_trained_to_ask(family: Callable[[str], Path], tmp_path: Path, warm: Warm) -> None:
     """Both prompts are practised, and what questions were worth is a curve of its own."""
     programs = {name: program_for(name, TASK) for name in ("solve", "draft_and_ask", "rewrite")}
     rows = [
@@ -177,6 +178,6 @@ def test_a_student_is_trained_to_ask(family: Callable[[str], Path], tmp_path: Pa
         settings={"grpo": grpo, "task": {"name": "arithmetic", "options": {"levels": [2]}}},
         render_hash=programs["solve"].hash(WORDS.chat_template), seed=3,
     )  # fmt: skip
-    made = ProcessTrainer(teacher=FixedTeacher(TASK)).train(job)
+    made = ProcessTrainer(launcher=warm.launcher, teacher=FixedTeacher(TASK)).train(job)
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     assert sum("rewards/questions/mean" in line for line in lines) == 2

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from warm_trainer import Warm
 
 from selfimprove.programs import program_for, stated
 from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
@@ -18,18 +19,24 @@ from selfimprove.trainers.process import ProcessTrainer
 TASK = Arithmetic(levels=(2,), sizes={"train": 24})
 SOLVE = program_for("solve", TASK)
 KILLER = """
-import pathlib, subprocess, sys
-flag, step = pathlib.Path(sys.argv[1]), sys.argv[2]
-child = subprocess.Popen([sys.executable, *sys.argv[3:]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+import os, pathlib, signal, subprocess, sys
+flag, step, pid = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
+child = subprocess.Popen(sys.argv[4:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 for line in child.stdout:
     print(line, end="", flush=True)
     if line.startswith(f"step {step} of") and not flag.exists():
         flag.touch()
-        child.kill()
+        os.kill(int(pid.read_text()) if pid.exists() else child.pid, signal.SIGKILL)
         child.wait()
         sys.exit(137)
 sys.exit(child.wait())
 """
+
+
+def killing(folder: Path, step: int, start: Warm) -> tuple[str, ...]:
+    """Give a launcher that kills the training at a step, the first time."""
+    (folder / "killer.py").write_text(KILLER)
+    return (sys.executable, str(folder / "killer.py"), str(folder / "once"), str(step), str(start.pid), *start.launcher)
 
 
 def sft_row(at: int, problem: str, answer: str) -> TrackRow:
@@ -103,19 +110,17 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
     ["sft", "dpo", "kto", "grpo", "distill", *(pytest.param(m, marks=pytest.mark.slow) for m in ("rloo", "full"))],
 )
 def test_killed_and_gone_on_with_is_the_same_as_not_killed(
-    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm, method: str
 ) -> None:
     """Killed at the fifth of eight steps it goes on from the third, and every byte and logged figure is the same."""
-    (tmp_path / "killer.py").write_text(KILLER)
     (tmp_path / "letters.py").write_text(
         "def count(tried):\n    return float(sum(map(str.isalpha, tried.attempt.text)))\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     whole = job_of(method, family("llama"), tmp_path / "whole")
     killed = job_of(method, family("llama"), tmp_path / "killed")
-    ProcessTrainer().train(whole)
-    launcher = (sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "once"), "5")
-    made = ProcessTrainer(launcher=launcher).train(killed)
+    ProcessTrainer(launcher=warm.launcher).train(whole)
+    made = ProcessTrainer(launcher=killing(tmp_path, 5, warm)).train(killed)
     assert (tmp_path / "once").exists()
     assert "goes on from step 3" in (Path(made.path) / "training.log").read_text()
     logged = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
@@ -128,11 +133,10 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
 
 def test_second_epoch_is_gone_on_with_in_its_own_order(family: Callable[[str], Path], tmp_path: Path) -> None:
     """Killed behind the sixth of eight steps, in the second of two epochs, it sees the rows that it would have seen."""
-    (tmp_path / "killer.py").write_text(KILLER)
     whole, killed = (job_of("sft", family("llama"), tmp_path / name) for name in ("whole", "killed"))
+    cold = Warm((sys.executable,), Path("none"))  # as a user's trainings are begun
     ProcessTrainer().train(whole)
-    launcher = (sys.executable, str(tmp_path / "killer.py"), str(tmp_path / "once"), "7")
-    made = ProcessTrainer(launcher=launcher).train(killed)
+    made = ProcessTrainer(launcher=killing(tmp_path, 7, cold)).train(killed)
     assert "goes on from step 6" in (Path(made.path) / "training.log").read_text()
     for name in ("adapter_model.safetensors", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name

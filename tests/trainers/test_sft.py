@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from warm_trainer import Warm
 
 from selfimprove import progress
 from selfimprove.errors import InputError, TrainingError
@@ -31,7 +32,7 @@ def row(index: int) -> TrackRow:
 
 
 @pytest.fixture
-def train(family: Callable[[str], Path], tmp_path: Path) -> Train:
+def train(family: Callable[[str], Path], tmp_path: Path, warm: Warm) -> Train:
     """Give what trains a tiny Llama on eight rows with given settings."""
     (tmp_path / "rows.jsonl").write_text("".join(row(i).model_dump_json() + "\n" for i in range(8)))
 
@@ -47,7 +48,7 @@ def train(family: Callable[[str], Path], tmp_path: Path) -> Train:
             render_hash=told,
             seed=3,
         )
-        return ProcessTrainer().train(job)
+        return ProcessTrainer(launcher=warm.launcher).train(job)
 
     return run
 
