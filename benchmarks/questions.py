@@ -13,6 +13,9 @@ first of that list) is then tested, whatever it gives.
     PARTS=majority,fewer ...      # of majority,fewer,uncertain,compiled,informed,reference; "none": the plain way alone
     PROBLEMS=229 TRAIN=120 COMPILE=80 MAX_TOKENS=160 CONCURRENCY=4 ...       # QUICK=1: 20, 16 and 16 problems
 
+    BRIEF=0 MAX_TOKENS=400 ...    # as long as the student likes; else it reasons in a sentence or two, a second attempt
+                                  # in three or four, so that a completion ends within its room
+
 Resumable: each call is kept in a ledger.
 
 make bench-questions STUDENT=MODEL@URL    keys: accuracy, no_verdict and tokens (by condition), with_minus_draft,
@@ -57,6 +60,7 @@ PROBLEMS = int(os.environ.get("PROBLEMS", "20" if QUICK else "229"))
 TRAIN = int(os.environ.get("TRAIN", "16" if QUICK else "120"))
 COMPILE = int(os.environ.get("COMPILE", "16" if QUICK else "80"))
 MAX_TOKENS = int(os.environ.get("MAX_TOKENS", "160"))
+BRIEF = os.environ.get("BRIEF", "1") != "0"
 CONCURRENCY = int(os.environ.get("CONCURRENCY", "4"))
 SEED = 5
 SAMPLED = bool({"majority", "uncertain"} & set(PARTS))
@@ -205,7 +209,7 @@ def main() -> None:
             if teacher and TEACHER != STUDENT:
                 teacher = served(TEACHER, "teacher", ledger)
             drawn = trainable(task, TRAIN + COMPILE, DATA, SEED)
-            crew = Crew(task, student, teacher, MAX_TOKENS, seed=SEED)
+            crew = Crew(task, student, teacher, MAX_TOKENS, seed=SEED, brief=BRIEF)
             test = list(task.problems("test"))[:PROBLEMS]
             print(json.dumps(run(crew, test, drawn[:TRAIN], drawn[TRAIN:])))
         except SelfImproveError as error:

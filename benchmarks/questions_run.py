@@ -24,7 +24,6 @@ from selfimprove.steps.verify import verify
 
 SAMPLES: Final = 4
 _WARM: Final = 0.7
-_ONCE_MORE: Final = "Your draft may be wrong. Solve the problem once more: think longer, and check each fact."
 
 
 class Drafted(NamedTuple):
@@ -141,12 +140,10 @@ def second(on: Drafted, more: float, crew: Crew) -> Outcome:
         more: mean tokens a problem that asking and rewriting took; a rewrite's own room is the least that is given.
         crew: whose student tries.
     """
-    told_so = f"{_ONCE_MORE} {crew.task.instruction}"
-    program = crew.program("rewrite").with_instructions(told_so)
     how = Sampling(max_tokens=max(crew.max_tokens, round(more)))
     lessons = [Lesson(id=one.problem, problem=one.problem, round=0, draft=one) for one in on.drafts]
     items = [Item(p.id, shown_to(x, p)) for x, p in zip(lessons, on.problems, strict=True)]
-    made = run(program, items, crew.student, how, role="second")
+    made = run(crew.once_more(), items, crew.student, how, role="second")
     attempts = [verify(crew.task, p, one) for p, one in zip(on.problems, made, strict=True)]
     pairs = zip(on.drafts, made, strict=True)
     return Outcome(attempts, [one.completion.completion_tokens + two.completion_tokens for one, two in pairs])

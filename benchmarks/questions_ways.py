@@ -11,13 +11,16 @@ from selfimprove.compiling.compiling import Compiled, Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named
 from selfimprove.config import TeacherConfig
-from selfimprove.programs import Program, program_for
+from selfimprove.programs import SIGNATURES, Program, program_for
 from selfimprove.programs.optimise import How
-from selfimprove.programs.saved import programs_for
+from selfimprove.programs.program import CONCLUDING
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Request, Sampling
 from selfimprove.teachers import ReferenceTeacher
 from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
+
+_ONCE_MORE: Final = "Your draft may be wrong. Solve the problem once more: think longer, and check each fact."
+_BRIEFLY: Final = "Reason in {} short sentences, without a list; the last line is never left out."
 
 
 class Way(NamedTuple):
@@ -75,6 +78,7 @@ class Crew:
         teacher: answers questions; None: the data set's facts do.
         max_tokens: of a completion.
         asking: the compiled program that asks; None: there is none.
+        brief: told to reason in a sentence or two.
     """
 
     task: Task
@@ -83,6 +87,7 @@ class Crew:
     max_tokens: int = 160
     asking: Program | None = None
     seed: int = 5
+    brief: bool = True
 
     @property
     def greedy(self) -> Sampling:
@@ -90,8 +95,15 @@ class Crew:
         return Sampling(max_tokens=self.max_tokens)
 
     def program(self, name: str) -> Program:
-        """Give the plain program of this name."""
-        return program_for(name, self.task)
+        """Give the plain program of this name; one that concludes is told how long to reason, too."""
+        made = program_for(name, self.task)
+        told = f"{made.instructions} {_BRIEFLY.format('one or two')}"
+        return made.with_instructions(told) if self.brief and name in CONCLUDING else made
+
+    def once_more(self) -> Program:
+        """Give the program of a second attempt without questions, told to reason for twice as long."""
+        told = [_ONCE_MORE, self.task.instruction, *([_BRIEFLY.format("three or four")] if self.brief else [])]
+        return program_for("rewrite", self.task).with_instructions(" ".join(told))
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,7 @@ def compiled_ask(problems: Sequence[Problem], crew: Crew) -> Compiled:
     Raises:
         InputError: too few drafts are wrong.
     """
-    programs, usual = programs_for(crew.task), teacher_of(WAYS[0], crew, crew.teacher)
+    programs, usual = {name: crew.program(name) for name in SIGNATURES}, teacher_of(WAYS[0], crew, crew.teacher)
     cases = make_cases("ask", problems, Source(crew.task, crew.student, usual, programs, crew.greedy, crew.seed))
     parts = Parts(crew.task, {p.id: p for p in problems}, crew.student, usual, programs, crew.greedy)
     metric, how = metric_named("asking", "ask", parts), How("bootstrap", len(cases), demos=3, seed=crew.seed)

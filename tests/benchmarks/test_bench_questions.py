@@ -12,7 +12,24 @@ from selfimprove.tasks.strategyqa import StrategyQa
 
 BENCH = "questions"
 TASK = StrategyQa()
-WORDS = "amber birch cedar daisy elder fern gorse hazel iris juniper kelp lilac maple nettle oak poppy".split()
+WORDS = [
+    "amber",
+    "birch",
+    "cedar",
+    "daisy",
+    "elder",
+    "fern",
+    "gorse",
+    "hazel",
+    "iris",
+    "juniper",
+    "kelp",
+    "lilac",
+    "maple",
+    "nettle",
+    "oak",
+    "poppy",
+]
 
 
 def problems_of(names: Sequence[str]) -> list[Problem]:
@@ -91,7 +108,7 @@ def test_differences_are_paired_over_the_same_problems(bench: ModuleType) -> Non
     gap = bench.versus(done["with"], done["second"])
     assert (gap["gained"], gap["lost"], gap["difference"]) == (8, 0, 0.5)
     assert gap["interval"][0] > 0.2
-    assert gap["p_better"] == pytest.approx(0.5**9)
+    assert gap["p_better"] == pytest.approx(0.5**9, abs=1e-4)
     assert bench.versus(done["with"], done["shuffled"])["difference"] == 0.5
     assert [one.problem for one in done["with"].attempts] == [one.problem for one in done["second"].attempts]
 
@@ -123,11 +140,11 @@ def test_tokens_are_those_of_all_its_calls(bench: ModuleType) -> None:
     crew = crew_of(bench, problems)
     on = bench.drafted(problems, crew, sampled=True)
     done, _ = bench.conditions(bench.WAYS[0], on, crew, {})
-    assert set(done["with"].tokens) == {2 + 15 + 2}
+    assert set(done["with"].tokens) == {2 + 16 + 2}
     assert set(done["second"].tokens) == {4}
     uncertain = bench.WAYS[2]
     outcome = bench.rewritten(uncertain, bench.told(uncertain, on, crew), on, crew)
-    assert sorted(set(outcome.tokens)) == [10, 27]
+    assert sorted(set(outcome.tokens)) == [10, 28]
     assert outcome.right == done["with"].right
 
 
