@@ -184,7 +184,8 @@ def run(crew: Crew, test: Sequence[Problem], train: Sequence[Problem], others: S
     if any(way.compiled for way in ways):
         crew, said = with_compiled(crew, others, why)
         ways = [way for way in ways if crew.asking or not way.compiled]
-    best, rows = None, {}
+    best: dict[str, Any] | None = None
+    rows = dict[str, dict[str, Any]]()
     if ways:
         rows = trained([WAYS[0], *ways], drafted(train, crew, sampled=SAMPLED), crew)
         first = max(ways, key=lambda way: rows[way.name]["accuracy"])

@@ -168,11 +168,12 @@ def majority(on: Drafted, tokens: float) -> Outcome:
 
 
 def asked_of(given: Told, problems: int) -> dict[str, Any]:
-    """Count the questions, those whose answer gave the solution away, and those that were left without one."""
+    """Count the questions, those whose answer gave the solution away or never came, and the problems with an answer."""
     every = [one for lesson in given.lessons for one in lesson.clarifications]
     return {
         "questions_per_problem": round(len(every) / problems, 3),
         "given_away_share": round(sum(bool(one.refused) for one in every) / len(every), 4) if every else None,
         "unanswered_share": round(sum(not one.answer for one in every) / len(every), 4) if every else None,
+        "told_share": round(sum(any(c.answer for c in x.clarifications) for x in given.lessons) / problems, 4),
         "teacher_tokens": round(sum(given.teaching.values()) / problems, 1),
     }

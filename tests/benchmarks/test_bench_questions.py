@@ -122,6 +122,7 @@ def test_an_answer_given_away_is_refused_and_counted(bench: ModuleType) -> None:
     assert counts["questions_per_problem"] == 2.0
     assert counts["given_away_share"] == 0.25
     assert counts["unanswered_share"] == 0.125
+    assert counts["told_share"] == 1.0
     assert not any("answer is yes" in c.answer for x in given.lessons for c in x.clarifications)
 
 
@@ -152,7 +153,6 @@ def test_the_way_that_is_best_on_training_problems_is_tested(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A table a way, the keys of both tests, and the compiled program among the ways."""
-    monkeypatch.setattr(bench, "OUT", bench.Path(str(bench.OUT)))
     names = [f"{word}{end}" for end in ("", "let", "ling", "wood") for word in WORDS]
     problems = problems_of(names)
     crew = crew_of(bench, problems)
