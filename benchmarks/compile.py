@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import dspy
 
-from selfimprove.compiling.compiling import Compiled, Work, compile_cases
+from selfimprove.compiling.compiling import Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named, usual_metric
 from selfimprove.errors import InputError
@@ -39,7 +39,7 @@ from selfimprove.programs.bench import Bench, Loop
 from selfimprove.programs.cases import Case, Mark, Outputs
 from selfimprove.programs.optimise import How, Optimizer
 from selfimprove.programs.run import Complaint, Read
-from selfimprove.programs.saved import Card, load_saved, place_of, programs_for, save_program
+from selfimprove.programs.saved import Card, Compiled, load_saved, place_of, programs_for, save_program
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Completion, Problem, Request, Sampling
 from selfimprove.scorers.names import judge_of
@@ -123,7 +123,7 @@ def compiled(cell: Cell, models: Models, task: Task, problems: Sequence[Problem]
     parts = Parts(task, {p.id: p for p in problems}, model, None, programs, how, model)
     metric = metric_named(usual_metric(cell.program), cell.program, parts)
     plan = How(cell.optimizer, size.calls, seed=SEED)
-    work = Work(programs[cell.program], task.name, model, writer, metric, how, plan)
+    work = Work(programs[cell.program], task, model, writer, metric, how, plan)
     return compile_cases(work, make_cases(cell.program, problems, source))
 
 

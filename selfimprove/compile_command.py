@@ -157,7 +157,7 @@ def _work(
     parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling, solver)
     metric = metric_named(how["metric"], program, parts)
     plan = How(how["optimizer"], how["calls"], how["demos"], seed=how["seed"])
-    return Work(programs[program], task.name, model, writer, metric, sampling, plan), cases
+    return Work(programs[program], task, model, writer, metric, sampling, plan), cases
 
 
 def _model(named: str, role: str, ledger: Ledger, how: dict[str, Any]) -> LanguageModel:
