@@ -24,6 +24,8 @@ from selfimprove.store import RunFolder
 from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
 
 _TEACHERS: Final = frozenset({"answer_question", "reason", "rationalise"})
+_APART: Final = frozenset({"judge", "label", "check_label", "generate", "solve_independently"})
+"""Programs that no round runs."""
 
 
 def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
@@ -38,7 +40,8 @@ def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
     if begun and folder.has(FROZEN):
         kept = folder.record(FROZEN, Frozen)
         return InForce({**bare, **kept.thaw()}, kept.cards)
-    saved = {} if begun or config.campaign.programs == "plain" else proven_for(bare, task.name)
+    run = [name for name in bare if name not in _APART]
+    saved = {} if begun or config.campaign.programs == "plain" else proven_for(run, task.name)
     return InForce(
         {**bare, **{name: each.program for name, each in saved.items()}},
         {name: each.card for name, each in saved.items()},
