@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from selfimprove.curating.forms import Form
-from selfimprove.curating.reading import built, read_problems
+from selfimprove.curating.reading import built
 from selfimprove.curating.rows import Candidate, Order, Rejected
 from selfimprove.programs import Item, Program, plain, run, stated
+from selfimprove.programs.written import read_problems
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Problem, Sampling
 

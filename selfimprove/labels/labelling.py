@@ -72,6 +72,11 @@ class Labeller:
     sampling: Sampling = _GREEDY
     widest: int = WIDEST
 
+    @property
+    def prompt(self) -> Program:
+        """The program that it runs."""
+        return self.program or plain(self.judgement)
+
     def label(self, problems: Sequence[Problem], starts: Sequence[Path] | None = None) -> list[Labelled]:
         """Label each problem in all dimensions, in order.
 
@@ -98,7 +103,7 @@ class Labeller:
 
     def _ask(self, walks: Sequence[_Walk]) -> None:
         """Put each walk's stage to the model, once more where the reply could not be read."""
-        program = self.program or plain(self.judgement)
+        program = self.prompt
         asked = list(walks)
         for attempt in range(_TRIES):
             items = [walk.item(attempt) for walk in asked]
