@@ -20,28 +20,22 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import dspy
+from compile_speed import batching
 
-from selfimprove.compiling.compiling import Compiled, Work, compile_cases
+from selfimprove.compiling.compiling import Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named, usual_metric
 from selfimprove.errors import InputError
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.labelling import trainable
-from selfimprove.programs import SIGNATURES, Item, Program, program_for, run, stated
-from selfimprove.programs.bench import Bench, Loop
-from selfimprove.programs.cases import Case, Mark, Outputs
 from selfimprove.programs.optimise import How, Optimizer
-from selfimprove.programs.run import Complaint, Read
-from selfimprove.programs.saved import Card, load_saved, place_of, programs_for, save_program
+from selfimprove.programs.saved import Card, Compiled, load_saved, place_of, programs_for, save_program
 from selfimprove.protocols import LanguageModel, Task
-from selfimprove.records import Completion, Problem, Request, Sampling
+from selfimprove.records import Problem, Sampling
 from selfimprove.scorers.names import judge_of
 from selfimprove.tasks import load_task
 from selfimprove.teachers.litellm import LiteLLMModel
@@ -53,7 +47,6 @@ DATA = Path(os.environ.get("SELFIMPROVE_DATA", ROOT.parent / "shared" / "data"))
 PARTS = os.environ.get("PARTS", "teacher,student,batching").split(",")
 SEED = 5
 BATCH = 64
-REPEATS = 3
 
 
 class Cell(NamedTuple):
@@ -86,7 +79,7 @@ CELLS = (
     Cell("judge", "teacher", "gsm8k", "bootstrap"),
     Cell("reason", "teacher", "gsm8k", "gepa"),
     Cell("reason", "teacher", "gsm8k", "mipro"),
-    *([Cell("generate", "teacher", "gsm8k", "gepa")] if "generate" in SIGNATURES else []),
+    Cell("generate", "teacher", "gsm8k", "gepa"),
     Cell("solve", "student", "arithmetic", "bootstrap"),
     Cell("solve", "student", "arithmetic", "mipro"),
 )
@@ -123,7 +116,7 @@ def compiled(cell: Cell, models: Models, task: Task, problems: Sequence[Problem]
     parts = Parts(task, {p.id: p for p in problems}, model, None, programs, how, model)
     metric = metric_named(usual_metric(cell.program), cell.program, parts)
     plan = How(cell.optimizer, size.calls, seed=SEED)
-    work = Work(programs[cell.program], task.name, model, writer, metric, how, plan)
+    work = Work(programs[cell.program], task, model, writer, metric, how, plan)
     return compile_cases(work, make_cases(cell.program, problems, source))
 
 
@@ -178,84 +171,6 @@ def ship(rows: Sequence[dict[str, Any]], cells: Sequence[Cell], out: Path, to: P
     return sorted(cell.name for _, cell in best.values())
 
 
-class _Any:
-    """A metric that looks at nothing, so that speed alone is measured."""
-
-    name = "any"
-
-    def read(self, _program: Program, _case: Case, outputs: Outputs, _reply: Completion) -> Outputs | Complaint:
-        return outputs
-
-    def mark(self, _program: Program, cases: Sequence[Case], _replies: Sequence[Read[Outputs]]) -> list[Mark]:
-        return [Mark(1.0, "") for _ in cases]
-
-
-class Counted:
-    """Counts the tokens that a model generates. Satisfies `LanguageModel`."""
-
-    def __init__(self, model: LanguageModel) -> None:
-        self._model = model
-        self.tokens = 0
-
-    @property
-    def identity(self) -> str:
-        """The model's own."""
-        return self._model.identity
-
-    def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """Answer every request, in order."""
-        made = self._model.complete(requests)
-        self.tokens += sum(one.completion_tokens for one in made)
-        return made
-
-
-def rate(model: LanguageModel, work: Callable[[Counted], object]) -> float:
-    """Give the tokens a second of some work."""
-    counted, started = Counted(model), time.perf_counter()
-    work(counted)
-    return counted.tokens / (time.perf_counter() - started)
-
-
-def batching(student: LanguageModel, problems: Sequence[Problem], max_tokens: int) -> dict[str, Any]:
-    """Measure a batch through a program, through DSPy evaluating it in our batches, through DSPy's own, and bare."""
-    task = task_named("arithmetic")
-    program, how = program_for("solve", task), Sampling(max_tokens=max_tokens)
-    items = [Item(p.id, {"problem": stated(p)}) for p in problems]
-    requests = [Request(role="solve", messages=program.messages(i.inputs), sampling=how) for i in items]
-    cases = [Case(id=p.id, problem=p.id, inputs={"problem": stated(p)}) for p in problems]
-
-    def parsed(model: Counted) -> object:
-        return [program.parse(made.text) for made in run(program, items, model, how)]
-
-    def evaluated(model: Counted, some: Sequence[Case], *, ahead: bool) -> object:
-        bench = Bench(program, model, _Any(), how)
-        judge = dspy.Evaluate(devset=bench.examples(some), metric=bench.score, num_threads=1 if ahead else 8)
-        with dspy.context(lm=bench.engine.lm(), callbacks=[bench] if ahead else []):
-            return judge(Loop(program))
-
-    ways: dict[str, Callable[[Counted], object]] = {
-        "engine": lambda model: model.complete(requests),
-        "program": parsed,
-        "dspy, our batches": lambda model: evaluated(model, cases, ahead=True),
-        "dspy, a call each": lambda model: evaluated(model, cases[: 8 if QUICK else 16], ahead=False),
-    }
-    rate(student, lambda model: model.complete(requests[:8]))  # loads and warms
-    found: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(REPEATS):
-        for name, work in ways.items():
-            found[name].append(rate(student, work))
-    rates = {name: statistics.median(some) for name, some in found.items()}
-    for name, value in rates.items():
-        print(f"{name:<24}{value:>10.1f} tokens/s  {value / rates['engine']:>6.2f} of the engine", flush=True)
-    return {
-        "batch": len(problems),
-        "tokens_per_s": {name: round(value, 1) for name, value in rates.items()},
-        "batch_share_of_engine": round(rates["program"] / rates["engine"], 3),
-        "dspy_in_batches_share_of_engine": round(rates["dspy, our batches"] / rates["engine"], 3),
-        "dspy_share_of_engine": round(rates["dspy, a call each"] / rates["engine"], 3),
-    }
-
-
 def served(named: str, role: str, ledger: Ledger) -> LanguageModel | None:
     """Give a model behind a server, MODEL@URL; None where none is named."""
     if not named:
@@ -288,8 +203,9 @@ def main() -> None:
         shipped = ship(rows, cells, OUT / "programs", ROOT / "programs") if os.environ.get("SHIP") else []
         figures: dict[str, Any] = {"batch_share_of_engine": None, "dspy_share_of_engine": None}
         if student is not None and "batching" in PARTS:
-            problems = list(task_named("arithmetic").problems("train"))[:BATCH]
-            figures = batching(student, problems, MAX_TOKENS["student"])
+            task = task_named("arithmetic")
+            problems = list(task.problems("train"))[:BATCH]
+            figures = batching(student, task, problems, MAX_TOKENS["student"], few=8 if QUICK else 16)
         else:
             why["batch_share_of_engine"] = f"PARTS={','.join(PARTS)}"
     finally:

@@ -12,10 +12,11 @@ from selfimprove.arms import ARMS
 from selfimprove.config import Config, changed, load_config, make_config, write_config, written
 from selfimprove.config.training import asking
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.graphs.compiling import FROZEN, freeze_programs, see_compiled
+from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
 from selfimprove.programs import Program
+from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Evaluation, Sampling, Split
 from selfimprove.report.schema import Summary
@@ -228,7 +229,8 @@ class Campaign:
         programs = programs_of(folder, task, config)
         student = self._student()
         if config.grade.scorer:
-            known_as = see_scorer(config.grade.scorer, ledger, config.teacher, student.with_adapter(None))
+            bare, judging_by = student.with_adapter(None), programs["judge_steps"]
+            known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
             if not config.grade.trust:
                 check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from selfimprove.programs.cases import Case
     from selfimprove.protocols import LanguageModel, Task, Teacher
     from selfimprove.records import Problem
+
+
+_FOR_ALL: Final = frozenset({"label", "check_label"})
+"""Programs that speak of a taxonomy and of no task: they are saved for every task."""
 
 
 @click.command(name="compile")
@@ -67,7 +71,7 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
         with closing(ledger_of(how)) as ledger:
             work, cases = _work(program, task, problems, given, ledger, how)
             made = compile_cases(work, cases)
-        place = place_of(program, task.name, out)
+        place = place_of(program, "" if program in _FOR_ALL else task.name, out)
         save_program(made.program, made.card, place)
     used = "Campaigns take it from here on" if made.card.proven else "Campaigns leave it out, as it shows no gain"
     click.echo(f"{made.card.sentence()}\n\nInstruction: {made.program.instructions}\n\nSaved: {place}\n{used}.")
@@ -157,27 +161,15 @@ def _work(
     parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling, solver)
     metric = metric_named(how["metric"], program, parts)
     plan = How(how["optimizer"], how["calls"], how["demos"], seed=how["seed"])
-    return Work(programs[program], task.name, model, writer, metric, sampling, plan), cases
+    return Work(programs[program], task, model, writer, metric, sampling, plan), cases
 
 
 def _model(named: str, role: str, ledger: Ledger, how: dict[str, Any]) -> LanguageModel:
     """Load a model behind LiteLLM, and see that it answers."""
-    from selfimprove.scorers.names import judge_of
-    from selfimprove.teachers.litellm import LiteLLMModel
+    from selfimprove.labels.models import model_named
 
-    name, _, url = named.partition("@")
-    model, address = judge_of(name, url)
-    made = LiteLLMModel(
-        role,
-        (model,),
-        ledger,
-        base_url=address,
-        api_key="none" if url else None,  # a server named by its address gets no provider's key
-        input_price=how["input_price"],
-        output_price=how["output_price"],
-    )
-    made.check()
-    return made
+    prices = {"input_price": how["input_price"], "output_price": how["output_price"]}
+    return model_named(named, ledger, role=role, **prices)
 
 
 def _teacher(task: Task, ledger: Ledger, how: dict[str, Any]) -> Teacher:

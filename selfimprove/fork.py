@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError
-from selfimprove.graphs.compiling import FROZEN
 from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
+from selfimprove.programs.in_force import FROZEN
 from selfimprove.store import RunFolder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")

@@ -36,6 +36,7 @@ _question = click.option("--question-field", default="question", show_default=Tr
 @click.option("--input-price", type=click.FloatRange(0), help="Dollars per million prompt tokens, if no list has it.")
 @click.option("--output-price", type=click.FloatRange(0), help="Dollars per million completion tokens.")
 @click.option("--names", type=click.IntRange(1), default=80, show_default=True, help="Most names a prompt lists.")
+@click.option("--plain", is_flag=True, help="Take both prompts as they are written, not as `compile` improved them.")
 @click.option("--no-gold", is_flag=True, help="Do not read labels that the file has; write over them.")
 @_question
 @click.option("--quiet", is_flag=True, help="Say nothing until the end.")
@@ -51,21 +52,25 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     from selfimprove.labels.stage import label_file
     from selfimprove.labels.table import written
     from selfimprove.live import view_for
+    from selfimprove.programs.saved import proven_for
     from selfimprove.progress import watched_by
 
     taxonomy = taxonomy_named(named)
     given = read_given(problems, how["question_field"])
     given = [one._replace(labels={}) for one in given] if how["no_gold"] else checked(given, taxonomy)
     see_metrics()
+    saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
+    programs = {name: one.program for name, one in saved.items()}
     _see_models({how["model"], how["check_model"] or how["model"]}, how)
     with (
         view_for(sys.stderr, quiet=quiet) as view,
         watched_by(view),
         closing(_ledger(out, how["budget_usd"])) as ledger,
     ):
-        first = Labeller(taxonomy, _model(how["model"], ledger, how), widest=how["names"])
+        labels = _model(how["model"], ledger, how)
+        first = Labeller(taxonomy, labels, program=programs.get("label"), widest=how["names"])
         checker = _model(how["check_model"] or how["model"], ledger, how)
-        second = Labeller(taxonomy, checker, "check_label", widest=how["names"])
+        second = Labeller(taxonomy, checker, "check_label", programs.get("check_label"), widest=how["names"])
         report = label_file(given, first, second, out)
         spent = ledger.spent_usd
     click.echo(f"{written(report)}\nSpent: ${spent:.4f}\nWritten into: {out}")

@@ -15,8 +15,9 @@ from selfimprove.programs import Program
 from selfimprove.programs.bench import Bench
 from selfimprove.programs.cases import Case, Metric
 from selfimprove.programs.optimise import How, optimise
-from selfimprove.programs.saved import Card, Measured
-from selfimprove.protocols import LanguageModel
+from selfimprove.programs.program import answers_of
+from selfimprove.programs.saved import Card, Compiled, Measured
+from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Comparison, Interval, Sampling, digest
 from selfimprove.stats import bootstrap_means, compare_means, quantiles, wilson
 
@@ -33,20 +34,13 @@ class Parted(NamedTuple):
     held_out: list[Case]
 
 
-class Compiled(NamedTuple):
-    """A program with its card."""
-
-    program: Program
-    card: Card
-
-
 @dataclass(frozen=True)
 class Work:
     """One compile.
 
     Attributes:
         program: what to begin with.
-        task: name of the task.
+        task: whose answers it gives.
         model: runs the program, behind the ledger.
         writer: writes instructions, behind the ledger.
         metric: what for.
@@ -55,7 +49,7 @@ class Work:
     """
 
     program: Program
-    task: str
+    task: Task
     model: LanguageModel
     writer: LanguageModel
     metric: Metric
@@ -135,7 +129,7 @@ def _scores(work: Work, bench: Bench, program: Program, cases: Sequence[Case]) -
 def _card(work: Work, parted: Parted, before: Sequence[float], after: Sequence[float]) -> Card:
     return Card(
         program=work.program.name,
-        task=work.task,
+        task=work.task.name,
         fields=work.program.fields,
         saved="",
         optimizer=work.how.optimizer,
@@ -150,6 +144,7 @@ def _card(work: Work, parted: Parted, before: Sequence[float], after: Sequence[f
         data=digest([case.id for some in parted for case in some]),
         seed=work.how.seed,
         date=dt.datetime.now(tz=dt.UTC).date().isoformat(),
+        answers=answers_of(work.program.name, work.task),
     )
 
 

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from selfimprove.answers.text import normalised
 from selfimprove.programs import Complaint, Item, Program, Read, run
 from selfimprove.programs.cases import Case, Mark, Outputs
 from selfimprove.programs.forms import read_form
+from selfimprove.programs.written import Written, read_problems
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Completion, Problem, Sampling, Verdict, digest
 
-_BLOCK: Final = re.compile(
-    r"^\W*problem\W*?:[ \t]*(?P<problem>.*?)(?:^\W*solution\W*?:.*?)?^\W*answer\W*?:[ \t]*(?P<answer>[^\n]*)",
-    re.IGNORECASE | re.MULTILINE | re.DOTALL,
-)
 _WARM: Final = 0.7
-
-
-class Made(NamedTuple):
-    """One generated problem with its stated answer."""
-
-    problem: str
-    answer: str
-
-
-def read_problems(text: str) -> list[Made]:
-    r"""Read the problems of a reply, in its form "Problem: ... Solution: ... Answer: ...".
-
-    >>> read_problems("Problem: What is 1 + 1?\nSolution: 1 + 1 = 2.\nAnswer: 2")
-    [Made(problem='What is 1 + 1?', answer='2')]
-    """
-    return [Made(m["problem"].strip(), m["answer"].strip(" *.")) for m in _BLOCK.finditer(text)]
 
 
 @dataclass(frozen=True)
@@ -59,7 +39,7 @@ class Generated:
 
     def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:  # noqa: ARG002 - as `Metric`
         """Refuse what holds no problem in the form."""
-        if reply.finish_reason != "length" and not read_problems(str(outputs["problems"])):
+        if reply.finish_reason != "length" and not read_problems(str(outputs["problems"]), choices=False):
             return Complaint('No problem was found; write "Problem:", "Solution:" and "Answer:", each on its own line.')
         return read_form(program, outputs, reply)
 
@@ -69,7 +49,7 @@ class Generated:
             (at, made)
             for at, reply in enumerate(replies)
             if reply.value is not None
-            for made in read_problems(str(reply.value["problems"]))
+            for made in read_problems(str(reply.value["problems"]), choices=False)
             if _whole(made, cases[at])
         }
         agreed = self._agreed(sorted({one for _, one in made}))
@@ -78,19 +58,19 @@ class Generated:
             for at, (case, reply) in enumerate(zip(cases, replies, strict=True))
         ]
 
-    def _one(self, case: Case, reply: Read[Outputs], whole: Sequence[Made], agreed: Mapping[Made, bool]) -> Mark:
+    def _one(self, case: Case, reply: Read[Outputs], whole: Sequence[Written], agreed: Mapping[Written, bool]) -> Mark:
         if reply.value is None:
             return Mark(0.0, reply.complaint)
         wanted = max(1, int(case.inputs.get("count", 1)))
         good = sum(agreed[one] for one in whole)
-        doubted = [f'"{one.problem:.200}" (stated answer {one.answer})' for one in whole if not agreed[one]]
+        doubted = [f'"{one.question:.200}" (stated answer {one.answer})' for one in whole if not agreed[one]]
         told = f"{good} of {wanted} problems are whole, new and right."
         if doubted:
             told += f" Solved without the stated answer, others came out: {'; '.join(doubted)}."
         return Mark(min(good, wanted) / wanted, told)
 
-    def _agreed(self, made: Sequence[Made]) -> dict[Made, bool]:
-        asked = [Item(digest(one.problem), {"problem": one.problem}) for one in made]
+    def _agreed(self, made: Sequence[Written]) -> dict[Written, bool]:
+        asked = [Item(digest(one.question), {"problem": one.question}) for one in made]
         warm = self.sampling.model_copy(update={"temperature": _WARM})
         first = run(self.solving, asked, self.solver, self.sampling)
         second = run(self.solving, [item._replace(sample=1) for item in asked], self.solver, warm)
@@ -99,15 +79,15 @@ class Generated:
             for one, both in zip(made, zip(first, second, strict=True), strict=True)
         }
 
-    def _finds(self, made: Made, reply: Completion) -> bool:
+    def _finds(self, made: Written, reply: Completion) -> bool:
         found = self.task.parse(reply.text).strict
-        stated = self.task.parse(self.task.conclude("", made.answer)).strict
+        stated = self.task.parse(self.task.conclude("", made.answer.strip(" *."))).strict
         if found is None or stated is None:
             return False
-        return self.task.compare(found, Problem.of(made.problem, stated)) is Verdict.CORRECT
+        return self.task.compare(found, Problem.of(made.question, stated)) is Verdict.CORRECT
 
 
-def _whole(made: Made, case: Case) -> bool:
+def _whole(made: Written, case: Case) -> bool:
     """Say whether a problem has both parts and is not its example."""
     shown = normalised(f"{case.inputs.get('example', '')} {case.inputs.get('more_examples', '')}")
-    return bool(made.problem and made.answer) and normalised(made.problem) not in shown
+    return bool(made.question and made.answer) and normalised(made.question) not in shown

@@ -143,7 +143,7 @@ class Parts:
 
 
 METRICS: Final = ("accuracy", "valid", "balanced_accuracy", "asking", "match")
-_SOLVING: Final = CONCLUDING | ANSWERING | {"solve_independently"}
+_SOLVING: Final = CONCLUDING | ANSWERING
 _FITS: Final[Mapping[str, frozenset[str]]] = {
     "accuracy": _SOLVING,
     "valid": _SOLVING | {"generate"},
@@ -215,8 +215,7 @@ def metric_named(name: str, program: str, parts: Parts) -> Metric:
     if program == "generate" and name == "valid":
         if parts.solver is None:
             raise InputError("generated problems are verified by a model that solves them; name one with --solver")
-        solving = parts.programs.get("solve_independently", parts.programs["reason"])
-        return Generated(parts.task, parts.solver, solving, parts.sampling)
+        return Generated(parts.task, parts.solver, parts.programs["solve_independently"], parts.sampling)
     if name == "balanced_accuracy":
         return Agreement()
     return Match() if name == "match" else Solved(parts.task, parts.problems, strict=name == "valid")

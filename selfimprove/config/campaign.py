@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -16,6 +16,16 @@ from selfimprove.config.training import EvaluateConfig, GateConfig, TrainConfig
 
 _MOST_PROBLEMS: Final = 10_000_000
 _MOST_PHASES: Final = 9
+Compilable = Literal["ask", "answer_question", "rewrite", "reason", "rationalise"]
+_COMPILABLE: Final = get_args(Compilable)
+_ASKED_WITH: Final = "rounds are compared with each other under it (selfimprove compile optimises it beforehand)"
+_APART: Final = "no round of a campaign runs it (selfimprove compile optimises it for what does)"
+_FIXED: Final = {
+    **dict.fromkeys(("solve", "answer_only", "answer_given", "draft_and_ask"), _ASKED_WITH),
+    "judge_steps": "its scorer's card is of the prompt that was measured (selfimprove compile, then prm evaluate)",
+    **dict.fromkeys(("judge", "label", "check_label", "generate", "solve_independently"), _APART),
+}
+"""Why other programs are not."""
 
 
 class CampaignConfig(Section):
@@ -70,8 +80,9 @@ class CampaignConfig(Section):
     """Stop when the best student answers this share of dev; unset: no target."""
     programs: Literal["saved", "plain"] = "saved"
     """Prompts: those that `selfimprove compile` improved, where their cards prove it, or all as they are written."""
-    compile: tuple[Literal["ask", "answer_question", "reason", "rationalise"], ...] = ()
-    """Programs that are optimised anew between rounds, for the student as it then is; see `[compiling]`."""
+    compile: tuple[Compilable, ...] = ()
+    """Programs that are optimised anew between rounds, for the student as it then is; see `[compiling]`: `ask`,
+    `answer_question`, `rewrite`, `reason`, `rationalise`."""
     pause: tuple[Literal["train", "promote"], ...] = ()
     """Where the campaign waits for a person, who says `selfimprove approve RUN` or `selfimprove reject RUN`."""
 
@@ -81,6 +92,19 @@ class CampaignConfig(Section):
         if not 0 <= seed < 2**32:  # NumPy's take no others, and the trainers set them too
             raise ValueError("give a whole number from 0 to 4294967295")
         return seed
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _can_change_between_rounds(cls, names: Any) -> Any:
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            return names
+        for name in names:
+            if name not in _COMPILABLE:
+                why = f", as {_FIXED[name]}" if name in _FIXED else ""
+                raise ValueError(f"{name!r:.80} cannot be optimised between rounds{why}; {', '.join(_COMPILABLE)} can")
+        if len(set(names)) < len(names):
+            raise ValueError("name each program once")
+        return names
 
     @field_validator("arms")
     @classmethod

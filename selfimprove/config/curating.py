@@ -33,6 +33,8 @@ class SourcesConfig(Section):
     """What nothing may be near: files of test problems, or the public test sets of gsm8k, math, strategyqa or mmlu."""
     data_dir: str | None = None
     """Folder with local copies of the public test sets; unset: `SELFIMPROVE_DATA`, else the hub."""
+    programs: Literal["saved", "plain"] = "saved"
+    """Prompts: those that `selfimprove compile` improved for the seeds, where a card proves it, or all as written."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Every draw follows from it."""
     budget_usd: Annotated[float, Field(ge=0)] | None = None

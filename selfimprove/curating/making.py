@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-import dspy
-
 from selfimprove.curating.forms import Form
-from selfimprove.curating.reading import built, read_problems
+from selfimprove.curating.reading import built
 from selfimprove.curating.rows import Candidate, Order, Rejected
-from selfimprove.programs import SIGNATURES, Item, Program, run, stated
+from selfimprove.programs import Item, Program, plain, run, stated
+from selfimprove.programs.written import read_problems
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Problem, Sampling
 
@@ -39,10 +38,6 @@ class Made(NamedTuple):
     rejected: list[Rejected]
 
 
-def _plain() -> Program:
-    return Program("generate", dspy.Predict(SIGNATURES["generate"]))
-
-
 @dataclass(frozen=True)
 class Generator:
     """Writes variants of seeds with a language model.
@@ -58,7 +53,7 @@ class Generator:
     model: LanguageModel
     sampling: Sampling
     numbers_only: bool = True
-    program: Program = field(default_factory=_plain)
+    program: Program = field(default_factory=lambda: plain("generate"))
     seed: int = 0
 
     def generate(self, ordered: Sequence[Ordered], round_: int) -> Made:

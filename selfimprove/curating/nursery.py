@@ -18,7 +18,8 @@ from selfimprove.curating.voting import Checkers, Solvers
 from selfimprove.labels.taxonomy import Cell, Path, Taxonomy
 from selfimprove.leakage import Guard
 from selfimprove.ledger import Ledger, stage_of_calls
-from selfimprove.programs import Program
+from selfimprove.programs import Program, plain
+from selfimprove.programs.saved import Compiled
 from selfimprove.protocols import LanguageModel, StepScorer
 from selfimprove.records import Problem, Sampling
 from selfimprove.store import RunFolder
@@ -49,7 +50,7 @@ class Nursery:
         check_of: exact checks by sub-type.
         embed: vectors of texts.
         scorer: scores steps of chains of thought.
-        programs: compiled programs by name.
+        programs: compiled programs by name; plain ones stand in for the others.
     """
 
     config: CurateConfig
@@ -66,7 +67,7 @@ class Nursery:
     check_of: Callable[[Path], Check | None] = lambda _: None
     embed: Embed | None = None
     scorer: StepScorer | None = None
-    programs: Mapping[str, Program] = field(default_factory=dict)
+    programs: Mapping[str, Compiled] = field(default_factory=dict)
 
     def library(self) -> Library:
         """Make what is known before the first round."""
@@ -99,10 +100,9 @@ class Nursery:
 
     def generator(self, name: str) -> Generator:
         """Give what writes problems with a model."""
-        plain = Sampling(temperature=self.config.grow.temperature, max_tokens=self.sampling[name].max_tokens)
-        own = {"program": self.programs["generate"]} if "generate" in self.programs else {}
+        how = Sampling(temperature=self.config.grow.temperature, max_tokens=self.sampling[name].max_tokens)
         allowed = self.config.grow.numbers_only == "allow"
-        return Generator(self.models[name], plain, allowed, seed=self.config.curate.seed, **own)
+        return Generator(self.models[name], how, allowed, self._program("generate"), self.config.curate.seed)
 
     def solvers(self) -> Solvers:
         """Give what solves problems with each model."""
@@ -114,8 +114,13 @@ class Nursery:
 
     def checkers(self) -> Checkers:
         """Give what checks labels with each model."""
-        admit = self.config.admit
-        return Checkers(self.taxonomy, self.models, admit.temperature, admit.label_from, self.config.curate.seed)
+        admit, seed = self.config.admit, self.config.curate.seed
+        program = self._program("check_label")
+        return Checkers(self.taxonomy, self.models, admit.temperature, admit.label_from, seed, program)
+
+    def _program(self, name: str) -> Program:
+        """Give a program that ends in no answer: the compiled one, else the plain one."""
+        return self.programs[name].program if name in self.programs else plain(name)
 
     def voters(self, role: str) -> dict[Path, tuple[str, ...]]:
         """Give who votes on each sub-type, as `solve` or `check`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from selfimprove.curating.forms import Form
@@ -25,7 +25,7 @@ def trace(
     samples: int,
     choice: Choice,
     scorer: StepScorer | None = None,
-    programs: Mapping[str, Program] | None = None,
+    program: Program | None = None,
     seed: int = 0,
 ) -> list[Trace]:
     """Have each problem reasoned through from scratch, and keep one verified chain of thought.
@@ -42,10 +42,10 @@ def trace(
         choice: `shortest`: fewest tokens (where unknown, words); `first`: the first verified one; `best_scored`: the
             highest mean of step scores.
         scorer: scores the steps of verified chains; needed by `best_scored`.
-        programs: compiled ones by name.
+        program: the teacher's prompt, for one that an optimiser improved for this form.
         seed: of the whole curation.
     """
-    program = (programs or {}).get("reason") or program_for("reason", form)
+    program = program or program_for("reason", form)
     items = [Item(one.id, {"problem": stated(one.problem)}, n) for one in admitted for n in range(samples)]
     made = run(program, items, model, sampling, seed=seed)
     tried = [

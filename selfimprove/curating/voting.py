@@ -11,8 +11,9 @@ from selfimprove.curating.forms import Form
 from selfimprove.curating.rows import Candidate, Vote
 from selfimprove.labels.labelling import Labelled, Labeller
 from selfimprove.labels.taxonomy import LEVELS, Taxonomy
-from selfimprove.programs import Item, Program, program_for, run, stated
+from selfimprove.programs import Item, Program, run, stated
 from selfimprove.programs.run import seed_of
+from selfimprove.programs.saved import Compiled, program_in
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Request, Sampling, Verdict
 from selfimprove.steps.verify import verify
@@ -38,13 +39,13 @@ class Solvers:
         models: by name.
         sampling: how each solves.
         seed: of the whole curation.
-        programs: compiled ones by name; the plain one stands in where it is missing.
+        programs: compiled ones by name; the plain one stands in where there is none for a form of answers.
     """
 
     models: Mapping[str, LanguageModel]
     sampling: Mapping[str, Sampling]
     seed: int = 0
-    programs: Mapping[str, Program] = field(default_factory=dict)
+    programs: Mapping[str, Compiled] = field(default_factory=dict)
     _by_form: dict[str, Program] = field(default_factory=dict)
 
     def vote(self, ballots: Sequence[Ballot], forms: Mapping[str, Form]) -> Iterator[list[Vote]]:
@@ -69,10 +70,8 @@ class Solvers:
         return [_vote(b, done, form, program) for b, done in zip(ballots, made, strict=True)]
 
     def _program(self, form: Form) -> Program:
-        if "solve_independently" in self.programs:
-            return self.programs["solve_independently"]
         if form.kind.name not in self._by_form:
-            self._by_form[form.kind.name] = program_for("solve_independently", form)
+            self._by_form[form.kind.name] = program_in(self.programs, "solve_independently", form)
         return self._by_form[form.kind.name]
 
 
@@ -99,6 +98,7 @@ class Checkers:
         temperature: of each; samples of one model are to differ.
         known: levels of the place that are taken as known: 1 is the subject.
         seed: of the whole curation.
+        program: their prompt, for one that an optimiser improved.
     """
 
     taxonomy: Taxonomy
@@ -106,6 +106,7 @@ class Checkers:
     temperature: float = 0.7
     known: int = 1
     seed: int = 0
+    program: Program | None = None
 
     def vote(self, ballots: Sequence[Ballot]) -> Iterator[list[Vote]]:
         """Give the votes, a batch at a time; within a batch in order."""
@@ -118,6 +119,7 @@ class Checkers:
                 self.taxonomy,
                 model,
                 "check_label",
+                self.program,
                 sampling=Sampling(temperature=self.temperature, max_tokens=_LABEL_TOKENS),
             )
             for at in range(0, len(some), BATCH):

@@ -10,6 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
 
+from pydantic import Field
+
 from selfimprove.answers.marks import without_labelled
 from selfimprove.curating.diversity import Spread, collapsed
 from selfimprove.curating.library import Library, leaf_name
@@ -17,6 +19,7 @@ from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.rows import Grown, Rejected, Trace, Vote
 from selfimprove.curating.yields import CellYield, Yield
 from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS
+from selfimprove.programs.saved import Card
 from selfimprove.records import Problem, Record
 
 CURATED: Final = "curated.jsonl"
@@ -54,6 +57,8 @@ class Figures(Record):
     alarms: tuple[str, ...]
     traced: int = 0
     """Grown rows with a verified chain of thought."""
+    programs: Mapping[str, Card] = Field(default_factory=dict)
+    """Optimised prompts that were in force, with their cards; the others are plain."""
 
 
 def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -> Figures:
@@ -170,6 +175,7 @@ def _figures(
         spreads=tuple(spreads),
         alarms=tuple(collapsed(spreads, nursery.config.grow.collapse)),
         traced=traced,
+        programs={name: one.card for name, one in nursery.programs.items()},
     )
 
 

@@ -14,7 +14,8 @@ from random import Random
 
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import attempts_of
-from selfimprove.programs.saved import InForce, programs_for
+from selfimprove.programs.in_force import InForce
+from selfimprove.programs.saved import programs_for
 from selfimprove.protocols import Teacher
 from selfimprove.records import Attempt, Lesson, Problem, TrackRow, Verdict
 from selfimprove.steps.answer import answer

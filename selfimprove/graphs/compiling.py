@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Final
 
 from selfimprove import progress
-from selfimprove.compiling.compiling import Compiled, Work, compile_cases
+from selfimprove.compiling.compiling import Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named, usual_metric
 from selfimprove.config import Config
@@ -15,16 +15,17 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.programs import Program
+from selfimprove.programs.in_force import FROZEN, Frozen, InForce
 from selfimprove.programs.optimise import How, see_optimizer
-from selfimprove.programs.saved import Frozen, InForce, programs_for
+from selfimprove.programs.saved import Compiled, programs_for, proven_for
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Sampling
 from selfimprove.store import RunFolder
 from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
 
-FROZEN: Final = "programs.json"
-"""The programs that a campaign began with, in its run folder; those of a round lie in the round's."""
 _TEACHERS: Final = frozenset({"answer_question", "reason", "rationalise"})
+_APART: Final = frozenset({"judge", "label", "check_label", "generate", "solve_independently"})
+"""Programs that no round runs."""
 
 
 def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
@@ -35,14 +36,22 @@ def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
     Raises:
         InputError: a saved program cannot be used.
     """
-    if folder.has("campaign.toml") and folder.has(FROZEN):
-        return InForce({**programs_for(task), **folder.record(FROZEN, Frozen).thaw()})
-    return InForce(programs_for(task, "plain" if folder.has("campaign.toml") else config.campaign.programs))
+    bare, begun = programs_for(task), folder.has("campaign.toml")
+    if begun and folder.has(FROZEN):
+        kept = folder.record(FROZEN, Frozen)
+        return InForce({**bare, **kept.thaw()}, kept.cards)
+    run = [name for name in bare if name not in _APART]
+    saved = {} if begun or config.campaign.programs == "plain" else proven_for(run, task.name)
+    return InForce(
+        {**bare, **{name: each.program for name, each in saved.items()}},
+        {name: each.card for name, each in saved.items()},
+    )
 
 
 def freeze_programs(crew: Crew) -> None:
     """Keep the programs in force in the run folder."""
-    crew.folder.write_json(FROZEN, Frozen.of(crew.programs))
+    cards = crew.programs.cards if isinstance(crew.programs, InForce) else {}
+    crew.folder.write_json(FROZEN, Frozen.of(crew.programs, cards))
 
 
 def see_compiled(crew: Crew) -> None:
@@ -70,13 +79,13 @@ def see_compiled(crew: Crew) -> None:
 def take_compiled(crew: Crew, round_: int) -> None:
     """Put the programs in force that the rounds so far have optimised, the given one counted in where it has."""
     if isinstance(crew.programs, InForce):
-        crew.programs.take(_compiled(crew, round_))
+        crew.programs.take(_compiled(crew, round_).thaw())
 
 
-def _compiled(crew: Crew, round_: int) -> dict[str, Program]:
+def _compiled(crew: Crew, round_: int) -> Frozen:
     files = (f"{round_folder(r)}/{FROZEN}" for r in range(round_, 0, -1))
     found = next((file for file in files if crew.folder.has(file)), None)
-    return crew.folder.record(found, Frozen).thaw() if found else {}
+    return crew.folder.record(found, Frozen) if found else Frozen(programs={})
 
 
 def compile_node(crew: Crew) -> Node:
@@ -85,7 +94,8 @@ def compile_node(crew: Crew) -> Node:
     def node(state: dict[str, Any]) -> dict[str, Any]:
         round_, here = state["round"], round_folder(state["round"])
         if round_ > 1 and not crew.folder.has(f"{here}/{FROZEN}"):
-            changed = _compiled(crew, round_ - 1)
+            before = _compiled(crew, round_ - 1)
+            changed, cards = before.thaw(), dict(before.cards)
             for name in crew.config.campaign.compile:
                 made = _one(crew, name, round_, state["best"])
                 if made is None:
@@ -93,8 +103,8 @@ def compile_node(crew: Crew) -> Node:
                 crew.folder.write_json(f"{here}/compiled/{name}.card.json", made.card)
                 progress.current().say(f"round {round_}: {made.card.sentence()}")
                 if made.card.proven:
-                    changed[name] = made.program
-            crew.folder.write_json(f"{here}/{FROZEN}", Frozen.of(changed))
+                    changed[name], cards[name] = made
+            crew.folder.write_json(f"{here}/{FROZEN}", Frozen.of(changed, cards))
         take_compiled(crew, round_)
         return {}
 
@@ -116,7 +126,7 @@ def _one(crew: Crew, name: str, round_: int, best: str) -> Compiled | None:
         own = config.compiling
         work = Work(
             programs[name],
-            crew.task.name,
+            crew.task,
             model,
             writer,
             metric_named(usual_metric(name), name, parts),

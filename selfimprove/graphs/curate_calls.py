@@ -14,6 +14,7 @@ from selfimprove.curating.rows import Candidate, Grown, Order, Place, Rejected, 
 from selfimprove.curating.tracing import Choice, trace
 from selfimprove.curating.voting import Ballot
 from selfimprove.errors import InputError
+from selfimprove.programs.saved import program_in
 from selfimprove.records import Problem, Sampling, digest
 
 _CALLS: Final = 256
@@ -94,16 +95,16 @@ def trace_grown(nursery: Nursery, library: Library, grown: Sequence[Grown]) -> l
 
 def _traced(nursery: Nursery, library: Library, name: str, part: Sequence[Candidate]) -> list[Trace]:
     how = nursery.config.trace
-    temperature = _TRACING if how.samples > 1 else 0.0
+    temperature, form = _TRACING if how.samples > 1 else 0.0, library.form(part[0].place.cell)
     return trace(
         part,
-        library.form(part[0].place.cell),
+        form,
         nursery.models[name],
         Sampling(temperature=temperature, max_tokens=nursery.sampling[name].max_tokens),
         samples=how.samples,
         choice=cast("Choice", how.traces),
         scorer=nursery.scorer,
-        programs=nursery.programs,
+        program=program_in(nursery.programs, "reason", form),
         seed=nursery.config.curate.seed,
     )
 

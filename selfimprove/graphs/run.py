@@ -17,13 +17,13 @@ from langgraph.graph.state import CompiledStateGraph
 from selfimprove import progress
 from selfimprove.errors import RunFolderError
 from selfimprove.graphs.campaign import build_campaign, reached_so_far
-from selfimprove.graphs.compiling import FROZEN
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
 from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.ledger.inherited import INHERITED
+from selfimprove.programs.in_force import FROZEN
 from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from selfimprove.curating.library import leaf_name
 from selfimprove.curating.writing import Figures, leaf_of, sentence
 from selfimprove.curating.yields import Yield
+from selfimprove.programs.saved import Card
 from selfimprove.store import write_whole
 
 _STYLE: Final = """
@@ -72,6 +73,8 @@ def page(figures: Figures) -> str:
         _table(("cell", "quota", "there", "ordered", "admitted", "yield"), _cells(figures)),
         "<h2>Spread</h2>",
         _table(("sub-type", "generation", "distinct", "self-BLEU", "distance"), _spreads(figures)),
+        "<h2>Prompts</h2>",
+        *_prompts(figures),
     ]
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
@@ -140,6 +143,24 @@ def _spreads(figures: Figures) -> list[tuple[str, ...]]:
         )
         for one in figures.spreads
     ]
+
+
+def _prompts(figures: Figures) -> Iterator[str]:
+    """Name the optimised prompts, with what their cards prove."""
+    if not figures.programs:
+        yield "<p>All prompts are plain: none that was optimised was in force.</p>"
+        return
+    yield "<p>These were optimised, all others are plain. Scores are of held-out cases, with 95 % intervals.</p>"
+    head = ("program", "optimizer", "metric", "before", "after", "gain", "cases", "made")
+    yield _table(head, [_prompt(card) for _, card in sorted(figures.programs.items())])
+
+
+def _prompt(card: Card) -> tuple[str, ...]:
+    scores = [
+        f"{one.score:.3f} ({one.interval.low:.3f} to {one.interval.high:.3f})" for one in (card.before, card.after)
+    ]
+    gain = f"{card.gain.difference:+.3f} ({card.gain.interval.low:+.3f} to {card.gain.interval.high:+.3f})"
+    return card.program, card.optimizer, card.metric, *scores, gain, str(card.held_out), card.date
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

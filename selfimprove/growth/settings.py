@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from selfimprove.config.curating import RESUMABLE, CurateConfig
 from selfimprove.config.reading import make_section, read_toml
 from selfimprove.config.showing import hide_secrets, shown, without_none
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.programs.in_force import FROZEN, Frozen
+from selfimprove.programs.saved import Compiled
 from selfimprove.store import RunFolder
 
 FILE: Final = "curate.toml"
@@ -37,25 +39,42 @@ def read_settings(path: Path, changes: Sequence[str] = ()) -> CurateConfig:
     return make_section(CurateConfig, changed_values(read_toml(path), changes), str(path))
 
 
-def claim(folder: RunFolder, config: CurateConfig) -> None:
-    """Take a folder for these settings, or see that it was begun under the same.
+def refuse_campaign(folder: RunFolder) -> None:
+    """Refuse a folder that a campaign was begun in.
 
     Raises:
-        RunFolderError: it belongs to something else.
+        RunFolderError: it was.
+    """
+    if folder.has("campaign.toml") or folder.has("stage.toml"):
+        raise RunFolderError(f"{folder.path} holds a campaign; name another folder with --out")
+
+
+def claim(folder: RunFolder, config: CurateConfig, compiled: Mapping[str, Compiled]) -> None:
+    """Take a folder for these settings, or see that it was begun under the same.
+
+    Args:
+        folder: of the curation.
+        config: its settings.
+        compiled: the programs that it begins with; kept where it has not begun.
+
+    Raises:
+        RunFolderError: it was begun under other ones.
     """
     import tomlkit
 
     new = _plain(config)
-    if folder.has("campaign.toml") or folder.has("stage.toml"):
-        raise RunFolderError(f"{folder.path} holds a campaign; name another folder with --out")
     if folder.has(FILE):
-        rows = _differences(tomllib.loads(folder.checked(FILE).read_text("utf-8")), new)
+        old = tomllib.loads(folder.checked(FILE).read_text("utf-8"))
+        old["curate"].setdefault("programs", "plain")  # begun before there was a choice
+        rows = _differences(old, new)
         if rows:
             more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             raise RunFolderError(
                 f"{folder.path} was begun under other settings ({'; '.join(rows[:_SHOWN])}{more}); name another folder "
                 "with --out"
             )
+    else:
+        folder.write_json(FROZEN, Frozen.of_compiled(compiled))
     folder.write_text(FILE, tomlkit.dumps(new))
 
 

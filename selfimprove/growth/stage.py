@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
-from typing import Final
 
-from selfimprove import progress
+from selfimprove.campaign import files_in
 from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.checks import load_checks
+from selfimprove.curating.forms import Form, form_of
 from selfimprove.curating.near import Embed
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
 from selfimprove.curating.writing import FIGURES, Figures
 from selfimprove.errors import InputError
 from selfimprove.graphs.curate import STEPS, build_curate
-from selfimprove.graphs.curate_votes import round_place
 from selfimprove.graphs.guarding import read_public
 from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.growth.cleaning import LEDGER, kept_clean
 from selfimprove.growth.page import write_page
 from selfimprove.growth.people import growers_of, members_of
-from selfimprove.growth.settings import FILE, claim
+from selfimprove.growth.prompts import compiled_for
+from selfimprove.growth.refusing import refuse_leaked, refuse_narrow
+from selfimprove.growth.settings import claim, refuse_campaign
 from selfimprove.label_commands import taxonomy_named
 from selfimprove.labels import quotas
-from selfimprove.labels.taxonomy import Cell, Taxonomy
+from selfimprove.labels.taxonomy import LEVELS, Cell, Taxonomy
+from selfimprove.labels.taxonomy import Path as Branch
 from selfimprove.leakage import Guard, HeldOut
 from selfimprove.leakage.public import FAMILIES
 from selfimprove.ledger import Caps, Ledger
 from selfimprove.plugs import load_plug
+from selfimprove.programs.saved import Compiled
 from selfimprove.protocols import LanguageModel, StepScorer
 from selfimprove.records import Problem
 from selfimprove.scorers.names import scorer_named
 from selfimprove.store import RunFolder
 from selfimprove.tasks.source import read_rows
-
-_LEDGER: Final = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 
 
 def curate(config: CurateConfig, out: Path) -> Figures:
@@ -58,14 +60,20 @@ def curate(config: CurateConfig, out: Path) -> Figures:
     wanted = wanted_of(quotas(taxonomy, config.curate.by), config.curate.only, taxonomy)
     seeds = read_seeds(Path(config.curate.seeds), taxonomy, config.curate.by)
     wanted = refuse_barren(wanted, seeds, skip=config.curate.without_seeds == "skip")
-    _refuse_narrow(config, wanted)
+    refuse_narrow(config, wanted, seeds, taxonomy)
     held = held_out(config)
+    guard = _guard(held, seeds)
+    refuse_leaked(seeds, guard, config.curate.seeds)
     growers_of(config, taxonomy)
     load_checks(config.admit.checks)
-    with _kept_clean(out), closing(RunFolder(out)) as folder, closing(_ledger(config, out)) as ledger:
-        nursery = _nursery(config, folder, ledger, taxonomy, wanted, seeds, held)
-        claim(folder, config)
-        grow(nursery)
+    there = files_in(out)
+    with closing(RunFolder(out)) as folder, kept_clean(out, there):
+        refuse_campaign(folder)
+        compiled = compiled_for(folder, config, _forms(wanted, seeds))
+        with closing(_ledger(config, out)) as ledger:
+            nursery = _nursery(config, folder, ledger, taxonomy, wanted, seeds, held, guard, compiled)
+            claim(folder, config, compiled)
+            grow(nursery)
         figures = folder.record(FIGURES, Figures)
         write_page(figures, folder.at("report/index.html"))
     return figures
@@ -96,6 +104,13 @@ def held_out(config: CurateConfig) -> list[HeldOut]:
     return found
 
 
+def _guard(held: Sequence[HeldOut], seeds: Sequence[Problem]) -> Guard:
+    """Give what knows the held-out problems, and what of them every second seed says too."""
+    guard = Guard(held)
+    guard.learn(seed.question for seed in seeds)
+    return guard
+
+
 def _context(texts: Sequence[str]) -> str:
     return "\n".join(texts)
 
@@ -108,11 +123,11 @@ def _nursery(
     wanted: dict[Cell, int],
     seeds: Sequence[Problem],
     held: Sequence[HeldOut],
+    guard: Guard,
+    compiled: Mapping[str, Compiled],
 ) -> Nursery:
     members = members_of(config, taxonomy, ledger)
     models: dict[str, LanguageModel] = {name: member.model for name, member in members.items()}
-    guard = Guard(held)
-    guard.learn(seed.question for seed in seeds)
     return Nursery(
         config=config,
         folder=folder,
@@ -127,8 +142,17 @@ def _nursery(
         held_out=[Problem.of(each.text, "") for each in held],
         check_of=load_checks(config.admit.checks),
         embed=_embed(config.grow.embed),
-        scorer=_scorer(config, ledger),
+        scorer=_scorer(config, ledger, compiled),
+        programs=compiled,
     )
+
+
+def _forms(wanted: Mapping[Cell, int], seeds: Sequence[Problem]) -> set[Form]:
+    """Give the forms of the answers that are grown."""
+    by_path: dict[Branch, list[Problem]] = defaultdict(list)
+    for seed in seeds:
+        by_path[tuple(seed.labels[level] for level in LEVELS)].append(seed)
+    return {form_of(cell, by_path[cell.path]) for cell in wanted}
 
 
 def _embed(name: str | None) -> Embed | None:
@@ -140,56 +164,16 @@ def _embed(name: str | None) -> Embed | None:
     return found  # type: ignore[return-value]
 
 
-def _scorer(config: CurateConfig, ledger: Ledger) -> StepScorer | None:
+def _scorer(config: CurateConfig, ledger: Ledger, compiled: Mapping[str, Compiled]) -> StepScorer | None:
     how = config.trace
     if how.traces == "best_scored" and how.scorer is None:
         raise InputError('trace.traces = "best_scored" needs trace.scorer; name what scores steps')
-    return scorer_named(how.scorer, ledger) if how.scorer is not None and how.traces != "off" else None
+    if how.scorer is None or how.traces == "off":
+        return None
+    judge = compiled.get("judge_steps")
+    return scorer_named(how.scorer, ledger, judging_by=judge.program if judge else None)
 
 
 def _ledger(config: CurateConfig, out: Path) -> Ledger:
     own = config.curate
-    return Ledger(out / _LEDGER[0], own.budget_usd, caps=Caps(None, own.max_calls, own.max_tokens, own.max_hours))
-
-
-def _refuse_narrow(config: CurateConfig, wanted: dict[Cell, int]) -> None:
-    """Refuse quotas that the most rounds cannot meet, however good every problem is."""
-    most, needed = config.grow.rounds * config.grow.window, sum(wanted.values())
-    if most < needed:
-        raise InputError(
-            f"the quotas want {needed} problems, and grow.rounds = {config.grow.rounds} of grow.window = "
-            f"{config.grow.window} order {most} at most; raise one of them, or narrow curate.only"
-        )
-
-
-@contextmanager
-def _kept_clean(out: Path) -> Iterator[None]:
-    """Take away what a curation that is refused before its first round ends has begun; paid calls stay."""
-    fresh, before = not out.exists(), (out / FILE).exists()
-    try:
-        yield
-    except InputError:
-        if not before and not (out / round_place(1) / "yield.json").exists() and out.is_dir():
-            _clear(out, fresh=fresh)
-        raise
-
-
-def _clear(out: Path, *, fresh: bool) -> None:
-    shutil.rmtree(out / round_place(1), ignore_errors=True)
-    for name in (FILE, "known.jsonl", "manifest.json", "run.lock"):
-        (out / name).unlink(missing_ok=True)
-    if not _paid(out / _LEDGER[0]):
-        for name in _LEDGER:
-            (out / name).unlink(missing_ok=True)
-    if fresh and not any(out.iterdir()):
-        out.rmdir()
-
-
-def _paid(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with closing(Ledger(path, reader=True)) as ledger:
-        kept = bool(ledger.totals().teacher_calls)
-    if kept:
-        progress.current().say(f"{path} keeps what was paid for")
-    return kept
+    return Ledger(out / LEDGER[0], own.budget_usd, caps=Caps(None, own.max_calls, own.max_tokens, own.max_hours))

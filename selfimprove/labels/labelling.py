@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-import dspy
-
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.labels.outline import WIDEST, Stage, stage_below
 from selfimprove.labels.replies import Said, read_labels
 from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Path, Taxonomy, match
-from selfimprove.programs import SIGNATURES, Item, Program, run, stated
+from selfimprove.programs import Item, Program, plain, run, stated
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Problem, Record, Sampling
 
@@ -74,6 +72,11 @@ class Labeller:
     sampling: Sampling = _GREEDY
     widest: int = WIDEST
 
+    @property
+    def prompt(self) -> Program:
+        """The program that it runs."""
+        return self.program or plain(self.judgement)
+
     def label(self, problems: Sequence[Problem], starts: Sequence[Path] | None = None) -> list[Labelled]:
         """Label each problem in all dimensions, in order.
 
@@ -100,7 +103,7 @@ class Labeller:
 
     def _ask(self, walks: Sequence[_Walk]) -> None:
         """Put each walk's stage to the model, once more where the reply could not be read."""
-        program = self.program or Program(self.judgement, dspy.Predict(SIGNATURES[self.judgement]))
+        program = self.prompt
         asked = list(walks)
         for attempt in range(_TRIES):
             items = [walk.item(attempt) for walk in asked]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -31,6 +31,8 @@ class LabelReport(Record):
     """Identity of what labelled."""
     check_model: str
     """Identity of what checked."""
+    prompts: Mapping[str, str]
+    """Hash of each judgement's prompt."""
     problems: int
     whole: int
     """Problems with a verdict in every dimension."""
@@ -83,6 +85,7 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
         taxonomy_hash=first.taxonomy.hash,
         model=first.model.identity,
         check_model=second.model.identity,
+        prompts={each.judgement: each.prompt.hash() for each in (first, second)},
         problems=len(rows),
         whole=sum(row.first.whole for row in rows),
         disputed=sum(bool(row.disputed) for row in rows),

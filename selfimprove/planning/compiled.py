@@ -32,6 +32,8 @@ def _calls(expected: Expected, name: str) -> _Calls:
         return _Calls(own.problems + 2 * replies, 2 * replies, writer)
     if name == "answer_question":
         return _Calls(2 * own.problems + replies, replies, writer)
+    if name == "rewrite":  # a draft, its questions and their answers for each case
+        return _Calls(2 * own.problems + replies, 2 * own.problems, writer)
     return _Calls(0.0, replies, writer)
 
 

@@ -15,6 +15,7 @@ from selfimprove.prm.command_parts import ledger_of, path_type, student_of, task
 if TYPE_CHECKING:
     from selfimprove.ledger import Ledger
     from selfimprove.prm.evaluating import OnTask
+    from selfimprove.programs import Program
 
 
 @click.command()
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     "--budget-usd", type=click.FloatRange(0), help="The most that a judge may cost, with what it cost before."
 )
 @click.option("--ledger", "ledger_file", type=path_type, default=Path("runs/prm/ledger.sqlite"), show_default=True)
+@click.option("--program", help="A judge's saved prompt, or plain; default: what campaigns of the task take.")
 @click.option("--card", "place", type=path_type, help="Where the card is written; default: beside the scorer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
 @click.option("--quiet", is_flag=True, help="Say nothing until the end.")
@@ -72,6 +74,7 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
             student=on_task.student if on_task else None,
             base=base,
             task=on_task.task if on_task else None,
+            judging_by=_judging_by(scorer, how["program"], on_task.task.name if on_task else ""),
             max_tokens=how["max_tokens"],
             seed=how["seed"],
             dtype=how["dtype"],
@@ -81,6 +84,23 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
         place = place or card_place(scorer)
         write_card(card, place)
     click.echo(card.model_dump_json(indent=1) if as_json else f"{written(card, how['aggregate'])}\n\nCard: {place}")
+
+
+def _judging_by(scorer: str, named: str | None, task: str) -> Program | None:
+    """Give the prompt that a judge is measured with; None: the plain one."""
+    from selfimprove.programs.saved import load_saved, proven_for
+
+    if named is not None and scorer.partition(":")[0] != "judge":
+        raise InputError(f"--program is the prompt of a judge, and {scorer} has none; leave it out")
+    if scorer.partition(":")[0] != "judge" or named == "plain":
+        return None
+    if named is None:
+        found = proven_for(["judge_steps"], task).get("judge_steps")
+        return found.program if found else None
+    program = load_saved(Path(named)).program
+    if program.name != "judge_steps":
+        raise InputError(f"{named} is the program {program.name}, and steps are judged by judge_steps; name one of it")
+    return program
 
 
 def _on_task(how: dict[str, Any], ledger: Ledger) -> tuple[OnTask, str]:

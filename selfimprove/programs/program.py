@@ -145,14 +145,23 @@ def _signature(name: str) -> Any:
     return SIGNATURES[name]
 
 
+def is_bound(name: str) -> bool:
+    """Say whether a program ends in an answer in its task's form, so that it serves no other task."""
+    return name in CONCLUDING | ANSWERING
+
+
+def answers_of(name: str, task: Task) -> str:
+    """Give what a program is told of the form of a task's answers; empty for one that ends in none."""
+    if name in CONCLUDING:
+        return task.instruction
+    return f"Write it in this form: {task.conclude('', 'ANSWER').strip()}" if name in ANSWERING else ""
+
+
 def program_for(name: str, task: Task) -> Program:
     """Give the plain program of this name, told the form of answer that the task reads."""
     signature = _signature(name)
-    if name in CONCLUDING:
-        signature = signature.with_instructions(f"{signature.instructions} {task.instruction}")
-    elif name in ANSWERING:
-        form = task.conclude("", "ANSWER").strip()
-        signature = signature.with_instructions(f"{signature.instructions} Write it in this form: {form}")
+    if is_bound(name):
+        signature = signature.with_instructions(f"{signature.instructions} {answers_of(name, task)}")
     return Program(name, dspy.Predict(signature))
 
 

@@ -6,17 +6,16 @@ with the library; a program that holds no task's form of answer may lie in `prog
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, NamedTuple
 
 import platformdirs
 from pydantic import ValidationError
 
 from selfimprove import progress
 from selfimprove.errors import InputError
-from selfimprove.programs.program import ANSWERING, CONCLUDING, SIGNATURES, Program, program_for
+from selfimprove.programs.program import SIGNATURES, Program, answers_of, is_bound, program_for
 from selfimprove.protocols import Task
 from selfimprove.records import Comparison, Interval, Record, digest
 from selfimprove.store import write_whole
@@ -59,7 +58,9 @@ class Card(Record):
     """Hash of all cases."""
     seed: int
     date: str
-    """Day it was made, as YYYY-MM-DD."""
+    """Day it was made, as YYYY-MM-DD; empty: between the rounds of a campaign."""
+    answers: str = ""
+    """What it was told of the form of answers, where it ends in one."""
 
     @property
     def proven(self) -> bool:
@@ -75,6 +76,13 @@ class Card(Record):
             f"{self.after.score:.3f} after on {self.held_out} held-out cases, a difference of "
             f"{self.gain.difference:+.3f} ({low:+.3f} to {high:+.3f}): {verdict}"
         )
+
+
+class Compiled(NamedTuple):
+    """A program that was optimised, with its card."""
+
+    program: Program
+    card: Card
 
 
 def shipped_folder() -> Path | None:
@@ -118,7 +126,7 @@ def save_program(program: Program, card: Card, path: Path) -> None:
     write_whole(path, text.encode())
 
 
-def load_saved(path: Path) -> tuple[Program, Card]:
+def load_saved(path: Path) -> Compiled:
     """Read a saved program and its card.
 
     Raises:
@@ -134,7 +142,7 @@ def load_saved(path: Path) -> tuple[Program, Card]:
     program = Program.load(text, str(path))
     if program.name != path.stem or card.saved != digest(text):
         raise InputError(f"{card_of(path)} is the card of another program than {path}; {again}")
-    return program, card
+    return Compiled(program, card)
 
 
 def saved_for(name: str, task: str, folders: tuple[Path, ...] | None = None) -> Path | None:
@@ -148,81 +156,41 @@ def saved_for(name: str, task: str, folders: tuple[Path, ...] | None = None) -> 
 
 def _candidates(name: str, task: str, folder: Path) -> Iterator[Path]:
     yield place_of(name, task, folder)
-    if name not in CONCLUDING | ANSWERING:
+    if not is_bound(name):
         yield folder / f"{name}.json"
 
 
-def programs_for(
-    task: Task, how: Literal["saved", "plain"] = "plain", folders: tuple[Path, ...] | None = None
-) -> dict[str, Program]:
-    """Give every program of the loop for a task.
+def programs_for(task: Task) -> dict[str, Program]:
+    """Give every program of the loop for a task, plain."""
+    return {name: program_for(name, task) for name in SIGNATURES}
+
+
+def proven_for(names: Iterable[str], task: str, folders: tuple[Path, ...] | None = None) -> dict[str, Compiled]:
+    """Give those of the saved programs for a task whose cards prove a gain, and say which they are.
 
     Args:
-        task: says the form of an answer.
-        how: `saved`: those that an optimiser improved, where a card proves it, and plain ones in place of the others;
-            `plain`: all as their signatures stand.
-        folders: where saved ones are looked for; default: `places`.
+        names: of programs.
+        task: name of the task.
+        folders: where they are looked for; default: `places`.
 
     Raises:
         InputError: a saved program cannot be used; none is passed over silently.
     """
-    found = {name: program_for(name, task) for name in SIGNATURES}
-    if how == "plain":
-        return found
-    for name in found:
-        path = saved_for(name, task.name, folders)
+    found: dict[str, Compiled] = {}
+    for name in names:
+        path = saved_for(name, task, folders)
         if path is None:
             continue
-        program, card = load_saved(path)
-        if card.proven:
-            found[name] = program
-            progress.current().say(f"{path} is in force ({card.sentence()})")
+        saved = load_saved(path)
+        if saved.card.proven:
+            found[name] = saved
+            progress.current().say(f"{path} is in force ({saved.card.sentence()})")
         else:
             progress.current().say(f"{path} is left out: its card shows no gain with confidence")
     return found
 
 
-class InForce(Mapping[str, Program]):
-    """The programs of a campaign, by name: those it began with, and those that were optimised since."""
-
-    def __init__(self, base: Mapping[str, Program]) -> None:
-        self._base = dict(base)
-        self._now = dict(base)
-
-    def __getitem__(self, name: str) -> Program:
-        return self._now[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._now)
-
-    def __len__(self) -> int:
-        return len(self._now)
-
-    def take(self, changed: Mapping[str, Program]) -> None:
-        """Put these over those it began with, and none that were put over them before."""
-        self._now = {**self._base, **changed}
-
-    @contextmanager
-    def instead(self, others: Mapping[str, Program]) -> Iterator[None]:
-        """Let others be in force inside the block, in one thread."""
-        before, self._now = self._now, {**self._now, **others}
-        try:
-            yield
-        finally:
-            self._now = before
-
-
-class Frozen(Record):
-    """The programs of a campaign, kept in its run folder: what lies elsewhere may change."""
-
-    programs: Mapping[str, str]
-    """Name to the program's saved state."""
-
-    @classmethod
-    def of(cls, programs: Mapping[str, Program]) -> Frozen:
-        """Take programs in."""
-        return cls(programs={name: program.dump() for name, program in programs.items()})
-
-    def thaw(self) -> dict[str, Program]:
-        """Give the programs back."""
-        return {name: Program.load(text) for name, text in self.programs.items()}
+def program_in(compiled: Mapping[str, Compiled], name: str, task: Task) -> Program:
+    """Give a compiled program where there is one that ends in answers of the task's form, else the plain one."""
+    found = compiled.get(name)
+    return found.program if found and found.card.answers == answers_of(name, task) else program_for(name, task)

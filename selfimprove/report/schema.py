@@ -14,6 +14,7 @@ from selfimprove.records import Verdict
 from selfimprove.report.decided_schema import ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
+from selfimprove.report.prompts_schema import ProgramSummary
 from selfimprove.report.selected_schema import LevelSummary, ProbeSummary
 
 State = Literal["finished", "running", "stopped at the budget", "interrupted"]
@@ -266,4 +267,6 @@ class Summary(Part):
     """Null where the splits are not frozen yet."""
     guard: GuardSummary | None = None
     """Null where the splits are not frozen yet."""
+    programs: tuple[ProgramSummary, ...] = ()
+    """Optimised prompts, in the order in which they were put in force; empty: all are plain."""
     provenance: Provenance

@@ -29,6 +29,7 @@ from selfimprove.report.decided_schema import (
 from selfimprove.report.failing import failure_groups, repairs
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
+from selfimprove.report.prompts import programs_of
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,
@@ -85,6 +86,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         probe=probe_of(folder),
         dev=_dev(folder, rounds),
         guard=_guard(folder),
+        programs=programs_of(folder, config.campaign.rounds),
         provenance=_provenance(folder, config, started, ended),
     )
 

@@ -84,7 +84,9 @@ def scorer_named(
     return load_scorer(name, **settings)
 
 
-def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig, student: LanguageModel) -> str | None:
+def see_scorer(
+    name: str, ledger: Ledger, teacher: TeacherConfig, student: LanguageModel, judging_by: Program | None = None
+) -> str | None:
     """Refuse a scorer that cannot be had, before anything is spent; no weights are loaded, but they are fetched.
 
     Args:
@@ -92,6 +94,7 @@ def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig, student: Langu
         ledger: as `scorer_named`.
         teacher: as `scorer_named`.
         student: without an adapter.
+        judging_by: as `scorer_named`: a card of the same model under another prompt is another's.
 
     Returns:
         What its card must be of; None where only its weights can tell.
@@ -101,7 +104,7 @@ def see_scorer(name: str, ledger: Ledger, teacher: TeacherConfig, student: Langu
     """
     kind, _, rest = name.partition(":")
     if kind == "judge":
-        return card_name(_judge(rest, ledger, teacher))
+        return card_name(_judge(rest, ledger, teacher, judging_by))
     if kind == "monte-carlo":
         return f"monte-carlo-{rollouts_of(rest)}/{student.identity}"
     if name != "exact":

@@ -81,7 +81,7 @@ def check_card(named: str, problems: Iterable[Problem], identity: str | None = N
     if fitting and card is not None and card.proof is not None:
         _refuse_chance(named, card.proof)
     elif not any(checkable(problem) for problem in islice(problems, _LOOKED_AT)):
-        raise _unproven(named)
+        raise _unproven(named, "" if card is None or fitting else card.scorer)
 
 
 class Gated:
@@ -107,7 +107,9 @@ class Gated:
         wanted = card_name(scorer)
         fitting = next((one for one in known if one.scorer == wanted), None)
         if known and fitting is None:
-            said = f"the card of {named} is of another model ({known[0].scorer}, not {wanted}) and is not used"
+            said = (
+                f"the card of {named} is of another model or prompt ({known[0].scorer}, not {wanted}) and is not used"
+            )
             progress.current().say(said)
         elif fitting is not None and fitting.proof is not None:
             self._take(fitting, fitting.proof)
@@ -190,12 +192,19 @@ def gated(scorer: StepScorer, named: str, *, trust: bool = False, card: ScorerCa
     return scorer
 
 
-def _unproven(named: str) -> InputError:
-    whose = " --student STUDENT" if named.partition(":")[0] == "monte-carlo" else ""
+def _unproven(named: str, other: str = "") -> InputError:
+    """Say that nothing tells how good a scorer is, and how to find out.
+
+    Args:
+        named: as the config names it.
+        other: what its card is of instead, if it has one.
+    """
+    kind = named.partition(":")[0]
+    has = f"has a card of another model or prompt ({other}) alone" if other else "has no card that tells how good it is"
+    more = {"monte-carlo": " --student STUDENT", "judge": " --program plain|FILE"}.get(kind, "")
     return InputError(
-        f'grade.scorer = "{named}" has no card that tells how good it is, and the steps of this task cannot be checked '
-        f"exactly; measure it with `selfimprove prm evaluate {named} --task arithmetic{whose}`, or set "
-        "grade.trust = true"
+        f'grade.scorer = "{named}" {has}, and the steps of this task cannot be checked exactly; measure it with '
+        f"`selfimprove prm evaluate {named} --task arithmetic{more}`, or set grade.trust = true"
     )
 
 

@@ -6,76 +6,19 @@ More of the kind: tests/test_cli.py (25 mistakes, 10 wrong commands), tests/task
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from selfimprove.cli import main
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from refusing import Cli, left_behind, refused
+
 from selfimprove.planning import probe
 
 Family = Callable[[str], Path]
-
-
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    code: int
-    said: str
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, without keys and without a network."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_TOKEN"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-
-    def accepted(*_: object, **__: object) -> None:
-        raise SystemExit(77)
-
-    # What comes after all checks: a campaign that gets there was accepted.
-    monkeypatch.setattr("selfimprove.planning.probing.probe", accepted)
-    return tmp_path
-
-
-@pytest.fixture
-def cli(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Run the command line in this process."""
-
-    def run(*words: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", *words])
-        try:
-            main()
-        except SystemExit as end:
-            return Done(int(end.code or 0), capsys.readouterr().err)
-        return Done(0, capsys.readouterr().err)
-
-    return run
-
-
-Cli = Callable[..., Done]
-
-
-def refused(done: Done, *named: str) -> None:
-    """Check that something was refused as it should be."""
-    assert done.code == 2, done.said
-    assert "Traceback" not in done.said
-    assert len(done.said.strip().splitlines()) == 1, done.said
-    assert len(done.said) < 700
-    for text in named:
-        assert text in done.said
-
-
-def left_behind(folder: Path, known: set[str]) -> set[str]:
-    """Name the files that were not there before."""
-    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() or p.is_symlink()} - known
 
 
 SETTINGS: dict[str, tuple[str, str]] = {

@@ -76,18 +76,15 @@ def test_a_cell_without_a_model_says_so(bench: ModuleType, cells: Sequence[objec
     assert why == {"judge-arithmetic-gepa": "no teacher is at hand"}
 
 
-def test_speed_is_measured_beside_the_engine(
-    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_speed_is_measured_beside_the_engine(bench: ModuleType, tmp_path: Path) -> None:
     """A tiny random model goes all four ways; a batch through a program is asked for at once."""
     from tiny_models import write_model
 
     from selfimprove.students.transformers import TransformersStudent
 
-    monkeypatch.setattr(bench, "REPEATS", 1)
     student = TransformersStudent(str(write_model("llama", tmp_path / "tiny")))
-    problems = list(bench.task_named("arithmetic").problems("train"))[:16]
-    found = bench.batching(student, problems, 4)
+    task = bench.task_named("arithmetic")
+    found = bench.batching(student, task, list(task.problems("train"))[:16], 4, few=4, repeats=1)
     assert found["batch"] == 16
     assert set(found["tokens_per_s"]) == {"engine", "program", "dspy, our batches", "dspy, a call each"}
     assert min(found["tokens_per_s"].values()) > 0

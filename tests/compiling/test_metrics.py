@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "teachers"))
 from scripted_model import ScriptedModel
 
 from selfimprove.compiling.compiling import gained, measured, part
-from selfimprove.compiling.generating import Generated, read_problems
+from selfimprove.compiling.generating import Generated
 from selfimprove.compiling.guarding import see_disjoint
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Agreement, Match, Parts, Solved, metric_named, see_metric
@@ -21,6 +21,7 @@ from selfimprove.errors import InputError
 from selfimprove.programs import Complaint, Program, Read, plain, program_for
 from selfimprove.programs.cases import Case, Outputs
 from selfimprove.programs.saved import programs_for
+from selfimprove.programs.written import read_problems
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Request, Sampling
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -156,7 +157,7 @@ def test_generated_problems_count_when_they_are_new_and_solved_alike() -> None:
 
     texts = (f"{new}\n\nProblem: What is 1 + 1 ?\nAnswer: 2", new, f"{new}\n{wrong}", example, "nothing")
     assert scores(metric, Signed(), [(case, text) for text in texts]) == [1.0, 0.5, 0.5, 0.0, 0.0]  # type: ignore[arg-type]
-    assert [made.answer for made in read_problems(f"{new}\n{wrong}")] == ["7", "11"]
+    assert [made.answer for made in read_problems(f"{new}\n{wrong}", choices=False)] == ["7", "11"]
 
 
 def test_wanted_lines_are_looked_for_at_the_beginning_of_lines() -> None:

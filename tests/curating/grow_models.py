@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from random import Random
+from typing import ClassVar
 
 from selfimprove.records import Completion, Request
 
@@ -81,6 +82,17 @@ class Solver(Base):
 
 class Cheap(Solver):
     identity = "scripted/cheap"
+
+
+class Told(Solver):
+    """Keeps what it is told: role, instruction, and what is asked."""
+
+    identity = "scripted/told"
+    heard: ClassVar[list[tuple[str, str, str]]] = []
+
+    def one(self, request: Request) -> str:
+        self.heard.append((request.role, request.messages[0].content, request.messages[-1].content))
+        return super().one(request)
 
 
 class Silent(Base):

@@ -206,7 +206,7 @@ def test_sub_type_without_a_seed_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("grow.rounds=1", "the quotas want 80 problems"),
+        ("grow.rounds=1", "the quotas want 68 problems more than the seeds"),
         ("grow.varients=3", 'did you mean "variants"'),
         ("models.cheap.modle=x", 'did you mean "model"'),
         ('who.solve=["strong", "strong"]', "names a model twice"),

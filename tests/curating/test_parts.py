@@ -9,10 +9,11 @@ from selfimprove.curating.checks import arithmetic
 from selfimprove.curating.diversity import Sample, collapsed, distinct_share
 from selfimprove.curating.forms import Form
 from selfimprove.curating.making import Generator, Ordered
-from selfimprove.curating.reading import Written, built, read_problems
+from selfimprove.curating.reading import built
 from selfimprove.curating.rows import Candidate, Order, Place
 from selfimprove.curating.tracing import trace
 from selfimprove.labels.taxonomy import Cell
+from selfimprove.programs.written import Written, read_problems
 from selfimprove.records import Completion, Problem, Request, Sampling, StepItem
 
 CELL = Cell(("Maths", "Number", "Whole", "Find it", "sums"), "short answer")

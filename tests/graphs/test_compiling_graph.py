@@ -13,11 +13,12 @@ import pytest
 from selfimprove import Campaign
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.ablating import ablated
-from selfimprove.graphs.compiling import FROZEN, compile_node, programs_of, see_compiled, take_compiled
+from selfimprove.graphs.compiling import compile_node, programs_of, see_compiled, take_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.rounds import build_round
 from selfimprove.programs import Program, plain
-from selfimprove.programs.saved import Card, Frozen, InForce, Measured, place_of, programs_for, save_program
+from selfimprove.programs.in_force import FROZEN, Frozen, InForce
+from selfimprove.programs.saved import Card, Measured, place_of, programs_for, save_program
 from selfimprove.records import (
     Answer,
     Attempt,
@@ -30,6 +31,8 @@ from selfimprove.records import (
     Request,
     Verdict,
 )
+from selfimprove.report.page import render_page
+from selfimprove.report.prompts import programs_of as programs_in_force
 from selfimprove.stats import compare_means
 from selfimprove.store import RunFolder
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -121,6 +124,14 @@ def test_a_replayed_round_asks_nothing_and_ends_the_same(crew: Crew) -> None:
     assert crew.programs["ask"].instructions == plain("ask").instructions
 
 
+def test_the_report_names_what_a_round_put_in_force(crew: Crew) -> None:
+    """With the round, which is when it was made; a later round that changes nothing adds nothing."""
+    node(crew, 2)
+    crew.folder.write_json(f"round-03/{FROZEN}", crew.folder.record(f"round-02/{FROZEN}", Frozen))
+    (found,) = programs_in_force(crew.folder, 3)
+    assert (found.program, found.since, found.date, found.before, found.after) == ("ask", 2, "", 0.0, 1.0)
+
+
 def test_what_does_not_gain_is_not_put_in_force(make_crew: Callable[..., Crew]) -> None:
     """Where the new question helps no more than the old, the program stays and its card tells why."""
     made = make_crew(campaign={"compile": ["ask"]}, compiling={"problems": 24, "calls": 30}, data=SIZES)
@@ -141,6 +152,47 @@ def test_a_teachers_prompt_needs_a_teacher_that_is_a_model(make_crew: Callable[.
     made = make_crew(campaign={"compile": ["reason"]}, compiling={"problems": 24}, data=SIZES)
     with pytest.raises(InputError, match=r"campaign\.compile names reason"):
         see_compiled(crew_of(made, Asker(TASK)))
+
+
+@dataclass
+class Rewriter(Asker):
+    """Is right at the second attempt where it is told to look at the answers."""
+
+    def _one(self, request: Request) -> str:
+        problem = next((p for p in self.task.problems("train") if p.id == request.problem), None)
+        if request.role == "rewrite" and problem is not None:
+            return self.task.conclude("So.", problem.answer if HINT in request.messages[0].content else "-7")
+        return super()._one(request)
+
+
+def test_the_second_attempt_can_be_optimised_between_rounds(make_crew: Callable[..., Crew]) -> None:
+    """`rewrite` is the student's own, compiled for accuracy on drafts that were wrong, with the answers it was given."""
+    made = make_crew(campaign={"compile": ["rewrite"]}, compiling={"problems": 24, "calls": 30}, data=SIZES)
+    crew = crew_of(made, Rewriter(TASK))
+    see_compiled(crew)
+    node(crew, 2)
+    assert crew.programs["rewrite"].instructions == HINT
+    card = crew.folder.record("round-02/compiled/rewrite.card.json", Card)
+    assert (card.metric, card.before.score, card.after.score) == ("accuracy", 0.0, 1.0)
+    assert card.answers == TASK.instruction
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("solve", "rounds are compared with each other under it"),
+        ("generate", "no round of a campaign runs it"),
+        ("judge_steps", "its scorer's card"),
+        ("sovle", "'sovle' cannot be optimised between rounds; ask, answer_question, rewrite"),
+    ],
+)
+def test_other_programs_are_refused_with_those_that_can(name: str, why: str, tmp_path: Path) -> None:
+    """One sentence says why not, and names the programs that can be optimised between rounds."""
+    with pytest.raises(InputError, match=r"campaign\.compile") as refused:
+        campaign(tmp_path, compile=[name])
+    assert why in str(refused.value)
+    assert "ask, answer_question, rewrite, reason, rationalise can" in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def saved_ask(folder: Path) -> Program:
@@ -174,7 +226,13 @@ def test_a_campaign_keeps_the_programs_it_began_with(tmp_path: Path, monkeypatch
     """Saved programs are frozen into the run folder: what lies in programs/ afterwards changes nothing."""
     monkeypatch.chdir(tmp_path)
     saved_ask(Path("programs"))
-    campaign(tmp_path / "run").run()
+    summary = campaign(tmp_path / "run").run()
+    assert [(one.program, one.since, one.metric, one.date) for one in summary.programs] == [
+        ("ask", 0, "asking", "2026-01-01")
+    ]
+    page = render_page(summary)
+    assert "0.500 (0.400 to 0.600)" in page
+    assert "from the start" in page
     kept = Frozen.model_validate_json((tmp_path / "run" / FROZEN).read_bytes()).thaw()
     assert kept["ask"].instructions == HINT
     shutil.rmtree("programs")

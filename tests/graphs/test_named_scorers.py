@@ -19,10 +19,13 @@ from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.run import run_campaign
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import Graded
+from selfimprove.programs import plain
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Verdict
+from selfimprove.records import Problem, Verdict
+from selfimprove.scorers.figures import Figures, Measured, ScorerCard, step_figures
 from selfimprove.scorers.names import full_name, judging, scorer_named, see_scorer
 from selfimprove.scorers.scoring import card_name
+from selfimprove.scorers.trust import Gated, card_place, check_card, write_card
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import ScriptedStudent
 
@@ -131,6 +134,37 @@ def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path
             assert see_scorer("judge", ledger, more, student) == card_name(measured)
     assert see_scorer("monte-carlo:3", ledger, teacher, student) == f"monte-carlo-3/{student.identity}"
     ledger.close()
+
+
+@pytest.mark.parametrize("measured_with", ["plain", "compiled"])
+@pytest.mark.parametrize("in_force", ["plain", "compiled"])
+def test_a_card_is_of_a_judge_with_its_prompt(
+    measured_with: str, in_force: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The same model under a prompt that was optimised since is another scorer, and the other way round."""
+    monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path / "cache"))
+    prompts = {"plain": None, "compiled": plain("judge_steps").with_instructions("Doubt every step.")}
+    unknown = [Problem.of("Why?", "So")]
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    student = ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5}))
+    with serving(judged) as server:
+        name = f"judge:m@{server.url}"
+        measured = scorer_named(name, ledger, judging_by=prompts[measured_with])
+        steps = step_figures([[0.9, 0.1]] * 60, [[True, False]] * 60, resamples=50)
+        proof = Measured(on="f", data="d", solutions=60, own=Figures(scorer=measured.identity, steps=steps))
+        card = ScorerCard(scorer=card_name(measured), measured=(proof,))
+        write_card(card, card_place(name))
+        known_as = see_scorer(name, ledger, TeacherConfig(), student, prompts[in_force])
+        found = scorer_named(name, ledger, judging_by=prompts[in_force])
+    ledger.close()
+    assert known_as == card_name(found)
+    assert (known_as == card.scorer) == (measured_with == in_force)
+    if measured_with == in_force:
+        check_card(name, unknown, known_as)
+    else:
+        with pytest.raises(InputError, match=r"another model or prompt .* --program plain\|FILE"):
+            check_card(name, unknown, known_as)
+        assert Gated(found, name).card is None
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,10 @@ from selfimprove.cli import main
 from selfimprove.labels import DIMENSIONS, quotas
 from selfimprove.labels.outline import WORDS
 from selfimprove.labels.stage import LabelReport
+from selfimprove.programs import plain
+from selfimprove.programs.saved import Card, Measured, save_program
+from selfimprove.records import Interval
+from selfimprove.stats import compare_means
 
 
 class Done(NamedTuple):
@@ -214,3 +218,29 @@ def test_a_wrong_command_is_one_sentence(
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_saved_prompts_label_and_check_unless_plain_is_asked_for(
+    cli: Run, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """What a card proves in `programs/` is used, and the report holds the prompts' hashes."""
+    half = Measured(score=0.5, interval=Interval(low=0.4, high=0.6))
+    for name in ("label", "check_label"):
+        program = plain(name).with_instructions(f"With care. {plain(name).instructions}")
+        card = Card(
+            program=name, task="any", fields=program.fields, saved="", optimizer="gepa", metric="match", model="m",
+            written_by="w", cases=9, held_out=20, before=half, after=half, gain=compare_means([1.0] * 20, [0.0] * 20),
+            data="d", seed=0, date="2026-01-01",
+        )  # fmt: skip
+        save_program(program, card, tmp_path / "programs" / f"{name}.json")
+    with serving(knowing(rows)) as server:
+        words = ("problems.jsonl", "--taxonomy", "small.toml", "--model", f"a@{server.url}", "--out", "made")
+        assert cli(*words).returncode == 0
+        cared = [body["messages"][0]["content"].startswith("With care.") for body in server.bodies]
+        assert cared == [True] * 80
+        prompts = LabelReport.model_validate_json((tmp_path / "made" / "agreement.json").read_text()).prompts
+        assert cli(*words, "--plain").returncode == 0
+        assert not any(body["messages"][0]["content"].startswith("With care.") for body in server.bodies[80:])
+    assert prompts["label"] != plain("label").hash()
+    bare = LabelReport.model_validate_json((tmp_path / "made" / "agreement.json").read_text()).prompts
+    assert bare == {name: plain(name).hash() for name in ("label", "check_label")}

@@ -15,11 +15,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fake_server import Reply, serving
 
 from selfimprove.cli import main
+from selfimprove.programs import plain
+from selfimprove.programs.saved import Card, Measured, save_program
+from selfimprove.records import Interval
 from selfimprove.scorers.figures import ScorerCard
+from selfimprove.stats import compare_means
 from selfimprove.tasks.arithmetic import Arithmetic
 
 OPTIONS = ("--option", 'kinds=["sum"]', "--option", "levels=[3]", "--option", "sizes={train=90}")
 TASK = Arithmetic(kinds=("sum",), levels=(3,), sizes={"train": 90})
+ROWS = [
+    {
+        "problem": f"What is {at} + 1?",
+        "steps": [f"{at} + 1 = {at + 1}", "So 777" if at % 2 else "Done"],
+        "label": 1 if at % 2 else -1,
+    }
+    for at in range(40)
+]
 
 
 class Done(NamedTuple):
@@ -91,15 +103,7 @@ def test_a_scorer_is_measured_on_a_task_and_its_card_written(cli: Run, tmp_path:
 
 def test_a_judge_is_measured_through_the_ledger(cli: Run, tmp_path: Path) -> None:
     """A judge on this machine is asked once a solution, costs nothing, and is found in the ledger the second time."""
-    rows = [
-        {
-            "problem": f"What is {at} + 1?",
-            "steps": [f"{at} + 1 = {at + 1}", "So 777" if at % 2 else "Done"],
-            "label": 1 if at % 2 else -1,
-        }
-        for at in range(40)
-    ]
-    (tmp_path / "bench.json").write_text(json.dumps(rows))
+    (tmp_path / "bench.json").write_text(json.dumps(ROWS))
     with serving(judge) as server:
         words = (f"judge:m@{server.url}", "--processbench", "bench.json", "--quiet")
         done = cli(*words, "--json")
@@ -114,9 +118,35 @@ def test_a_judge_is_measured_through_the_ledger(cli: Run, tmp_path: Path) -> Non
     assert "majority label" in table.stdout
 
 
+def test_a_judge_is_measured_with_the_prompt_that_is_in_force(cli: Run, tmp_path: Path) -> None:
+    """A saved prompt of judge_steps is taken as campaigns take it, --program names another or plain."""
+    (tmp_path / "bench.json").write_text(json.dumps(ROWS))
+    program = plain("judge_steps").with_instructions("Doubt what is odd.")
+    half = Measured(score=0.5, interval=Interval(low=0.4, high=0.6))
+    card = Card(
+        program="judge_steps", task="any", fields=program.fields, saved="", optimizer="gepa", metric="m", model="m",
+        written_by="w", cases=9, held_out=20, before=half, after=half, gain=compare_means([1.0] * 20, [0.0] * 20),
+        data="d", seed=0, date="2026-01-01",
+    )  # fmt: skip
+    save_program(program, card, tmp_path / "programs" / "judge_steps.json")
+    save_program(plain("judge"), card, tmp_path / "judge.json")
+    with serving(judge) as server:
+        words = (f"judge:m@{server.url}", "--processbench", "bench.json", "--quiet", "--json")
+        names = [
+            ScorerCard.model_validate_json(cli(*words, *more).stdout).scorer
+            for more in ((), ("--program", "programs/judge_steps.json"), ("--program", "plain"))
+        ]
+        wrong = cli(*words, "--program", "judge.json")
+    assert [name.endswith(f"#{program.hash()}") for name in names] == [True, True, False]
+    assert names[2].endswith(f"#{plain('judge_steps').hash()}")
+    assert wrong.returncode == 2
+    assert len(wrong.stderr.strip().splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("exact", "--processbench", "bench.json", "--program", "plain"), "--program is the prompt of a judge"),
         (("exact",), "give --task arithmetic, or --processbench FILE"),
         (
             ("exct", "--task", "arithmetic", "--student", "openai-server:m@http://127.0.0.1:9/v1"),

@@ -4,16 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from selfimprove.answers.kinds import kind
+from selfimprove.curating.forms import Form
 from selfimprove.errors import InputError
-from selfimprove.programs import SIGNATURES, Program, plain
+from selfimprove.programs import SIGNATURES, Program, plain, program_for
+from selfimprove.programs.in_force import Frozen
 from selfimprove.programs.saved import (
     Card,
-    Frozen,
+    Compiled,
     Measured,
     card_of,
     load_saved,
     place_of,
+    program_in,
     programs_for,
+    proven_for,
     save_program,
     saved_for,
 )
@@ -79,18 +84,19 @@ def test_a_program_in_a_tasks_form_serves_no_other_task(tmp_path: Path) -> None:
     assert saved_for("solve", "gsm8k", (tmp_path,)) is None
 
 
-def test_proven_programs_are_in_force_unless_plain_is_asked_for(folder: Path) -> None:
-    """Saved ones by default; plain turns them off; every other program stands as it was."""
-    saved, bare = programs_for(TASK, "saved", (folder,)), programs_for(TASK)
-    assert set(saved) == set(bare) == set(SIGNATURES)
-    assert saved["ask"].instructions == BETTER.instructions
-    assert [name for name in bare if saved[name].hash() != bare[name].hash()] == ["ask"]
+def test_proven_programs_are_found_with_their_cards(folder: Path) -> None:
+    """Of all names those that are saved, and none beside."""
+    assert set(programs_for(TASK)) == set(SIGNATURES)
+    saved = proven_for(SIGNATURES, TASK.name, (folder,))
+    assert list(saved) == ["ask"]
+    assert saved["ask"].program.instructions == BETTER.instructions
+    assert saved["ask"].card.proven
 
 
 def test_a_program_without_a_proven_gain_is_left_out(tmp_path: Path) -> None:
     """A card whose interval holds 0 puts nothing in force."""
     save_program(BETTER, card(BETTER, gain=0.0), place_of("ask", TASK.name, tmp_path))
-    assert programs_for(TASK, "saved", (tmp_path,))["ask"].hash() == plain("ask").hash()
+    assert not proven_for(["ask"], TASK.name, (tmp_path,))
 
 
 @pytest.mark.parametrize(
@@ -109,12 +115,25 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(folder: Path, spoil: obj
     path = place_of("ask", TASK.name, folder)
     spoil(path)  # type: ignore[operator]
     with pytest.raises(InputError, match=said) as raised:
-        programs_for(TASK, "saved", (folder,))
+        proven_for(["ask"], TASK.name, (folder,))
     assert str(path) in str(raised.value) or path.name in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_frozen_programs_come_back_as_they_were() -> None:
     """A run folder keeps every program in force, so that what lies elsewhere may change."""
-    kept = Frozen.of({"ask": BETTER, "solve": plain("solve")}).model_dump_json()
-    assert Frozen.model_validate_json(kept).thaw()["ask"].hash() == BETTER.hash()
+    kept = Frozen.of({"ask": BETTER, "solve": plain("solve")}, {"ask": card(BETTER)}).model_dump_json()
+    back = Frozen.model_validate_json(kept)
+    assert back.thaw()["ask"].hash() == BETTER.hash()
+    assert list(back.compiled()) == ["ask"]
+    assert back.compiled()["ask"].card == card(BETTER)
+
+
+def test_a_program_for_one_form_of_answers_is_not_used_for_another() -> None:
+    """A solver that was told to end in a number does not solve multiple choice, whatever it gained."""
+    better = plain("solve").with_instructions(f"Look twice. {TASK.instruction}")
+    saved = {"solve": Compiled(better, card(better).model_copy(update={"answers": TASK.instruction}))}
+    choice = Form(kind("choice"))
+    assert program_in(saved, "solve", TASK).hash() == better.hash()
+    assert program_in(saved, "solve", choice).hash() == program_for("solve", choice).hash()
+    assert program_in({"ask": Compiled(BETTER, card(BETTER))}, "ask", choice).hash() == BETTER.hash()

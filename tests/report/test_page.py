@@ -90,7 +90,8 @@ def test_campaign_without_rounds_still_has_a_page():
         best=Best(path="", round=0, load=""), cost=CostSummary(usd=0),
     )  # fmt: skip
     page = render_page(bare)
-    assert re.findall(r'<section id="(\w+)"', page) == ["cost", "provenance"]
+    assert re.findall(r'<section id="(\w+)"', page) == ["prompts", "cost", "provenance"]
+    assert "All prompts are plain" in page
 
 
 def test_refused_answers_are_struck_out_beside_the_one_let_through():

@@ -155,7 +155,7 @@ def test_what_can_never_be_measured_is_refused_at_the_door() -> None:
     write_card(card(lambda s: s), card_place(NAME))
     check_card(NAME, unknown)
     check_card(NAME, unknown, "scoring")
-    with pytest.raises(InputError, match="has no card"):
+    with pytest.raises(InputError, match=r"has a card of another model or prompt \(scoring\) alone"):
         check_card(NAME, unknown, "another")
     check_card(NAME, [*unknown, PROBLEMS[0]], "another")  # is measured on what can be checked
 
@@ -178,7 +178,7 @@ def test_the_card_of_rollouts_holds_for_every_adapter(listening: Listening) -> N
     with watched_by(listening):
         assert Gated(rollouts("base+two", "base"), "monte-carlo", kept).card == kept
         assert Gated(rollouts("other+two", "other"), "monte-carlo", kept).card is None
-    assert "is of another model (monte-carlo-8/base, not monte-carlo-8/other)" in listening.heard[-1]
+    assert "is of another model or prompt (monte-carlo-8/base, not monte-carlo-8/other)" in listening.heard[-1]
 
 
 def test_what_is_seen_in_several_calls_is_measured_together() -> None:
@@ -224,7 +224,7 @@ def test_the_card_of_another_model_is_not_used(listening: Listening) -> None:
     write_card(card(lambda s: s, identity="older"), card_place(NAME))
     with watched_by(listening):
         assert gated(Scoring(), NAME).score(failed(3)) == [None] * 3
-    assert "is of another model (older, not scoring)" in listening.heard[0]
+    assert "is of another model or prompt (older, not scoring)" in listening.heard[0]
 
 
 def test_a_card_is_read_back_and_a_damaged_one_refused() -> None:
