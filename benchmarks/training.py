@@ -41,6 +41,8 @@ QUICK = bool(os.environ.get("QUICK"))
 MODEL = os.environ.get("MODEL", "smollm2-135m")
 STEPS, TURNS, BATCH = (4, 2, 4) if QUICK else (12, 4, 8)
 GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
+IN_MEMORY = 16 if not QUICK else 8
+"""Completions that plain TRL computes gradients of at once, as its logits of 64 take 15 GB; it generates all in one."""
 TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(3, 4, 5), sizes={"train": STEPS * BATCH}, seed=5)
 SOLVE = program_for("solve", TASK)
 
@@ -164,10 +166,11 @@ def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequen
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    parts = {"per_device_train_batch_size": IN_MEMORY, "gradient_accumulation_steps": GROUPS * TRIES // IN_MEMORY}
     asked = [{"prompt": prompt, "answer": row.problem.answer} for prompt, row in zip(prompts, rows, strict=True)]
     return GRPOTrainer(
         model=model,
-        args=GRPOConfig(**owned(job, {**settings, "num_train_epochs": 1.0, "logging_steps": 1})),
+        args=GRPOConfig(**owned(job, {**settings, **parts, "num_train_epochs": 1.0, "logging_steps": 1})),
         reward_funcs=[correct],
         train_dataset=Dataset.from_list(asked),
         processing_class=tokenizer,
