@@ -3,12 +3,15 @@
 `python warm_trainer.py ADDRESS -m MODULE ARGUMENTS` is to `ProcessTrainer` what `python -m MODULE ARGUMENTS` is: the same
 module with the same arguments, environment, folder, standard input and output runs in a process of its own, whose end is
 the launcher's end. It dies when the launcher is killed. What it lacks is an interpreter's start and seconds of imports;
-trainings that are begun in the ordinary way are in test_launching, test_extras, test_end_to_end and tests/kill.
+trainings that are begun in the ordinary way are in test_launching, test_extras, test_resuming, test_prm_training,
+test_end_to_end and tests/kill.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -20,6 +23,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -70,6 +74,7 @@ def serve(handle: int) -> None:
     with socket.socket(fileno=handle) as door:
         for name in _IMPORTED:
             importlib.import_module(name)
+        gc.freeze()  # a collection that walked over all this would copy it into each fork
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while door in select.select([door, 0], [], [])[0]:
             line, _ = door.accept()
@@ -123,8 +128,20 @@ def _become(told: dict[str, Any], handles: list[int]) -> None:
     sys.path[:1] = [told["folder"], *filter(None, told["environment"].get("PYTHONPATH", "").split(os.pathsep))]
     sys.argv = [module, *arguments]
     sys.modules.pop(module, None)  # it is run anew, as a program
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
-    sys.exit(0)
+    code = 0
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+    except BaseException:  # noqa: BLE001 - it is told as an interpreter tells it
+        code = 1
+        traceback.print_exc()
+    finally:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(code)  # taking every module apart takes longer than most of these trainings
 
 
 def launch(address: str, arguments: list[str]) -> None:

@@ -131,11 +131,13 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     assert not checkpoints_of(killed).exists()
 
 
-def test_second_epoch_is_gone_on_with_in_its_own_order(family: Callable[[str], Path], tmp_path: Path) -> None:
+def test_second_epoch_is_gone_on_with_in_its_own_order(
+    family: Callable[[str], Path], tmp_path: Path, warm: Warm
+) -> None:
     """Killed behind the sixth of eight steps, in the second of two epochs, it sees the rows that it would have seen."""
     whole, killed = (job_of("sft", family("llama"), tmp_path / name) for name in ("whole", "killed"))
+    ProcessTrainer(launcher=warm.launcher).train(whole)
     cold = Warm((sys.executable,), Path("none"))  # as a user's trainings are begun
-    ProcessTrainer().train(whole)
     made = ProcessTrainer(launcher=killing(tmp_path, 7, cold)).train(killed)
     assert "goes on from step 6" in (Path(made.path) / "training.log").read_text()
     for name in ("adapter_model.safetensors", "training.jsonl", "metrics.json"):
