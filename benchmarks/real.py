@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from statistics import fmean
@@ -47,7 +47,10 @@ SOME: Final = {"gsm8k": 1500, "strategyqa": ALL["strategyqa"]}
 """Tried without a GPU."""
 RATE = 1e-3 if "135m" in MODEL.lower() else 2e-4
 """As examples/strategyqa.toml has it for a small student and for large ones; not tuned here."""
-READINGS: Final = {"lenient": lambda attempt: attempt.verdict, "strict": lambda attempt: attempt.strict}
+READINGS: Final[Mapping[str, Callable[[Attempt], Verdict]]] = {
+    "lenient": lambda attempt: attempt.verdict,
+    "strict": lambda attempt: attempt.strict,
+}
 TOKENS_PER_S, TRAINED_PER_S = 350, 600
 """Generated, and trained on with their prompts, on 2 cores: what the estimate is made of."""
 
@@ -90,14 +93,12 @@ def sections_of(name: str, problems: int) -> dict[str, dict[str, Any]]:
 
 def estimate(name: str, problems: int) -> float:
     """Give the minutes that a cell takes on 2 cores, with SmolLM2-135M."""
-    sizes = sections_of(name, problems)["data"]
-    if name == "gsm8k":  # two baselines and an arm on dev, base and arm on test, and the pool
-        generated = 100 * (3 * sizes["dev"] + 2 * sizes["test"] + problems)
-        read = 200 * problems
-    else:  # track A writes next to nothing, but reads ten times as many prompts to train on as many tokens
-        generated = 40 * ((1 + SAMPLES) * (3 * sizes["dev"] + 2 * sizes["test"]) + problems)
-        read = problems // 3 * (100 + 10 * 55)
-    return (generated / TOKENS_PER_S + read / TRAINED_PER_S) / 60
+    sizes, problems = sections_of(name, problems)["data"], min(problems, ALL[name] - 400)
+    measured = 3 * sizes["dev"] + 2 * sizes["test"]  # two baselines and an arm, base and arm; track A writes little
+    generated, read = 120 * (measured + problems), 200.0 * problems
+    if name == "strategyqa":  # three in five are taught; track A reads ten times as many prompts for as many tokens
+        generated, read = 50 * (1 + SAMPLES) * measured + 75 * problems, 0.6 * problems * (95 + 10 * 54)
+    return float(generated / TOKENS_PER_S + read / TRAINED_PER_S) / 60
 
 
 def place(name: str, problems: int) -> Path:
