@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from selfimprove import Campaign
 from selfimprove.records import Attempt, Completion, Problem, TrackRow, Verdict
 from selfimprove.store import RunFolder
+from selfimprove.testing import NullTrainer, ScriptedStudent
 
 BENCH = "real"
 RIGHT, WRONG, NONE = Verdict.CORRECT, Verdict.WRONG, Verdict.UNPARSEABLE
@@ -142,3 +146,35 @@ def test_track_b_is_compared_with_track_a_by_problem(
     assert "track_a  75.0 %" in told
     assert "says 80 yes, 240 no, 0 no verdict" in told
     assert "{'reference': 1}" in told
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "strategyqa"])
+def test_a_cell_ends_at_its_minutes_and_goes_on(
+    bench: ModuleType, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cell out of time is told and has no figures; the same command finishes it, and the line of JSON has them."""
+    if not (Path(os.environ.get("SELFIMPROVE_DATA", "")) / name).is_dir():
+        pytest.skip(f"SELFIMPROVE_DATA names no folder with {name}")
+
+    def scripted(*given: Any, **named: Any) -> Campaign:
+        task = Campaign(*given, **named).load_task()
+        return Campaign(*given, **named, student=ScriptedStudent(task), trainer=NullTrainer())
+
+    for what, value in {"QUICK": True, "SAMPLES": 2, "OUT": tmp_path, "Campaign": scripted, "MINUTES": 1e-6}.items():
+        monkeypatch.setattr(bench, what, value)
+    monkeypatch.setattr(bench, "on_gpu", lambda: False)
+    monkeypatch.setenv("CELLS", name)
+    bench.main()
+    told = capsys.readouterr().out
+    assert "campaign.max_hours" in told
+    assert json.loads(told.splitlines()[-1])[name] is None
+    monkeypatch.setattr(bench, "MINUTES", 20.0)
+    bench.main()
+    made = json.loads(capsys.readouterr().out.splitlines()[-1])[name]
+    if name == "gsm8k":
+        assert made["lenient"]["trained"]["percent"] > made["lenient"]["base"]["percent"]
+        assert made["part"] == round(40 / 7473, 3)
+    else:
+        assert sum(made["track_a"]["said"].values()) == sum(made["track_b"]["said"].values()) == 60
+        assert sum(made["reference"].values()) == 30
+        assert made["track_a"]["tokens"] == made["track_b"]["tokens"]
