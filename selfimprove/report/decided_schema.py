@@ -91,6 +91,17 @@ class ArmPair(Part):
     """The arm less the other."""
 
 
+class AnswerCounts(Part):
+    """How yes and no are spread on dev, greedy and by the lenient reading."""
+
+    reference: Mapping[str, int]
+    """Right answers."""
+    base: Mapping[str, int]
+    """What the better baseline says; `no verdict` where it cannot be read."""
+    best: Mapping[str, int] | None = None
+    """What the best adapter says; null where the base is still the best."""
+
+
 class RoundSummary(Part):
     """One arm of one round, with the decision about it."""
 

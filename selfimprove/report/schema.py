@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from selfimprove.records import Verdict
-from selfimprove.report.decided_schema import ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
+from selfimprove.report.decided_schema import AnswerCounts, ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
 from selfimprove.report.prompts_schema import ProgramSummary
@@ -263,6 +263,8 @@ class Summary(Part):
     """How hard the pool of each round was, before its training."""
     probe: ProbeSummary | None = None
     """How `select.policy = "probe"` found its policy; null where it was not asked to."""
+    answers: AnswerCounts | None = None
+    """Null where answers are not yes and no."""
     dev: DevSummary | None = None
     """Null where the splits are not frozen yet."""
     guard: GuardSummary | None = None

@@ -17,6 +17,7 @@ from selfimprove.ledger import Ledger
 from selfimprove.openings import elsewhere, looks_at
 from selfimprove.planning.plans import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
+from selfimprove.report.classes import answer_counts
 from selfimprove.report.decided_schema import (
     ArmPair,
     DevSummary,
@@ -84,6 +85,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
         levels=levels_of(folder, config.campaign.rounds),
         probe=probe_of(folder),
+        answers=answer_counts(folder, rounds[-1].round if rounds else 0),
         dev=_dev(folder, rounds),
         guard=_guard(folder),
         programs=programs_of(folder, config.campaign.rounds),
