@@ -15,7 +15,7 @@ from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
 _IGNORED: Final = -100  # the label of a token that carries no loss
-_PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
+PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
 """Families whose logits are the head's output as it is, neither scaled nor capped."""
 
 
@@ -32,7 +32,7 @@ class CompletionLossTrainer(Resumes, FullSteps, SFTTrainer):
         """Give the mean cross-entropy over the batch's trained tokens."""
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         alone = self.args.device.type == "cpu" and self.accelerator.num_processes == 1
-        if return_outputs or not alone or base.config.model_type not in _PLAIN_HEADS:
+        if return_outputs or not alone or base.config.model_type not in PLAIN_HEADS:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs.pop("labels")[:, 1:]
         trained = labels != _IGNORED

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from trl import GRPOConfig, GRPOTrainer
 
+from selfimprove.trainers.completion_logps import CompletionLogps
 from selfimprove.trainers.practising import REINFORCED, Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
@@ -19,7 +20,7 @@ from selfimprove.trainers.resuming import Resumes
 GRPO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions": True}
 
 
-class EngineTrainer(Generated, Practised, Resumes, FullSteps, GRPOTrainer):
+class EngineTrainer(CompletionLogps, Generated, Practised, Resumes, FullSteps, GRPOTrainer):
     """TRL's trainer over our engine, which its `rollout_func` has a place for; over vLLM where that is asked for."""
 
 

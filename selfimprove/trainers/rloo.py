@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from trl import RLOOConfig, RLOOTrainer
 
+from selfimprove.trainers.completion_logps import CompletionLogps
 from selfimprove.trainers.practising import REINFORCED, Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
@@ -17,7 +18,7 @@ from selfimprove.trainers.resuming import Resumes
 RLOO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions": True}
 
 
-class EngineTrainer(Generated, Practised, Resumes, FullSteps, RLOOTrainer):
+class EngineTrainer(CompletionLogps, Generated, Practised, Resumes, FullSteps, RLOOTrainer):
     """TRL's trainer over our engine, in the place of its own way to generate; over vLLM where that is asked for."""
 
 
