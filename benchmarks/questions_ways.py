@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from selfimprove.compiling.compiling import Compiled, Work, compile_cases
+from selfimprove.compiling.compiling import Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named
 from selfimprove.config import TeacherConfig
 from selfimprove.programs import SIGNATURES, Program, program_for
 from selfimprove.programs.optimise import How
 from selfimprove.programs.program import CONCLUDING
+from selfimprove.programs.saved import Compiled
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Request, Sampling
 from selfimprove.teachers import ReferenceTeacher
@@ -144,5 +145,5 @@ def compiled_ask(problems: Sequence[Problem], crew: Crew) -> Compiled:
     cases = make_cases("ask", problems, Source(crew.task, crew.student, usual, programs, crew.greedy, crew.seed))
     parts = Parts(crew.task, {p.id: p for p in problems}, crew.student, usual, programs, crew.greedy)
     metric, how = metric_named("asking", "ask", parts), How("bootstrap", len(cases), demos=3, seed=crew.seed)
-    work = Work(programs["ask"], crew.task.name, crew.student, crew.student, metric, crew.greedy, how)
+    work = Work(programs["ask"], crew.task, crew.student, crew.student, metric, crew.greedy, how)
     return compile_cases(work, cases)

@@ -49,7 +49,7 @@ class ChosenLogps(torch.autograd.Function):
         return torch.cat([*scored, empty]), entropy
 
     @staticmethod
-    def backward(ctx: Any, moved: Any, _: Any) -> tuple[Any, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, moved: Any, _: Any) -> tuple[Any, None, None, None]:
         """Give the gradient of the hidden states."""
         hidden, weight, chosen, norm = ctx.saved_tensors
         made = torch.empty_like(hidden)
