@@ -1,0 +1,45 @@
+"""The bench of trainers runs from end to end on a tiny random model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCH = "training"
+SMALL = {"BATCH": 2, "TURNS": 2, "GROUPS": 2, "TRIES": 2, "TOKENS": 6, "ROLLOUTS": 2}
+
+
+@pytest.fixture
+def tiny(bench: ModuleType, family: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Give the bench on a tiny Llama, in the smallest sizes."""
+    for name, value in SMALL.items():
+        monkeypatch.setattr(bench, name, value)
+    monkeypatch.setattr(bench, "fetch", lambda _: family("llama"))
+    rows = list(bench.TASK.problems("train"))[:8]
+    monkeypatch.setattr(type(bench.TASK), "problems", lambda *_: rows)
+    return bench
+
+
+def test_both_parts_give_their_keys(
+    tiny: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Supervised training beside the bare loop, and steps of reinforcement beside plain TRL's, with informative groups."""
+    monkeypatch.setenv("PARTS", "sft,grpo")
+    tiny.main()
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["sft_share_of_bare_loop"] > 0
+    assert told["grpo_times_trl"] == pytest.approx(told["grpo_step_s"] / told["trl_step_s"], rel=0.2)
+    assert 0 <= told["informative_groups"] <= 1
+    assert 0 <= told["trl_informative_groups"] <= 1
+
+
+def test_plain_trl_is_taken_as_it_comes(tiny: ModuleType, tmp_path: Path) -> None:
+    """TRL's trainer has the attention that transformers takes unasked, as our engine's copy has, not that of `load`."""
+    job, rows, settings = tiny.practice_job(tmp_path)
+    plain = tiny.plain_trainer(job, settings, ["one plus one"] * len(rows), rows)
+    assert plain.model.config._attn_implementation == "sdpa"  # noqa: SLF001 - transformers has no other way to tell
+    assert (plain.args.num_train_epochs, plain.args.max_steps, plain.args.gradient_checkpointing) == (1.0, 1, False)
