@@ -53,7 +53,6 @@ def main(job_file: str, folder: str) -> None:
     trainer.add_callback(Pace(lambda: trainer.coach.seen))
     outcome = run(trainer, job, trainer.coach)
     save(trainer, folder)
-    trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     coach = trainer.coach
     write_outcome(Path(folder), job, trainer, outcome, rows=len(coach.rows), trained=coach.tokens, seen=coach.seen)
 

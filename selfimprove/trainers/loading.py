@@ -175,6 +175,11 @@ def watched(trainer: Any, job: TrainingJob) -> None:
     trainer.add_callback(Watchdog(job.method))
 
 
+def gone_over(trainer: Any, tokens: int) -> int:
+    """Count the tokens gone over, of so many in one epoch: fewer than all where `max_steps` ended it, or more."""
+    return round(float(trainer.state.epoch or 0.0) * tokens)
+
+
 def write_outcome(
     folder: Path,
     job: TrainingJob,
@@ -194,8 +199,8 @@ def write_outcome(
         trainer: with its log.
         outcome: what `train` gave.
         rows: walked in one epoch.
-        trained: tokens of them that carry loss.
-        seen: tokens of them in all.
+        trained: tokens that carried loss, in all steps.
+        seen: tokens that were processed, in all steps.
         informative: share of the groups of tries that taught something, where it practised.
 
     Raises:
@@ -203,7 +208,6 @@ def write_outcome(
     """
     if not trainer.is_world_process_zero():
         return
-    passes = float(trainer.args.num_train_epochs)
     # Not transformers' own mean, which a training that was gone on with begins anew.
     logged = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     loss = fmean(logged) if logged else float(outcome.training_loss)
@@ -211,8 +215,8 @@ def write_outcome(
         raise TrainingError(f"training ended with a loss that is not a number; lower train.{job.method}.learning_rate")
     metrics = {
         "rows": rows,
-        "trained_tokens": int(passes * trained),
-        "seen_tokens": int(passes * seen),
+        "trained_tokens": trained,
+        "seen_tokens": seen,
         "steps": int(outcome.global_step),
         "loss": loss,
         "render_hash": job.render_hash,

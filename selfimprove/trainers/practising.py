@@ -108,7 +108,6 @@ def practise(
     trainer.add_callback(Pace(lambda: coach.seen))
     outcome = run(trainer, job, coach, trainer.practice)
     save(trainer, folder)
-    trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     counts = {"rows": len(coach.rows), "trained": coach.tokens, "seen": coach.seen}
     write_outcome(Path(folder), job, trainer, outcome, **counts, informative=coach.rates.share)
 

@@ -26,7 +26,7 @@ from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import LORA_DEFAULTS, write_outcome
+from selfimprove.trainers.loading import LORA_DEFAULTS, gone_over, write_outcome
 
 PRM_DEFAULTS: Final = {
     "learning_rate": 5e-4,
@@ -204,7 +204,8 @@ def _write(
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     trained = sum(label is not None for one in examples for label in one.labels)
     seen = sum(len(one.coded.ids) for one in examples)
-    write_outcome(folder, job, trainer, outcome, rows=len(examples), trained=trained, seen=seen)
+    counts = {"trained": gone_over(trainer, trained), "seen": gone_over(trainer, seen)}
+    write_outcome(folder, job, trainer, outcome, rows=len(examples), **counts)
 
 
 if __name__ == "__main__":
