@@ -27,7 +27,7 @@ from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import programs_of, see_room
 from selfimprove.trainers.resuming import Resumes, run
-from selfimprove.trainers.rollouts import Sampler
+from selfimprove.trainers.rollouts import Sampler, see_taken_over
 
 DISTILL_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -115,6 +115,7 @@ def _trainer(job: TrainingJob) -> Any:
     made.coach = coach
     see_room(job, made.model)
     sampler.model, sampler.copy = made.model, copy.to(args.device) if copy is not None else None
+    see_taken_over(made.model, copy)
     watched(made, job)
     made.add_callback(Enough(coach, job.trained_tokens))
     return made

@@ -32,7 +32,7 @@ from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.preflight import programs_of, see_room, show
 from selfimprove.trainers.resuming import run
 from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
-from selfimprove.trainers.rollouts import Sampler
+from selfimprove.trainers.rollouts import Sampler, see_taken_over
 from selfimprove.trainers.worth import MOST_QUESTIONS, Worth
 
 REINFORCED: Final = {
@@ -163,6 +163,7 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
     round_reference(trainer.model)
     see_room(job, trainer.model)
     sampler.model, sampler.copy = trainer.model, copy.to(args.device) if copy is not None else None
+    see_taken_over(trainer.model, copy)
     watched(trainer, job)
     trainer.add_callback(Enough(coach, job.trained_tokens))
     return trainer, coach
