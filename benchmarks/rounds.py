@@ -20,14 +20,16 @@ import json
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from selfimprove import Campaign
+from selfimprove.arms import program_of
 from selfimprove.errors import BudgetExceededError
 from selfimprove.graphs.deciding import RoundDecision
+from selfimprove.graphs.training import worked_examples
 from selfimprove.ledger import Journaled, Ledger
-from selfimprove.programs import program_for
-from selfimprove.records import Comparison, Problem, Sampling, Split, Verdict
+from selfimprove.programs import Program, program_for
+from selfimprove.records import Problem, Sampling, Split, Verdict
 from selfimprove.report.schema import Summary
 from selfimprove.stats import compare_paired
 from selfimprove.steps.draft import solve
@@ -102,24 +104,40 @@ def fresh_problems(folder: RunFolder, seed: int) -> list[Problem]:
     return [p for p in task.problems("dev") if p.canonical not in known][:FRESH]
 
 
-def on_fresh(name: str, seed: int, student: Any, ledger: Ledger) -> dict[str, Comparison]:
-    """Compare what was best in the end with what was best after round 1, and with the control."""
+def asked_as(folder: RunFolder, adapter: str) -> Program:
+    """Give the prompt that a student of a campaign is asked under: its arm's, or the better baseline's examples."""
+    if adapter:
+        return program_for(program_of(adapter.split("/")[-2]), TASK)
+    shots = int(folder.json("round-00/baseline.json")["shots"])
+    train = folder.rows("data/train.jsonl", Problem)
+    plain = program_for("solve", TASK)
+    return plain.with_demos(worked_examples(train, TASK, shots)) if shots else plain
+
+
+class Fresh(NamedTuple):
+    """Which of the same fresh problems two students of a campaign solve, shape `[P]` each."""
+
+    new: list[bool]
+    old: list[bool]
+
+
+def on_fresh(name: str, seed: int, student: Any, ledger: Ledger) -> dict[str, Fresh]:
+    """Ask what was best in the end, what was best after round 1 and the control, each as the campaign asked it."""
     out = OUT / f"{name}-{seed}"
     folder = RunFolder(out, writer=False)
-    problems, solving = fresh_problems(folder, seed), program_for("solve", TASK)
+    problems = fresh_problems(folder, seed)
 
-    def right(adapter: Path | None) -> list[bool]:
-        model = Journaled(student.with_adapter(adapter), ledger)
-        made = solve(problems, model, solving, TASK, Sampling(max_tokens=96))
+    def right(adapter: str) -> list[bool]:
+        model = Journaled(student.with_adapter(out / adapter if adapter else None), ledger)
+        made = solve(problems, model, asked_as(folder, adapter), TASK, Sampling(max_tokens=96))
         return [some[0].verdict is Verdict.CORRECT for some in made]
 
     rounds = sorted(path.parent.name for path in out.glob("round-*/decision.json") if path.parent.name != "round-00")
-    best = [folder.record(f"{place}/decision.json", RoundDecision).best for place in (rounds[0], rounds[-1])]
-    first, last = (right(out / each if each else None) for each in best)
-    found = {"last_minus_first": compare_paired(last, first)}
-    control = out / "final" / "control" / "adapter"
-    if control.is_dir():
-        found["best_minus_control"] = compare_paired(last, right(control))
+    first, last = (folder.record(f"{place}/decision.json", RoundDecision).best for place in (rounds[0], rounds[-1]))
+    solved = right(last)
+    found = {"last_minus_first": Fresh(solved, right(first))}
+    if (out / "final" / "control" / "adapter").is_dir():
+        found["best_minus_control"] = Fresh(solved, right("final/control/adapter"))
     return found
 
 
@@ -129,7 +147,7 @@ def percent(score: Any) -> str:
     return f"{100 * score.accuracy:.1f} ({100 * low:.0f}-{100 * high:.0f})"
 
 
-def show(name: str, seed: int, found: Summary, fresh: dict[str, Comparison]) -> None:
+def show(name: str, seed: int, found: Summary, fresh: dict[str, Fresh]) -> None:
     """Print a cell's rows."""
     print(f"{name} {seed}: {found.wall_s:.0f} s; {found.sentence}")
     for row in found.rounds:
@@ -139,7 +157,8 @@ def show(name: str, seed: int, found: Summary, fresh: dict[str, Comparison]) -> 
     for pair in found.pairs:
         points, (low, high) = pair.difference.points, pair.difference.interval
         print(f"    round {pair.round} {pair.arm} less {pair.other}: {points:+.1f} ({low:+.1f} to {high:+.1f})")
-    for what, made in fresh.items():
+    for what, both in fresh.items():
+        made = compare_paired(both.new, both.old)
         low, high = 100 * made.interval.low, 100 * made.interval.high
         print(
             f"    {what.replace('_', ' ')} on {made.n} fresh: {100 * made.difference:+.1f} ({low:+.1f} to {high:+.1f})"
@@ -165,7 +184,8 @@ def main() -> None:
                 promoted = len({row.round for row in found.rounds if row.decision == "promote"})
                 told["alone_promoted" if name == "alone" else "promoted"].append(promoted)
                 if name == "arms":
-                    for key, made in fresh.items():
+                    for key, both in fresh.items():
+                        made = compare_paired(both.new, both.old)
                         told[key].append(round(100 * made.difference, 1))
                     told["best"].append(found.test.best.accuracy if found.test and found.test.best else None)
     print(json.dumps({"quick": QUICK, "seeds": list(SEEDS), **told}))
