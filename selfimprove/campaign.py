@@ -421,5 +421,7 @@ def _finished(folder: RunFolder, config: Config) -> bool:
     from selfimprove.graphs.campaign import reached
 
     ended, campaign = folder.json("finished.json"), config.campaign
+    if ended.get("stopped") == "budget":
+        return False
     enough = reached(campaign.target, ended.get("accuracy", 0.0))
     return bool(ended["rounds"] >= campaign.rounds or ended["idle"] >= campaign.patience or enough)

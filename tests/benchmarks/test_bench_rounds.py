@@ -82,3 +82,36 @@ def test_fresh_problems_go_to_the_best_after_round_1_and_at_the_end(
         found = bench.on_fresh("arms", 1, Student(), ledger)
     assert seen == asked
     assert found == {"last_minus_first": bench.Fresh([True] * 6, [False] * 6)}
+
+
+def test_differences_are_pooled_over_the_problems_of_all_seeds(bench: ModuleType) -> None:
+    """The mean over all problems, with an interval narrower than each seed's own; none where nothing was compared."""
+    one, other = [True] * 30 + [False] * 70, [True] * 15 + [False] * 85
+    cells = [bench.Cell("arms", seed, None, {"last_minus_first": bench.Fresh(one, other)}) for seed in (1, 2, 3)]
+    alone, made = bench.in_points(cells[0].fresh["last_minus_first"]), bench.pooled(cells, "last_minus_first")
+    assert (made["points"], made["n"], alone["points"], alone["n"]) == (15.0, 300, 15.0, 100)
+    assert alone["interval"][0] < made["interval"][0] < 15 < made["interval"][1] < alone["interval"][1]
+    assert bench.pooled(cells, "best_minus_control") is None
+
+
+def test_a_cell_has_its_minutes_and_patience_for_six_rounds(
+    bench: ModuleType, campaign: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty minutes from where it stands unless told otherwise; a cell without promotions is not ended before six."""
+    campaign.close()
+    given: list[dict[str, Any]] = []
+
+    class Campaign:
+        def __init__(self, *_: object, sections: dict[str, Any], **__: object) -> None:
+            given.append(sections["campaign"])
+
+        def run(self) -> None:
+            raise bench.BudgetExceededError("over")
+
+    monkeypatch.setattr(bench, "Campaign", Campaign)
+    monkeypatch.setattr(Ledger, "seconds", lambda *_: 7200.0)
+    assert bench.cell("arms", 2) is None
+    Ledger(campaign.at("ledger.sqlite")).close()
+    assert bench.cell("arms", 1) is None
+    assert [round(each["max_hours"], 3) for each in given] == [0.333, 2.333]
+    assert bench.CELLS["alone"]["campaign"]["patience"] >= 6
