@@ -21,6 +21,7 @@ from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
@@ -51,6 +52,7 @@ def main(job_file: str, folder: str) -> None:
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     trainer = _trainer(job)
     trainer.add_callback(Pace(lambda: trainer.coach.seen))
+    trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job, trainer.coach)
     save(trainer, folder)
     coach = trainer.coach

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import gone_over, load, save, write_outcome
+from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.resuming import run
 
@@ -41,6 +42,7 @@ def learn(
     trainer = made(job, tokenizer, model, rows)
     carried, read_in_all = sum(map(trained, rows)), sum(map(seen, rows))
     trainer.add_callback(Pace(lambda: gone_over(trainer, read_in_all)))
+    trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job)
     save(trainer, folder)
     counts = {"trained": gone_over(trainer, carried), "seen": gone_over(trainer, read_in_all)}

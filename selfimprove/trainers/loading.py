@@ -14,12 +14,10 @@ from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
 from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import checkpoints_of
+from selfimprove.trainers.logfile import write_log
 from selfimprove.trainers.precision import Teller
 
 LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
-
-_TIMED: Final = ("_runtime", "_per_second", "step_time", "train_loss", "num_tokens")
-"""Of a log entry: what is about this process, not about the training."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -224,6 +222,4 @@ def write_outcome(
         "alarms": [alarm for each in trainer.callback_handler.callbacks for alarm in getattr(each, "said", ())],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    # Times stand in the log: two trainings of the same rows are the same files.
-    kept = [{k: v for k, v in entry.items() if not k.endswith(_TIMED)} for entry in trainer.state.log_history]
-    (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in kept))
+    write_log(folder, trainer.state.log_history)

@@ -27,6 +27,7 @@ from selfimprove.trainers.loading import (
     watched,
     write_outcome,
 )
+from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.preflight import programs_of, see_room, show, try_longest_tries, within_reach
@@ -106,6 +107,7 @@ def practise(
         raise InputError(f"{method} runs in one process: its problems are drawn by what all tries so far came to")
     trainer, coach = _trainer(job, given(job, method, defaults), config, made)
     trainer.add_callback(Pace(lambda: coach.seen))
+    trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job, coach, trainer.practice)
     save(trainer, folder)
     counts = {"rows": len(coach.rows), "trained": coach.tokens, "seen": coach.seen}

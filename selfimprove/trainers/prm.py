@@ -27,6 +27,7 @@ from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import LORA_DEFAULTS, gone_over, write_outcome
+from selfimprove.trainers.logfile import LogFile
 
 PRM_DEFAULTS: Final = {
     "learning_rate": 5e-4,
@@ -94,6 +95,7 @@ def train(job: TrainingJob, folder: Path) -> None:
     model = _model(job, base, min(0.99, max(0.01, sum(known) / len(known))))
     data = [{"input_ids": one.coded.ids, "at": one.coded.at, "labels": one.labels} for one in examples]
     trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=_collate, callbacks=[Teller()])
+    trainer.add_callback(LogFile(folder))
     _write(job, folder, model, trainer, examples, trainer.train(), limit)
     seen = sorted({row.problem for row in rows if row.problem})
     (folder / TRAINED_ON).write_text(json.dumps(seen) + "\n", encoding="utf-8")
