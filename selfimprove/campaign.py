@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
 _LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+_EACH_LAYER = {"rank_pattern", "alpha_pattern"}
+"""What a student that practises may set of a LoRA beyond a rank and a scale."""
 _BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *_LEDGER}
 """What a campaign writes before its settings."""
 
@@ -280,10 +282,15 @@ def _refuse_practice(config: Config, task: str | None) -> None:
     practised = [arm for arm in config.campaign.arms if arm in ARMS and ARMS[arm].method]
     if not practised:
         return
+    from selfimprove.students.adapters import beyond_plain
+
     arm, train = practised[0], config.train
-    if train.full or train.quantize or train.lora.model_dump().get("use_dora"):
+    beyond = [f"train.{name}" for name in ("full", "quantize") if getattr(train, name)]
+    beyond += [f"train.lora.{key}" for key in beyond_plain(train.lora.model_dump()) if key not in _EACH_LAYER]
+    if beyond:
         raise InputError(
-            f"the arm {arm} needs plain LoRA over 16 bits; leave train.full, train.quantize and use_dora out"
+            f"the arm {arm} needs plain LoRA over 16 bits, as its tries are made with that; leave "
+            f"{' and '.join(beyond)} out"
         )
     if task is not None:
         raise InputError(
@@ -416,5 +423,7 @@ def _finished(folder: RunFolder, config: Config) -> bool:
     from selfimprove.graphs.campaign import reached
 
     ended, campaign = folder.json("finished.json"), config.campaign
+    if ended.get("stopped") == "budget":
+        return False
     enough = reached(campaign.target, ended.get("accuracy", 0.0))
     return bool(ended["rounds"] >= campaign.rounds or ended["idle"] >= campaign.patience or enough)

@@ -28,6 +28,7 @@ class GrpoConfig(BaseModel):
     Rewards are names with weights: correct, form, brevity, steps (by the scorer), questions (worth asking: the
     teacher's answers turn a wrong draft into a right one; at most `most_questions`, 1000, are put in one training), or
     one's own as package.module:name. `use_vllm` with `vllm_mode` lets vLLM generate, on a GPU.
+    The divergence from where the student began is held and logged (`kl`) only with `beta` above 0; here it is 0.0.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")

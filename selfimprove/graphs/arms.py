@@ -222,6 +222,8 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
         unload = getattr(crew.student, "unload", None)
         if unload is not None:
             unload()
+        if not crew.folder.has(f"{run.place}/adapter/metrics.json"):
+            crew.ledger.check_hours()  # so that a campaign goes over its hours by one training at most
         made = crew.trainer.train(job)
     crew.folder.list_tree(run.place)
     return made

@@ -10,7 +10,7 @@ Dev decides. Test is opened by `final` alone, and each opening is written down.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
@@ -96,11 +96,19 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
 
 def _go_on(crew: Crew) -> Callable[[CampaignState], str]:
     def choose(state: CampaignState) -> str:
-        campaign = crew.config.campaign
-        more = state["round"] < campaign.rounds and state["idle"] < campaign.patience
-        return "round" if more and not reached(campaign.target, reached_so_far(crew, state["best"])) else "control"
+        return "control" if why_stopped(crew, state) else "round"
 
     return choose
+
+
+def why_stopped(crew: Crew, state: CampaignState) -> Literal["target", "rounds", "patience"] | None:
+    """Say why no further round is begun; None where one is."""
+    campaign = crew.config.campaign
+    if reached(campaign.target, reached_so_far(crew, state["best"])):
+        return "target"
+    if state["round"] >= campaign.rounds:
+        return "rounds"
+    return "patience" if state["idle"] >= campaign.patience else None
 
 
 def reached(target: float | None, accuracy: float) -> bool:

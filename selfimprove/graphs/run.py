@@ -15,8 +15,8 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 
 from selfimprove import progress
-from selfimprove.errors import RunFolderError
-from selfimprove.graphs.campaign import build_campaign, reached_so_far
+from selfimprove.errors import BudgetExceededError, RunFolderError
+from selfimprove.graphs.campaign import build_campaign, reached_so_far, why_stopped
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
@@ -27,6 +27,8 @@ from selfimprove.programs.in_force import FROZEN
 from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
 
+ENDED: Final = "finished.json"
+"""What a campaign came to: its rounds, its best student, and why it stopped (rounds, patience, target, budget)."""
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
 _ONLY_COPY: Final = ("data/", "final/openings.json", INHERITED, FROZEN)
@@ -52,16 +54,34 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
     }
     _see_calls(crew)
     mend(crew.folder, checkpoints)
+    if crew.folder.has(ENDED) and crew.folder.json(ENDED).get("stopped") == "budget":
+        crew.folder.at(ENDED).unlink()
     try:
         with seldom_collected():
             state = _run(crew, checkpoints, how)
+    except BudgetExceededError:
+        _write_end(crew, _so_far(crew.folder), "budget")
+        raise
     except sqlite3.Error as error:
         raise RunFolderError(
             f"the databases of {crew.folder.path} cannot be used ({error}); mend that and run the same command again"
         ) from error
-    ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
-    crew.folder.write_json("finished.json", {**ended, "accuracy": reached_so_far(crew, state["best"])})
+    _write_end(crew, state, why_stopped(crew, state) or "rounds")
     return state
+
+
+def _write_end(crew: Crew, state: Any, why: str) -> None:
+    """Write what a campaign came to, and why it stopped."""
+    ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
+    crew.folder.write_json(ENDED, {**ended, "accuracy": reached_so_far(crew, state["best"]), "stopped": why})
+
+
+def _so_far(folder: RunFolder) -> dict[str, Any]:
+    """Give the state after the rounds that were decided on."""
+    rounds = 0
+    while folder.has(f"{round_folder(rounds + 1)}/decision.json"):
+        rounds += 1
+    return _told(folder, rounds)
 
 
 def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
@@ -79,7 +99,7 @@ def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
     found = sorted(name for name in again if name.startswith(_MADE_AGAIN))
     if found:
         _put_aside(checkpoints)
-        folder.at("finished.json").unlink(missing_ok=True)
+        folder.at(ENDED).unlink(missing_ok=True)
         folder.set_aside(found)
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         progress.current().say(

@@ -16,6 +16,7 @@ from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.leakage import Guard
 from selfimprove.programs import Program, stated
+from selfimprove.protocols import Task
 from selfimprove.records import (
     Attempt,
     Evaluation,
@@ -125,7 +126,7 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
     """
     program = crew.programs[program_of(arm)]
     if shots:
-        program = program.with_demos(worked_examples(crew, shots))
+        program = program.with_demos(worked_examples(crew.problems("train"), crew.task, shots))
     rendered = program.hash(crew.chat_template)
     if adapter:
         trained = crew.folder.json(f"{adapter}/metrics.json")["render_hash"]
@@ -170,9 +171,9 @@ def _by_sample(attempt: Attempt) -> tuple[str, int]:
     return attempt.problem, attempt.completion.sample
 
 
-def worked_examples(crew: Crew, shots: int) -> list[dict[str, str]]:
+def worked_examples(train: Sequence[Problem], task: Task, shots: int) -> list[dict[str, str]]:
     """Give worked training examples, spread over the split's order."""
-    able = [p for p in crew.problems("train") if p.rationale] or crew.problems("train")
+    able = [p for p in train if p.rationale] or train
     step = max(1, len(able) // shots)
     chosen = able[::step][:shots]
-    return [{"problem": stated(p), "solution": crew.task.conclude(p.rationale, p.answer)} for p in chosen]
+    return [{"problem": stated(p), "solution": task.conclude(p.rationale, p.answer)} for p in chosen]

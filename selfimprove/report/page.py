@@ -11,7 +11,7 @@ from selfimprove.arms import ARMS
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
 from selfimprove.report.decided_schema import ScoreSummary
-from selfimprove.report.schema import Summary
+from selfimprove.report.schema import STOPPED, Summary
 from selfimprove.report.selected_schema import LevelSummary, SelectionSummary
 from selfimprove.store import write_whole
 
@@ -50,6 +50,7 @@ def render_page(summary: Summary) -> str:
     tested = _test_rows(summary)
     return template.render(
         s=summary,
+        why=STOPPED.get(summary.stopped, ""),
         chart=figures.accuracy_chart(summary),
         height=figures.HEIGHT_PX,
         tones=figures.arms_of(summary.rounds),

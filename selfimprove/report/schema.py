@@ -6,7 +6,7 @@ Accuracies are shares in [0, 1]; differences are in percentage points.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,14 @@ from selfimprove.report.prompts_schema import ProgramSummary
 from selfimprove.report.selected_schema import LevelSummary, ProbeSummary
 
 State = Literal["finished", "running", "stopped at the budget", "interrupted"]
+Stopped = Literal["", "rounds", "patience", "target", "budget"]
+STOPPED: Final[Mapping[Stopped, str]] = {
+    "rounds": "all its rounds were made",
+    "patience": "too many rounds in a row were not promoted",
+    "target": "its target was reached",
+    "budget": "what it may spend was spent",
+}
+"""Why a campaign stopped, behind `because`."""
 SCHEMA_VERSION = 1
 
 
@@ -240,6 +248,9 @@ class Summary(Part):
     teacher: str
     seed: int
     state: State
+    stopped: Stopped = ""
+    """Why no further round was begun: campaign.rounds, campaign.patience, campaign.target, or a cap on what may be
+    spent; empty while it runs."""
     baselines: tuple[BaselineSummary, ...] = ()
     rounds: tuple[RoundSummary, ...] = ()
     """One entry a round and arm, in order."""

@@ -43,6 +43,7 @@ from selfimprove.report.schema import (
     Provenance,
     StageCost,
     State,
+    Stopped,
     StrictTest,
     Summary,
     TestSummary,
@@ -64,6 +65,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
     test = _test(folder)
     best = _best(folder, config, rounds)
     started, ended = ledger.between()
+    stopped = _stopped(folder)
     return Summary(
         sentence=outcome(rounds, test, best),
         next_step=next_step(rounds, test, best, config),
@@ -72,7 +74,8 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         student=config.campaign.student,
         teacher=config.teacher.model,
         seed=config.campaign.seed,
-        state=state or ("finished" if folder.has("finished.json") else "running"),
+        state=state or _state(stopped),
+        stopped=stopped or "",
         baselines=_baselines(folder, config),
         rounds=rounds,
         pairs=_arm_pairs(folder, rounds),
@@ -91,6 +94,18 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         programs=programs_of(folder, config.campaign.rounds),
         provenance=_provenance(folder, config, started, ended),
     )
+
+
+def _stopped(folder: RunFolder) -> Stopped | None:
+    """Read why a campaign stopped: empty where an older one did not write it, None where it has not."""
+    made: Stopped | None = folder.json("finished.json").get("stopped", "") if folder.has("finished.json") else None
+    return made
+
+
+def _state(stopped: Stopped | None) -> State:
+    if stopped is None:
+        return "running"
+    return "stopped at the budget" if stopped == "budget" else "finished"
 
 
 def _folder(round_: int) -> str:
@@ -332,7 +347,7 @@ def _provenance(folder: RunFolder, config: Config, started: float, ended: float)
         data={s: folder.hashes.get(f"data/{s}.jsonl", "") for s in ("train", "dev", "test")},
         seeds=(config.campaign.seed,),
         started=_moment(started),
-        finished=_moment(ended) if folder.has("finished.json") else "",
+        finished=_moment(ended) if _state(_stopped(folder)) == "finished" else "",
         manifest_sha256=hashlib.sha256(manifest).hexdigest(),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,11 @@ _PLAIN = {
     "trainable_token_indices": None,
     "target_parameters": None,
     "alora_invocation_tokens": None,
+    "arrow_config": None,
+    "kasa_config": None,
+    "monteclora_config": None,
+    "use_bdlora": None,
+    "use_qalora": False,
     "rank_pattern": {},
     "alpha_pattern": {},
 }
@@ -77,7 +83,7 @@ def read(path: Path) -> Lora | None:
     config = _config(path)
     if config.get("peft_type") != "LORA":
         return None
-    if any((config.get(key) or default) != default for key, default in _PLAIN.items()):
+    if beyond_plain(config):
         return None
     tensors = load_file(_weights(path))
     pairs: dict[str, tuple[Any, Any]] = {}
@@ -91,6 +97,15 @@ def read(path: Path) -> Lora | None:
         pairs[module] = (tensors[f"{stem}.lora_A.weight"], tensors[f"{stem}.lora_B.weight"])
     rank, alpha = float(config["r"]), float(config["lora_alpha"])
     return Lora(alpha / (rank**0.5 if config.get("use_rslora") else rank), pairs)
+
+
+def beyond_plain(settings: Mapping[str, Any]) -> list[str]:
+    """Name the settings by which a LoRA is more than `W + scale * B @ A`.
+
+    >>> beyond_plain({"r": 8, "use_dora": True, "bias": "none", "modules_to_save": ["lm_head"]})
+    ['use_dora', 'modules_to_save']
+    """
+    return [key for key, default in _PLAIN.items() if (settings.get(key) or default) != default]
 
 
 def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:

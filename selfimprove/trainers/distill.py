@@ -21,13 +21,14 @@ from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import begun, given, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import programs_of, see_room
+from selfimprove.trainers.preflight import programs_of, see_room, try_longest_tries, within_reach
 from selfimprove.trainers.resuming import Resumes, run
-from selfimprove.trainers.rollouts import Sampler
+from selfimprove.trainers.rollouts import Sampler, see_taken_over
 
 DISTILL_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -51,9 +52,9 @@ def main(job_file: str, folder: str) -> None:
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     trainer = _trainer(job)
     trainer.add_callback(Pace(lambda: trainer.coach.seen))
+    trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job, trainer.coach)
     save(trainer, folder)
-    trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     coach = trainer.coach
     write_outcome(Path(folder), job, trainer, outcome, rows=len(coach.rows), trained=coach.tokens, seen=coach.seen)
 
@@ -96,13 +97,15 @@ def _trainer(job: TrainingJob) -> Any:
     copy = copied(model, settings)
     model, new = begun(model, job)
     rows = rows_of(job, PracticeRow)
-    settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), len(rows))
     programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
+    limit = int(settings["max_completion_length"])
+    rows, prompts = within_reach(job, rows, prompts, model, limit)
+    settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), len(rows))
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], group=1)
-    coach = Coach(rows, prompts, task_of(job), sampler, rates, int(settings["max_completion_length"]), how)
+    coach = Coach(rows, prompts, task_of(job), sampler, rates, limit, how)
     epochs = STEPS_AT_MOST if job.trained_tokens else settings["num_train_epochs"]
     args = DistillationConfig(**{**owned(job, settings), "num_train_epochs": epochs})
     made = EngineTrainer(
@@ -116,6 +119,8 @@ def _trainer(job: TrainingJob) -> Any:
     made.coach = coach
     see_room(job, made.model)
     sampler.model, sampler.copy = made.model, copy.to(args.device) if copy is not None else None
+    see_taken_over(made.model, copy)
+    try_longest_tries(made, max(map(len, prompts)), limit)
     watched(made, job)
     made.add_callback(Enough(coach, job.trained_tokens))
     return made

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from selfimprove.errors import InputError, MissingDependencyError
+from selfimprove.trainers.sharding import see_sharding
 
 
 def launcher_of(config: str | None) -> tuple[str, ...]:
@@ -17,7 +18,7 @@ def launcher_of(config: str | None) -> tuple[str, ...]:
             set in it. None: one process.
 
     Raises:
-        InputError: there is no such file, or accelerate does not take what it holds.
+        InputError: there is no such file, or accelerate does not take what it holds, or would pass over some of it.
         MissingDependencyError: accelerate is not installed.
     """
     if config is None:
@@ -34,6 +35,7 @@ def launcher_of(config: str | None) -> tuple[str, ...]:
     except Exception as error:  # YAML's, JSON's and accelerate's own share no base
         said = " ".join(str(error).split())[:300]
         raise InputError(f"train.accelerate = {config} is no configuration of accelerate: {said}") from error
+    see_sharding(config, held)
     if getattr(held, "num_processes", 1) < 1:
         raise InputError(f"train.accelerate = {config} has num_processes = {held.num_processes}; give 1 or more")
     if _of(held) == "MULTI_CPU" and held.num_machines in {None, 1}:  # accelerate would want MPI for it

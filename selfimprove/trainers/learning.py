@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import load, save, write_outcome
+from selfimprove.trainers.loading import gone_over, load, save, write_outcome
+from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.resuming import run
 
@@ -39,8 +40,10 @@ def learn(
     tokenizer, model = load(job)
     rows = read(job, tokenizer)
     trainer = made(job, tokenizer, model, rows)
-    counts = {"rows": len(rows), "trained": sum(map(trained, rows)), "seen": sum(map(seen, rows))}
-    trainer.add_callback(Pace(lambda: (trainer.state.epoch or 0.0) * counts["seen"]))
+    carried, read_in_all = sum(map(trained, rows)), sum(map(seen, rows))
+    trainer.add_callback(Pace(lambda: gone_over(trainer, read_in_all)))
+    trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job)
     save(trainer, folder)
-    write_outcome(Path(folder), job, trainer, outcome, **counts)
+    counts = {"trained": gone_over(trainer, carried), "seen": gone_over(trainer, read_in_all)}
+    write_outcome(Path(folder), job, trainer, outcome, rows=len(rows), **counts)

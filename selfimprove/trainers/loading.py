@@ -14,12 +14,10 @@ from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
 from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import checkpoints_of
+from selfimprove.trainers.logfile import write_log
 from selfimprove.trainers.precision import Teller
 
 LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
-
-_TIMED: Final = ("_runtime", "_per_second", "step_time", "train_loss", "num_tokens")
-"""Of a log entry: what is about this process, not about the training."""
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -175,6 +173,11 @@ def watched(trainer: Any, job: TrainingJob) -> None:
     trainer.add_callback(Watchdog(job.method))
 
 
+def gone_over(trainer: Any, tokens: int) -> int:
+    """Count the tokens gone over, of so many in one epoch: fewer than all where `max_steps` ended it, or more."""
+    return round(float(trainer.state.epoch or 0.0) * tokens)
+
+
 def write_outcome(
     folder: Path,
     job: TrainingJob,
@@ -194,8 +197,8 @@ def write_outcome(
         trainer: with its log.
         outcome: what `train` gave.
         rows: walked in one epoch.
-        trained: tokens of them that carry loss.
-        seen: tokens of them in all.
+        trained: tokens that carried loss, in all steps.
+        seen: tokens that were processed, in all steps.
         informative: share of the groups of tries that taught something, where it practised.
 
     Raises:
@@ -203,7 +206,6 @@ def write_outcome(
     """
     if not trainer.is_world_process_zero():
         return
-    passes = float(trainer.args.num_train_epochs)
     # Not transformers' own mean, which a training that was gone on with begins anew.
     logged = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     loss = fmean(logged) if logged else float(outcome.training_loss)
@@ -211,8 +213,8 @@ def write_outcome(
         raise TrainingError(f"training ended with a loss that is not a number; lower train.{job.method}.learning_rate")
     metrics = {
         "rows": rows,
-        "trained_tokens": int(passes * trained),
-        "seen_tokens": int(passes * seen),
+        "trained_tokens": trained,
+        "seen_tokens": seen,
         "steps": int(outcome.global_step),
         "loss": loss,
         "render_hash": job.render_hash,
@@ -220,6 +222,4 @@ def write_outcome(
         "alarms": [alarm for each in trainer.callback_handler.callbacks for alarm in getattr(each, "said", ())],
     }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n")
-    # Times stand in the log: two trainings of the same rows are the same files.
-    kept = [{k: v for k, v in entry.items() if not k.endswith(_TIMED)} for entry in trainer.state.log_history]
-    (folder / "training.jsonl").write_text("".join(json.dumps(entry, sort_keys=True) + "\n" for entry in kept))
+    write_log(folder, trainer.state.log_history)

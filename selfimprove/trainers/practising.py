@@ -27,12 +27,13 @@ from selfimprove.trainers.loading import (
     watched,
     write_outcome,
 )
+from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates, Practice
-from selfimprove.trainers.preflight import programs_of, see_room, show
+from selfimprove.trainers.preflight import programs_of, see_room, show, try_longest_tries, within_reach
 from selfimprove.trainers.resuming import run
 from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
-from selfimprove.trainers.rollouts import Sampler
+from selfimprove.trainers.rollouts import Sampler, see_taken_over
 from selfimprove.trainers.worth import MOST_QUESTIONS, Worth
 
 REINFORCED: Final = {
@@ -106,9 +107,9 @@ def practise(
         raise InputError(f"{method} runs in one process: its problems are drawn by what all tries so far came to")
     trainer, coach = _trainer(job, given(job, method, defaults), config, made)
     trainer.add_callback(Pace(lambda: coach.seen))
+    trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job, coach, trainer.practice)
     save(trainer, folder)
-    trainer.args.num_train_epochs = 1.0  # the counts below are of all steps
     counts = {"rows": len(coach.rows), "trained": coach.tokens, "seen": coach.seen}
     write_outcome(Path(folder), job, trainer, outcome, **counts, informative=coach.rates.share)
 
@@ -134,11 +135,12 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
     rows = rows_of(job, PracticeRow)
     programs = programs_of(job, tokenizer)
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
+    limit, task = int(settings["max_completion_length"]), task_of(job)
+    rows, prompts = within_reach(job, rows, prompts, model, limit)
     show(tokenizer, prompts[0], len(prompts[0]))
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], int(settings["num_generations"]))
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
-    limit, task = int(settings["max_completion_length"]), task_of(job)
     worth = None
     if weights.get("questions"):
         again = partial(sampler.generate, limit=limit, temperature=0.0)
@@ -164,6 +166,8 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
     round_reference(trainer.model)
     see_room(job, trainer.model)
     sampler.model, sampler.copy = trainer.model, copy.to(args.device) if copy is not None else None
+    see_taken_over(trainer.model, copy)
+    try_longest_tries(trainer, max(map(len, prompts)), limit)
     watched(trainer, job)
     trainer.add_callback(Enough(coach, job.trained_tokens))
     return trainer, coach

@@ -107,8 +107,72 @@ def try_longest(trainer: Any, lengths: Sequence[int]) -> None:
     size = trainer.args.per_device_train_batch_size
     longest = sorted(range(len(lengths)), key=lambda at: -lengths[at])[:size]
     batch = trainer.data_collator([trainer.train_dataset[at] for at in longest])
+    _forward_and_backward(trainer, trainer._prepare_inputs(batch))  # noqa: SLF001 - as a step does
+
+
+def within_reach(
+    job: TrainingJob, rows: Sequence[T], prompts: Sequence[list[int]], model: Any, limit: int
+) -> tuple[list[T], list[list[int]]]:
+    """Give the problems whose prompt leaves room for a completion in what the model takes, and say how many do not.
+
+    Args:
+        job: what they are of.
+        rows: the problems.
+        prompts: their token ids.
+        model: says how many tokens it takes.
+        limit: tokens of a completion at most.
+
+    Raises:
+        InputError: none is left.
+    """
+    reach = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    kept = [at for at, prompt in enumerate(prompts) if reach is None or len(prompt) + limit <= reach]
+    longest = max(map(len, prompts))
+    what = f"a completion of train.{job.method}.max_completion_length = {limit} in the {reach} tokens the model takes"
+    if not kept:
+        raise InputError(
+            f"{job.rows}: none of its {len(rows)} prompts leaves room for {what}; the longest has {longest}: lower it"
+        )
+    if out := len(rows) - len(kept):
+        note(
+            f"{out} of {len(rows)} prompts ({100 * out / len(rows):.0f} %) leave no room for {what} and are left out; "
+            f"the longest has {longest} tokens"
+        )
+    return [rows[at] for at in kept], [prompts[at] for at in kept]
+
+
+def try_longest_tries(trainer: Any, prompt: int, limit: int) -> None:
+    """Take a batch of the longest tries there can be forward and backward, as `try_longest` does for rows.
+
+    Args:
+        trainer: made; it learns from its own completions.
+        prompt: tokens of the longest prompt.
+        limit: tokens of a completion at most.
+    """
+    import torch
+
+    rows, device = trainer.args.per_device_train_batch_size, trainer.args.device
+    asked, written = (torch.zeros(rows, size, dtype=torch.long, device=device) for size in (prompt, limit))
+    batch = {
+        "prompt_ids": asked,
+        "prompt_mask": torch.ones_like(asked),
+        "completion_ids": written,
+        "completion_mask": torch.ones_like(written),
+        "advantages": torch.ones(rows, device=device),
+        "old_logps": torch.zeros(rows, device=device),
+        "importance_sampling_ratio": torch.ones(rows, limit, device=device),
+        "num_items_in_batch": torch.tensor(float(rows * limit), device=device),
+        "ref_per_token_logps": torch.zeros(rows, limit, device=device),
+    }
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1  # which transformers sets when it begins
+    _forward_and_backward(trainer, batch)
+
+
+def _forward_and_backward(trainer: Any, batch: Any) -> None:
+    """Do what a step does up to its gradients, and leave nothing behind."""
     with trainer.compute_loss_context_manager():
-        loss = trainer.compute_loss(trainer.model, trainer._prepare_inputs(batch))  # noqa: SLF001 - as a step does
+        loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
     trainer.model.zero_grad(set_to_none=True)
     trainer._metrics["train"].clear()  # noqa: SLF001 - this was no step

@@ -26,7 +26,8 @@ from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import LORA_DEFAULTS, write_outcome
+from selfimprove.trainers.loading import LORA_DEFAULTS, gone_over, write_outcome
+from selfimprove.trainers.logfile import LogFile
 
 PRM_DEFAULTS: Final = {
     "learning_rate": 5e-4,
@@ -94,6 +95,7 @@ def train(job: TrainingJob, folder: Path) -> None:
     model = _model(job, base, min(0.99, max(0.01, sum(known) / len(known))))
     data = [{"input_ids": one.coded.ids, "at": one.coded.at, "labels": one.labels} for one in examples]
     trainer = Trainer(model=model, args=args, train_dataset=data, data_collator=_collate, callbacks=[Teller()])
+    trainer.add_callback(LogFile(folder))
     _write(job, folder, model, trainer, examples, trainer.train(), limit)
     seen = sorted({row.problem for row in rows if row.problem})
     (folder / TRAINED_ON).write_text(json.dumps(seen) + "\n", encoding="utf-8")
@@ -204,7 +206,8 @@ def _write(
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     trained = sum(label is not None for one in examples for label in one.labels)
     seen = sum(len(one.coded.ids) for one in examples)
-    write_outcome(folder, job, trainer, outcome, rows=len(examples), trained=trained, seen=seen)
+    counts = {"trained": gone_over(trainer, trained), "seen": gone_over(trainer, seen)}
+    write_outcome(folder, job, trainer, outcome, rows=len(examples), **counts)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,44 @@ merged into what is trained, so nothing drifts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 
+from selfimprove.errors import InputError
 from selfimprove.records import digest
 from selfimprove.students.engine import Engine, Generated, Job
 from selfimprove.students.own_cache import OwnMemory
 from selfimprove.students.slots import SlotMemory, fits
+
+_TAKEN: Final = re.compile(r"\.lora_[AB]\.default\.weight$")
+"""What the copy takes over."""
+
+
+def see_taken_over(model: Any, copy: Any) -> None:
+    """Refuse what is trained beside the layers that a copy takes over: it would generate with other weights.
+
+    Args:
+        model: in training.
+        copy: of its base; None where another engine generates.
+
+    Raises:
+        InputError: something is, or the copy shares such a layer's weights with another.
+    """
+    if copy is None:
+        return
+    trained = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    other = next((name for name in trained if not _TAKEN.search(name)), None)
+    if other is None and copy.get_output_embeddings().weight is copy.get_input_embeddings().weight:
+        other = next((name for name in trained if ".lm_head." in name), None)  # of one matrix, changed in both places
+    if other is not None:
+        raise InputError(
+            f"{other} is trained, and tries would be made without it; train linear layers alone: leave its layer out "
+            "of train.lora.target_modules"
+        )
 
 
 @dataclass

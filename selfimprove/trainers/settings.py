@@ -81,6 +81,7 @@ def check_settings(train: TrainConfig) -> None:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
         for key in (OWNED | _ours(name, given)) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
+    _see_idle(parts)
     for name in ("grpo", "rloo"):
         _check_groups(name, parts[name])
     see_versions()
@@ -121,6 +122,16 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
         if isinstance(most, bool) or not isinstance(most, int) or most < 1:
             raise InputError(f"train.{name}.most_questions = {most!r} will not do: it must be a number from 1 up")
     parts["distill"].pop("teacher", None)
+
+
+def _see_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse what would be taken and do nothing."""
+    for name in ("dpo", "kto"):
+        if "num_train_epochs" in parts[name]:
+            raise InputError(
+                f"train.{name}.num_train_epochs is not looked at: an arm's pairs or verdicts are gone over until they "
+                "have carried train.pairs_share of its tokens; set that, and leave it out"
+            )
 
 
 def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:

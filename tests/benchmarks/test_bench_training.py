@@ -41,5 +41,5 @@ def test_plain_trl_is_taken_as_it_comes(tiny: ModuleType, tmp_path: Path) -> Non
     """TRL's trainer has the attention that transformers takes unasked, as our engine's copy has, not that of `load`."""
     job, rows, settings = tiny.practice_job(tmp_path)
     plain = tiny.plain_trainer(job, settings, ["one plus one"] * len(rows), rows)
-    assert plain.model.config._attn_implementation == "sdpa"  # noqa: SLF001 - transformers has no other way to tell
+    assert plain.model.config._attn_implementation == "sdpa"
     assert (plain.args.num_train_epochs, plain.args.max_steps, plain.args.gradient_checkpointing) == (1.0, 1, False)

@@ -127,6 +127,26 @@ def test_a_task_that_is_an_object_cannot_be_practised(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "lora",
+    [
+        {"modules_to_save": ["lm_head"]},
+        {"bias": "lora_only"},
+        {"lora_bias": True},
+        {"trainable_token_indices": [1, 2]},
+        {"target_parameters": ["gate"]},
+        {"layer_replication": [(0, 2), (1, 3)]},
+        {"use_dora": True},
+    ],
+)
+def test_an_adapter_that_tries_would_not_be_made_with_is_not_practised(tmp_path: Path, lora: dict[str, Any]) -> None:
+    """Tries come from base plus A and B: whatever else is trained is named and refused, before anything is spent."""
+    sections = {"train": {"lora": {"rank_pattern": {"q_proj": 4}, **lora}}}
+    campaign = Campaign(task="arithmetic", out=tmp_path / "run", arms=["track_b", "grpo"], sections=sections)
+    with pytest.raises(InputError, match=rf"the arm grpo needs plain LoRA .* leave train.lora.{next(iter(lora))} out"):
+        campaign.run()
+
+
 def test_all_arms_are_decided_on_and_reported(make_crew: Any) -> None:
     """Each arm has its evaluation and its decision, and the page opens."""
     crew, _ = run(make_crew)

@@ -93,6 +93,47 @@ def test_sharded_configurations_are_taken(tmp_path: Path, given: dict[str, objec
     assert "--config_file" in launcher_of(str(tmp_path / "shard.json"))
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("FSDP", {"fsdp_reshard_after_foward": True}, 'did you mean "fsdp_reshard_after_forward"'),
+        ("FSDP", {"reshard_after_foward": True}, 'did you mean "fsdp_reshard_after_forward"'),
+        ("FSDP", {"fsdp_version": 3}, r"fsdp_config.fsdp_version = 3 will not do; give one of 1, 2"),
+        ("FSDP", {"fsdp_auto_wrap_policy": "BY_LAYER"}, "give one of TRANSFORMER_BASED_WRAP, SIZE_BASED_WRAP, NO_WRAP"),
+        ("FSDP", {"fsdp_version": 2, "fsdp_state_dict_type": "LOCAL_STATE_DICT"}, "SHARDED_STATE_DICT, FULL_STATE"),
+        ("DEEPSPEED", {"zero_stge": 2}, 'did you mean "zero_stage"'),
+        ("DEEPSPEED", {"zero_stage": 4}, r"deepspeed_config.zero_stage = 4 will not do; give one of 0, 1, 2, 3"),
+        ("DEEPSPEED", {"offload_param_device": "disk"}, "give one of none, cpu, nvme"),
+        ("DEEPSPEED", {"deepspeed_config_file": "none.json"}, "none.json is no file"),
+    ],
+)
+def test_what_accelerate_would_pass_over_is_refused(
+    tmp_path: Path, kind: str, given: dict[str, object], said: str
+) -> None:
+    """A wrong name inside of its sections comes with the nearest right one, a wrong value with the right ones."""
+    section = "fsdp_config" if kind == "FSDP" else "deepspeed_config"
+    (tmp_path / "shard.json").write_text(json.dumps({"distributed_type": kind, "num_processes": 2, section: given}))
+    with pytest.raises(InputError, match=said):
+        launcher_of(str(tmp_path / "shard.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "holds no JSON of settings"), ('{"zero_optimization": {"stage": 5}}', "stage = 5"), ("{}", "")],
+)
+def test_deepspeeds_own_file_is_looked_at(tmp_path: Path, text: str, said: str) -> None:
+    """It has to be there, be JSON, and name a stage that there is."""
+    (tmp_path / "own.json").write_text(text)
+    given = {"deepspeed_config": {"deepspeed_config_file": str(tmp_path / "own.json")}}
+    shard = tmp_path / "shard.json"
+    shard.write_text(json.dumps({"distributed_type": "DEEPSPEED", "num_processes": 2, **given}))
+    if not said:
+        assert "--config_file" in launcher_of(str(shard))
+        return
+    with pytest.raises(InputError, match=said):
+        launcher_of(str(shard))
+
+
 def test_versions_outside_of_the_tested_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names what is installed and what to install; what is there now is fine."""
     versions.see_versions()

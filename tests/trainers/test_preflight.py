@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,8 +14,10 @@ from test_resuming import job_of
 
 from selfimprove.errors import InputError
 from selfimprove.render import TrainingExample
-from selfimprove.trainers import dpo, kto, sft
-from selfimprove.trainers.preflight import see_loss, try_longest
+from selfimprove.trainers import distill, dpo, grpo, kto, rloo, sft
+from selfimprove.trainers.loading import given
+from selfimprove.trainers.practising import _trainer
+from selfimprove.trainers.preflight import NOTE, see_loss, try_longest, within_reach
 
 
 @pytest.mark.parametrize(("method", "module"), [("sft", sft), ("dpo", dpo), ("kto", kto)])
@@ -76,3 +79,47 @@ def test_the_longest_batch_goes_first_and_leaves_no_trace() -> None:
     grouped = Tries("group_by_length")
     try_longest(grouped, [len(row) for row in grouped.train_dataset])
     assert grouped.tried == []  # its first batch is the longest one
+
+
+@pytest.mark.parametrize("method", ["grpo", "rloo", "distill"])
+def test_the_longest_tries_go_first_where_the_student_writes(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A batch of the longest prompt with the longest completion, forward and backward, by the trainer's own loss."""
+    monkeypatch.setitem(sys.modules, "letters", SimpleNamespace(count=lambda _: 1.0))
+    kind = {"grpo": grpo.EngineTrainer, "rloo": rloo.EngineTrainer, "distill": distill.EngineTrainer}[method]
+    tried, whole = list[tuple[int, ...]](), kind.compute_loss
+
+    def looked_at(trainer: Any, model: Any, inputs: Any, *rest: Any, **more: Any) -> Any:
+        tried.append((*inputs["prompt_ids"].shape, inputs["completion_ids"].shape[1]))
+        return whole(trainer, model, inputs, *rest, **more)
+
+    monkeypatch.setattr(kind, "compute_loss", looked_at)
+    job = job_of(method, family("llama"), tmp_path)
+    if method == "distill":
+        made = distill._trainer(job)
+        coach = made.coach
+    else:
+        module: Any = {"grpo": grpo, "rloo": rloo}[method]
+        defaults, config = getattr(module, f"{method.upper()}_DEFAULTS"), getattr(module, f"{method.upper()}Config")
+        made, coach = _trainer(job, given(job, method, defaults), config, module._made)
+    assert tried == [(made.args.per_device_train_batch_size, max(map(len, coach.prompts)), 8)]
+    assert all(weight.grad is None for weight in made.model.parameters())
+    assert not made._metrics["train"]
+
+
+def test_prompts_without_room_for_a_completion_are_left_out(
+    family: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model takes 20 tokens, a completion needs 8: prompts over 12 are counted, and refused where none is left."""
+    job, config = job_of("grpo", family("llama"), tmp_path), SimpleNamespace(max_position_embeddings=20)
+    model = SimpleNamespace(config=SimpleNamespace(get_text_config=lambda: config))
+    prompts = [[1] * size for size in (12, 13, 5, 30)]
+    assert within_reach(job, "abcd", prompts, model, 8) == (["a", "c"], [prompts[0], prompts[2]])
+    said = capsys.readouterr().out
+    assert said.startswith(f"{NOTE}2 of 4 prompts (50 %) leave no room for a completion of train.grpo.max_completion")
+    assert "the longest has 30 tokens" in said
+    with pytest.raises(InputError, match=r"none of its 1 prompts leaves room .* in the 20 tokens the model takes"):
+        within_reach(job, "a", prompts[1:2], model, 8)
+    config.max_position_embeddings = None
+    assert within_reach(job, "abcd", prompts, model, 8) == (list("abcd"), prompts)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from warm_trainer import Warm
 
 from selfimprove.programs import program_for, stated
@@ -31,6 +33,7 @@ for line in child.stdout:
         sys.exit(137)
 sys.exit(child.wait())
 """
+LETTERS = "def count(tried):\n    return float(sum(map(str.isalpha, tried.attempt.text)))\n"
 
 
 def killing(folder: Path, step: int, start: Warm) -> tuple[str, ...]:
@@ -113,9 +116,7 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm, method: str
 ) -> None:
     """Killed at the fifth of eight steps it goes on from the third, and every byte and logged figure is the same."""
-    (tmp_path / "letters.py").write_text(
-        "def count(tried):\n    return float(sum(map(str.isalpha, tried.attempt.text)))\n"
-    )
+    (tmp_path / "letters.py").write_text(LETTERS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     whole = job_of(method, family("llama"), tmp_path / "whole")
     killed = job_of(method, family("llama"), tmp_path / "killed")
@@ -129,6 +130,30 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     for name in (f"{weights[0]}.safetensors", f"{weights[1]}.json", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
     assert not checkpoints_of(killed).exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo", "rloo", "distill"])
+def test_killed_on_a_gpu_and_gone_on_with_is_nearly_the_same(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A GPU sums in any order, so weights and losses are the same within rounding: the same rows in the same order."""
+    (tmp_path / "letters.py").write_text(LETTERS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    whole, killed = (job_of(method, family("llama"), tmp_path / name) for name in ("whole", "killed"))
+    gentle = {**whole.settings[method], "learning_rate": 1e-3}  # type: ignore[dict-item]
+    whole, killed = (j.model_copy(update={"settings": {**j.settings, method: gentle}}) for j in (whole, killed))
+    ProcessTrainer().train(whole)
+    cold = Warm((sys.executable,), Path("none"))
+    made = ProcessTrainer(launcher=killing(tmp_path, 5, cold)).train(killed)
+    assert "goes on from step 3" in (Path(made.path) / "training.log").read_text()
+    first, second = (load_file(Path(job.out) / "adapter_model.safetensors") for job in (whole, killed))
+    for name, weight in first.items():
+        assert torch.allclose(weight.float(), second[name].float(), atol=2e-3), name
+    logs = [(Path(job.out) / "training.jsonl").read_text().splitlines() for job in (whole, killed)]
+    pairs = list(zip(*(map(json.loads, lines) for lines in logs), strict=True))
+    assert [a["step"] for a, _ in pairs] == [b["step"] for _, b in pairs]
+    assert all(a["loss"] == pytest.approx(b["loss"], abs=2e-2) for a, b in pairs if "loss" in a)
 
 
 def test_second_epoch_is_gone_on_with_in_its_own_order(

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from selfimprove.graphs.deciding import RoundDecision
+from selfimprove.graphs.training import worked_examples
+from selfimprove.ledger import Ledger
+from selfimprove.records import Attempt, Completion, Problem, Verdict
+from selfimprove.store import RunFolder
+from selfimprove.tasks.arithmetic import Arithmetic
+
+BENCH = "rounds"
+TRACK_A, TRACK_B = "round-01/arms/track_a/adapter", "round-02/arms/track_b/adapter"
+
+
+def decided(round_: int, best: str) -> RoundDecision:
+    """Give what a round ended in."""
+    return RoundDecision(round=round_, best=best, predictions="", promoted="", decisions=())
+
+
+@pytest.fixture
+def campaign(bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """Give the folder of a campaign whose few-shot baseline was better; `best` of its rounds is set by each test."""
+    monkeypatch.setattr(bench, "OUT", tmp_path)
+    monkeypatch.setattr(bench, "FRESH", 6)
+    folder = RunFolder(tmp_path / "arms-1")
+    task = Arithmetic(levels=(2,), sizes={"train": 12, "dev": 4, "test": 4})
+    for split in ("train", "dev", "test"):
+        folder.write_rows(f"data/{split}.jsonl", task.problems(split))
+    folder.write_json("round-00/baseline.json", {"shots": 3})
+    return folder
+
+
+def test_a_student_is_asked_as_its_campaign_asked_it(bench: ModuleType, campaign: RunFolder) -> None:
+    """Track A under its own prompt, others under solve, and the base with the better baseline's worked examples."""
+    names = {adapter: bench.asked_as(campaign, adapter).name for adapter in (TRACK_A, TRACK_B, "final/control/adapter")}
+    assert names == {TRACK_A: "answer_only", TRACK_B: "solve", "final/control/adapter": "solve"}
+    shown = worked_examples(campaign.rows("data/train.jsonl", Problem), bench.TASK, 3)
+    assert bench.asked_as(campaign, "").hash("") == bench.program_for("solve", bench.TASK).with_demos(shown).hash("")
+    campaign.write_json("round-00/baseline.json", {"shots": 0})
+    assert bench.asked_as(campaign, "").hash("") == bench.program_for("solve", bench.TASK).hash("")
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [(TRACK_A, {"answer_only": TRACK_A, "solve": TRACK_B}), ("", {"solve": TRACK_B, "solve with examples": ""})],
+)
+def test_fresh_problems_go_to_the_best_after_round_1_and_at_the_end(
+    bench: ModuleType,
+    campaign: RunFolder,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    asked: dict[str, str],
+) -> None:
+    """Each under the prompt of its own; where round 1 promoted nothing, the better baseline stands for it."""
+    campaign.write_json("round-00/decision.json", decided(0, ""))
+    campaign.write_json("round-01/decision.json", decided(1, first))
+    campaign.write_json("round-02/decision.json", decided(2, TRACK_B))
+    campaign.close()
+    seen: dict[str, str] = {}
+
+    class Student:
+        identity = "student"
+
+        def with_adapter(self, path: Path | None) -> Any:
+            self.path = "" if path is None else path.relative_to(campaign.path).as_posix()
+            return self
+
+    def solve(problems: list[Problem], model: Any, program: Any, *_: object) -> list[list[Attempt]]:
+        seen[program.name + " with examples" * bool(program.predict.demos)] = model.model.path
+        verdict = Verdict.CORRECT if model.model.path == TRACK_B else Verdict.WRONG
+        said = Completion(text="")
+        return [[Attempt(problem=p.id, completion=said, verdict=verdict, strict=verdict)] for p in problems]
+
+    monkeypatch.setattr(bench, "solve", solve)
+    with closing(Ledger(":memory:")) as ledger:
+        found = bench.on_fresh("arms", 1, Student(), ledger)
+    assert seen == asked
+    assert found == {"last_minus_first": bench.Fresh([True] * 6, [False] * 6)}
+
+
+def test_differences_are_pooled_over_the_problems_of_all_seeds(bench: ModuleType) -> None:
+    """The mean over all problems, with an interval narrower than each seed's own; none where nothing was compared."""
+    one, other = [True] * 30 + [False] * 70, [True] * 15 + [False] * 85
+    cells = [bench.Cell("arms", seed, None, {"last_minus_first": bench.Fresh(one, other)}) for seed in (1, 2, 3)]
+    alone, made = bench.in_points(cells[0].fresh["last_minus_first"]), bench.pooled(cells, "last_minus_first")
+    assert (made["points"], made["n"], alone["points"], alone["n"]) == (15.0, 300, 15.0, 100)
+    assert alone["interval"][0] < made["interval"][0] < 15 < made["interval"][1] < alone["interval"][1]
+    assert bench.pooled(cells, "best_minus_control") is None
+
+
+def test_a_cell_has_its_minutes_and_patience_for_six_rounds(
+    bench: ModuleType, campaign: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty minutes from where it stands unless told otherwise; a cell without promotions is not ended before six."""
+    campaign.close()
+    given: list[dict[str, Any]] = []
+
+    class Campaign:
+        def __init__(self, *_: object, sections: dict[str, Any], **__: object) -> None:
+            given.append(sections["campaign"])
+
+        def run(self) -> None:
+            raise bench.BudgetExceededError("over")
+
+    monkeypatch.setattr(bench, "Campaign", Campaign)
+    monkeypatch.setattr(Ledger, "seconds", lambda *_: 7200.0)
+    assert bench.cell("arms", 2) is None
+    Ledger(campaign.at("ledger.sqlite")).close()
+    assert bench.cell("arms", 1) is None
+    assert [round(each["max_hours"], 3) for each in given] == [0.333, 2.333]
+    assert bench.CELLS["alone"]["campaign"]["patience"] >= 6
