@@ -103,6 +103,15 @@ def test_output_loads_as_a_task_of_a_campaign(grown: tuple[Path, Figures]) -> No
         assert all(bool(p.choices) == (name == "multiple-choice") for p in every)
 
 
+def test_no_seed_is_in_two_splits_of_a_campaign(grown: tuple[Path, Figures]) -> None:
+    """What is decided and tested on is no variant of what is trained on."""
+    out, _ = grown
+    root = {row["question"]: row["lineage"]["root"] for row in rows(out / "curated-short-answer.jsonl")}
+    task = load_task(str(out / "curated-short-answer.jsonl"))
+    found = [{root[p.question] for p in task.problems(split)} for split in ("train", "dev", "test")]
+    assert sum(map(len, found)) == len(set(root.values())) == 12
+
+
 def test_output_loads_as_a_data_set(grown: tuple[Path, Figures], tmp_path: Path) -> None:
     """Hugging Face's loader reads it, with its lineage."""
     datasets = pytest.importorskip("datasets")
