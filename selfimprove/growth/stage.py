@@ -15,7 +15,7 @@ from selfimprove.curating.checks import load_checks
 from selfimprove.curating.near import Embed
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
-from selfimprove.curating.writing import FIGURES, Figures
+from selfimprove.curating.writing import FIGURES, Figures, guarded
 from selfimprove.errors import InputError
 from selfimprove.graphs.curate import STEPS, build_curate
 from selfimprove.graphs.curate_votes import round_place
@@ -60,6 +60,8 @@ def curate(config: CurateConfig, out: Path) -> Figures:
     wanted = refuse_barren(wanted, seeds, skip=config.curate.without_seeds == "skip")
     _refuse_narrow(config, wanted)
     held = held_out(config)
+    if not held:
+        progress.current().say(guarded(0))
     growers_of(config, taxonomy)
     load_checks(config.admit.checks)
     with _kept_clean(out), closing(RunFolder(out)) as folder, closing(_ledger(config, out)) as ledger:

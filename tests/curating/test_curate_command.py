@@ -236,6 +236,25 @@ def test_settings_that_will_not_do_are_one_sentence_and_leave_nothing(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_curation_that_is_kept_away_from_no_test_set_says_so(
+    grown: tuple[Path, Figures], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the start, in the figures, on the page and at the end; with something held out it says how much."""
+    from click.testing import CliRunner
+
+    from selfimprove.growth.commands import curate as command
+
+    config = write(tmp_path, size=24)
+    told = CliRunner().invoke(command, [str(config), "--out", str(tmp_path / "out"), "--set", "curate.held_out=[]"])
+    assert told.exit_code == 0
+    assert told.output.count("nothing is held out") == 2
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert '<p class="alarm">Nothing is held out' in page
+    assert json.loads((tmp_path / "out" / "curated.json").read_text())["held_out"] == 0
+    assert grown[1].held_out == 1
+    assert "1 problems are held out" in (grown[0] / "report" / "index.html").read_text()
+
+
 def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:
     """A sub-type whose problems are all refused is given up, and the end says so."""
     config = write(tmp_path, more='[admit]\nchecks = { "Maths" = "grow_models:never" }\n')
