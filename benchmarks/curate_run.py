@@ -21,8 +21,9 @@ from curate_families import families, is_test
 from curate_script import Solver, World, Writer
 
 from selfimprove.config.curating import CurateConfig
+from selfimprove.curating.forms import Form
 from selfimprove.curating.nursery import Growers, Nursery
-from selfimprove.curating.rows import Grown, Rejected
+from selfimprove.curating.rows import Candidate, Grown, Rejected
 from selfimprove.curating.writing import FIGURES
 from selfimprove.curating.writing import Figures as Curated
 from selfimprove.graphs.curate import STEPS, build_curate
@@ -100,10 +101,10 @@ def measured(nursery: Nursery, world: World) -> dict[str, Any]:
     missed: Counter[str] = Counter()
     let_in: Counter[str] = Counter()
     per_type: Counter[str] = Counter()
-    figures = nursery.folder.record(FIGURES, Curated)
+    figures, library = nursery.folder.record(FIGURES, Curated), nursery.library()
     for number in range(1, figures.rounds + 1):
         for grown in nursery.folder.rows(f"round-{number:03d}/grown.jsonl", Grown):
-            fault = _fault(grown.candidate.problem, grown.candidate.place.path[-1], world)
+            fault = _fault(grown.candidate, library.form(grown.candidate.place.cell), world)
             counts["admitted"] += 1
             counts["right"] += not fault
             if fault:
@@ -112,7 +113,7 @@ def measured(nursery: Nursery, world: World) -> dict[str, Any]:
         for out in nursery.folder.rows(f"round-{number:03d}/rejected.jsonl", Rejected):
             if out.candidate is None or out.reason in {"surplus", "duplicate"}:
                 continue
-            if not _fault(out.candidate.problem, out.place.path[-1], world):
+            if not _fault(out.candidate, library.form(out.place.cell), world):
                 counts["missed"] += 1
                 missed[out.reason] += 1
     return {
@@ -129,18 +130,18 @@ def measured(nursery: Nursery, world: World) -> dict[str, Any]:
     }
 
 
-def _fault(problem: Problem, ordered: str, world: World) -> str:
-    """Say what is wrong with a problem; a duplicate by chance, which is refused word for word, is not counted here."""
-    truth = world.truth[problem.question]
+def _fault(candidate: Candidate, form: Form, world: World) -> str:
+    """Say what is wrong with a problem; a duplicate by chance, which is refused word for word, is not counted here.
+
+    The answer that it states itself is compared, in the form in which answers are kept: the script may have written the
+    same question before, with another answer.
+    """
+    truth = world.truth[candidate.problem.question]
     if truth.mistake in {"leaked", "reworded"}:
         return truth.mistake
-    if truth.family != ordered:
+    if truth.family != candidate.place.path[-1]:
         return "strayed"
-    return "" if problem.answer in {truth.answer, _plain(truth.answer)} or truth.stated == truth.answer else "wrong"
-
-
-def _plain(answer: str) -> str:
-    return re.sub(r"\s+", " ", answer).strip()
+    return "" if candidate.problem.answer == form.kind.canonical(truth.answer, candidate.problem.choices) else "wrong"
 
 
 def peak_mib() -> float:

@@ -19,7 +19,7 @@ from selfimprove.store import RunFolder
 _FIXED: Final = ("task", "data", "student", "evaluate")
 """Sections that the rounds taken over were made and measured by."""
 _FIXED_KEYS: Final = ("task", "student", "seed", "programs")
-_FIXED_GATE: Final = ("text", "tasks", "task_problems")
+_FIXED_GATE: Final = ("panel", "text", "tasks", "task_problems")
 
 
 def fork(run: Path, out: Path, config: Config | None = None, round_: int | None = None) -> Forked:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from random import Random
 
 import pytest
 
@@ -8,7 +9,7 @@ from selfimprove.records import Attempt, Completion, Problem, Verdict, Watched
 from selfimprove.stats import bootstrap_means, compare_means, compare_paired, mcnemar_mid_p, sign_flip_p
 from selfimprove.steps.decide import decide
 from selfimprove.steps.evaluate import compare, sum_samples
-from selfimprove.steps.watch import watch_breadth, watch_labels, watch_task, watch_text
+from selfimprove.steps.watch import watch_breadth, watch_labels, watch_solved, watch_task, watch_text
 from selfimprove.tasks.arithmetic import Arithmetic
 
 
@@ -131,3 +132,23 @@ def test_several_samples_are_summed_up() -> None:
     found = sum_samples(made, problems(["sum"] * 4), task)
     assert (found.samples, found.accuracy, found.pass_at_k, found.consistency) == (2, 0.375, 0.5, 0.5)
     assert 0 <= found.interval.low < 0.375 < found.interval.high <= 1
+
+
+@pytest.mark.parametrize(("lost", "fell"), [(0, False), (6, False), (24, True)])
+def test_problems_solved_before_may_be_lost_in_part(lost: int, fell: bool) -> None:  # noqa: FBT001 - pytest gives it
+    """Of a hundred a few may go, as five in a hundred are let pass; a quarter may not."""
+    old = {f"p{at}": 1.0 for at in range(100)}
+    found = watch_solved({i: 0.0 if at < lost else 1.0 for at, i in enumerate(old)}, old, 0.05, 0.05)
+    assert (found.before, found.after, found.fell) == (1.0, 1 - lost / 100, fell)
+
+
+def test_students_that_do_not_differ_seldom_seem_to_fall() -> None:
+    """At no fall let pass, the level is kept: some of two hundred pairs of equally able students, not many."""
+    rng, fell = Random(3), 0
+    for _ in range(200):
+        rates = [rng.betavariate(5, 1) for _ in range(60)]
+        new, old = (
+            {f"p{at}": sum(rng.random() < rate for _ in range(2)) / 2 for at, rate in enumerate(rates)} for _ in "no"
+        )
+        fell += watch_solved(new, old, 0.0, 0.05).fell
+    assert 1 <= fell <= 20

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from selfimprove.answers.text import normalised
-from selfimprove.programs import Complaint, Item, Program, Read, run
+from selfimprove.programs import Complaint, Item, Program, Read, run_read
 from selfimprove.programs.cases import Case, Mark, Outputs
-from selfimprove.programs.forms import read_form
+from selfimprove.programs.forms import form_reader, read_form
 from selfimprove.programs.written import Written, read_problems
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Completion, Problem, Sampling, Verdict, digest
@@ -22,7 +22,7 @@ class Generated:
     """Share of the problems asked for that are whole, new, and verified right.
 
     Verified is self-consistency: a model that does not see the stated answer solves each problem twice, once greedily,
-    and finds it both times.
+    and finds it both times; a solution that states no answer is asked for once more.
 
     Args:
         task: reads answers.
@@ -72,10 +72,11 @@ class Generated:
     def _agreed(self, made: Sequence[Written]) -> dict[Written, bool]:
         asked = [Item(digest(one.question), {"problem": one.question}) for one in made]
         warm = self.sampling.model_copy(update={"temperature": _WARM})
-        first = run(self.solving, asked, self.solver, self.sampling)
-        second = run(self.solving, [item._replace(sample=1) for item in asked], self.solver, warm)
+        read = form_reader(self.solving, self.task)
+        first = run_read(self.solving, asked, self.solver, self.sampling, read)
+        second = run_read(self.solving, [item._replace(sample=1) for item in asked], self.solver, warm, read)
         return {
-            one: all(self._finds(one, reply) for reply in both)
+            one: all(self._finds(one, reply.completion) for reply in both)
             for one, both in zip(made, zip(first, second, strict=True), strict=True)
         }
 

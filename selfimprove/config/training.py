@@ -132,7 +132,12 @@ class GateConfig(Section):
     """Smallest gain on dev that is promoted, as a share."""
     fall: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """What is watched may not fall significantly at this one-sided level: accuracy on dev within each label, pass@k
-    (with evaluate.samples), and the two below."""
+    (with evaluate.samples), and what follows."""
+    panel: Annotated[int, Field(ge=0)] = 100
+    """Problems solved before, at most, that may not be lost: a tenth of the training problems or less is set aside, and
+    what the best student solves of it is tried again by every arm. 0, or too few training problems: not watched."""
+    panel_fall: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Fall of the share of samples that solve them that is let pass."""
     text: str | None = None
     """A text file that nothing is trained on, such as a textbook: its loss may not rise; unset: not watched."""
     text_rise: Annotated[float, Field(ge=0)] = 0.1

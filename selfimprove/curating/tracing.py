@@ -7,7 +7,8 @@ from typing import Literal
 
 from selfimprove.curating.forms import Form
 from selfimprove.curating.rows import Candidate, Trace
-from selfimprove.programs import Item, Program, program_for, run, stated
+from selfimprove.programs import Item, Program, program_for, run_read, stated
+from selfimprove.programs.forms import form_reader
 from selfimprove.protocols import LanguageModel, StepScorer
 from selfimprove.records import Attempt, Sampling, StepItem, Verdict
 from selfimprove.scorers.steps import split_steps
@@ -31,7 +32,7 @@ def trace(
     """Have each problem reasoned through from scratch, and keep one verified chain of thought.
 
     The teacher sees the problem alone. A chain counts where its own answer is the stated one; one that was cut off does
-    not.
+    not; one that states no answer is asked for once more.
 
     Args:
         admitted: problems of one form of answers, shape `[P]`.
@@ -47,10 +48,10 @@ def trace(
     """
     program = program or program_for("reason", form)
     items = [Item(one.id, {"problem": stated(one.problem)}, n) for one in admitted for n in range(samples)]
-    made = run(program, items, model, sampling, seed=seed)
+    made = run_read(program, items, model, sampling, form_reader(program, form), seed=seed)
     tried = [
         [
-            verify(form, one.problem, done, str(program.parse(done.text)["solution"]))
+            verify(form, one.problem, done.completion, str(program.parse(done.completion.text)["solution"]))
             for done in made[at * samples : (at + 1) * samples]
         ]
         for at, one in enumerate(admitted)

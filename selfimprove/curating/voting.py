@@ -11,7 +11,8 @@ from selfimprove.curating.forms import Form
 from selfimprove.curating.rows import Candidate, Vote
 from selfimprove.labels.labelling import Labelled, Labeller
 from selfimprove.labels.taxonomy import LEVELS, Taxonomy
-from selfimprove.programs import Item, Program, run, stated
+from selfimprove.programs import Item, Program, run_read, stated
+from selfimprove.programs.forms import form_reader
 from selfimprove.programs.run import seed_of
 from selfimprove.programs.saved import Compiled, program_in
 from selfimprove.protocols import LanguageModel
@@ -33,7 +34,7 @@ class Ballot(NamedTuple):
 
 @dataclass
 class Solvers:
-    """Ask models to solve problems whose answers they are not shown.
+    """Ask models to solve problems whose answers they are not shown; a reply without an answer is asked for once more.
 
     Args:
         models: by name.
@@ -66,8 +67,9 @@ class Solvers:
     def _solve(self, voter: str, ballots: Sequence[Ballot], form: Form) -> list[Vote]:
         program = self._program(form)
         items = [Item(b.candidate.id, {"problem": stated(b.candidate.problem)}, sample=b.sample) for b in ballots]
-        made = run(program, items, self.models[voter], self.sampling[voter], role="solve", seed=self.seed)
-        return [_vote(b, done, form, program) for b, done in zip(ballots, made, strict=True)]
+        read = form_reader(program, form, anywhere=True)
+        made = run_read(program, items, self.models[voter], self.sampling[voter], read, role="solve", seed=self.seed)
+        return [_vote(b, one.completion, form, program) for b, one in zip(ballots, made, strict=True)]
 
     def _program(self, form: Form) -> Program:
         if form.kind.name not in self._by_form:

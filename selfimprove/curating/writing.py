@@ -59,6 +59,8 @@ class Figures(Record):
     """Grown rows with a verified chain of thought."""
     programs: Mapping[str, Card] = Field(default_factory=dict)
     """Optimised prompts that were in force, with their cards; the others are plain."""
+    held_out: int = 0
+    """Problems that nothing was let come near."""
 
 
 def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -> Figures:
@@ -176,6 +178,7 @@ def _figures(
         alarms=tuple(collapsed(spreads, nursery.config.grow.collapse)),
         traced=traced,
         programs={name: one.card for name, one in nursery.programs.items()},
+        held_out=len(nursery.held_out),
     )
 
 
@@ -187,6 +190,16 @@ def sentence(figures: Figures) -> str:
         "rounds": f"{figures.missing} are missing after the most rounds",
     }
     return f"{figures.grown} problems were grown in {figures.rounds} rounds: {ends[figures.ended]}"
+
+
+def guarded(held_out: int) -> str:
+    """Say in one sentence what the problems were kept away from."""
+    if not held_out:
+        return (
+            "nothing is held out, so problems may be near what the student is tested on: "
+            "name those files or public test sets as curate.held_out"
+        )
+    return f"{held_out} problems are held out, and nothing near one of them is let in"
 
 
 def leaf_of(labels: Mapping[str, str]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from selfimprove import progress
 from selfimprove.curating.admitting import Panel
 from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.nursery import Nursery
@@ -109,7 +111,16 @@ class Polling:
         made.sort(key=lambda vote: (vote.candidate, vote.voter, vote.sample))  # as they are read from the file
         self.folder.write_rows(name, made, by=lambda vote: (vote.candidate, vote.voter, vote.sample))
         now.passes[role] += 1
+        _tell_silent(now.number, made)
         for vote in made:
             now.votes[role].setdefault(vote.candidate, []).append(vote)
         self._learn(now, role)
         return {"open": len(now.panels[role].wanted(candidates, now.votes[role]))}
+
+
+def _tell_silent(number: int, made: Sequence[Vote]) -> None:
+    """Say whose replies held no vote, each asked for twice but where it was cut off or failed."""
+    silent = Counter(vote.voter for vote in made if not vote.verdict.decided)
+    for voter, count in sorted(silent.items()):
+        asked = sum(vote.voter == voter for vote in made)
+        progress.current().say(f"round {number}: {count} of {asked} replies of {voter} hold no vote")

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.panel import set_aside
 from selfimprove.graphs.watching import freeze_watched, held_out
 from selfimprove.leakage import Guard, HeldOut, Refused
 from selfimprove.leakage.public import Guarded, NotGuarded, PublicSet, families_of, public_tests
@@ -45,6 +46,7 @@ def freeze_guarded(crew: Crew) -> Splits:
     guarded, missing = public_of(crew.task, data.data_dir, data.train)
     public = [held for each in guarded for held in each.held_out] + list(held_out(freeze_watched(crew)))
     splits = freeze(crew.task, sizes, public)
+    splits = splits._replace(train=set_aside(crew, splits.train))
     for name in sizes:
         crew.folder.write_rows(f"data/{name}.jsonl", getattr(splits, name))
     known = Known(public=tuple(public), boilerplate=tuple(splits.guard.boilerplate))

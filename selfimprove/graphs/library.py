@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.panel import ids_aside
 from selfimprove.mining.kinds import KindRule, Mined
 from selfimprove.mining.library import Graded, load_library, mined_from
 from selfimprove.records import Attempt, Completion, Problem, Record
@@ -28,7 +29,7 @@ class Origin(Record):
     sha256: str
     problems: int
     left_out: int
-    """Problems that the guard dropped from this campaign's training split."""
+    """Problems that the guard dropped from this campaign's training split, or that are set aside."""
 
 
 class KnownPool(NamedTuple):
@@ -93,7 +94,7 @@ def known_pool(crew: Crew, round_: int) -> KnownPool | None:
         origin = Origin(path=str(path), sha256=sha256, problems=len(kept), left_out=len(rows) - len(kept))
         crew.folder.write_json(_ORIGIN, origin)
         crew.folder.write_rows(_ROWS, kept)
-        left = f" ({origin.left_out} left out, as the guard dropped them)" if origin.left_out else ""
+        left = f" ({origin.left_out} left out, which are held out)" if origin.left_out else ""
         progress.current().say(f"round 1 starts from the {len(kept)} graded problems of {path}{left} and mines nothing")
     graded = list(load_library(crew.folder.checked(_ROWS), identity))
     problems = [train[row.problem] for row in graded if row.problem in train]
@@ -108,7 +109,7 @@ def library_name(crew: Crew, round_: int) -> str:
 
 
 def _usable(path: Path, rows: Sequence[Graded], train: Iterable[Problem], crew: Crew) -> list[Graded]:
-    """Give the rows of this campaign's training problems, without those that the guard dropped from them.
+    """Give the rows of this campaign's training problems, without those that are held out.
 
     Raises:
         InputError: there are none, or others among them.
@@ -117,6 +118,7 @@ def _usable(path: Path, rows: Sequence[Graded], train: Iterable[Problem], crew: 
     dropped = set()
     if crew.folder.has("data/leakage.json"):
         dropped = {each["id"] for each in crew.folder.json("data/leakage.json")["dropped_from_train"]}
+        dropped |= ids_aside(crew)
     kept = list({row.problem: row for row in rows if row.problem in known}.values())
     strange = [row.problem for row in rows if row.problem not in known | dropped]
     if strange:

@@ -58,7 +58,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         crew.folder.at(ENDED).unlink()
     try:
         with seldom_collected():
-            state = _run(crew, checkpoints, how)
+            state: Any = _run(crew, checkpoints, how)
     except BudgetExceededError:
         _write_end(crew, _so_far(crew.folder), "budget")
         raise

@@ -12,6 +12,7 @@ from selfimprove.graphs.ablating import ablated
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.guarding import guard_of, guarded
+from selfimprove.graphs.panel import renew_panel, try_panel
 from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.leakage import Guard
@@ -105,14 +106,16 @@ def _preferred(crew: Crew, lessons: Sequence[Lesson], by_id: dict[str, Problem],
 
 
 def evaluate_node(crew: Crew) -> Node:
-    """Measure every arm of the round on dev."""
+    """Measure every arm of the round on dev, and on what it may not lose."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
+        panel = renew_panel(crew, state["round"], state["best"])
         for arm in tracks(crew.config):
             place = f"{round_folder(state['round'])}/arms/{arm}"
             if crew.folder.has(f"{place}/adapter/metrics.json"):
                 measure(crew, "dev", f"{place}/adapter", arm, place, round_=state["round"])
                 measure_panel(crew, f"{place}/adapter", place)
+                try_panel(crew, panel, f"{place}/adapter", arm, place)
         return {}
 
     return node

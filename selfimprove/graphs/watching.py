@@ -12,6 +12,7 @@ from typing import Final
 
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.panel import panel_watched
 from selfimprove.leakage import HeldOut
 from selfimprove.programs import program_for
 from selfimprove.protocols import Task
@@ -150,6 +151,7 @@ def watched(crew: Crew, place: str, new: Sequence[Attempt], old: Sequence[Attemp
     found = watch_labels(new, old, crew.problems("dev"), gate.fall)
     if crew.config.evaluate.samples:
         found.append(watch_breadth(new, old, gate.fall))
+    found += panel_watched(crew, place)
     panel, base = _panel(crew.folder, place), _panel(crew.folder, "round-00")
     if panel.losses:
         found.append(watch_text(panel.losses, base.losses, gate.text_rise, gate.fall))

@@ -23,7 +23,7 @@ def curate(config: Path, out: Path | None, changes: Sequence[str], as_json: bool
     Variants of the seeds of a sub-type are written, solved independently until it is clear whether the stated answer is
     right, compared with all that is there and with what is held out, and checked against their label.
     """
-    from selfimprove.curating.writing import CURATED, REJECTED, sentence
+    from selfimprove.curating.writing import CURATED, REJECTED, guarded, sentence
     from selfimprove.growth.settings import read_settings
     from selfimprove.growth.stage import curate as grow
     from selfimprove.live import view_for
@@ -36,6 +36,8 @@ def curate(config: Path, out: Path | None, changes: Sequence[str], as_json: bool
         click.echo(figures.model_dump_json(indent=1))
         return
     click.echo(f"{sentence(figures)}\n")
+    if not figures.held_out:
+        click.echo(f"Look: {guarded(0)}")
     for alarm in figures.alarms[:3]:
         click.echo(f"Look: {alarm}")
     click.echo(f"Problems: {place / CURATED} ({figures.rows} rows)")

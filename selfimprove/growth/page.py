@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from selfimprove.curating.library import leaf_name
-from selfimprove.curating.writing import Figures, leaf_of, sentence
+from selfimprove.curating.writing import Figures, guarded, leaf_of, sentence
 from selfimprove.curating.yields import Yield
 from selfimprove.programs.saved import Card
 from selfimprove.store import write_whole
@@ -58,8 +58,10 @@ def page(figures: Figures) -> str:
     for one in figures.spreads:
         spreads[one.leaf].append((one.generation, one.distinct))
     varied = [_Bar(leaf, some) for leaf, some in spreads.items()]
+    told, mark = guarded(figures.held_out), "" if figures.held_out else ' class="alarm"'
     parts = [
         f"<h1>{escape(sentence(figures))}</h1>",
+        f"<p{mark}>{escape(f'{told[0].upper()}{told[1:]}')}.</p>",
         *(f'<p class="alarm">{escape(alarm)}</p>' for alarm in figures.alarms),
         "<h2>Yield by sub-type and generation</h2>",
         "<p>Share of the problems ordered that were good enough; variants of the seeds are generation 1.</p>",

@@ -8,6 +8,7 @@ from contextlib import closing
 from itertools import chain
 from pathlib import Path
 
+from selfimprove import progress
 from selfimprove.campaign import files_in
 from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.checks import load_checks
@@ -15,7 +16,7 @@ from selfimprove.curating.forms import Form, form_of
 from selfimprove.curating.near import Embed
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
-from selfimprove.curating.writing import FIGURES, Figures
+from selfimprove.curating.writing import FIGURES, Figures, guarded
 from selfimprove.errors import InputError
 from selfimprove.graphs.curate import STEPS, build_curate
 from selfimprove.graphs.guarding import read_public
@@ -64,6 +65,8 @@ def curate(config: CurateConfig, out: Path) -> Figures:
     held = held_out(config)
     guard = _guard(held, seeds)
     refuse_leaked(seeds, guard, config.curate.seeds)
+    if not held:
+        progress.current().say(guarded(0))
     growers_of(config, taxonomy)
     load_checks(config.admit.checks)
     there = files_in(out)

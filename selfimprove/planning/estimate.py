@@ -9,6 +9,7 @@ from typing import Final
 from selfimprove.arms import ARMS
 from selfimprove.config.training import asking
 from selfimprove.graphs.deciding import tracks
+from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES, aside_size
 from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.planning.finding import mining
@@ -175,8 +176,23 @@ def _evaluations(expected: Expected) -> Iterator[Line]:
     for round_ in expected.rounds:
         tried = arms * (each * config.data.dev + watched)
         yield expected.line("evaluate", tried, expected.prompt, expected.length(round_ + 1))
+        yield expected.line("evaluate", _panel(expected, round_), expected.prompt, expected.length(round_ + 1))
     tested = arms + ("control" in config.campaign.arms) + (not shots)
     yield expected.line("evaluate", tested * each * config.data.test, expected.prompt, expected.target)
+
+
+def _panel(expected: Expected, round_: int) -> float:
+    """Count the calls for problems solved before: by a new best student a round, and by the arms."""
+    config = expected.config
+    size = aside_size(config, config.data.train)
+    before, now = (
+        min(config.gate.panel, size * (1 - expected.failed(at))) if at else 0.0 for at in (round_ - 1, round_)
+    )
+    if before >= config.gate.panel:  # it is full
+        found = 0.0
+    else:
+        found = (size - before) + len(TRIES) * (now - before) + len(AGAIN) * (now - before)
+    return found + (len(tracks(config)) * len(AGAIN) * now if now >= FEWEST else 0.0)
 
 
 def _control(expected: Expected) -> Line:

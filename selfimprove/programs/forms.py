@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from selfimprove.programs.program import ANSWERING, CONCLUDING, Program
@@ -47,3 +47,26 @@ def read_form(program: Program, outputs: Outputs, reply: Completion, task: Task 
     if task is not None and program.name in CONCLUDING | ANSWERING and task.parse(str(outputs[first])).strict is None:
         return Complaint(f"The reply states no answer in the form that was asked for. {task.instruction}")
     return outputs
+
+
+def form_reader(
+    program: Program, task: Task | None = None, *, anywhere: bool = False
+) -> Callable[[int, Outputs, Completion], Outputs | Complaint]:
+    """Give what `run_read` reads with: what states no answer is asked for once more, what was cut off is not.
+
+    Args:
+        program: whose replies are read.
+        task: says the form of an answer; None: any words will do.
+        anywhere: an answer that can be found will do, where it does not stand in the form asked for.
+    """
+
+    def read(_: int, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
+        if reply.finish_reason == "length":
+            return outputs
+        found = read_form(program, outputs, reply, task)
+        if anywhere and task is not None and isinstance(found, Complaint):
+            first = next(iter(program.predict.signature.output_fields))
+            return found if task.parse(str(outputs[first])).answer is None else outputs
+        return found
+
+    return read

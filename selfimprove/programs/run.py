@@ -100,6 +100,8 @@ def run_read(
     The second try tells what was wrong: in the program's input `complaint` where it has one, else as a turn behind the
     first reply. What cannot be read then is no verdict.
 
+    A student's drafts and attempts that are measured are not run so: keeping the form is part of what is measured.
+
     Args:
         program: whose prompt is rendered, and whose outputs are read.
         items: what it is run on, shape `[N]`.

@@ -36,4 +36,6 @@ def _of(stage: str) -> str:
     """
     if stage == "train control":
         return "control"
+    if stage == "watch":
+        return "evaluate"
     return "lessons" if stage in _LESSON else stage.partition(" ")[0]

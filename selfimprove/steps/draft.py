@@ -26,7 +26,8 @@ def draft(
     """Let the student try each problem, in order.
 
     With `one_call` or `auto` it is asked for questions in the same completion; those who keep no form are asked by
-    the ask step. With `two_calls`, or no questions, it only solves.
+    the ask step. With `two_calls`, or no questions, it only solves. What cannot be read is no verdict and is not asked
+    for again: what the student does unaided is measured.
     """
     together = questions > 0 and asking != "two_calls"
     program = programs["draft_and_ask" if together else "solve"]
@@ -50,7 +51,7 @@ def solve(
     samples: Sequence[int] = (0,),
     seed: int = 0,
 ) -> list[list[Attempt]]:
-    """Let the student solve each problem once for each sample index, shape `[P][len(samples)]`."""
+    """Let the student solve each problem once for each sample index, shape `[P][len(samples)]`; none is asked again."""
     items = [Item(p.id, shown(p, program.name), sample) for p in problems for sample in samples]
     made = iter(run(program, items, student, sampling, role="solve", seed=seed))
     return [[verify(task, problem, next(made)) for _ in samples] for problem in problems]

@@ -91,6 +91,21 @@ def watch_text(new: Sequence[float], old: Sequence[float], rise: float, level: f
     return Watched(name="loss on the text", before=fmean(old), after=fmean(new), p_worse=p, fell=p <= level)
 
 
+def watch_solved(new: Mapping[str, float], old: Mapping[str, float], fall: float, level: float) -> Watched:
+    """Compare how often problems are solved that were solved before, by problems, as shares of samples.
+
+    Args:
+        new: problem id to the share of the new model's samples that solve it.
+        old: the same of the model that solved it before, by samples drawn after it was chosen for that.
+        fall: that is let pass, as a share.
+        level: chance that they seem to have fallen by more where they have not.
+    """
+    means = bootstrap_means([new[i] - old[i] + fall for i in new])
+    p = float((1 + (means >= 0).sum()) / (1 + len(means)))
+    before, after = (round(fmean(each[i] for i in new), 6) for each in (old, new))
+    return Watched(name="problems solved before", before=before, after=after, p_worse=p, fell=p <= level)
+
+
 def watch_task(name: str, new: Mapping[str, bool], old: Mapping[str, bool], level: float) -> Watched:
     """Compare which problems of another task two models solve.
 

@@ -15,6 +15,7 @@ from selfimprove.errors import InputError, nearest
 from selfimprove.records import Parsed, Problem, Split, Verdict, digest
 from selfimprove.tasks.choice import options, right_option
 from selfimprove.tasks.cuts import Splits, divide, same_question
+from selfimprove.tasks.groups import GROUP, group_of, kept_apart, move_nearest
 from selfimprove.tasks.source import Row, read_rows
 
 _OPTIONAL = ("rationale_field", "facts_field", "choices_field", "context_field", "id_field")
@@ -27,9 +28,11 @@ _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class JsonlTask:
-    """Problems of a file, cut into splits by the hash of the question, or of a file a split.
+    """Problems of a file, cut into splits by the hash of the question or of its group, or of a file a split.
 
-    A question stays in its split when rows are added.
+    A question stays in its split when rows are added. Rows of one group, such as the variants of one problem, are
+    never in two splits: of a group that a file of dev or test problems holds, nothing is taken from the others. Where
+    groups are so few that none falls into dev or test, the one whose hash is nearest to it goes there.
 
     Args:
         path: the file; all splits are cut from it unless `dev` or `test` name their own.
@@ -46,6 +49,9 @@ class JsonlTask:
         choices_field: field with a list of options.
         context_field: field with a text that the question is about.
         id_field: field with your own id, by which predictions may name a problem.
+        group_field: field that is the same in rows which must stay together, dots before a field in a field; rows
+            without it stand alone. By default where the rows of `curate` have the seed that they were grown from;
+            empty: each question stands alone.
         label_fields: fields that results are grouped by.
         sizes: the most problems to give a split.
         name: the task's name; empty: the file's.
@@ -64,6 +70,7 @@ class JsonlTask:
     choices_field: str = "choices"
     context_field: str = "context"
     id_field: str = "id"
+    group_field: str = GROUP
     label_fields: tuple[str, ...] = ()
     sizes: Mapping[Split, int] = field(default_factory=dict)
     name: str = ""
@@ -74,7 +81,7 @@ class JsonlTask:
         for name in ("path", "dev", "test"):
             if _BROKEN.search(str(getattr(self, name))):
                 raise InputError(f"{name} = {str(getattr(self, name))!r:.80} is no name of a file; correct it")
-        for name in ("question_field", "answer_field", *_OPTIONAL, "label_fields"):
+        for name in ("question_field", "answer_field", *_OPTIONAL, "group_field", "label_fields"):
             given = getattr(self, name)
             for text in (given,) if isinstance(given, str) else given:
                 if _BROKEN.search(text) or len(text) > _LONGEST_NAME:
@@ -154,6 +161,9 @@ class JsonlTask:
         files: Mapping[Split, Path | None] = {"train": self.path, "dev": self.dev, "test": self.test}
         rows = {split: read_rows(Path(path)) for split, path in files.items() if path is not None}
         fields = {name for row in rows["train"] for name in row.fields}
+        if self.group_field not in ("", GROUP) and not any(group_of(row, self.group_field) for row in rows["train"]):
+            known = [each for each in fields if not _BROKEN.search(each)]
+            raise InputError(f'{self.path}: no row has "{self.group_field}"; {nearest(self.group_field, known)}')
         named = {name: getattr(self, name) for name in _OPTIONAL} | {name: name for name in self.label_fields}
         for setting, name in named.items():
             default = type(self).__dataclass_fields__[setting].default if setting in _OPTIONAL else None
@@ -175,24 +185,45 @@ class JsonlTask:
 
     @cached_property
     def _splits(self) -> Splits:
-        pools: dict[Split, list[Problem]] = {"train": [], "dev": [], "test": []}
+        pools: dict[Split, list[tuple[str, Problem]]] = {"train": [], "dev": [], "test": []}
         _ = self.aliases  # two problems of one id are found before anything is asked
         for split, rows in self._rows.items():
-            for problem in _once(self._kind, rows, [self.problem(row) for row in rows]):
-                pools[self._cut(problem) if split == "train" else split].append(problem)
-        divided = divide(pools, name=self.name, dev_size=0, sizes=self.sizes)
-        for split, problems_of in pools.items():
+            for row, problem in _once(self._kind, rows, [self.problem(row) for row in rows]):
+                group = group_of(row, self.group_field)
+                pools[self._cut(group, problem) if split == "train" else split].append((group, problem))
+        for split, share in self._shares.items():
+            if share and not pools[split]:
+                move_nearest(pools, split, _place)
+        apart = kept_apart(pools)
+        divided = divide(apart, name=self.name, dev_size=0, sizes=self.sizes)
+        for split, problems_of in apart.items():
             if not problems_of:
+                groups = len({group for pool in pools.values() for group, _ in pool if group})
+                of = f' (there are {groups} groups of one "{self.group_field}")' if groups else ""
                 raise InputError(
-                    f"{self.path}: no problem falls into {split}; give more rows, another share, or a file of its own"
+                    f"{self.path}: no problem falls into {split}{of}; "
+                    "give more rows, another share, or a file of its own"
                 )
         return divided
 
-    def _cut(self, problem: Problem) -> Split:
-        place = int(digest("jsonl", same_question(problem)), 16) % _BUCKETS / _BUCKETS
-        test = 0.0 if self.test is not None else self.test_share
-        dev = 0.0 if self.dev is not None else self.dev_share
-        return "test" if place < test else "dev" if place < test + dev else "train"
+    def _cut(self, group: str, problem: Problem) -> Split:
+        place, shares = _place(group or same_question(problem), grouped=bool(group)), self._shares
+        if place < shares["test"]:
+            return "test"
+        return "dev" if place < shares["test"] + shares["dev"] else "train"
+
+    @property
+    def _shares(self) -> Mapping[Split, float]:
+        """What is cut from `path`."""
+        return {
+            "test": 0.0 if self.test is not None else self.test_share,
+            "dev": 0.0 if self.dev is not None else self.dev_share,
+        }
+
+
+def _place(text: str, *, grouped: bool = True) -> float:
+    """Give a text its place between the splits, in [0, 1)."""
+    return int(digest("jsonl group" if grouped else "jsonl", text), 16) % _BUCKETS / _BUCKETS
 
 
 def _plain(value: object) -> object:
@@ -220,7 +251,7 @@ def _whole(row: Row, name: str, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _once(answers: Kind, rows: list[Row], problems: list[Problem]) -> list[Problem]:
+def _once(answers: Kind, rows: list[Row], problems: list[Problem]) -> list[tuple[Row, Problem]]:
     """Keep each question once; refuse one with two different reference answers."""
     first: dict[str, tuple[Row, Problem]] = {}
     for row, problem in zip(rows, problems, strict=True):
@@ -230,4 +261,4 @@ def _once(answers: Kind, rows: list[Row], problems: list[Problem]) -> list[Probl
                 f"{row.where}: the question of {known_row.where.rpartition(', ')[2]} again, with the answer "
                 f"{problem.answer!r:.40} instead of {known.answer!r:.40}; keep the right one"
             )
-    return [problem for _, problem in first.values()]
+    return list(first.values())

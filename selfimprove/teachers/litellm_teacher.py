@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from selfimprove.config import TeacherConfig
-from selfimprove.programs import Complaint, Item, Program, Read, program_for, run, run_read, stated
-from selfimprove.programs.forms import Outputs, read_form
+from selfimprove.programs import Item, Program, Read, program_for, run_read, stated
+from selfimprove.programs.forms import Outputs, form_reader
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Sampling, Verdict
 from selfimprove.teachers.litellm import LiteLLMModel
@@ -79,16 +79,10 @@ class LiteLLMTeacher:
         program = find_program(name, self._programs, self.task)
         items = [Item(p.id, given, i) for p, given in zip(problems, inputs, strict=True) for i in range(samples)]
         sampling = self._sampling(_GREEDY if samples == 1 else self.config.temperature)
-        made = iter(run_read(program, items, self.reason_model, sampling, self._reader(program), seed=self.seed))
+        made = iter(
+            run_read(program, items, self.reason_model, sampling, form_reader(program, self.task), seed=self.seed)
+        )
         return [[self._rationale(program, next(made)) for _ in range(samples)] for _ in problems]
-
-    def _reader(self, program: Program) -> Callable[[int, Outputs, Completion], Outputs | Complaint]:
-        """Give what reads a reply: one that states no answer is asked for once more, one that was cut off is not."""
-
-        def read(_: int, outputs: Outputs, reply: Completion) -> Outputs | Complaint:
-            return outputs if reply.finish_reason == "length" else read_form(program, outputs, reply, self.task)
-
-        return read
 
     def _rationale(self, program: Program, found: Read[Outputs]) -> Rationale:
         completion = found.completion
@@ -113,7 +107,7 @@ def ask_program(
     *,
     seed: int,
 ) -> list[Answer]:
-    """Answer clarifying questions with the `answer_question` program.
+    """Answer clarifying questions with the `answer_question` program; a reply without an answer is asked for once more.
 
     Args:
         program: what asks.
@@ -127,8 +121,8 @@ def ask_program(
     for retried, sampling in ((False, first), (True, again)):
         places = [at for at, question in enumerate(asked) if bool(question.attempt) == retried]
         items = [_item(asked[at]) for at in places]
-        made = run(program, items, model, sampling, role="answer", seed=seed)
-        found.update((at, _answer(program, completion)) for at, completion in zip(places, made, strict=True))
+        made = run_read(program, items, model, sampling, form_reader(program), role="answer", seed=seed)
+        found.update((at, _answer(program, read)) for at, read in zip(places, made, strict=True))
     return [found[at] for at in range(len(asked))]
 
 
@@ -137,12 +131,13 @@ def _item(question: Question) -> Item:
     return Item(question.problem.id, inputs, sample=question.attempt, attempt=question.attempt)
 
 
-def _answer(program: Program, completion: Completion) -> Answer:
+def _answer(program: Program, read: Read[Outputs]) -> Answer:
+    completion = read.completion
     error = completion.error
     if completion.finish_reason == "length":
         error = f"cut off after {completion.completion_tokens} tokens"
     text = "" if error else str(program.parse(completion.text)["answer"])
-    return Answer(text=text, model=completion.model, calls=_calls(completion), usd=completion.usd, error=error)
+    return Answer(text=text, model=completion.model, calls=read.calls, usd=completion.usd, error=error)
 
 
 def read_rationale(task: Task, completion: Completion, text: str) -> Rationale:

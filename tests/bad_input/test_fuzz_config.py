@@ -277,7 +277,7 @@ def test_rows_whose_id_is_null_have_none(place: Path) -> None:
 
 OPTIONS = (
     *("dev", "test", "dev_share", "test_share", "kind", "question_field", "answer_field", "label_fields", "name"),
-    *("rationale_field", "choices_field", "nonsense"),
+    *("group_field", "rationale_field", "choices_field", "nonsense"),
 )
 
 

@@ -63,6 +63,25 @@ def test_scripted_growth_is_right_whole_and_exact(bench: Any) -> None:
     json.dumps(found)
 
 
+@pytest.mark.parametrize(("admitted", "fault"), [("1,005", ""), ("1006", "wrong")])
+def test_answer_that_is_let_in_is_what_counts(bench: Any, admitted: str, fault: str) -> None:
+    """Whatever the first writing of the question stated, the admitted answer is right or wrong, in any notation."""
+    from curate_script import Truth, World
+
+    from selfimprove.answers.kinds import kind
+    from selfimprove.curating.forms import Form
+    from selfimprove.curating.reading import Written, built
+    from selfimprove.curating.rows import Candidate, Place
+
+    world = World({"sums": _sums}, _held)
+    world.truth["What is 1000 + 5?"] = Truth("sums", "1005", "1005", "", "sums")
+    problem = built(Written("What is 1000 + 5?", (), admitted), kind("number"), {})
+    place = Place(path=(*bench.ABOVE, "sums"))
+    made = {"id": "i", "seed": "s", "root": "s", "order": "o", "program": "p", "model": "m", "call": "c"}
+    candidate = Candidate(problem=problem, place=place, generation=1, index=0, **made)
+    assert bench._fault(candidate, Form(kind("number")), world) == fault
+
+
 def test_real_part_counts_by_type_what_an_oracle_says(bench: Any, tmp_path: Path) -> None:
     """Its table holds each type with what was ordered, read and let in, and the shares that are right."""
     import curate_real

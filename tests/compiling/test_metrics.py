@@ -136,6 +136,16 @@ def test_rewrites_are_compiled_on_what_the_student_was_told() -> None:
         make_cases("rewrite", PROBLEMS[:1], source(ScriptedModel(student)))
 
 
+def test_solver_that_keeps_no_form_at_first_does_not_mark_a_generator_down() -> None:
+    """It is asked once more; what it finds then counts."""
+    model = ScriptedModel(lambda request: TASK.conclude("So.", "7") if request.attempt else "Let me think.")
+    metric = Generated(TASK, model, PROGRAMS["reason"], GREEDY)
+    case = Case(id="c", problem="p", inputs={"example": "", "count": "1"})
+    program = plain("generate")
+    assert scores(metric, program, [(case, "Problem: What is 3 + 4 ?\nAnswer: 7")]) == [1.0]
+    assert [request.attempt for request in model.asked] == [0, 1, 0, 1]
+
+
 def test_generated_problems_count_when_they_are_new_and_solved_alike() -> None:
     """The example again, a wrong stated answer, and one too few are not valid."""
 

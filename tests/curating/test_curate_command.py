@@ -103,6 +103,15 @@ def test_output_loads_as_a_task_of_a_campaign(grown: tuple[Path, Figures]) -> No
         assert all(bool(p.choices) == (name == "multiple-choice") for p in every)
 
 
+def test_no_seed_is_in_two_splits_of_a_campaign(grown: tuple[Path, Figures]) -> None:
+    """What is decided and tested on is no variant of what is trained on."""
+    out, _ = grown
+    root = {row["question"]: row["lineage"]["root"] for row in rows(out / "curated-short-answer.jsonl")}
+    task = load_task(str(out / "curated-short-answer.jsonl"))
+    found = [{root[p.question] for p in task.problems(split)} for split in ("train", "dev", "test")]
+    assert sum(map(len, found)) == len(set(root.values())) == 12
+
+
 def test_output_loads_as_a_data_set(grown: tuple[Path, Figures], tmp_path: Path) -> None:
     """Hugging Face's loader reads it, with its lineage."""
     datasets = pytest.importorskip("datasets")
@@ -225,6 +234,25 @@ def test_settings_that_will_not_do_are_one_sentence_and_leave_nothing(tmp_path: 
         curate(read_settings(config, [change]), tmp_path / "out")
     assert "\n" not in str(refused.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_curation_that_is_kept_away_from_no_test_set_says_so(
+    grown: tuple[Path, Figures], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the start, in the figures, on the page and at the end; with something held out it says how much."""
+    from click.testing import CliRunner
+
+    from selfimprove.growth.commands import curate as command
+
+    config = write(tmp_path, size=24)
+    told = CliRunner().invoke(command, [str(config), "--out", str(tmp_path / "out"), "--set", "curate.held_out=[]"])
+    assert told.exit_code == 0
+    assert told.output.count("nothing is held out") == 2
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert '<p class="alarm">Nothing is held out' in page
+    assert json.loads((tmp_path / "out" / "curated.json").read_text())["held_out"] == 0
+    assert grown[1].held_out == 1
+    assert "1 problems are held out" in (grown[0] / "report" / "index.html").read_text()
 
 
 def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:

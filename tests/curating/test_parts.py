@@ -12,6 +12,7 @@ from selfimprove.curating.making import Generator, Ordered
 from selfimprove.curating.reading import built
 from selfimprove.curating.rows import Candidate, Order, Place
 from selfimprove.curating.tracing import trace
+from selfimprove.curating.voting import Ballot, Solvers
 from selfimprove.labels.taxonomy import Cell
 from selfimprove.programs.written import Written, read_problems
 from selfimprove.records import Completion, Problem, Request, Sampling, StepItem
@@ -173,6 +174,26 @@ def test_problem_without_a_verified_trace_has_none() -> None:
     """It is kept, its trace is empty."""
     found = trace([candidate()], NUMBER, Scripted("Answer: 1", "Answer: 2"), Sampling(), samples=2, choice="first")[0]
     assert (found.text, found.verified) == ("", 0)
+
+
+def test_trace_without_an_answer_is_asked_for_once_more() -> None:
+    """With what was wrong; the second one counts."""
+    model = Scripted("Let me think.", "5 + 6 = 11.\nAnswer: 11")
+    found = trace([candidate()], NUMBER, model, Sampling(), samples=1, choice="first")[0]
+    assert (found.verified, found.tried) == (1, 1)
+    assert "no answer in the form" in model.asked[1].messages[-1].content
+
+
+def test_solver_that_gives_no_answer_is_asked_once_more_for_its_vote() -> None:
+    """One that is cut off is not; an answer that is found anywhere is a vote."""
+    cut = Completion(text="Five and six and", finish_reason="length")
+    model = Scripted("I cannot say.", cut, "It comes to 11", "Answer: 11")
+    solvers = Solvers({"strong": model}, {"strong": Sampling()})  # type: ignore[dict-item]
+    ballots = [Ballot(candidate(), "strong", sample) for sample in range(3)]
+    ((votes),) = solvers.vote(ballots, {candidate().id: NUMBER})
+    assert [vote.verdict for vote in votes] == ["correct", "truncated", "correct"]
+    assert [request.attempt for request in model.asked] == [0, 0, 0, 1]
+    assert "no answer in the form" in model.asked[3].messages[-1].content
 
 
 def test_scripted_curation_ends_at_its_quotas(tmp_path: Path) -> None:

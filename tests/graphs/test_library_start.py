@@ -10,6 +10,7 @@ import pytest
 from selfimprove.campaign import Campaign
 from selfimprove.config import make_config
 from selfimprove.errors import InputError
+from selfimprove.graphs import panel
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.library import known_pool, library_file, see_library
 from selfimprove.graphs.places import Pool
@@ -84,6 +85,20 @@ def test_first_round_takes_the_library_and_mines_nothing(make_crew: Any, mined: 
     assert not second & {g.problem for g in known}
     tried = {r.problem for r in asked} & {g.problem for g in known}
     assert len(tried) == 10  # the lessons alone
+
+
+def test_problems_set_aside_are_left_out_of_a_library(
+    make_crew: Any, mined: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library was graded before anything was set aside; its other problems are the pool."""
+    monkeypatch.setattr(panel, "FEWEST", 10)
+    crew = start(make_crew, mined, campaign={"rounds": 1, "arms": ["track_b"]})
+    run(crew)
+    known = {g.problem for g in load_library(library(mined), crew.model("").identity)}
+    aside = panel.ids_aside(crew) & known
+    assert len(aside) > 5
+    assert crew.folder.record("round-01/pool.json", Pool).problems == 200 - len(aside)
+    assert not aside & {a.problem for a in crew.folder.rows("round-01/drafts.jsonl", Attempt)}
 
 
 def test_attempts_verdicts_and_kinds_are_the_librarys(make_crew: Any, mined: Path) -> None:

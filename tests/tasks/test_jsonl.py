@@ -51,6 +51,57 @@ def test_problems_stay_in_their_split_when_rows_are_added(write: Write):
     assert set(_ids(few, "test")) <= set(_ids(many, "test"))
 
 
+def _grown(roots: int, each: int) -> list[dict[str, object]]:
+    """Give rows as curate writes them: the same question with other numbers, from so many seeds."""
+    return [
+        {"question": f"What is {n} + {root}00?", "answer": n + 100 * root, "lineage": {"root": f"r{root}"}}
+        for root in range(roots)
+        for n in range(each)
+    ]
+
+
+def _roots(task: Task, rows: Rows) -> dict[str, set[str]]:
+    """Give the seeds that each split's problems were grown from."""
+    root = {str(row["question"]): str(row["lineage"]["root"]) for row in rows}  # type: ignore[index]
+    return {split: {root[p.question] for p in task.problems(split)} for split in ("train", "dev", "test")}
+
+
+def test_no_seed_is_in_two_splits(write: Write):
+    """All variants of one seed fall into one split, and all rows are used."""
+    rows = _grown(80, 10)
+    task = load_task(str(write(rows)))
+    found = _roots(task, rows)
+    assert sum(map(len, found.values())) == len(set().union(*found.values())) == 80
+    assert sum(len(_ids(task, split)) for split in ("train", "dev", "test")) == 800
+    assert all(len(found[split]) > 4 for split in found)
+    alone = _roots(load_task(str(write(rows)), options={"group_field": ""}), rows)
+    assert alone["test"] <= alone["train"]
+
+
+def test_a_seed_of_the_test_file_is_left_out_of_the_others(write: Write):
+    """With a file of its own too, no variant of a test problem is trained on or decided on."""
+    rows = _grown(40, 10)
+    train, test = write(rows[10:], "train.jsonl"), write(rows[:35], "test.jsonl")
+    found = _roots(load_task(str(train), options={"test": str(test)}), rows)
+    assert found["test"] == {"r0", "r1", "r2", "r3"}
+    assert not found["test"] & (found["train"] | found["dev"])
+    assert not found["train"] & found["dev"]
+
+
+def test_rows_are_grouped_by_any_field(write: Write):
+    """The field is named; one that no row has, one that holds a list, and too few groups are refused."""
+    rows = [row | {"page": row["lineage"]["root"]} for row in _grown(40, 5)]  # type: ignore[index]
+    plain = [{name: row[name] for name in ("question", "answer", "page")} for row in rows]
+    found = _roots(load_task(str(write(plain)), options={"group_field": "page"}), rows)
+    assert sum(map(len, found.values())) == 40
+    with pytest.raises(InputError, match='no row has "pge"; did you mean "page"'):
+        _ids(load_task(str(write(plain)), options={"group_field": "pge"}), "train")
+    with pytest.raises(InputError, match='"page" must be one text or number'):
+        _ids(load_task(str(write([row | {"page": [1]} for row in plain])), options={"group_field": "page"}), "train")
+    with pytest.raises(InputError, match=r'there are 1 groups of one "lineage\.root"'):
+        _ids(load_task(str(write(_grown(1, 50)))), "train")
+
+
 def test_separate_files(write: Write):
     """Dev and test come from their own files; a test question that is also in train is left out of train."""
     train, dev, test = write(_sums(30), "a.jsonl"), write(_sums(40)[30:], "b.jsonl"), write(_sums(60)[25:30], "c.jsonl")

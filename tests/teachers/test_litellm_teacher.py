@@ -56,6 +56,15 @@ def test_a_failed_answer_is_empty_with_its_reason(reply: Completion, said: str) 
     assert (answer.text, answer.error) == ("", said)
 
 
+def test_an_empty_answer_is_asked_for_once_more() -> None:
+    """With what was wrong, and both calls are its origin; one that stays empty is empty."""
+    made, model = build(lambda r: "Two of each." if r.attempt and r.problem == FOUR.id else "")
+    answers = made.answer([Question(problem=FOUR, text="Q?"), Question(problem=FIVE, text="Q?")])
+    assert [(a.text, len(a.calls)) for a in answers] == [("Two of each.", 2), ("", 2)]
+    assert [r.attempt for r in model.asked] == [0, 0, 1, 1]
+    assert "holds no answer" in model.asked[2].messages[-1].content
+
+
 def test_one_rationale_is_greedy_and_several_are_sampled() -> None:
     """Samples differ by index and seed; each ends in its own answer."""
     made, model = build(lambda r: f"Add.\n#### {r.sample}", temperature=0.8)
