@@ -66,7 +66,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"the databases of {crew.folder.path} cannot be used ({error}); mend that and run the same command again"
         ) from error
-    _write_end(crew, state, why_stopped(crew, state) or "rounds")
+    _write_end(crew, state, why_stopped(crew, state["round"], state["idle"], state["best"]) or "rounds")
     return state
 
 
