@@ -153,7 +153,7 @@ def test_a_judge_is_paid_for_what_fails() -> None:
     assert (rollouts.teacher_calls, rollouts.usd, free.usd_at_most) == (0, 0.0, 0.0)
     paid = planned(grade={"scorer": "judge:openai/gpt-4o-mini"}, mine={"pool": 100}, campaign={"rounds": 2})
     judged = next(line for line in paid.lines if line.stage == "grade")
-    assert judged.teacher_calls == 80 + 40
+    assert judged.teacher_calls == 0.8 * (80 + 40)  # the rest is screened
     assert 0 < judged.usd < paid.usd_at_most
     by_role = planned(grade={"scorer": "judge"}, teacher={"judge": {"model": "openai/gpt-4o"}}, mine={"pool": 100})
     dearer = next(line for line in by_role.lines if line.stage == "grade")

@@ -96,19 +96,19 @@ def build_campaign(crew: Crew) -> StateGraph[Any]:
 
 def _go_on(crew: Crew) -> Callable[[CampaignState], str]:
     def choose(state: CampaignState) -> str:
-        return "control" if why_stopped(crew, state) else "round"
+        return "control" if why_stopped(crew, state["round"], state["idle"], state["best"]) else "round"
 
     return choose
 
 
-def why_stopped(crew: Crew, state: CampaignState) -> Literal["target", "rounds", "patience"] | None:
+def why_stopped(crew: Crew, round_: int, idle: int, best: str) -> Literal["target", "rounds", "patience"] | None:
     """Say why no further round is begun; None where one is."""
     campaign = crew.config.campaign
-    if reached(campaign.target, reached_so_far(crew, state["best"])):
+    if reached(campaign.target, reached_so_far(crew, best)):
         return "target"
-    if state["round"] >= campaign.rounds:
+    if round_ >= campaign.rounds:
         return "rounds"
-    return "patience" if state["idle"] >= campaign.patience else None
+    return "patience" if idle >= campaign.patience else None
 
 
 def reached(target: float | None, accuracy: float) -> bool:

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -16,7 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 
 from selfimprove import progress
 from selfimprove.errors import BudgetExceededError, RunFolderError
-from selfimprove.graphs.campaign import CampaignState, build_campaign, reached_so_far, why_stopped
+from selfimprove.graphs.campaign import build_campaign, reached_so_far, why_stopped
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
@@ -66,7 +66,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"the databases of {crew.folder.path} cannot be used ({error}); mend that and run the same command again"
         ) from error
-    _write_end(crew, state, why_stopped(crew, cast("CampaignState", state)) or "rounds")
+    _write_end(crew, state, why_stopped(crew, state["round"], state["idle"], state["best"]) or "rounds")
     return state
 
 

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 BENCH = "training"
-SMALL = {"BATCH": 2, "TURNS": 2, "GROUPS": 2, "TRIES": 2, "TOKENS": 6, "ROLLOUTS": 2}
+SMALL = {"BATCH": 2, "TURNS": 2, "GROUPS": 2, "TRIES": 2, "TOKENS": 6, "ROLLOUTS": 2, "IN_MEMORY": 2}
 
 
 @pytest.fixture
