@@ -12,6 +12,10 @@ make bench-training         keys: sft_share_of_bare_loop (goal >= 0.9), grpo_tim
 
     python benchmarks/training.py                    # about 10 minutes on 2 cores; QUICK=1: under 3
     PARTS=sft python benchmarks/training.py          # one of the parts
+    ADAPTER=runs/demo/round-01/arms/track_b/adapter PARTS=grpo ...    # tries of a student that solves some problems
+
+Tries of the bare student are hardly ever right, groups that are alike teach nothing, and our trainer leaves them out:
+only with an adapter is the second figure one of training.
 """
 
 from __future__ import annotations
@@ -38,7 +42,7 @@ from selfimprove.trainers.loading import begun, given, load, owned
 from selfimprove.trainers.precision import full_precision
 
 QUICK = bool(os.environ.get("QUICK"))
-MODEL = os.environ.get("MODEL", "smollm2-135m")
+MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
 STEPS, TURNS, BATCH = (4, 2, 4) if QUICK else (12, 4, 8)
 GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
 IN_MEMORY = 16 if not QUICK else 8
@@ -148,7 +152,8 @@ def practice_job(folder: Path) -> tuple[TrainingJob, list[PracticeRow], dict[str
         "learning_rate": 1e-6,
         "mask_truncated_completions": False,
     }
-    return job_of(folder / "grpo", "grpo", rows, settings), rows, settings
+    job = job_of(folder / "grpo", "grpo", rows, settings)
+    return job.model_copy(update={"start": ADAPTER}), rows, settings
 
 
 def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequence[str], rows: Sequence[Any]) -> Any:
