@@ -99,7 +99,7 @@ def score_pool(
     Arguments as `grade_pool`, and `under` as `screen_under` gives it for the whole pool.
     """
     rule, split = rule or GradeRule(), split or split_steps
-    rates = expectations([t.mined for t in tried], curve)
+    rates = expectations((t.mined for t in tried), curve)
     found = [Scored(problem=t.problem.id, score=rate) for t, rate in zip(tried, rates, strict=True)]
     if scorer is None:
         return found
@@ -131,17 +131,17 @@ def score_pool(
     return found
 
 
-def expectations(mined: Sequence[Mined], curve: Curve | None) -> list[float | None]:
+def expectations(mined: Iterable[Mined], curve: Curve | None) -> list[float | None]:
     """Give the pass rate that mining alone says to expect of each problem, shape `[P]`; None: its attempt is not wrong.
 
     By the fitted prior where there is one, else under a uniform one, the greedy attempt counted in.
     """
     found: list[float | None] = []
-    for one, expected in zip(mined, expected_rates(mined, curve), strict=True):
+    for one in mined:  # a pool may be read row by row
         if one.greedy is not Verdict.WRONG:
             found.append(None)
         elif curve is not None and one.mean_logprob is not None:
-            found.append(expected)
+            found += expected_rates([one], curve)
         else:
             found.append((one.passed + 1) / (one.passed + one.failed + 1 + 2))
     return found
@@ -152,7 +152,7 @@ def screen_under(mined: Iterable[Mined], curve: Curve | None, share: float) -> f
 
     Attempts that it cannot tell from the first one above are above, so that fewer than the share may be under.
     """
-    rates = sorted(rate for rate in expectations(list(mined), curve) if rate is not None)
+    rates = sorted(rate for rate in expectations(mined, curve) if rate is not None)
     return rates[int(share * len(rates))] if rates else 0.0
 
 
