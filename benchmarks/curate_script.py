@@ -182,7 +182,7 @@ class Solver:
         return made
 
     def _solve(self, request: Request) -> str:
-        question = request.messages[-1].content
+        question = _asked(request)
         truth = self.world.truth[question]
         rng = Random(f"{self.identity} {request.problem} {request.sample}")
         answer = truth.answer
@@ -193,9 +193,14 @@ class Solver:
         return f"Step by step.\nAnswer: {answer}"
 
     def _check(self, request: Request) -> str:
-        question = request.messages[-1].content.partition("Problem:\n")[2].partition("\n\nPlace:")[0]
+        question = _asked(request).partition("Problem:\n")[2].partition("\n\nPlace:")[0]
         rng = Random(f"label {self.identity} {request.problem} {request.sample}")
         family = self.world.truth[question].family
         if rng.random() < self.mislabels:
             family = rng.choice([other for other in self.world.families if other != family])
         return f"It takes care.\nLabels:\n{self.sub_type}: {family} | 0.9"
+
+
+def _asked(request: Request) -> str:
+    """Give what was asked first: a complaint about a reply comes behind it."""
+    return next(message.content for message in request.messages if message.role == "user")
