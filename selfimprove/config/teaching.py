@@ -93,5 +93,9 @@ class LessonConfig(Section):
     """Chains of thought the teacher gives for an unsolved problem."""
     rationalise: bool = False
     """Show the teacher the answer where its own reasoning missed it; such rows are marked."""
+    own_words: Literal["auto", "first", "last"] = "auto"
+    """Whose words are learned where both are right: the student's (first), or the teacher's, who then reasons about
+    every problem (last). auto: last where an answer could be guessed, as yes or no can: there a right answer says
+    little about the words before it."""
     cohort: Annotated[int, Field(ge=1)] = 512
     """Problems that walk the lesson together."""

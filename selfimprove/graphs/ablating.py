@@ -47,7 +47,7 @@ def ablated(
         bare = [lesson.model_copy(update={"rewrites": (), "clarifications": ()}) for lesson in lessons]
         targets = _taught(crew, bare, problems, teacher)
     elif track == "plain_programs":
-        targets = harvest(_plain(crew, lessons, problems, best, round_), crew.task)
+        targets = harvest(_plain(crew, lessons, problems, best, round_), crew.task, crew.lucky(problems.values()))
     elif track == "no_selection":
         targets = _taught(crew, _drawn(crew, len(lessons), round_), problems, teacher)
     else:
@@ -74,15 +74,21 @@ def _plain(
             made = ask(made, problems, student, bare["ask"], how, questions=own.questions, turn=turn, seed=seed)
             made = answer(made, problems, teacher, crew.task)
             made = rewrite(made, problems, student, bare["rewrite"], crew.task, how, seed=seed)
-        return reason(made, problems, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise)
+        lucky = crew.lucky(problems.values())
+        return reason(
+            made, problems, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise, lucky=lucky
+        )
 
 
 def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: Teacher) -> list[Target]:
     """Harvest lessons whose unsolved ones are reasoned about first; what the ledger knows is not asked again."""
-    open_ = [x for x in lessons if not x.solved and not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
+    lucky = crew.lucky(problems.values())
+    unsolved = [x for x in lessons if x.problem in lucky or not x.solved]
+    open_ = [x for x in unsolved if not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
     told = rationales([problems[x.problem] for x in open_], teacher, crew.task, crew.config.lesson.rationales)
     new = {x.id: tuple(some) for x, some in zip(open_, told, strict=True)}
-    return harvest([x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons], crew.task)
+    done = [x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons]
+    return harvest(done, crew.task, lucky)
 
 
 def _drawn(crew: Crew, count: int, round_: int) -> list[Lesson]:

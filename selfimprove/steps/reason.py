@@ -1,8 +1,8 @@
-"""Reason: the teacher's chain of thought for what the student could not solve, kept when verified."""
+"""Reason: the teacher's chain of thought for what the student could not solve by itself, kept when verified."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from selfimprove.protocols import Rationaliser, Task, Teacher
 from selfimprove.records import Lesson, Problem, Rationale, Verdict
@@ -17,12 +17,14 @@ def reason(
     *,
     samples: int = 1,
     rationalise: bool = False,
+    lucky: Container[str] = frozenset(),
 ) -> list[Lesson]:
     """Add verified and failed rationales to each unsolved lesson, each with its verdict.
 
-    With `rationalise`, a teacher that can is shown the answer where its own reasoning missed it.
+    With `rationalise`, a teacher that can is shown the answer where its own reasoning missed it. A lesson about a
+    problem in `lucky` is not solved by a right answer.
     """
-    open_ = [lesson for lesson in lessons if not lesson.solved]
+    open_ = [lesson for lesson in lessons if lesson.problem in lucky or not lesson.solved]
     new = dict(
         zip(
             (x.id for x in open_), rationales([problems[x.problem] for x in open_], teacher, task, samples), strict=True
