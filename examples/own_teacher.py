@@ -1,6 +1,6 @@
 """Plug in your own teacher: any object with these two methods.
 
-python examples/own_teacher.py          or, in a TOML file:  [teacher] model = "own_teacher:RuleTeacher"
+python examples/own_teacher.py          or, in a TOML file:  [teacher] model = "examples.own_teacher:RuleTeacher"
 """
 
 from __future__ import annotations

@@ -51,13 +51,14 @@ def cli() -> None:
     """Make a small language model better at a task by itself, with the statistics to prove it.
 
     Exit codes: 0 finished, 1 failed, 2 bad input, 3 stopped at the budget, 4 waits for a person, 130 interrupted;
-    after 3, 4 and 130 the same command goes on.
+    after 1, 4, 130 and a kill the same command goes on, after 3 with a higher cap.
     """
 
 
 for command in (prm, export, approve, reject, fork, combine, compile_program, label, coverage, curate):
     cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
+_mined = click.option("--out", type=click.Path(path_type=Path), help="Folder; default: runs/<name of the config>-mined.")
 _adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")
 
 
@@ -106,7 +107,7 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@_out
+@_mined
 @_adapter
 @set_option
 @quiet_option
@@ -119,7 +120,7 @@ def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence
 
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@_out
+@_mined
 @_adapter
 @set_option
 @quiet_option

@@ -36,7 +36,7 @@ class _NoTrainer:
 def sampled(config: Config) -> Config:
     """Fill in what `[mine]` leaves open: 4 to 16 samples, and twice the tokens for what was cut off.
 
-    A campaign mines greedily unless told otherwise; who mines alone wants to know more.
+    Who mines alone wants to know more of each problem than a campaign does.
     """
     given, mine = config.mine.model_fields_set, config.mine
     samples = mine.samples if "samples" in given else 4

@@ -15,7 +15,6 @@ TESTED: Final[Mapping[str, str]] = {
     "transformers": ">=5.17,<6",
     "trl": ">=1.16,<2",
     "peft": ">=0.21,<1",
-    "vllm": ">=0.31,<1",
 }
 
 
