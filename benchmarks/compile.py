@@ -10,6 +10,7 @@ a program in a batch, through DSPy's own path with a call each, and through the 
     SHIP=1 ...                                           # copy what is proven into programs/
     WRITER=MODEL@URL ...                                 # who writes instructions; unset: the teacher
     PROBLEMS=300 CALLS=400 ...                           # other sizes; two fifths of the problems are held out
+    CONCURRENCY=16 ...                                   # calls under way at once
 
 Resumable: calls are kept in a ledger, each finished cell in a file.
 
@@ -30,15 +31,14 @@ from selfimprove.compiling.compiling import Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named, usual_metric
 from selfimprove.errors import InputError
+from selfimprove.labels.models import model_named
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.labelling import trainable
 from selfimprove.programs.optimise import How, Optimizer
 from selfimprove.programs.saved import Card, Compiled, load_saved, place_of, programs_for, save_program
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Problem, Sampling
-from selfimprove.scorers.names import judge_of
 from selfimprove.tasks import load_task
-from selfimprove.teachers.litellm import LiteLLMModel
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))
@@ -47,6 +47,7 @@ DATA = Path(os.environ.get("SELFIMPROVE_DATA", ROOT.parent / "shared" / "data"))
 PARTS = os.environ.get("PARTS", "teacher,student,batching").split(",")
 SEED = 5
 BATCH = 64
+CONCURRENCY = int(os.environ.get("CONCURRENCY", "16"))
 
 
 class Cell(NamedTuple):
@@ -173,13 +174,7 @@ def ship(rows: Sequence[dict[str, Any]], cells: Sequence[Cell], out: Path, to: P
 
 def served(named: str, role: str, ledger: Ledger) -> LanguageModel | None:
     """Give a model behind a server, MODEL@URL; None where none is named."""
-    if not named:
-        return None
-    name, _, url = named.partition("@")
-    model, address = judge_of(name, url)
-    made = LiteLLMModel(role, (model,), ledger, base_url=address, api_key="none" if url else None, timeout_s=600)
-    made.check()
-    return made
+    return model_named(named, ledger, role=role, concurrency=CONCURRENCY) if named else None
 
 
 def load_student() -> Any:
