@@ -58,7 +58,7 @@ def cli() -> None:
 for command in (prm, export, approve, reject, fork, combine, compile_program, label, coverage, curate):
     cli.add_command(command)
 _out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
-_mined = click.option("--out", type=click.Path(path_type=Path), help="Folder; default: runs/<name of the config>-mined.")
+_mined = click.option("--out", type=click.Path(path_type=Path), help="Default: runs/<name of the config>-mined.")
 _adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import chain
 from pathlib import Path
@@ -32,7 +33,7 @@ _FOR_ALL: Final = frozenset({"label", "check_label"})
 @click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
 @click.option("--problems-file", type=path_type, help="A file of problems to compile on; default: the task's own.")
 @click.option("--cases", "cases_file", type=path_type, help="A file of inputs and wanted outputs instead of problems.")
-@click.option("--problems", type=click.IntRange(1), default=200, show_default=True, help="Problems that are drawn.")
+@click.option("--problems", type=click.IntRange(8), default=200, show_default=True, help="Problems that are drawn.")
 @click.option("--optimizer", default="gepa", show_default=True, help="gepa, mipro or bootstrap.")
 @click.option("--metric", help="accuracy, valid, balanced_accuracy, asking, match, or package.module:Name.")
 @click.option("--model", help="What runs the program, MODEL or MODEL@URL; default: the student's own engine.")
@@ -59,22 +60,38 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     Calls are kept in the ledger: at the budget it stops, and the same command goes on with a higher one.
     """
     from selfimprove.compiling.compiling import compile_cases
+    from selfimprove.labels.models import see_models
     from selfimprove.live import view_for
     from selfimprove.programs.saved import place_of, save_program
     from selfimprove.progress import watched_by
 
     _see(program, how)
     task = _task(how)
-    given = _given(task, how)
+    given = _given(program, task, how)
+    named = {how["model"], how["writer"], how["solver"], how["teacher"]}
+    see_models(named - {None, "reference"}, **_prices(how))
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
         problems = [] if given is not None else _problems(task, how)
         with closing(ledger_of(how)) as ledger:
             work, cases = _work(program, task, problems, given, ledger, how)
             made = compile_cases(work, cases)
         place = place_of(program, "" if program in _FOR_ALL else task.name, out)
+        said = f"{made.card.sentence()}\n\nInstruction: {made.program.instructions}\n\n"
+        if not made.card.proven and _is_proven(place):
+            click.echo(f"{said}Not saved: {place} holds a program that is proven, and this one shows no gain.")
+            return
         save_program(made.program, made.card, place)
     used = "Campaigns take it from here on" if made.card.proven else "Campaigns leave it out, as it shows no gain"
-    click.echo(f"{made.card.sentence()}\n\nInstruction: {made.program.instructions}\n\nSaved: {place}\n{used}.")
+    click.echo(f"{said}Saved: {place}\n{used}.")
+
+
+def _is_proven(place: Path) -> bool:
+    from selfimprove.programs.saved import load_saved
+
+    try:
+        return load_saved(place).card.proven
+    except InputError:  # there is none, or none that could be used
+        return False
 
 
 def _see(program: str, how: dict[str, Any]) -> None:
@@ -90,6 +107,8 @@ def _see(program: str, how: dict[str, Any]) -> None:
     see_metric(how["metric"], program)
     if how["cases_file"] and how["metric"] != "match" and ":" not in how["metric"]:
         raise InputError(f'the metric "{how["metric"]}" needs problems; take match for cases that come with outputs')
+    if how["metric"] == "match" and not how["cases_file"]:
+        raise InputError(f"the metric match needs cases of {program} that come with outputs; name a file with --cases")
 
 
 def _task(how: dict[str, Any]) -> Task:
@@ -98,24 +117,40 @@ def _task(how: dict[str, Any]) -> Task:
     return load_task(how["task"], data_dir=how["data_dir"], options=read_pairs("--option", how["options"]))
 
 
-def _given(task: Task, how: dict[str, Any]) -> list[Case] | None:
-    """Read the cases that are given; the guard looks at all that stands in their inputs."""
-    from selfimprove.compiling.guarding import see_disjoint
+def _given(program: str, task: Task, how: dict[str, Any]) -> list[Case] | None:
+    """Read the cases that are given; the guard looks at each text in them, and at all that a case tells together."""
+    from selfimprove.compiling.compiling import see_enough
     from selfimprove.compiling.making import read_cases
     from selfimprove.records import Problem
 
-    if not how["cases_file"]:
+    file: Path | None = how["cases_file"]
+    if file is None:
         return None
-    cases = read_cases(how["cases_file"])
-    texts = ("\n".join(map(str, case.inputs.values())) for case in cases)
-    see_disjoint([Problem.of(text, "") for text in texts], task, where=str(how["cases_file"]))
+    cases = read_cases(file, program, outputs=how["metric"] == "match")
+    see_enough(case.problem for case in cases)
+    texts = dict.fromkeys(text for case in cases for text in _texts(case) if text.strip())
+    _see_disjoint([Problem.of(text, "") for text in texts], task, how, file)
     return cases
+
+
+def _texts(case: Case) -> Iterator[str]:
+    values = [*case.inputs.values(), *case.gold.values()]
+    some = [str(each) for value in values for each in (value if isinstance(value, list) else [value])]
+    yield from (*some, "\n".join(some))
+
+
+def _see_disjoint(found: list[Problem], task: Task, how: dict[str, Any], file: Path) -> None:
+    """Refuse what stands in dev, in test, or in a public test set of the task's family."""
+    from selfimprove.compiling.guarding import see_disjoint
+    from selfimprove.graphs.guarding import public_of
+
+    guarded, _ = public_of(task, how["data_dir"])
+    see_disjoint(found, task, [held for each in guarded for held in each.held_out], str(file))
 
 
 def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
     """Draw the problems to compile on; the guard has looked at all of them."""
-    from selfimprove.compiling.guarding import see_disjoint
-    from selfimprove.graphs.guarding import public_of
+    from selfimprove.compiling.compiling import see_enough
     from selfimprove.prm.labelling import trainable
     from selfimprove.tasks import load_task
 
@@ -126,8 +161,8 @@ def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
         raise InputError(f"{file} is not there; name a file of problems, .jsonl")
     made = load_task(str(file))
     found = list(chain.from_iterable(made.problems(split) for split in ("train", "dev", "test")))[: how["problems"]]
-    guarded, _ = public_of(task, how["data_dir"])
-    see_disjoint(found, task, [held for each in guarded for held in each.held_out], str(file))
+    see_enough(problem.id for problem in found)
+    _see_disjoint(found, task, how, file)
     return found
 
 
@@ -168,8 +203,11 @@ def _model(named: str, role: str, ledger: Ledger, how: dict[str, Any]) -> Langua
     """Load a model behind LiteLLM, and see that it answers."""
     from selfimprove.labels.models import model_named
 
-    prices = {"input_price": how["input_price"], "output_price": how["output_price"]}
-    return model_named(named, ledger, role=role, **prices)
+    return model_named(named, ledger, role=role, **_prices(how))
+
+
+def _prices(how: dict[str, Any]) -> dict[str, Any]:
+    return {"input_price": how["input_price"], "output_price": how["output_price"]}
 
 
 def _teacher(task: Task, ledger: Ledger, how: dict[str, Any]) -> Teacher:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from selfimprove.errors import InputError
+from selfimprove.prm.command_parts import ledger_of
 
 if TYPE_CHECKING:
     from selfimprove.labels import Taxonomy
-    from selfimprove.ledger import Ledger
 
 _path = click.Path(path_type=Path)
 _taxonomy = click.option(
@@ -49,6 +49,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     from selfimprove.labels.agreement import see_metrics
     from selfimprove.labels.given import checked, read_given
     from selfimprove.labels.labelling import Labeller
+    from selfimprove.labels.models import model_named, see_models
     from selfimprove.labels.stage import label_file
     from selfimprove.labels.table import written
     from selfimprove.live import view_for
@@ -61,15 +62,16 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     see_metrics()
     saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
     programs = {name: one.program for name, one in saved.items()}
-    _see_models({how["model"], how["check_model"] or how["model"]}, how)
+    asked = {name: how[name] for name in ("concurrency", "input_price", "output_price")}
+    see_models({how["model"], how["check_model"] or how["model"]}, **asked)
     with (
         view_for(sys.stderr, quiet=quiet) as view,
         watched_by(view),
-        closing(_ledger(out, how["budget_usd"])) as ledger,
+        closing(ledger_of({"ledger_file": out / "ledger.sqlite", **how})) as ledger,
     ):
-        labels = _model(how["model"], ledger, how)
+        labels = model_named(how["model"], ledger, **asked)
         first = Labeller(taxonomy, labels, program=programs.get("label"), widest=how["names"])
-        checker = _model(how["check_model"] or how["model"], ledger, how)
+        checker = model_named(how["check_model"] or how["model"], ledger, **asked)
         second = Labeller(taxonomy, checker, "check_label", programs.get("check_label"), widest=how["names"])
         report = label_file(given, first, second, out)
         spent = ledger.spent_usd
@@ -125,31 +127,3 @@ def taxonomy_named(named: str) -> Taxonomy:
     if named not in known:
         raise InputError(f'there is no taxonomy "{named}"; {nearest(named, known)}, or name a TOML file')
     return load_taxonomy(known[named])
-
-
-def _ledger(out: Path, budget_usd: float | None) -> Ledger:
-    from selfimprove.ledger import Ledger
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written: {error.strerror}; name another folder with --out") from error
-    ledger = Ledger(out / "ledger.sqlite")
-    ledger.cap_dollars(budget_usd, "--budget-usd")
-    return ledger
-
-
-def _see_models(names: set[str], how: dict[str, Any]) -> None:
-    """Refuse a model that cannot be had before anything is written."""
-    from selfimprove.ledger import Ledger
-
-    for named in sorted(names):
-        with closing(Ledger(":memory:")) as ledger:
-            _model(named, ledger, how)
-
-
-def _model(named: str, ledger: Ledger, how: dict[str, Any]) -> Any:
-    from selfimprove.labels.models import model_named
-
-    prices = {"input_price": how["input_price"], "output_price": how["output_price"]}
-    return model_named(named, ledger, concurrency=how["concurrency"], **prices)

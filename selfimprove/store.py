@@ -6,7 +6,6 @@ A run *is* its folder. Copying the folder copies the campaign.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from selfimprove.errors import RunFolderError
+from selfimprove.locking import take_lock
 
 R = TypeVar("R", bound=BaseModel)
 _VERSION: Final = 1
@@ -63,7 +63,7 @@ class RunFolder:
 
     def __init__(self, path: Path, *, writer: bool = True) -> None:
         self.path = path
-        self._lock = _take_lock(path) if writer else None
+        self._lock = take_lock(path / "run.lock", path) if writer else None
         self._listing = threading.Lock()
         self._coming: dict[str, str] = {}
         try:
@@ -240,23 +240,6 @@ def _sha256(path: Path) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
-
-
-def _take_lock(path: Path) -> int:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise RunFolderError(f"{path} cannot be used as a run folder: {error.strerror}; name another") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        owner = os.read(handle, 20).decode().strip()
-        os.close(handle)
-        raise RunFolderError(f"{path} is in use by process {owner}; wait for it or end it") from error
-    os.ftruncate(handle, 0)
-    os.write(handle, str(os.getpid()).encode())
-    return handle
 
 
 def require_space(path: Path, need_bytes: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from random import Random
 from statistics import fmean
@@ -18,7 +18,7 @@ from selfimprove.programs.optimise import How, optimise
 from selfimprove.programs.program import answers_of
 from selfimprove.programs.saved import Card, Compiled, Measured
 from selfimprove.protocols import LanguageModel, Task
-from selfimprove.records import Comparison, Interval, Sampling, digest
+from selfimprove.records import Interval, Sampling, digest
 from selfimprove.stats import bootstrap_means, compare_means, quantiles, wilson
 
 _SHARES: Final = (0.25, 0.35)
@@ -57,17 +57,27 @@ class Work:
     how: How
 
 
+def see_enough(problems: Iterable[str]) -> list[str]:
+    """Give the ids of problems, each once.
+
+    Raises:
+        InputError: there are too few.
+    """
+    found = list(dict.fromkeys(problems))
+    if len(found) < _FEWEST:
+        raise InputError(
+            f"{len(found)} problems with cases are too few to learn from and to measure on; give {_FEWEST} or more"
+        )
+    return found
+
+
 def part(cases: Sequence[Case], seed: int = 0) -> Parted:
     """Part cases at random, those of one problem together, so that nothing held out was seen.
 
     Raises:
         InputError: there are too few.
     """
-    problems = list(dict.fromkeys(case.problem for case in cases))
-    if len(problems) < _FEWEST:
-        raise InputError(
-            f"{len(problems)} problems with cases are too few to learn from and to measure on; give {_FEWEST} or more"
-        )
+    problems = see_enough(case.problem for case in cases)
     Random(f"compile {seed}").shuffle(problems)
     first = max(1, round(len(problems) * _SHARES[0]))
     second = first + max(2, round(len(problems) * _SHARES[1]))
@@ -138,9 +148,9 @@ def _card(work: Work, parted: Parted, before: Sequence[float], after: Sequence[f
         written_by="" if work.how.optimizer == "bootstrap" else work.writer.identity,
         cases=len(parted.train) + len(parted.val),
         held_out=len(parted.held_out),
-        before=measured(before),
-        after=measured(after),
-        gain=gained(parted.held_out, before, after),
+        before=measured(parted.held_out, before),
+        after=measured(parted.held_out, after),
+        gain=compare_means(by_problem(parted.held_out, after), by_problem(parted.held_out, before)),
         data=digest([case.id for some in parted for case in some]),
         seed=work.how.seed,
         date=dt.datetime.now(tz=dt.UTC).date().isoformat(),
@@ -148,23 +158,30 @@ def _card(work: Work, parted: Parted, before: Sequence[float], after: Sequence[f
     )
 
 
-def gained(cases: Sequence[Case], before: Sequence[float], after: Sequence[float]) -> Comparison:
-    """Compare scores of the same cases, several of one problem as their mean: what is drawn is the problem."""
-    by_problem: dict[str, tuple[list[float], list[float]]] = {}
-    for case, old, new in zip(cases, before, after, strict=True):
-        olds, news = by_problem.setdefault(case.problem, ([], []))
-        olds.append(old)
-        news.append(new)
-    return compare_means(
-        [fmean(news) for _, news in by_problem.values()], [fmean(olds) for olds, _ in by_problem.values()]
-    )
+def by_problem(cases: Sequence[Case], scores: Sequence[float]) -> list[float]:
+    """Give what each problem's cases add to the mean over all cases; the mean over problems is that mean.
+
+    What is drawn at random is the problem, with all of its cases: intervals and tests are taken over these.
+
+    Args:
+        cases: shape `[C]`.
+        scores: of the cases, in order.
+
+    Returns:
+        Shape `[P]`; the scores themselves where each problem has one case.
+    """
+    sums = dict[str, float]()
+    for case, score in zip(cases, scores, strict=True):
+        sums[case.problem] = sums.get(case.problem, 0.0) + score
+    return [total * len(sums) / len(cases) for total in sums.values()]
 
 
-def measured(scores: Sequence[float]) -> Measured:
-    """Give a mean with its interval: Wilson's where each score is 0 or 1, else the bootstrap's."""
-    if all(score in {0.0, 1.0} for score in scores):
+def measured(cases: Sequence[Case], scores: Sequence[float]) -> Measured:
+    """Give the mean with its interval: Wilson's where problems have one case, right or wrong, else a bootstrap's."""
+    drawn = by_problem(cases, scores)
+    if len(drawn) == len(cases) and all(score in {0.0, 1.0} for score in scores):
         interval = wilson(round(sum(scores)), len(scores))
     else:
-        low, high = quantiles(bootstrap_means(scores))
-        interval = Interval(low=low, high=high)
+        low, high = quantiles(bootstrap_means(drawn))
+        interval = Interval(low=max(0.0, low), high=min(1.0, high))
     return Measured(score=round(fmean(scores), 6), interval=interval)

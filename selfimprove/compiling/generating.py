@@ -45,29 +45,19 @@ class Generated:
 
     def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:  # noqa: ARG002 - as `Metric`
         """Solve all generated problems in two batches, and count the agreed ones."""
-        made = {
-            (at, made)
-            for at, reply in enumerate(replies)
-            if reply.value is not None
-            for made in read_problems(str(reply.value["problems"]), choices=False)
-            if _whole(made, cases[at])
-        }
-        agreed = self._agreed(sorted({one for _, one in made}))
-        return [
-            self._one(case, reply, [one for place, one in sorted(made) if place == at], agreed)
-            for at, (case, reply) in enumerate(zip(cases, replies, strict=True))
-        ]
+        made = [_whole(reply, case) for case, reply in zip(cases, replies, strict=True)]
+        agreed = self._agreed(sorted({one for some in made for one in some}))
+        return [self._one(*each, agreed) for each in zip(cases, replies, made, strict=True)]
 
     def _one(self, case: Case, reply: Read[Outputs], whole: Sequence[Written], agreed: Mapping[Written, bool]) -> Mark:
         if reply.value is None:
             return Mark(0.0, reply.complaint)
-        wanted = max(1, int(case.inputs.get("count", 1)))
-        good = sum(agreed[one] for one in whole)
+        wanted, good = _wanted(case), sum(agreed[one] for one in whole)
         doubted = [f'"{one.question:.200}" (stated answer {one.answer})' for one in whole if not agreed[one]]
         told = f"{good} of {wanted} problems are whole, new and right."
         if doubted:
             told += f" Solved without the stated answer, others came out: {'; '.join(doubted)}."
-        return Mark(min(good, wanted) / wanted, told)
+        return Mark(good / wanted, told)
 
     def _agreed(self, made: Sequence[Written]) -> dict[Written, bool]:
         asked = [Item(digest(one.question), {"problem": one.question}) for one in made]
@@ -82,13 +72,23 @@ class Generated:
 
     def _finds(self, made: Written, reply: Completion) -> bool:
         found = self.task.parse(reply.text).strict
-        stated = self.task.parse(self.task.conclude("", made.answer.strip(" *."))).strict
+        stated = self.task.parse(self.task.conclude("", made.answer.lstrip(" *").rstrip(" *."))).strict
         if found is None or stated is None:
             return False
         return self.task.compare(found, Problem.of(made.question, stated)) is Verdict.CORRECT
 
 
-def _whole(made: Written, case: Case) -> bool:
-    """Say whether a problem has both parts and is not its example."""
+def _wanted(case: Case) -> int:
+    return max(1, int(case.inputs.get("count", 1)))
+
+
+def _whole(reply: Read[Outputs], case: Case) -> list[Written]:
+    """Give those of the first problems, as many as were asked for, that have both parts and are new, each once."""
+    if reply.value is None:
+        return []
     shown = normalised(f"{case.inputs.get('example', '')} {case.inputs.get('more_examples', '')}")
-    return bool(made.question and made.answer) and normalised(made.question) not in shown
+    found = dict[str, Written]()
+    for one in read_problems(str(reply.value["problems"]), choices=False)[: _wanted(case)]:
+        if one.question and one.answer:
+            found.setdefault(normalised(one.question), one)
+    return [one for question, one in found.items() if question not in shown]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from selfimprove.errors import InputError
-from selfimprove.programs import Program, stated
+from selfimprove.errors import InputError, nearest
+from selfimprove.programs import SIGNATURES, Program, stated
 from selfimprove.programs.cases import Case
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Attempt, Lesson, Problem, Sampling, Verdict, digest
@@ -20,6 +18,7 @@ from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
 from selfimprove.steps.draft import draft, solve
 from selfimprove.steps.rewrite import shown_to
+from selfimprove.tasks.source import Row, read_rows
 
 _SHOWN: Final = 600
 _DRAWN: Final = 3
@@ -77,36 +76,45 @@ def make_cases(program: str, problems: Sequence[Problem], source: Source) -> lis
     return made
 
 
-def read_cases(path: Path) -> list[Case]:
-    """Read cases from a file of JSON lines with `inputs` and, for the metric `match`, the wanted `outputs`.
+def read_cases(path: Path, program: str, *, outputs: bool) -> list[Case]:
+    """Read cases from a file of JSON lines with `inputs` and the wanted `outputs`, each by field of the program.
+
+    Cases with one `problem` among their inputs are of one problem.
+
+    Args:
+        path: the file.
+        program: one of `SIGNATURES`.
+        outputs: each case must have some, as the metric `match` looks at nothing else.
 
     Raises:
-        InputError: the file cannot be read, or a line is no case.
+        InputError: the file cannot be read, or a line is no case of this program.
     """
-    import json
-
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}; name a file of cases") from error
+    signature = SIGNATURES[program]
     found: dict[str, Case] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            name = digest(row["inputs"])
-            gold = row.get("outputs", {})
-            case = Case(id=name, problem=name, inputs=row["inputs"], gold=gold, reference=_wanted(gold))
-        except (ValueError, LookupError, TypeError, ValidationError, AttributeError) as error:
-            told = f"{path}, line {number}: no case ({type(error).__name__})"
-            raise InputError(f'{told}; each line needs "inputs" and may have "outputs", by field') from error
+    for row in read_rows(path):
+        given = _fields(row, "inputs", signature.input_fields, needed=True)
+        gold = _fields(row, "outputs", signature.output_fields, needed=outputs)
+        case = Case(
+            id=digest(given),
+            problem=digest(given.get("problem", given)),
+            inputs=given,
+            gold=gold,
+            reference="; ".join(f"{field}: {value}" for field, value in gold.items()),
+        )
         found.setdefault(case.id, case)
     return list(found.values())
 
 
-def _wanted(gold: Mapping[str, Any]) -> str:
-    return "; ".join(f"{field}: {value}" for field, value in gold.items())
+def _fields(row: Row, name: str, known: Iterable[str], *, needed: bool) -> dict[str, Any]:
+    given = row.fields.get(name)
+    if given is None and not needed:
+        return {}
+    if not isinstance(given, dict) or not any(map(str, given.values())):
+        raise InputError(f'{row.where}: "{name}" must hold, by field, some of the program\'s: {", ".join(known)}')
+    for field in given:
+        if field not in known:
+            raise InputError(f'{row.where}: {name} has no field "{field}"; {nearest(field, known)}')
+    return given
 
 
 def _case(name: str, problem: Problem, inputs: Mapping[str, Any], **gold: Any) -> Case:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,11 +22,15 @@ from selfimprove.scorers.judge import read_judgement
 from selfimprove.steps.verify import verify
 
 _UNREAD: Final = "It could not be read: "
+_CONFIDENCE: Final = re.compile(r"\s*\|\s*[\d.]+\s*%?\s*$")
 
 
 @dataclass(frozen=True)
 class Solved:
-    """Share of right answers. With `strict`, only those in the form asked for, whole: verified-right and valid."""
+    """Share of right answers, as a student's drafts are measured: no reply is asked for again.
+
+    With `strict`, only those in the form asked for, whole: verified-right and valid.
+    """
 
     task: Task
     problems: Mapping[str, Problem]
@@ -37,8 +42,8 @@ class Solved:
         return "valid" if self.strict else "accuracy"
 
     def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:  # noqa: ARG002 - as `Metric`
-        """Refuse what is empty, cut off, or states no answer in the form asked for."""
-        return read_form(program, outputs, reply, self.task)
+        """With `strict`, refuse what is empty, cut off, or states no answer in the form asked for."""
+        return read_form(program, outputs, reply, self.task) if self.strict else outputs
 
     def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:
         """Compare each answer with the reference."""
@@ -88,7 +93,11 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Match:
-    """Share of the lines of known outputs that stand in the outputs: for programs whose cases come with outputs."""
+    """Share of the lines of known outputs that stand in the outputs: for programs whose cases come with outputs.
+
+    Of several lines that begin with one name and a colon the last counts, as where labels are read; a confidence behind
+    a bar is not looked at.
+    """
 
     name: str = "match"
 
@@ -103,21 +112,22 @@ class Match:
     def _one(self, case: Case, reply: Read[Outputs]) -> Mark:
         if reply.value is None:
             return Mark(0.0, f"{_UNREAD}{reply.complaint}")
-        wanted = [(field, line) for field, value in case.gold.items() for line in _lines(value)]
-        there = {field: _lines(reply.value.get(field, "")) for field in case.gold}
-        missing = [line for field, line in wanted if not any(_begins(found, line) for found in there[field])]
+        wanted = [(field, *said) for field, value in case.gold.items() for said in _said(value).items()]
+        there = {field: _said(reply.value.get(field, "")) for field in case.gold}
+        missing = [line for field, name, line in wanted if there[field].get(name) != line]
         if not missing:
             return Mark(1.0, "Right.")
         return Mark(1 - len(missing) / len(wanted), f"These lines were wanted and are missing: {'; '.join(missing)}")
 
 
-def _lines(value: Any) -> list[str]:
-    some = value if isinstance(value, list | tuple) else str(value).splitlines()
-    return [line for line in map(normalised, map(str, some)) if line]
-
-
-def _begins(found: str, wanted: str) -> bool:
-    return found == wanted or found.startswith(f"{wanted} ")
+def _said(value: Any) -> dict[str, str]:
+    """Give the last line of each name, normalised; a line without a name goes by itself."""
+    found = dict[str, str]()
+    for line in map(str, value if isinstance(value, list | tuple) else str(value).splitlines()):
+        text, name = _CONFIDENCE.sub("", line), line.partition(":")[0] if ":" in line else ""
+        if said := normalised(text):
+            found[normalised(name) or said] = said
+    return found
 
 
 @dataclass(frozen=True)

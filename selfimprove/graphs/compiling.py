@@ -41,7 +41,7 @@ def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
         kept = folder.record(FROZEN, Frozen)
         return InForce({**bare, **kept.thaw()}, kept.cards)
     run = [name for name in bare if name not in _APART]
-    saved = {} if begun or config.campaign.programs == "plain" else proven_for(run, task.name)
+    saved = {} if begun or config.campaign.programs == "plain" else proven_for(run, task.name, [task])
     return InForce(
         {**bare, **{name: each.program for name, each in saved.items()}},
         {name: each.card for name, each in saved.items()},

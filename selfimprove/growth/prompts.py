@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from selfimprove import progress
 from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.forms import Form
 from selfimprove.growth.settings import FILE
 from selfimprove.programs.in_force import FROZEN, Frozen
-from selfimprove.programs.program import answers_of
 from selfimprove.programs.saved import Compiled, proven_for
 from selfimprove.store import RunFolder
 
@@ -33,12 +31,7 @@ def compiled_for(folder: RunFolder, config: CurateConfig, forms: Collection[Form
         return folder.record(FROZEN, Frozen).compiled() if folder.has(FROZEN) else {}
     if config.curate.programs == "plain":
         return {}
-    found = proven_for(_used(config), Path(config.curate.seeds).stem)
-    unfit = [name for name, one in found.items() if all(one.card.answers != answers_of(name, form) for form in forms)]
-    for name in unfit:
-        progress.current().say(f"the saved program {name} is left out: it was told another form of answers")
-        del found[name]
-    return found
+    return proven_for(_used(config), Path(config.curate.seeds).stem, forms)
 
 
 def _used(config: CurateConfig) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from contextlib import closing
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from selfimprove.errors import InputError
@@ -56,6 +58,17 @@ def model_named(
     )
     made.check()
     return made
+
+
+def see_models(names: Iterable[str], **how: Any) -> None:
+    """Refuse a model that cannot be had before anything is written; how it is asked, as for `model_named`.
+
+    Raises:
+        InputError: see there.
+    """
+    for named in sorted(names):
+        with closing(Ledger(":memory:")) as ledger:
+            model_named(named, ledger, **how)
 
 
 def _is_address(url: str) -> bool:

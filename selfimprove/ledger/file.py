@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import threading
 from collections import defaultdict, deque
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import RunFolderError
+from selfimprove.locking import take_lock
 
 VERSION: Final = 2
 # Rows lie in order of arrival, not of key: a batch then touches few pages.
@@ -70,13 +72,15 @@ class LedgerFile:
     Args:
         path: the file, or `:memory:`.
         reader: only look, as another process may be writing.
+        alone: lock it for this process, where no run folder around it is locked.
 
     Raises:
-        RunFolderError: the file is no ledger, is damaged, or was written by another version.
+        RunFolderError: the file is no ledger, is damaged, was written by another version, or is in use.
     """
 
-    def __init__(self, path: Path | str, *, reader: bool) -> None:
+    def __init__(self, path: Path | str, *, reader: bool, alone: bool = False) -> None:
         self.path = path
+        self._lock = take_lock(Path(f"{path}.lock"), Path(path)) if alone else None
         self._turn = threading.Lock()
         self._waiting: deque[_Write] = deque()
         try:
@@ -111,6 +115,9 @@ class LedgerFile:
         """Close the file."""
         with self._turn:
             self._db.close()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Give the rows of a query.

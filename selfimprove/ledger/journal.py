@@ -56,9 +56,10 @@ class Ledger:
         in_doubt: what becomes of a call that was under way when a process died and may have been billed: `retry` asks
             it again (what the first one may have cost stays counted), `stop` does not.
         reader: only look, as another process may be writing.
+        alone: lock it for this process, where no run folder around it is locked.
 
     Raises:
-        RunFolderError: the file is no ledger.
+        RunFolderError: the file is no ledger, or another process has locked it.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class Ledger:
         caps: Caps | None = None,
         in_doubt: Literal["retry", "stop"] = "retry",
         reader: bool = False,
+        alone: bool = False,
     ) -> None:
-        self._file = LedgerFile(path, reader=reader)
+        self._file = LedgerFile(path, reader=reader, alone=alone)
         beside = Path(path).with_name(INHERITED)
         self._inherited = LedgerFile(beside, reader=True) if beside.is_file() else None
         self._reader = reader

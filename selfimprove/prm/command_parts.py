@@ -18,19 +18,16 @@ path_type = click.Path(path_type=Path)
 
 
 def ledger_of(how: dict[str, Any]) -> Ledger:
-    """Open the ledger that a command names.
+    """Open the ledger that a command names, for this process alone.
 
     Raises:
-        InputError: it cannot be written.
+        RunFolderError: it cannot be written, or another process uses it.
     """
     from selfimprove.ledger import Ledger
 
-    file: Path = how["ledger_file"]
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{file} cannot be written: {error.strerror}; name another with --ledger") from error
-    return Ledger(file, how.get("budget_usd"))
+    ledger = Ledger(how["ledger_file"], alone=True)
+    ledger.cap_dollars(how.get("budget_usd"), "--budget-usd")
+    return ledger
 
 
 def task_of(how: dict[str, Any]) -> Task:

@@ -13,7 +13,9 @@ from selfimprove.records import Completion
 
 Outputs = Mapping[str, Any]
 
-_VERDICT: Final = re.compile(r"verdict\W*(yes|no|correct|wrong|incorrect|right)\b", re.IGNORECASE)
+_SAID: Final = "yes|no|correct|wrong|incorrect|right"
+_VERDICT: Final = re.compile(rf"verdict\W*({_SAID})\b(?!\W*(?:or\b|/)\W*(?:{_SAID})\b)", re.IGNORECASE)
+"""A verdict; both of them, as an instruction that is said again has, are none."""
 _BARE: Final = re.compile(r"^\W*(yes|no)\b\W*$", re.IGNORECASE)
 _RIGHT: Final = frozenset({"yes", "correct", "right"})
 
@@ -21,7 +23,7 @@ _RIGHT: Final = frozenset({"yes", "correct", "right"})
 def read_verdict(text: str) -> bool | None:
     """Read the last verdict of a judge; None where there is none.
 
-    >>> read_verdict("2 + 2 is 4. Verdict: yes"), read_verdict("**Verdict:** No."), read_verdict("Well.")
+    >>> read_verdict("2 + 2 is 4. Verdict: yes"), read_verdict("**Verdict:** No."), read_verdict("Verdict: yes or no")
     (True, False, None)
     """
     found = _VERDICT.findall(text) or _BARE.findall(text)

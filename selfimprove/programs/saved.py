@@ -6,7 +6,7 @@ with the library; a program that holds no task's form of answer may lie in `prog
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,6 +21,8 @@ from selfimprove.records import Comparison, Interval, Record, digest
 from selfimprove.store import write_whole
 
 _FOLDER: Final = "programs"
+_LEVEL: Final = 0.025
+"""Of the one-sided test of a gain, as its 95 % interval's lower end."""
 _PACKAGE: Final = Path(__file__).parents[1]
 
 
@@ -64,8 +66,8 @@ class Card(Record):
 
     @property
     def proven(self) -> bool:
-        """True where the interval of the gain lies above 0."""
-        return self.gain.interval.low > 0
+        """True where the interval of the gain lies above 0, and the test agrees: a bootstrap of few is too sure."""
+        return self.gain.interval.low > 0 and self.gain.p_better < _LEVEL
 
     def sentence(self) -> str:
         """Say what was gained."""
@@ -145,19 +147,11 @@ def load_saved(path: Path) -> Compiled:
     return Compiled(program, card)
 
 
-def saved_for(name: str, task: str, folders: tuple[Path, ...] | None = None) -> Path | None:
-    """Find a saved program for a task; None where there is none."""
+def saved_for(name: str, task: str, folders: tuple[Path, ...] | None = None) -> Iterator[Path]:
+    """Find the saved programs for a task, those that come first by their place first."""
     for folder in places() if folders is None else folders:
-        for path in _candidates(name, task, folder):
-            if path.is_file():
-                return path
-    return None
-
-
-def _candidates(name: str, task: str, folder: Path) -> Iterator[Path]:
-    yield place_of(name, task, folder)
-    if not is_bound(name):
-        yield folder / f"{name}.json"
+        own, any_task = place_of(name, task, folder), folder / f"{name}.json"
+        yield from (path for path in ((own,) if is_bound(name) else (own, any_task)) if path.is_file())
 
 
 def programs_for(task: Task) -> dict[str, Program]:
@@ -165,12 +159,17 @@ def programs_for(task: Task) -> dict[str, Program]:
     return {name: program_for(name, task) for name in SIGNATURES}
 
 
-def proven_for(names: Iterable[str], task: str, folders: tuple[Path, ...] | None = None) -> dict[str, Compiled]:
+def proven_for(
+    names: Iterable[str], task: str, forms: Collection[Task] = (), folders: tuple[Path, ...] | None = None
+) -> dict[str, Compiled]:
     """Give those of the saved programs for a task whose cards prove a gain, and say which they are.
+
+    Of one name the first that is proven and fits counts.
 
     Args:
         names: of programs.
         task: name of the task.
+        forms: of answers, one of which a program was told where it ends in an answer.
         folders: where they are looked for; default: `places`.
 
     Raises:
@@ -178,15 +177,17 @@ def proven_for(names: Iterable[str], task: str, folders: tuple[Path, ...] | None
     """
     found: dict[str, Compiled] = {}
     for name in names:
-        path = saved_for(name, task, folders)
-        if path is None:
-            continue
-        saved = load_saved(path)
-        if saved.card.proven:
-            found[name] = saved
-            progress.current().say(f"{path} is in force ({saved.card.sentence()})")
-        else:
-            progress.current().say(f"{path} is left out: its card shows no gain with confidence")
+        told = {answers_of(name, form) for form in forms} or {""}
+        for path in saved_for(name, task, folders):
+            saved = load_saved(path)
+            if not saved.card.proven:
+                progress.current().say(f"{path} is left out: its card shows no gain with confidence")
+            elif saved.card.answers not in told:
+                progress.current().say(f"{path} is left out: it was told another form of answers")
+            else:
+                found[name] = saved
+                progress.current().say(f"{path} is in force ({saved.card.sentence()})")
+                break
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fake_server import Reply, serving
 
 from selfimprove.cli import main
+from selfimprove.ledger import Ledger
 from selfimprove.programs.saved import load_saved
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -84,7 +86,7 @@ def test_at_the_budget_it_stops_and_the_same_command_goes_on(cli: Run, tmp_path:
         words = ("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems", "40", "--calls", "40", *price)
         first = cli(*words, "--budget-usd", "0.002")
         assert first.returncode == 3, first.stderr
-        assert "is reached" in first.stderr
+        assert "--budget-usd = 0.002 is reached" in first.stderr
         assert "run the same command" in first.stderr
         assert not (tmp_path / "programs").exists()
         before = server.calls
@@ -133,11 +135,16 @@ def test_a_compile_split_that_overlaps_dev_is_refused(cli: Run, tmp_path: Path) 
 def test_cases_that_hold_a_problem_of_test_are_refused(cli: Run, tmp_path: Path) -> None:
     """The guard looks at inputs that are given, too."""
     held = next(TASK.problems("test")).question
-    row = {"inputs": {"problem": held}, "outputs": {"answer": "4"}}
-    (tmp_path / "cases.jsonl").write_text(json.dumps(row) + "\n")
-    done = cli("answer_only", *OPTIONS, "--model", "m@http://127.0.0.1:9/v1", "--cases", "cases.jsonl")
-    assert done.returncode == 2
-    assert "cases.jsonl holds 1 problem of test of arithmetic" in done.stderr
+    rows = [{"inputs": {"problem": f"What is {n} + 1?"}, "outputs": {"answer": "4"}} for n in range(8)]
+    for row in (
+        {"inputs": {"problem": held}, "outputs": {"answer": "4"}},
+        {"inputs": {"problem": "Which?", "rationale": held}, "outputs": {"answer": "4"}},
+        {"inputs": {"problem": "Which?"}, "outputs": {"answer": held}},
+    ):
+        (tmp_path / "cases.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (*rows, row)))
+        done = cli("answer_given", *OPTIONS, "--model", "m@http://127.0.0.1:9/v1", "--cases", "cases.jsonl")
+        assert done.returncode == 2
+        assert "cases.jsonl holds 1 problem of test of arithmetic" in done.stderr
 
 
 def test_a_model_that_answers_nothing_is_one_sentence(cli: Run, tmp_path: Path) -> None:
@@ -175,7 +182,9 @@ def test_cases_of_ones_own_are_matched_with_wanted_outputs(cli: Run, tmp_path: P
         (("reason", "--metric", "asking"), "says nothing of the program"),
         (("reason", "--task", "arithmetik"), 'did you mean "arithmetic"'),
         (("reason", "--problems-file", "gone.jsonl"), "gone.jsonl is not there"),
-        (("judge", "--cases", "gone.jsonl"), "gone.jsonl cannot be read"),
+        (("label", "--cases", "gone.jsonl"), "gone.jsonl"),
+        (("label", "--metric", "match"), "name a file with --cases"),
+        (("reason", "--problems-file", "few.jsonl"), "3 problems with cases are too few"),
         (("answer_only", "--cases", "bad.jsonl"), "bad.jsonl, line 1"),
         (("reason", "--metric", "no_such_module:M", "--model", "m@http://127.0.0.1:9/v1"), "127.0.0.1:9"),
     ],
@@ -183,11 +192,34 @@ def test_cases_of_ones_own_are_matched_with_wanted_outputs(cli: Run, tmp_path: P
 def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
     """Unknown names and files that are not there end with exit code 2, and leave no program behind."""
     (tmp_path / "bad.jsonl").write_text("{}\n")
+    (tmp_path / "few.jsonl").write_text("".join(f'{{"question": "{n} + 1?", "answer": "{n}"}}\n' for n in range(3)))
     done = cli(*words)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "programs").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.jsonl", "few.jsonl"]
+
+
+def test_what_shows_no_gain_does_not_replace_what_is_proven(cli: Run, tmp_path: Path) -> None:
+    """A second compile without a gain says so, and the first one's program stays in force."""
+    place = tmp_path / "programs" / "arithmetic" / "reason.json"
+    with serving(reply) as server:
+        words = ("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems", "40", "--calls", "60")
+        assert cli(*words).returncode == 0
+        kept = place.read_bytes()
+        idle = cli(*words, "--writer", f"other@{server.url}", "--demos", "0", "--optimizer", "bootstrap")
+    assert idle.returncode == 0, idle.stderr
+    assert "Not saved" in idle.stdout
+    assert place.read_bytes() == kept
+
+
+def test_two_commands_do_not_share_a_ledger_at_once(cli: Run, tmp_path: Path) -> None:
+    """Each would keep the budget by what it knew when it began."""
+    with serving(reply) as server, closing(Ledger(tmp_path / "runs" / "compile" / "ledger.sqlite", alone=True)):
+        done = cli("reason", *OPTIONS, "--model", f"m@{server.url}", "--problems", "40")
+        assert server.calls == 0
+    assert done.returncode == 2
+    assert "ledger.sqlite is in use by process" in done.stderr
 
 
 @pytest.mark.parametrize(("name", "package"), [("gepa", "gepa"), ("mipro", "optuna")])

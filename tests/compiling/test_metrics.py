@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,17 +13,19 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "teachers"))
 from scripted_model import ScriptedModel
 
-from selfimprove.compiling.compiling import gained, measured, part
+from selfimprove.compiling.compiling import by_problem, measured, part
 from selfimprove.compiling.generating import Generated
 from selfimprove.compiling.guarding import see_disjoint
-from selfimprove.compiling.making import Source, make_cases
+from selfimprove.compiling.making import Source, make_cases, read_cases
 from selfimprove.compiling.metrics import Agreement, Match, Parts, Solved, metric_named, see_metric
 from selfimprove.errors import InputError
 from selfimprove.programs import Complaint, Program, Read, plain, program_for
+from selfimprove.programs.bench import Bench
 from selfimprove.programs.cases import Case, Outputs
 from selfimprove.programs.saved import programs_for
 from selfimprove.programs.written import read_problems
 from selfimprove.records import Answer, Completion, Problem, Question, Rationale, Request, Sampling
+from selfimprove.stats import compare_means, wilson
 from selfimprove.tasks.arithmetic import Arithmetic
 
 TASK = Arithmetic(kinds=("sum",), levels=(3,), sizes={"train": 40, "dev": 5, "test": 5})
@@ -76,6 +79,15 @@ def test_accuracy_reads_leniently_and_valid_wants_the_form() -> None:
     whole = TASK.conclude("So.", PROBLEMS[0].answer)
     assert scores(Solved(TASK, BY_ID), program, [(case, bare), (case, whole), (case, "no")]) == [1.0, 1.0, 0.0]
     assert scores(Solved(TASK, BY_ID, strict=True), program, [(case, bare), (case, whole)]) == [0.0, 1.0]
+
+
+def test_a_students_first_words_are_what_is_measured() -> None:
+    """As in the loop, where a draft is not asked for once more: no complaint, and what it says then does not count."""
+    (case,) = make_cases("solve", PROBLEMS[:1], source(None))
+    model = ScriptedModel(lambda r: TASK.conclude("So.", PROBLEMS[0].answer) if r.attempt else "I do not know.")
+    program, metric = program_for("solve", TASK), Solved(TASK, BY_ID)
+    assert [mark.score for mark in Bench(program, model, metric, GREEDY).marks(program, [case])] == [0.0]
+    assert len(model.asked) == 1
 
 
 def test_a_judges_cases_hold_as_many_right_solutions_as_wrong_ones() -> None:
@@ -168,13 +180,63 @@ def test_generated_problems_count_when_they_are_new_and_solved_alike() -> None:
     texts = (f"{new}\n\nProblem: What is 1 + 1 ?\nAnswer: 2", new, f"{new}\n{wrong}", example, "nothing")
     assert scores(metric, Signed(), [(case, text) for text in texts]) == [1.0, 0.5, 0.5, 0.0, 0.0]  # type: ignore[arg-type]
     assert [made.answer for made in read_problems(f"{new}\n{wrong}", choices=False)] == ["7", "11"]
+    twice = f"{new}\n\nProblem: What is 3 + 4?\nAnswer: 7"
+    late = f"{wrong}\n{wrong.replace('5', '6')}\n{new}\nProblem: What is 1 + 1 ?\nAnswer: 2"
+    assert scores(metric, Signed(), [(case, text) for text in (twice, late)]) == [0.5, 0.0]  # type: ignore[arg-type]
 
 
-def test_wanted_lines_are_looked_for_at_the_beginning_of_lines() -> None:
-    """What stands behind a line, such as a confidence, does not matter."""
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("topic: Fractions | 0.9\nform: multiple choice | 0.8", 0.5),
+        ("topic: fractions\nform: Short answer | 80 %", 1.0),
+        ("topic: Fractions and ratios\nform: short answer", 0.5),
+        ("topic: Fractions / Ratios\nform: short answer", 0.5),
+        ("topic: Fractions\ntopic: Ratios\nform: short answer", 0.5),
+        ("topic: Ratios\ntopic: Fractions\nform: short answer", 1.0),
+    ],
+)
+def test_wanted_lines_are_those_that_are_said_last(text: str, score: float) -> None:
+    """A confidence behind a line does not matter; more words, or every option, do."""
     case = Case(id="c", problem="p", inputs={}, gold={"answer": "topic: Fractions\nform: short answer"})
-    text = "topic: Fractions | 0.9\nform: multiple choice | 0.8"
-    assert scores(Match(), plain("answer_only"), [(case, text)]) == [0.5]
+    assert scores(Match(), plain("answer_only"), [(case, text)]) == [score]
+
+
+def test_cases_of_a_file_name_their_problem(tmp_path: Path) -> None:
+    """Two cases of one problem are of one problem; a line separator within a text ends no line."""
+    rows = [
+        {"inputs": {"problem": "What\u2028now?", "outline": name}, "outputs": {"labels": "topic: A"}} for name in "ab"
+    ]
+    file = tmp_path / "cases.jsonl"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    one, two = read_cases(file, "label", outputs=True)
+    assert one.id != two.id
+    assert one.problem == two.problem
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (
+            {"inputs": {"problm": "q"}, "outputs": {"labels": "a"}},
+            'inputs has no field "problm"; did you mean "problem"',
+        ),
+        (
+            {"inputs": {"problem": "q"}, "outputs": {"label": "a"}},
+            'outputs has no field "label"; did you mean "labels"',
+        ),
+        ({"inputs": {"problem": "q"}}, '"outputs" must hold'),
+        ({"inputs": {"problem": "q"}, "outputs": {}}, '"outputs" must hold'),
+        ({"inputs": "q"}, '"inputs" must hold'),
+        ({}, '"inputs" must hold'),
+    ],
+)
+def test_a_line_that_is_no_case_is_named(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    """With the line and what it lacks, before anybody is asked."""
+    file = tmp_path / "cases.jsonl"
+    file.write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=f"line 1: {said}"):
+        read_cases(file, "label", outputs=True)
 
 
 @pytest.mark.parametrize(
@@ -204,11 +266,16 @@ def test_cases_of_one_problem_are_never_parted() -> None:
 
 
 def test_several_cases_of_a_problem_are_one_draw() -> None:
-    """The gain is paired over problems, and an interval of shares is Wilson's."""
-    cases = [Case(id=str(n), problem=str(n // 2), inputs={}) for n in range(20)]
-    found = gained(cases, [0.0] * 20, [1.0, 0.0] * 10)
-    assert (found.n, found.difference) == (10, 0.5)
-    assert measured([1.0, 0.0]).interval.low > 0
+    """All three figures are means over cases, and agree; what is drawn is a problem with all of its cases."""
+    cases = [Case(id=f"{n} {k}", problem=str(n), inputs={}) for n in range(10) for k in range(1 + n % 2)]
+    before, after = [0.0] * 15, [float(n % 2) for n in range(10) for _ in range(1 + n % 2)]
+    found = compare_means(by_problem(cases, after), by_problem(cases, before))
+    assert found.n == 10
+    assert (
+        round(found.difference, 4) == round(measured(cases, after).score - measured(cases, before).score, 4) == 0.6667
+    )
+    single = [Case(id=str(n), problem=str(n), inputs={}) for n in range(2)]
+    assert measured(single, [1.0, 0.0]).interval == wilson(1, 2)
 
 
 def test_problems_of_dev_are_refused_with_the_one_that_was_found() -> None:

@@ -30,7 +30,7 @@ TASK = Arithmetic()
 BETTER = plain("ask").with_instructions("Ask for the one number that is missing.")
 
 
-def card(program: Program, gain: float = 1.0) -> Card:
+def card(program: Program, gain: float = 1.0, held_out: int = 20) -> Card:
     made = Measured(score=0.5, interval=Interval(low=0.4, high=0.6))
     return Card(
         program=program.name,
@@ -42,10 +42,10 @@ def card(program: Program, gain: float = 1.0) -> Card:
         model="m",
         written_by="w",
         cases=20,
-        held_out=20,
+        held_out=held_out,
         before=made,
         after=made,
-        gain=compare_means([gain] * 20, [0.0] * 20),
+        gain=compare_means([gain] * held_out, [0.0] * held_out),
         data="d",
         seed=0,
         date="2026-01-01",
@@ -73,21 +73,46 @@ def test_the_first_folder_that_holds_a_program_counts(folder: Path, tmp_path: Pa
     other = tmp_path / "other"
     for_all = plain("ask").with_instructions("For all.")
     save_program(for_all, card(for_all), other / "ask.json")
-    assert saved_for("ask", TASK.name, (folder, other)) == place_of("ask", TASK.name, folder)
-    assert saved_for("ask", "gsm8k", (folder, other)) == other / "ask.json"
-    assert saved_for("ask", "gsm8k", (folder,)) is None
+    own = place_of("ask", TASK.name, folder)
+    assert list(saved_for("ask", TASK.name, (folder, other))) == [own, other / "ask.json"]
+    assert list(saved_for("ask", "gsm8k", (folder, other))) == [other / "ask.json"]
+    assert not list(saved_for("ask", "gsm8k", (folder,)))
+    assert proven_for(["ask"], TASK.name, folders=(folder, other))["ask"].program.hash() == BETTER.hash()
+
+
+def test_an_unproven_program_does_not_hide_a_proven_one(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What shows no gain is passed over, and the next place is looked at."""
+    first = tmp_path_factory.mktemp("first")
+    save_program(plain("ask"), card(plain("ask"), gain=0.0), place_of("ask", TASK.name, first))
+    assert proven_for(["ask"], TASK.name, folders=(first, folder))["ask"].program.hash() == BETTER.hash()
+
+
+def test_a_program_that_was_told_another_form_of_answers_is_left_out(tmp_path: Path) -> None:
+    """Two tasks of one name, such as two files, need not have answers alike."""
+    solve = program_for("solve", TASK).with_instructions("Add.")
+    told = card(solve).model_copy(update={"answers": TASK.instruction})
+    save_program(solve, told, place_of("solve", "train", tmp_path))
+    assert list(proven_for(["solve"], "train", [TASK], (tmp_path,))) == ["solve"]
+    assert not proven_for(["solve"], "train", [Form(kind("yes_no"))], (tmp_path,))
+
+
+def test_a_handful_of_cases_proves_nothing() -> None:
+    """Three gained of three held out is an interval without 0, and a chance of one in eight."""
+    assert card(BETTER, held_out=3).gain.interval.low > 0
+    assert not card(BETTER, held_out=3).proven
+    assert card(BETTER, held_out=8).proven
 
 
 def test_a_program_in_a_tasks_form_serves_no_other_task(tmp_path: Path) -> None:
     """A solving prompt names how that task's answers are written, so one without a task is not looked for."""
     (tmp_path / "solve.json").write_text(plain("solve").dump())
-    assert saved_for("solve", "gsm8k", (tmp_path,)) is None
+    assert not list(saved_for("solve", "gsm8k", (tmp_path,)))
 
 
 def test_proven_programs_are_found_with_their_cards(folder: Path) -> None:
     """Of all names those that are saved, and none beside."""
     assert set(programs_for(TASK)) == set(SIGNATURES)
-    saved = proven_for(SIGNATURES, TASK.name, (folder,))
+    saved = proven_for(SIGNATURES, TASK.name, [TASK], (folder,))
     assert list(saved) == ["ask"]
     assert saved["ask"].program.instructions == BETTER.instructions
     assert saved["ask"].card.proven
@@ -96,7 +121,7 @@ def test_proven_programs_are_found_with_their_cards(folder: Path) -> None:
 def test_a_program_without_a_proven_gain_is_left_out(tmp_path: Path) -> None:
     """A card whose interval holds 0 puts nothing in force."""
     save_program(BETTER, card(BETTER, gain=0.0), place_of("ask", TASK.name, tmp_path))
-    assert not proven_for(["ask"], TASK.name, (tmp_path,))
+    assert not proven_for(["ask"], TASK.name, folders=(tmp_path,))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +140,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(folder: Path, spoil: obj
     path = place_of("ask", TASK.name, folder)
     spoil(path)  # type: ignore[operator]
     with pytest.raises(InputError, match=said) as raised:
-        proven_for(["ask"], TASK.name, (folder,))
+        proven_for(["ask"], TASK.name, folders=(folder,))
     assert str(path) in str(raised.value) or path.name in str(raised.value)
     assert "\n" not in str(raised.value)
 
