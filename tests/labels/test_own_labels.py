@@ -117,15 +117,15 @@ def test_a_said_trait_that_the_path_does_not_take_is_left_out(taxonomy: Taxonomy
     assert {name: found[name] for name in TRAITS if name in found} == {"difficulty": "hard", "form": "short answer"}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_is_own_and_said_the_path_is_in_the_taxonomy(taxonomy: Taxonomy, data: st.DataObject) -> None:
     """Own labels of one leaf and said ones of another are never mixed into a path that is nowhere."""
     own_leaf, said_leaf = (data.draw(st.sampled_from(taxonomy.leaves)) for _ in range(2))
     kept = data.draw(st.sets(st.sampled_from(LEVELS)))
     depth = data.draw(st.integers(0, len(LEVELS)))
-    own = {level: name for level, name in zip(LEVELS, own_leaf.path, strict=True) if level in kept}
-    found = joined(own, dict(zip(LEVELS[:depth], said_leaf.path, strict=False)), taxonomy)
+    own = {str(level): name for level, name in zip(LEVELS, own_leaf.path, strict=True) if level in kept}
+    found = joined(own, dict(zip(map(str, LEVELS[:depth]), said_leaf.path, strict=False)), taxonomy)
     assert found.items() >= own.items()
     assert any(
         all(found.get(level, name) == name for level, name in zip(LEVELS, leaf.path, strict=True))
