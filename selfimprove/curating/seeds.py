@@ -9,7 +9,8 @@ from typing import Final
 from selfimprove.curating.checks import part_of
 from selfimprove.curating.forms import MULTIPLE
 from selfimprove.errors import InputError
-from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Cell, Taxonomy, folded, match
+from selfimprove.labels.given import labels_of
+from selfimprove.labels.taxonomy import LEVELS, TRAITS, Cell, Taxonomy, folded, match
 from selfimprove.records import Problem
 from selfimprove.tasks.choice import options, right_option
 from selfimprove.tasks.source import Row, read_rows
@@ -23,7 +24,7 @@ def read_seeds(path: Path, taxonomy: Taxonomy, by: Sequence[str] = ("form",)) ->
 
     Args:
         path: JSON Lines with `question`, `answer`, perhaps `choices`, `context`, `rationale`; labels stand under
-            `labels`, or as fields of their own.
+            `labels`, or as fields of their own, which come first.
         taxonomy: that the labels are of.
         by: traits that they need beside the levels; the form follows from the options.
 
@@ -43,7 +44,7 @@ def _seed(row: Row, taxonomy: Taxonomy, by: Sequence[str]) -> Problem:
     if len(set(choices)) < len(choices):
         raise InputError(f'{row.where}: "choices" holds the same option twice; make them differ')
     answer = right_option(row, "answer", choices) if choices else _answer(row)
-    labels = _labels(row)
+    labels = labels_of(row)
     labels["form"] = MULTIPLE if choices else _SHORT
     needed = [*LEVELS, *(trait for trait in by if trait != "form")]
     if complaint := taxonomy.complaint(labels, needed):
@@ -61,13 +62,6 @@ def _answer(row: Row) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value) if isinstance(value, int | float) else row.text("answer")
-
-
-def _labels(row: Row) -> dict[str, str]:
-    given = row.fields.get("labels")
-    inner = given if isinstance(given, Mapping) else {}
-    both = {**{name: row.fields[name] for name in DIMENSIONS if name in row.fields}, **inner}
-    return {name: str(value) for name, value in both.items() if value is not None}
 
 
 def wanted_of(quotas: Mapping[Cell, int], only: Sequence[str], taxonomy: Taxonomy) -> dict[Cell, int]:

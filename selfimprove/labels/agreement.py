@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -95,15 +94,10 @@ def _of_pairs(dimension: str, pairs: Sequence[tuple[str, str]], missing: int) ->
     counts = Counter(true for true, _ in pairs)
     names = [*counts, *dict.fromkeys(said for _, said in pairs if said not in counts)]
     agreed = sum(true == said for true, said in pairs)
-    matrix: tuple[tuple[int, ...], ...] = ()
+    both = Counter(pairs)
     kappa: float | None = None
-    if pairs:
-        metrics = see_metrics()
-        true, said = [one for one, _ in pairs], [other for _, other in pairs]
-        matrix = tuple(tuple(map(int, row)) for row in metrics.confusion_matrix(true, said, labels=names))
-        if len(names) > 1:
-            value = float(metrics.cohen_kappa_score(true, said, labels=names))
-            kappa = None if math.isnan(value) else round(value, 6)
+    if len(names) > 1:  # where all is one name it is 0 divided by 0
+        kappa = round(float(see_metrics().cohen_kappa_score(*zip(*pairs, strict=True), labels=names)), 6)
     return Agreement(
         dimension=dimension,
         n=len(pairs),
@@ -113,7 +107,7 @@ def _of_pairs(dimension: str, pairs: Sequence[tuple[str, str]], missing: int) ->
         kappa=kappa,
         no_verdict=missing,
         names=tuple(names),
-        matrix=matrix,
+        matrix=tuple(tuple(both[true, said] for said in names) for true in names),
     )
 
 

@@ -48,7 +48,7 @@ def _given(row: Row, question_field: str) -> Given:
     question = row.text(question_field)
     answer = row.fields.get("answer")
     choices = options(row, "choices") if row.fields.get("choices") else ()
-    labels = {name: text for name in DIMENSIONS if (text := _label(row, name))}
+    labels = labels_of(row)
     problem = Problem.of(
         question,
         "" if answer is None else str(answer),
@@ -56,17 +56,77 @@ def _given(row: Row, question_field: str) -> Given:
         context="\n".join(row.texts("context")),
         labels=labels,
     )
-    return Given(row, problem, labels)
+    return Given(row, problem, _in_order(labels))
 
 
-def _label(row: Row, name: str) -> str:
+def labels_of(row: Row) -> dict[str, str]:
+    """Read the labels that a row has: a field named like one of `DIMENSIONS`, else the same name inside `labels`.
+
+    Whatever else stands inside `labels` is given as text; what is empty or null is no label.
+
+    Raises:
+        InputError: one of `DIMENSIONS` is no text and no number.
+    """
     inside = row.fields.get("labels")
-    value = row.fields.get(name, inside.get(name) if isinstance(inside, Mapping) else None)
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError(f'{row.where}: "{name}" is {value!r:.80}, which is no label; give it as text')
-    return str(value).strip()
+    found = dict(inside) if isinstance(inside, Mapping) else {}
+    found |= {name: row.fields[name] for name in DIMENSIONS if not _empty(row.fields.get(name))}
+    for name, value in found.items():
+        if name in DIMENSIONS and (isinstance(value, bool) or not isinstance(value, str | int | float | None)):
+            raise InputError(f'{row.where}: "{name}" is {value!r:.80}, which is no label; give it as text')
+    return {str(name): str(value).strip() for name, value in found.items() if not _empty(value)}
+
+
+def _empty(value: object) -> bool:
+    return value is None or not str(value).strip()
+
+
+def unlabelled(fields: Mapping[str, object]) -> dict[str, object]:
+    """Give a row's fields without the labels that `labels_of` reads of `DIMENSIONS`, wherever they stand."""
+    found = {name: value for name, value in fields.items() if name not in DIMENSIONS}
+    if isinstance(inside := found.get("labels"), Mapping):
+        found["labels"] = {name: value for name, value in inside.items() if name not in DIMENSIONS}
+        if not found["labels"]:
+            del found["labels"]
+    return found
+
+
+def joined(own: Mapping[str, str], said: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
+    """Give a problem's own labels with what was said of it, as far as both are one path of the taxonomy.
+
+    Own labels stay. What was said of a level is left out where it does not fit the own levels, and so is all that was
+    said below it; a trait where what is left of the path does not take it. Between own levels, and above them, a name
+    that they leave no choice of is filled in.
+
+    Args:
+        own: labels that were `checked`.
+        said: what a `Labeller` says.
+        taxonomy: of both.
+    """
+    if all(said.get(level) == own[level] for level in LEVELS if level in own):
+        return _in_order({**said, **own})
+    found: dict[str, str] = {}
+    leaves = [
+        leaf
+        for leaf in taxonomy.leaves
+        if all(own.get(level, name) == name for level, name in zip(LEVELS, leaf.path, strict=True))
+    ]
+    lowest = max(depth for depth, level in enumerate(LEVELS) if level in own)
+    follows = True
+    for depth, level in enumerate(LEVELS):
+        names = list(dict.fromkeys(leaf.path[depth] for leaf in leaves))
+        follows = follows and said.get(level) in names
+        if not follows and (depth > lowest or len(names) != 1):
+            break
+        found[level] = said[level] if follows else names[0]
+        leaves = [leaf for leaf in leaves if leaf.path[depth] == found[level]]
+    traits = {
+        name: said[name] for name in TRAITS if name in said and any(said[name] in leaf.shares(name) for leaf in leaves)
+    }
+    return _in_order({**found, **traits, **own})
+
+
+def _in_order(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: labels[name] for name in DIMENSIONS if name in labels}
 
 
 def checked(given: Sequence[Given], taxonomy: Taxonomy) -> list[Given]:
@@ -91,7 +151,7 @@ def _checked(one: Given, taxonomy: Taxonomy) -> dict[str, str]:
     for trait in (name for name in TRAITS if name in one.labels):
         values = list(dict.fromkeys(value for leaf in leaves for value in leaf.shares(trait)))
         found[trait] = _known(one, trait, values, taxonomy)
-    return {name: found[name] for name in DIMENSIONS if name in found}
+    return _in_order(found)
 
 
 def _known(one: Given, name: str, known: Sequence[str], taxonomy: Taxonomy) -> str:

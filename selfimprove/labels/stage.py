@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from selfimprove.labels.agreement import Agreement, agreements
-from selfimprove.labels.given import Given
+from selfimprove.labels.given import Given, joined, unlabelled
 from selfimprove.labels.labelling import Labelled, Labeller
-from selfimprove.labels.taxonomy import DIMENSIONS
+from selfimprove.labels.taxonomy import DIMENSIONS, Taxonomy
 from selfimprove.records import Record
 from selfimprove.store import write_whole
 
@@ -62,12 +62,13 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
     """Label problems by two judgements and write what they say into a folder.
 
     `labelled.jsonl` holds each row with its labels under the names of `DIMENSIONS` (its own where it has them, else the
-    first judgement's), and beside them what was said, how sure and what is disputed; `disagreements.jsonl` the disputed
-    ones; `agreement.json` this report; `confusion.csv` a row for each pair of names. Files are written at the
-    end, each whole or not at all; a run that was cut off finds its calls in the ledger.
+    first judgement's as far as these fit the own ones, see `joined`), and beside them what was said, how sure and what
+    is disputed; `disagreements.jsonl` the disputed ones; `agreement.json` this report; `confusion.csv` a row for each
+    pair of names. Neither judgement is told a problem's own labels, so that it can be measured against them. Files are
+    written at the end, each whole or not at all; a run that was cut off finds its calls in the ledger.
 
     Args:
-        given: the problems; labels of their own have been `checked`.
+        given: the problems; labels of their own have been `checked`, or taken away where they are not to count.
         first: whose labels are kept.
         second: the independent check.
         out: the folder.
@@ -93,7 +94,7 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
         gold=tuple(agreements(own, said)),
         gold_of_check=tuple(agreements(own, checked)),
     )
-    _write_lines(out / LABELLED, (_labelled_row(row) for row in rows))
+    _write_lines(out / LABELLED, (_labelled_row(row, first.taxonomy) for row in rows))
     _write_lines(out / DISAGREEMENTS, (_disagreement(row) for row in rows if row.disputed))
     write_whole(out / CONFUSION, _confusions(report).encode())
     write_whole(out / AGREEMENT, (report.model_dump_json(indent=1) + "\n").encode())
@@ -104,17 +105,23 @@ def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:
     write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
 
 
-def _labelled_row(row: _Judged) -> dict[str, Any]:
+def _labelled_row(row: _Judged, taxonomy: Taxonomy) -> dict[str, Any]:
     """Give a row of the file with what was said of it."""
-    labels = {**row.first.labels, **row.given.labels}
+    labels = joined(row.given.labels, row.first.labels, taxonomy)
     return {
-        **row.given.row.fields,
-        **{name: labels[name] for name in DIMENSIONS if name in labels},
+        **unlabelled(row.given.row.fields),
+        **labels,
         "label_said": dict(row.first.labels),
         "label_confidence": dict(row.first.confidence),
         "label_disputed": row.disputed,
-        "label_complaint": row.first.complaint,
+        "label_complaint": row.first.complaint or _left_out(row.first.labels, labels),
     }
+
+
+def _left_out(said: Mapping[str, str], labels: Mapping[str, str]) -> str:
+    """Say what of a judgement is not among a row's labels, in a sentence; empty where all of it is."""
+    names = ", ".join(name for name in DIMENSIONS if name in said and name not in labels)
+    return f"What was said of {names} does not fit the row's own labels." if names else ""
 
 
 def _disagreement(row: _Judged) -> dict[str, Any]:

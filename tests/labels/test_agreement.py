@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 
 from selfimprove.labels.agreement import agreement, agreements
@@ -37,6 +39,16 @@ def test_chance_has_kappa_0_and_one_name_has_none() -> None:
     assert agreement("form", of("form", "aabb"), of("form", "abab")).kappa == pytest.approx(0.0)
     alike = agreement("form", of("form", "aaa"), of("form", "aaa"))
     assert (alike.kappa, alike.accuracy) == (None, 1.0)
+
+
+def test_one_name_is_compared_without_a_warning() -> None:
+    """A file of one subject is nothing odd: all of it agrees, one by one in the matrix, and kappa is not asked for."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        alike = agreement("form", of("form", "aaa"), of("form", "aaa"))
+        apart = agreement("form", of("form", "aaa"), of("form", "bbb"))
+    assert (alike.names, alike.matrix, alike.kappa) == (("a",), ((3,),), None)
+    assert (apart.names, apart.matrix, apart.kappa) == (("a", "b"), ((0, 3), (0, 0)), 0.0)
 
 
 def test_no_verdict_is_not_wrong() -> None:
