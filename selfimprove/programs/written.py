@@ -14,7 +14,11 @@ _PROBLEM: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ANSWER: Final = re.compile(
-    r"^\W{0,4}answer(?:(?:[ \t]*\d+)?[ \t]*\*{0,2}:\*{0,2}|[ \t]*\d+\*{0,2}[.)]\*{0,2}(?=\s)|(?:[ \t]*\d+)?\*{2})[ \t]*",
+    r"^\W{0,4}answer(?:"
+    r"(?:[ \t]*\d+)?[ \t]*\*{0,2}:\*{0,2}"  # "Answer:", "**Answer 1:**"
+    r"|[ \t]*\d+\*{0,2}[.)]\*{0,2}(?=\s)"  # "Answer 1."
+    r"|(?:[ \t]*\d+)?\*{2}"  # "**Answer** ..."
+    r")[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
 _WORKING: Final = re.compile(r"^\W{0,4}(?:solution|working)[ \t]*\*{0,2}:\*{0,2}[ \t]*", re.IGNORECASE | re.MULTILINE)

@@ -60,7 +60,8 @@ FRAME = "Read the short story below with care and then work out the question at 
 
 def stories(count: int, begin: int) -> list[Problem]:
     """Give stories in one frame, of numbers and things that differ."""
-    names, things = "Ann Bob Cleo Dan Eve Fay Gus".split(), "apples pears plums cakes books pens cups hats".split()
+    names = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Fay", "Gus"]
+    things = ["apples", "pears", "plums", "cakes", "books", "pens", "cups", "hats"]
     told = "{} has {} {} and buys {} {}."
     return [
         problem(FRAME.format(told.format(names[n % 7], 3 * n + 5, things[n % 8], 5 * n + 7, things[n % 5])))

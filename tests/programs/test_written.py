@@ -30,7 +30,9 @@ def test_every_mark_of_a_problem_is_read(mark: str) -> None:
     assert read_problems(text, choices=False) == TWO
 
 
-@pytest.mark.parametrize("text", ["What is problem 12?", "Problem 1.5 of the list is hard?", "Problem 3 took Ann an hour?"])
+@pytest.mark.parametrize(
+    "text", ["What is problem 12?", "Problem 1.5 of the list is hard?", "Problem 3 took Ann an hour?"]
+)
 def test_words_in_a_question_are_no_mark(text: str) -> None:
     """A number that goes on, or a sentence about a problem, begins none."""
     assert read_problems(f"Problem: How long?\n{text}\nAnswer: 3", choices=False) == [
