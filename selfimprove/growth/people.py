@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from selfimprove.config import TeacherConfig
-from selfimprove.config.curating import CurateConfig, WhoConfig
+from selfimprove.config.curating import BranchConfig, CurateConfig, WhoConfig
 from selfimprove.curating.checks import best_part, part_of
 from selfimprove.curating.nursery import Growers
 from selfimprove.errors import InputError, nearest
@@ -44,7 +44,7 @@ def growers_of(config: CurateConfig, taxonomy: Taxonomy) -> Callable[[Path], Gro
         if not taxonomy.leaves_under(part := part_of(branch.at)):
             raise InputError(f'branches: "{branch.at}" is not in the taxonomy "{taxonomy.name}"; name a part of it')
         parts[part] = branch
-    made = {part: _growers(config, who, part) for part, who in [((), config.who), *parts.items()]}
+    made = {part: _growers(config, who) for part, who in [((), config.who), *parts.items()]}
 
     def who(path: Path) -> Growers:
         found = best_part(made, path)
@@ -55,12 +55,12 @@ def growers_of(config: CurateConfig, taxonomy: Taxonomy) -> Callable[[Path], Gro
     return who
 
 
-def _growers(config: CurateConfig, own: WhoConfig, part: tuple[str, ...]) -> Growers:
+def _growers(config: CurateConfig, own: WhoConfig) -> Growers:
     def of(name: str) -> Any:
         value = getattr(own, name)
         return getattr(config.who, name) if value is None else value
 
-    where = f' of "{" > ".join(part)}"' if part else ""
+    where = f' of "{own.at}"' if isinstance(own, BranchConfig) else ""
     generate, solve = of("generate"), of("solve")
     if not generate:
         raise InputError(f'nobody writes problems{where}; set who.generate = "MODEL"')
