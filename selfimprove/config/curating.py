@@ -73,7 +73,7 @@ class GrowConfig(Section):
     embed: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
     """`package.module:Name` of a function from a list of texts to their vectors; unset: meaning is not compared."""
     near_meaning: Share = 0.95
-    """Cosine of vectors from which two problems of a sub-type are near duplicates."""
+    """Cosine of vectors from which two problems of a sub-type are near duplicates, or any and a held-out one."""
     collapse: Share = 0.6
     """Alarm where a generation has less than this share of the first one's distinct 3-grams."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
@@ -88,9 +88,9 @@ class AdmitConfig(Section):
     refuse: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     """Chance of being right at which a problem is refused without further votes."""
     votes: Annotated[int, Field(ge=1, le=64)] = 16
-    """Solutions of one problem, at most; what is not decided by then is refused."""
+    """Solutions of one problem, at most; what is not decided by then is refused. No fewer than there are solvers."""
     label_votes: Annotated[int, Field(ge=0, le=64)] = 8
-    """Checks of one problem's label, at most; 0: labels are not checked."""
+    """Checks of one problem's label, at most, and no fewer than there are checkers; 0: labels are not checked."""
     label_from: Annotated[int, Field(ge=0, le=4)] = 1
     """Levels of the taxonomy that a check of labels takes as known: 1 is the subject."""
     correlation: Annotated[float, Field(ge=0, lt=1)] = 0.05

@@ -130,7 +130,7 @@ def _complaint(reply: Completion) -> str:
         return "There was no reply."
     if reply.finish_reason == "length":
         return "The reply was cut off before the first problem ended; write shorter."
-    return 'No problem was found; begin each with "Problem:" and end it with a line "Answer:".'
+    return 'No problem was found; begin each with "Problem:" and end it with one line "Answer:".'
 
 
 def _unread(order: Order, reply: Completion, round_: int) -> list[Rejected]:

@@ -11,7 +11,7 @@ from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.checks import Check
 from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.making import Generator
-from selfimprove.curating.near import Embed, Seen
+from selfimprove.curating.near import HELD_OUT, Embed, Seen
 from selfimprove.curating.orders import Growth
 from selfimprove.curating.trust import Rule
 from selfimprove.curating.voting import Checkers, Solvers
@@ -81,7 +81,7 @@ class Nursery:
         made = Library(self.taxonomy, self.quotas, grow.depth, seen, self.config.curate.by)
         made.plant(self.seeds, count=self.config.curate.count_seeds)
         if self.held_out:
-            seen.add([(problem, "") for problem in self.held_out])
+            seen.add([(problem, HELD_OUT) for problem in self.held_out])
         return made
 
     def growth(self) -> Growth:

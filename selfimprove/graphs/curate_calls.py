@@ -39,7 +39,7 @@ def write_orders(nursery: Nursery, library: Library, orders: Sequence[Order], ro
     """Have orders written, each by the generator of its part of the taxonomy.
 
     Raises:
-        InputError: it is the first round, and nothing could be read in any reply.
+        InputError: it is the first round, and no reply holds a problem that can be used.
     """
     groups: dict[str, list[Ordered]] = defaultdict(list)
     for order in orders:
@@ -54,7 +54,7 @@ def write_orders(nursery: Nursery, library: Library, orders: Sequence[Order], ro
                 made.rejected.extend(found.rejected)
                 watcher.advance(len(part))
     if not made.candidates and not library.yields:
-        _refuse_silent(made.rejected)
+        _refuse_silent(len(orders), made.rejected)
     return made
 
 
@@ -67,14 +67,21 @@ def _shown(nursery: Nursery, library: Library, order: Order) -> Ordered:
     return Ordered(order, library.problem(order.seed), tuple(examples), library.form(cell))
 
 
-def _refuse_silent(rejected: Sequence[Rejected]) -> None:
-    """Refuse a generator whose every reply of the first round holds nothing."""
-    first = next((row for row in rejected), None)
+def _refuse_silent(orders: int, rejected: Sequence[Rejected]) -> None:
+    """Refuse a generator of whose replies in the first round nothing can be used, and say why."""
+    unread = sum(row.reason == "unreadable" for row in rejected)
+    formless = len(rejected) - unread
+    replies = f"the reply to {orders} order" if orders == 1 else f"the replies to {orders} orders"
+    what = f"no problem could be read in {replies}"
+    todo = "see that the generator (who.generate) answers, give it more max_tokens, or name another model"
+    if formless:
+        some = "1 problem was" if formless == 1 else f"{formless} problems were"
+        empty = f", and {unread} held none that could be read" if unread else ""
+        what = f"nothing in {replies} can be used: {some} read and refused for the form{empty}"
+        todo = "see that the seeds' answers have the form that is wanted, or name another model in who.generate"
+    first = next((row for row in rejected if not formless or row.reason != "unreadable"), None)
     said = f"; the first: {first.detail}, {first.text[:80]!r}" if first else ""
-    raise InputError(
-        f"no problem could be read in the replies to {len(rejected)} orders{said}; see that the generator "
-        "(who.generate) answers, give it more max_tokens, or name another model"
-    )
+    raise InputError(f"{what}{said}; {todo}")
 
 
 def trace_grown(nursery: Nursery, library: Library, grown: Sequence[Grown]) -> list[Trace]:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from selfimprove.config import TeacherConfig
-from selfimprove.config.curating import CurateConfig, WhoConfig
+from selfimprove.config.curating import BranchConfig, CurateConfig, WhoConfig
 from selfimprove.curating.checks import best_part, part_of
 from selfimprove.curating.nursery import Growers
 from selfimprove.errors import InputError, nearest
+from selfimprove.growth.refusing import refuse_few_votes
 from selfimprove.labels.taxonomy import Path, Taxonomy
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.plugs import load_plug, said
@@ -35,14 +36,15 @@ def growers_of(config: CurateConfig, taxonomy: Taxonomy) -> Callable[[Path], Gro
     """Say who works on each part of the taxonomy.
 
     Raises:
-        InputError: a part is not in the taxonomy, nobody generates or solves, or one solver is named twice.
+        InputError: a part is not in the taxonomy, nobody generates or solves, one solver is named twice, or there are
+            more voters than votes.
     """
     parts: dict[tuple[str, ...], WhoConfig] = {}
     for branch in config.branches:
         if not taxonomy.leaves_under(part := part_of(branch.at)):
             raise InputError(f'branches: "{branch.at}" is not in the taxonomy "{taxonomy.name}"; name a part of it')
         parts[part] = branch
-    made = {part: _growers(config.who, who, part) for part, who in [((), config.who), *parts.items()]}
+    made = {part: _growers(config, who) for part, who in [((), config.who), *parts.items()]}
 
     def who(path: Path) -> Growers:
         found = best_part(made, path)
@@ -53,12 +55,12 @@ def growers_of(config: CurateConfig, taxonomy: Taxonomy) -> Callable[[Path], Gro
     return who
 
 
-def _growers(default: WhoConfig, own: WhoConfig, part: tuple[str, ...]) -> Growers:
+def _growers(config: CurateConfig, own: WhoConfig) -> Growers:
     def of(name: str) -> Any:
         value = getattr(own, name)
-        return getattr(default, name) if value is None else value
+        return getattr(config.who, name) if value is None else value
 
-    where = f' of "{" > ".join(part)}"' if part else ""
+    where = f' of "{own.at}"' if isinstance(own, BranchConfig) else ""
     generate, solve = of("generate"), of("solve")
     if not generate:
         raise InputError(f'nobody writes problems{where}; set who.generate = "MODEL"')
@@ -68,6 +70,7 @@ def _growers(default: WhoConfig, own: WhoConfig, part: tuple[str, ...]) -> Growe
     for name, some in (("solve", solve), ("check", check)):
         if len(set(some)) < len(some):
             raise InputError(f"who.{name}{where} names a model twice, which would be one vote twice; name each once")
+    refuse_few_votes(config, solve, check, where)
     return Growers(generate, tuple(solve), tuple(check), of("reason") or solve[0])
 
 

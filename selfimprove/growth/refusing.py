@@ -35,6 +35,28 @@ def refuse_narrow(config: CurateConfig, wanted: Mapping[Cell, int], seeds: Seque
         )
 
 
+def refuse_few_votes(config: CurateConfig, solve: Sequence[str], check: Sequence[str], where: str = "") -> None:
+    """Refuse fewer votes than voters: each of them is asked once before anything is decided.
+
+    Args:
+        config: the settings.
+        solve: who votes on answers.
+        check: who votes on labels, where they are checked.
+        where: the part of the taxonomy, as words to append.
+
+    Raises:
+        InputError: see above.
+    """
+    admit = config.admit
+    for key, most, voters in (("votes", admit.votes, solve), ("label_votes", admit.label_votes, check)):
+        if most < len(voters) and not (key == "label_votes" and most == 0):
+            verb = "solve" if key == "votes" else "check labels"
+            raise InputError(
+                f"admit.{key} = {most} is less than the {len(voters)} models that {verb}{where}, and each is asked "
+                f"once; set it to {len(voters)} or more, or name fewer models"
+            )
+
+
 def refuse_leaked(seeds: Sequence[Problem], guard: Guard, where: str) -> None:
     """Refuse seeds that are held out: they stand in what is written, and what grows from them is near them.
 

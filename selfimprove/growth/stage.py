@@ -73,7 +73,7 @@ def curate(config: CurateConfig, out: Path) -> Figures:
     with closing(RunFolder(out)) as folder, kept_clean(out, there):
         refuse_campaign(folder)
         compiled = compiled_for(folder, config, _forms(wanted, seeds))
-        with closing(_ledger(config, out)) as ledger:
+        with closing(ledger_of(config, out)) as ledger:
             nursery = _nursery(config, folder, ledger, taxonomy, wanted, seeds, held, guard, compiled)
             claim(folder, config, compiled)
             grow(nursery)
@@ -177,6 +177,8 @@ def _scorer(config: CurateConfig, ledger: Ledger, compiled: Mapping[str, Compile
     return scorer_named(how.scorer, ledger, judging_by=judge.program if judge else None)
 
 
-def _ledger(config: CurateConfig, out: Path) -> Ledger:
+def ledger_of(config: CurateConfig, out: Path) -> Ledger:
+    """Open a curation's ledger with the caps of its settings."""
     own = config.curate
-    return Ledger(out / LEDGER[0], own.budget_usd, caps=Caps(None, own.max_calls, own.max_tokens, own.max_hours))
+    caps = Caps(None, own.max_calls, own.max_tokens, own.max_hours, dollars_by="curate.budget_usd")
+    return Ledger(out / LEDGER[0], own.budget_usd, caps=caps)

@@ -5,12 +5,27 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-_PROBLEM: Final = re.compile(r"^\W{0,4}problem(?:[ \t]*\d+)?[ \t]*\*{0,2}:\*{0,2}[ \t]*", re.IGNORECASE | re.MULTILINE)
-_ANSWER: Final = re.compile(r"^\W{0,4}answer(?:[ \t]*\d+)?[ \t]*\*{0,2}:\*{0,2}[ \t]*", re.IGNORECASE | re.MULTILINE)
+_PROBLEM: Final = re.compile(
+    r"^\W{0,4}problem(?:"
+    r"(?:[ \t]*\d+)?[ \t]*\*{0,2}:\*{0,2}"  # "Problem:", "**Problem 1:**"
+    r"|[ \t]*\d+(?:\*{0,2}[.)]\*{0,2}(?=\s)|\*{2})"  # "Problem 1.", "**Problem 1** ..."
+    r"|[ \t]*\d+(?=[^\w\n]{0,4}$)[^\w\n]*"  # "### Problem 1" on a line of its own
+    r")[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ANSWER: Final = re.compile(
+    r"^\W{0,4}answer(?:"
+    r"(?:[ \t]*\d+)?[ \t]*\*{0,2}:\*{0,2}"  # "Answer:", "**Answer 1:**"
+    r"|[ \t]*\d+\*{0,2}[.)]\*{0,2}(?=\s)"  # "Answer 1."
+    r"|(?:[ \t]*\d+)?\*{2}"  # "**Answer** ..."
+    r")[ \t]*",
+    re.IGNORECASE | re.MULTILINE,
+)
 _WORKING: Final = re.compile(r"^\W{0,4}(?:solution|working)[ \t]*\*{0,2}:\*{0,2}[ \t]*", re.IGNORECASE | re.MULTILINE)
 _OPTION: Final = re.compile(r"^[ \t]*\(?([A-J])[.):][ \t]+(.+?)[ \t]*$", re.MULTILINE)
 _OPTIONS_HEAD: Final = re.compile(r"^\W{0,4}(?:options|choices)\W{0,3}$", re.IGNORECASE | re.MULTILINE)
-_RULE: Final = re.compile(r"\n\s*(?:-{3,}|\*{3,}|={3,})\s*$")
+_AFTER: Final = re.compile(r"\n[ \t\r]*(?:\n|(?:-{3,}|\*{3,}|={3,}|_{3,})[ \t\r]*(?:\n|\Z))")
+"""What ends an answer: an empty line, or a rule."""
 
 
 class Written(NamedTuple):
@@ -23,6 +38,9 @@ class Written(NamedTuple):
 
 def read_problems(text: str, *, choices: bool) -> list[Written]:
     r"""Read the problems of a reply, each from "Problem:" to what follows "Answer:"; a working between is left out.
+
+    An answer ends at the first empty line: what a model says after it is no part of it. Where more than one answer
+    stands before the next problem begins, it cannot be told what is whose, and nothing of it is given.
 
     Args:
         text: the reply.
@@ -42,9 +60,9 @@ def read_problems(text: str, *, choices: bool) -> list[Written]:
 
 def _read(block: str, *, choices: bool) -> Written | None:
     answers = list(_ANSWER.finditer(block))
-    if not answers:
+    if len(answers) != 1:
         return None
-    asked, answer = block[: answers[-1].start()], _RULE.sub("", block[answers[-1].end() :].rstrip()).strip()
+    asked, answer = block[: answers[0].start()], _AFTER.split(block[answers[0].end() :].strip(), 1)[0].strip()
     asked = asked[: found.start()] if (found := _WORKING.search(asked)) else asked
     if not choices:
         return Written(asked.strip(), (), answer)

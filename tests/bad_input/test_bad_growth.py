@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -162,6 +163,31 @@ def test_quotas_that_cannot_be_met(here: Path, cli: Cli, files: Callable[..., se
     stays(here, known)
 
 
+VOTERS: dict[str, tuple[str, str]] = {
+    "solvers": (
+        GROW.replace('["models:Model"]', '["models:Model", "models:Other"]') + "[admit]\nvotes = 1\n",
+        "admit.votes = 1 is less than the 2 models that solve, and each",
+    ),
+    "solvers of a branch": (
+        GROW + '[admit]\nvotes = 1\n[[branches]]\nat = "Maths > Number"\nsolve = ["models:Model", "models:Other"]\n',
+        'admit.votes = 1 is less than the 2 models that solve of "Maths > Number"',
+    ),
+    "checkers": (
+        GROW + 'check = ["models:Model", "models:Other"]\n[admit]\nlabel_votes = 1\n',
+        "admit.label_votes = 1 is less than the 2 models that check labels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(VOTERS))
+def test_fewer_votes_than_voters(here: Path, cli: Cli, files: Callable[..., set[str]], case: str) -> None:
+    """As each of them is asked once, "at most" could not hold."""
+    grow, named = VOTERS[case]
+    known = files(grow=grow)
+    refused(cli("curate", "grow.toml", "--out", "out", "--quiet"), named)
+    stays(here, known)
+
+
 def test_seeds_that_fill_the_quotas_count_towards_what_rounds_can_order(
     here: Path, cli: Cli, files: Callable[..., set[str]]
 ) -> None:
@@ -186,6 +212,17 @@ def test_generators_that_return_nothing(here: Path, cli: Cli, files: Callable[..
     refused(cli("curate", "grow.toml", "--out", "out", "--quiet"), "no problem could be read in the replies")
     stays(here, known)
     assert not (here / "out").exists()
+
+
+def test_generators_whose_problems_all_lack_the_form(here: Path, cli: Cli, files: Callable[..., set[str]]) -> None:
+    """It is not said that nothing could be read; orders are counted, of which most brought two problems."""
+    reply = "Problem: What is 2 + 2?\nAnswer: some\n\nProblem: And 3 + 3?\nAnswer: more"
+    known = files(reply=reply, grow=f"{GROW}[grow]\nvariants = 2\n")
+    told = cli("curate", "grow.toml", "--out", "out", "--quiet")
+    refused(told, "can be used", "refused for the form; the first: it")
+    orders, problems = re.search(r"replies to (\d+) orders can be used: (\d+) problems", told.said).groups()  # type: ignore[union-attr]
+    assert int(orders) < int(problems) <= 2 * int(orders)
+    stays(here, known)
 
 
 @pytest.mark.parametrize("split", ["dev", "test"])

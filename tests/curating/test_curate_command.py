@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from grow_models import right
 from selfimprove.curating.writing import Figures, sentence
 from selfimprove.errors import InputError
 from selfimprove.growth.settings import read_settings
-from selfimprove.growth.stage import curate
+from selfimprove.growth.stage import curate, ledger_of
 from selfimprove.labels.taxonomy import DIMENSIONS
+from selfimprove.ledger import CapReachedError, Reservation
+from selfimprove.records import Request
 from selfimprove.tasks import load_task
 
 
@@ -168,13 +171,22 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(grown: tuple[Path, Figures
 
 def test_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
     """At the cap it stops with exit code 3, and goes on with a higher one."""
-    from selfimprove.ledger import CapReachedError
-
     config = write(tmp_path, size=24)
     with pytest.raises(CapReachedError) as stopped:
         curate(read_settings(config, ["curate.max_hours=1e-9"]), tmp_path / "out")
     assert stopped.value.exit_code == 3
     assert curate(read_settings(config), tmp_path / "out").ended == "quotas"
+
+
+def test_budget_that_ends_it_is_named_as_the_settings_name_it(tmp_path: Path) -> None:
+    """A curation's own, not a campaign's."""
+    config = read_settings(write(tmp_path), ["curate.budget_usd=0.2"])
+    dear = Reservation("key", Request(role="reason", messages=()), "m", "reason", 0.25, 100)
+    with (
+        closing(ledger_of(config, tmp_path)) as ledger,
+        pytest.raises(CapReachedError, match=r"^curate\.budget_usd = 0"),
+    ):
+        ledger.reserve([dear], None)
 
 
 def test_generator_that_returns_nothing_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

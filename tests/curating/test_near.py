@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from selfimprove.curating.near import Seen
+from selfimprove.curating.near import HELD_OUT, Seen
 from selfimprove.errors import InputError
 from selfimprove.records import Problem
 
@@ -55,6 +55,49 @@ def test_template_of_a_sub_type_does_not_make_its_problems_alike() -> None:
     assert how(seen, ask.format("tea, milk, rum"), ask.format("pear, fig, plum")) == [None, "duplicate"]
 
 
+FRAME = "Read the short story below with care and then work out the question at its end. {} How many are there in all?"
+
+
+def stories(count: int, begin: int) -> list[Problem]:
+    """Give stories in one frame, of numbers and things that differ."""
+    names = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Fay", "Gus"]
+    things = ["apples", "pears", "plums", "cakes", "books", "pens", "cups", "hats"]
+    told = "{} has {} {} and buys {} {}."
+    return [
+        problem(FRAME.format(told.format(names[n % 7], 3 * n + 5, things[n % 8], 5 * n + 7, things[n % 5])))
+        for n in range(begin, begin + count)
+    ]
+
+
+def learned(seen: Seen, *leaves: str) -> None:
+    for leaf in leaves:
+        seen.learn(leaf, stories(10, 500) if leaf == "stories" else [])
+
+
+@pytest.mark.parametrize("first", ["templates", "held out"])
+@pytest.mark.parametrize("leaf", ["stories", "other"])
+def test_reworded_held_out_problem_is_found_whatever_its_sub_type(first: str, leaf: str) -> None:
+    """The template of the sub-type hides none, whether it is learned before or after what is held out is known."""
+    seen, held = Seen(), stories(40, 0)
+    if first == "templates":
+        learned(seen, "stories", "other")
+    seen.add([(one, HELD_OUT) for one in held])
+    if first == "held out":
+        seen.screen([(held[0], leaf)])
+        learned(seen, "stories", "other")
+    found = seen.screen([(problem(one.question.replace("has", "had")), leaf) for one in held])
+    assert sum(match is not None for match in found) >= 38
+
+
+def test_new_problem_in_the_frame_of_held_out_ones_passes() -> None:
+    """What they share with it is the template alone."""
+    seen = Seen()
+    learned(seen, "stories")
+    seen.add([(one, HELD_OUT) for one in stories(40, 0)])
+    new = FRAME.format("A baker made 90 rolls by noon and sold all but a third before his shop shut.")
+    assert seen.screen([(problem(new), "stories")]) == [None]
+
+
 def test_screening_takes_nothing_in_but_compares_within() -> None:
     """The second of two equal ones is refused, and afterwards both are unknown."""
     seen = Seen()
@@ -69,6 +112,13 @@ def test_meaning_is_compared_where_an_embedding_is_given() -> None:
     seen = Seen(embed=lambda texts: [[1.0, 0.0] if "apple" in text else [0.0, 1.0] for text in texts])
     seen.add([(problem("How many apples has Ann?"), "leaf")])
     assert how(seen, "Count the apples in the basket of Tom.", "Which day comes next?") == ["near duplicate", None]
+
+
+def test_meaning_is_compared_with_what_is_held_out_in_every_sub_type() -> None:
+    """Two of different sub-types are not compared."""
+    seen = Seen(embed=lambda texts: [[1.0, 0.0] if "apple" in text else [0.0, 1.0] for text in texts])
+    seen.add([(problem("How many apples has Ann?"), HELD_OUT), (problem("Which day is it?"), "other")])
+    assert how(seen, "Count the apples in the basket of Tom.", "Name the month of May.") == ["near duplicate", None]
 
 
 def test_embedding_of_another_shape_is_refused() -> None:
