@@ -68,10 +68,10 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     _see(program, how)
     task = _task(how)
     given = _given(program, task, how)
-    named = {how["model"], how["writer"], how["solver"], how["teacher"]}
-    see_models(named - {None, "reference"}, **_prices(how))
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
         problems = [] if given is not None else _problems(task, how)
+        named = {how["model"], how["writer"], how["solver"], how["teacher"]}
+        see_models(named - {None, "reference"}, **_prices(how))
         with closing(ledger_of(how)) as ledger:
             work, cases = _work(program, task, problems, given, ledger, how)
             made = compile_cases(work, cases)

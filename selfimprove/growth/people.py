@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from selfimprove.config import TeacherConfig
 from selfimprove.config.curating import BranchConfig, CurateConfig, WhoConfig
+from selfimprove.config.teaching import TeacherRole
 from selfimprove.curating.checks import best_part, part_of
 from selfimprove.curating.nursery import Growers
 from selfimprove.errors import InputError, nearest
@@ -96,6 +97,12 @@ def _member(name: str, config: CurateConfig, ledger: Ledger) -> Member:
     sampling = Sampling(max_tokens=settings.max_tokens)
     if _IMPORT.fullmatch(settings.model):
         return Member(Journaled(_plugged(settings.model), ledger), sampling)
+    role = next((role for role in ("answer", "reason", "judge") if getattr(settings, role) != TeacherRole()), None)
+    if role:
+        raise InputError(
+            f"models.{name}.{role} is a role of a campaign's teacher; here [who] gives roles, and [curate] holds "
+            "the caps of all calls; leave it out"
+        )
     if settings.model in {"reference", "self"}:
         raise InputError(f'models.{name}.model = "{settings.model}" writes and solves nothing new; name a model')
     keyless = "@" in name and name not in config.models

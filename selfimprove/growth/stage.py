@@ -180,5 +180,5 @@ def _scorer(config: CurateConfig, ledger: Ledger, compiled: Mapping[str, Compile
 def ledger_of(config: CurateConfig, out: Path) -> Ledger:
     """Open a curation's ledger with the caps of its settings."""
     own = config.curate
-    caps = Caps(None, own.max_calls, own.max_tokens, own.max_hours, dollars_by="curate.budget_usd")
+    caps = Caps(None, own.max_calls, own.max_tokens, own.max_hours, section="curate")
     return Ledger(out / LEDGER[0], own.budget_usd, caps=caps)

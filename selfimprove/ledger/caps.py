@@ -24,6 +24,14 @@ class Caps(NamedTuple):
     hours: float | None = None
     dollars_by: str = ""
     """The setting that caps the dollars, where it is not the scope's own."""
+    section: str = ""
+    """The section that holds the caps, where it is not the scope's own."""
+
+    def named(self, kind: str) -> str:
+        """Name the setting of a cap; empty: the scope's own."""
+        if kind == "usd" and self.dollars_by:
+            return self.dollars_by
+        return f"{self.section}.{_KEYS[kind]}" if self.section else ""
 
 
 @dataclass
@@ -119,7 +127,7 @@ def reached(caps: Mapping[str, Caps], used: Mapping[str, Used], more: Mapping[st
         kind = used[scope].broken(held, wanted)
         if kind is not None:
             amounts = (getattr(held, kind), getattr(used[scope], kind), getattr(wanted, kind))
-            return CapReachedError(scope, kind, *amounts, named=held.dollars_by if kind == "usd" else "")
+            return CapReachedError(scope, kind, *amounts, named=held.named(kind))
     return None
 
 

@@ -150,6 +150,10 @@ QUOTAS: dict[str, tuple[str, str]] = {
     "growth by less than nothing": ("[grow]\nfactor = 0.5\n", "grow.factor = 0.5"),
     "half a problem a call": ("[grow]\nvariants = 2.5\n", "grow.variants = 2.5"),
     "surer than sure": ("[admit]\nprecision = 1.0\n", "admit.precision = 1.0"),
+    "a model's role": (
+        '[[branches]]\nat = "Maths"\ngenerate = "m"\n[models.m]\nmodel = "openai/m"\nreason.budget_usd = 1\n',
+        "models.m.reason is a role of a campaign's teacher",
+    ),
     "unknown traces": ('[trace]\ntraces = "longest"\n', "trace.traces"),
 }
 

@@ -178,13 +178,14 @@ def test_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
     assert curate(read_settings(config), tmp_path / "out").ended == "quotas"
 
 
-def test_budget_that_ends_it_is_named_as_the_settings_name_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cap", ["curate.budget_usd=0.2", "curate.max_tokens=50"])
+def test_cap_that_ends_it_is_named_as_the_settings_name_it(tmp_path: Path, cap: str) -> None:
     """A curation's own, not a campaign's."""
-    config = read_settings(write(tmp_path), ["curate.budget_usd=0.2"])
+    config = read_settings(write(tmp_path), [cap])
     dear = Reservation("key", Request(role="reason", messages=()), "m", "reason", 0.25, 100)
     with (
         closing(ledger_of(config, tmp_path)) as ledger,
-        pytest.raises(CapReachedError, match=r"^curate\.budget_usd = 0"),
+        pytest.raises(CapReachedError, match=rf"^{cap.replace('=', ' = ')} is reached"),
     ):
         ledger.reserve([dear], None)
 
