@@ -134,7 +134,7 @@ def _puzzles() -> list[Problem]:
     found: list[Problem] = []
     for topic_name, names in PUZZLES.items():
         for name, dataset in names.items():
-            task = load_task(f"reasoning_gym:{dataset}", options={"sizes": {"train": OF_EACH, "dev": 1, "test": 1}})
+            task = load_task(f"reasoning_gym:{dataset}", sizes={"train": OF_EACH, "dev": 1, "test": 1})
             labels = {"subject": "Puzzles", "topic": topic_name, "type": name, "sub_topic": "all"}
             some = islice(task.problems("train"), OF_EACH)
             found += [problem.model_copy(update={"labels": labels | _REST}) for problem in some]

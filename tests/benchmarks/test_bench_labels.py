@@ -25,6 +25,14 @@ def test_known_labels_are_of_its_taxonomy(bench: ModuleType) -> None:
     assert taxonomy.values("form") == ("short answer",)
 
 
+def test_puzzles_carry_labels_of_the_taxonomy(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the generators writes what its type says."""
+    monkeypatch.setattr(bench, "OF_EACH", 1)
+    problems, taxonomy = bench._puzzles(), bench.taxonomy_of_bench()
+    leaves = {leaf.path[:4] for leaf in taxonomy.leaves_under(["Puzzles"])}
+    assert {tuple(p.labels[name] for name in ("subject", "topic", "sub_topic", "type")) for p in problems} == leaves
+
+
 def test_figures_are_those_of_the_labels(
     bench: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
