@@ -1,4 +1,8 @@
-"""What sorts a problem into a taxonomy, and what checks it without knowing the first one's labels."""
+"""What sorts a problem into a taxonomy, and what checks it without knowing the first one's labels.
+
+The outline, which many problems share, stands before the problem: a server that keeps what prompts begin with reads it
+once.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,10 @@ class Label(dspy.Signature):
     a bar, and how sure you are, from 0 to 1. For example: topic: Fractions | 0.8. Write nothing else.
     """
 
-    problem: str = dspy.InputField()
-    place: str = dspy.InputField(desc="where it was sorted into so far")
     outline: str = dspy.InputField()
     asked: str = dspy.InputField()
+    place: str = dspy.InputField(desc="where it was sorted into so far")
+    problem: str = dspy.InputField()
     complaint: str = dspy.InputField(desc="what was wrong with the form of an earlier reply")
     labels: str = dspy.OutputField()
 
@@ -27,10 +31,10 @@ class CheckLabel(dspy.Signature):
     name that fits the sentence best, exactly as it stands, a bar, and the chance that it is right, from 0 to 1.
     """
 
-    problem: str = dspy.InputField()
-    place: str = dspy.InputField(desc="where it was sorted into so far")
     outline: str = dspy.InputField()
     asked: str = dspy.InputField()
+    place: str = dspy.InputField(desc="where it was sorted into so far")
+    problem: str = dspy.InputField()
     complaint: str = dspy.InputField(desc="what was wrong with the form of an earlier reply")
     skill: str = dspy.OutputField()
     labels: str = dspy.OutputField()

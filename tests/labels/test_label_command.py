@@ -79,7 +79,7 @@ def knowing(rows: list[dict[str, Any]], wrong: float = 0.0, seed: int = 0) -> Ca
 
     def script(body: dict[str, Any]) -> Reply:
         text = body["messages"][-1]["content"]
-        row = next(row for row in rows if f"{row['question']}\n" in text)
+        row = next(row for row in rows if f"{row['question']}\n" in f"{text}\n")
         asked = text.split("Asked:\n")[1].splitlines()
         lines = []
         for name, word in WORDS.items():
