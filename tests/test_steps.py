@@ -2,12 +2,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from selfimprove.programs import SIGNATURES, program_for
-from selfimprove.protocols import Task
 from selfimprove.records import (
     Answer,
     Attempt,
@@ -30,7 +29,7 @@ from selfimprove.steps.build import balance, build
 from selfimprove.steps.decide import alpha_of_round, carried_on, decide
 from selfimprove.steps.draft import draft
 from selfimprove.steps.evaluate import evaluate
-from selfimprove.steps.harvest import harvest, lucky
+from selfimprove.steps.harvest import harvest
 from selfimprove.steps.pairs import lesson_pairs
 from selfimprove.steps.reason import reason
 from selfimprove.steps.rewrite import rewrite
@@ -40,6 +39,7 @@ from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.tasks.strategyqa import StrategyQa
 
 TASK = Arithmetic()
+YES_NO = StrategyQa()
 PROGRAMS = {name: program_for(name, TASK) for name in SIGNATURES}
 PROBLEM = Problem.of("What is 2 + 3?", "5", rationale="2 + 3 = 5")
 
@@ -154,33 +154,22 @@ def test_rewrite_needs_something_learned() -> None:
     assert "Q: How?\nA: Add." in model.asked[0].messages[-1].content
 
 
-@pytest.mark.parametrize(
-    ("task", "right", "own_words", "kept"),
-    [
-        (StrategyQa(), "yes", "auto", "teacher"),
-        (StrategyQa(), "yes", "first", "self:draft"),
-        (TASK, "5", "auto", "self:draft"),
-        (TASK, "5", "last", "teacher"),
-    ],
-)
-def test_words_behind_a_lucky_answer_are_not_learned(
-    task: Task, right: str, own_words: Literal["auto", "first", "last"], kept: str
-) -> None:
-    """A right yes may be a guess: the teacher reasons about it too and is learned from; a right number is no guess."""
-    problem, text = Problem.of("Is it so?", right), f"Since it is.\nAnswer: {right}"
-    drafted = verify(task, problem, Completion(text=text))
-    done = Lesson(id="l", problem=problem.id, round=1, draft=drafted)
+@pytest.mark.parametrize(("lucky", "kept"), [(True, "teacher"), (False, "self:draft")])
+def test_words_behind_a_lucky_answer_are_not_learned(lucky: bool, kept: str) -> None:  # noqa: FBT001 - parametrized
+    """Where a right answer may be a guess, the teacher reasons about it too, and is learned from where it is right."""
+    problem, text = Problem.of("Is it so?", "yes"), "Since it is.\nAnswer: yes"
+    drafted = verify(YES_NO, problem, Completion(text=text))
+    done = Lesson(id="l", problem=problem.id, round=1, draft=drafted, lucky=lucky)
 
     class Right(Telling):
         def reason(self, problems: Sequence[Problem], samples: int) -> list[list[Rationale]]:
             del samples
             return [[Rationale(text=text, source="teacher")] for _ in problems]
 
-    by_luck = lucky([problem], own_words)
-    (found,) = reason([done], {problem.id: problem}, Right([]), task, lucky=by_luck)
-    assert bool(found.rationales) == (kept == "teacher")
-    assert [t.source for t in harvest([found], task, by_luck)] == [kept]
-    assert [t.source for t in harvest([done], task, by_luck)] == ["self:draft"], "better a lucky row than none"
+    (found,) = reason([done], {problem.id: problem}, Right([]), YES_NO)
+    assert bool(found.rationales) == lucky
+    assert [t.source for t in harvest([found], YES_NO)] == [kept]
+    assert [t.source for t in harvest([done], YES_NO)] == ["self:draft"], "better a lucky row than none"
 
 
 def test_only_verified_rationales_are_harvested() -> None:

@@ -47,9 +47,9 @@ def ablated(
         bare = [lesson.model_copy(update={"rewrites": (), "clarifications": ()}) for lesson in lessons]
         targets = _taught(crew, bare, problems, teacher)
     elif track == "plain_programs":
-        targets = harvest(_plain(crew, lessons, problems, best, round_), crew.task, crew.lucky(problems.values()))
+        targets = harvest(_plain(crew, lessons, problems, best, round_), crew.task)
     elif track == "no_selection":
-        targets = _taught(crew, _drawn(crew, len(lessons), round_), problems, teacher)
+        targets = _taught(crew, _drawn(crew, len(lessons), problems, round_), problems, teacher)
     else:
         targets = [Target(lesson.problem, lesson.id, "", "", "given", ()) for lesson in lessons]
         targets = [target for target in targets if problems[target.problem].rationale]
@@ -74,27 +74,22 @@ def _plain(
             made = ask(made, problems, student, bare["ask"], how, questions=own.questions, turn=turn, seed=seed)
             made = answer(made, problems, teacher, crew.task)
             made = rewrite(made, problems, student, bare["rewrite"], crew.task, how, seed=seed)
-        lucky = crew.lucky(problems.values())
-        return reason(
-            made, problems, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise, lucky=lucky
-        )
+        return reason(made, problems, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise)
 
 
 def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: Teacher) -> list[Target]:
     """Harvest lessons whose unsolved ones are reasoned about first; what the ledger knows is not asked again."""
-    lucky = crew.lucky(problems.values())
-    unsolved = [x for x in lessons if x.problem in lucky or not x.solved]
-    open_ = [x for x in unsolved if not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
+    open_ = [x for x in lessons if not x.settled and not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
     told = rationales([problems[x.problem] for x in open_], teacher, crew.task, crew.config.lesson.rationales)
     new = {x.id: tuple(some) for x, some in zip(open_, told, strict=True)}
-    done = [x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons]
-    return harvest(done, crew.task, lucky)
+    return harvest([x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons], crew.task)
 
 
-def _drawn(crew: Crew, count: int, round_: int) -> list[Lesson]:
+def _drawn(crew: Crew, count: int, problems: Mapping[str, Problem], round_: int) -> list[Lesson]:
     """Give bare lessons of problems drawn from all that were tried."""
     tried: list[list[Attempt]] = sorted(attempts_of(crew, round_), key=lambda some: some[0].problem)
     chosen = Random(f"ablated {crew.config.campaign.seed} {round_}").sample(tried, min(count, len(tried)))
     return [
-        Lesson(id=f"drawn-{some[0].problem}", problem=some[0].problem, round=round_, draft=some[0]) for some in chosen
+        Lesson(id=f"drawn-{a.problem}", problem=a.problem, round=round_, draft=a, lucky=crew.lucky(problems[a.problem]))
+        for a in (some[0] for some in chosen)
     ]

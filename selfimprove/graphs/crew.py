@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +12,11 @@ from typing import Any
 from selfimprove import progress
 from selfimprove.config import Config
 from selfimprove.ledger import Journaled, Ledger, stage_of_calls
+from selfimprove.mining.clusters import guessable
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Attempt, Completion, Problem, Request, Sampling, Split
 from selfimprove.steps.draft import solve
-from selfimprove.steps.harvest import lucky
 from selfimprove.store import RunFolder
 
 
@@ -73,9 +73,10 @@ class Crew:
         """Read a frozen split."""
         return self.folder.rows(f"data/{split}.jsonl", Problem)
 
-    def lucky(self, problems: Iterable[Problem]) -> frozenset[str]:
-        """Give the ids of problems of which the teacher's words are learned rather than the student's."""
-        return lucky(problems, self.config.lesson.own_words)
+    def lucky(self, problem: Problem) -> bool:
+        """Say whether the student's right answer to a problem may be luck, by `lesson.own_words`."""
+        how = self.config.lesson.own_words
+        return how == "last" or (how == "auto" and guessable(problem))
 
     def greedy(self) -> Sampling:
         """Give how the student is evaluated and drafts."""

@@ -4,7 +4,7 @@
 
     draft -> ask -> answer -> rewrite -> (unsolved, and turns left? ask : reason) -> end
 
-Where a right answer may be luck, a problem stays unsolved, so that the teacher reasons about it too.
+A problem that may have been solved by luck counts as unsolved here, so that the teacher reasons about it too.
 
 State holds handles: each node reads the file of lessons that the state names, lets a step work on it, writes a new file
 and names that. A replayed node finds its calls in the ledger and writes the same bytes.
@@ -12,7 +12,7 @@ and names that. A replayed node finds its calls in the ledger and writes the sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
@@ -103,10 +103,16 @@ def _draft(crew: Crew) -> Callable[[LessonState], dict[str, Any]]:
                 seed=crew.config.campaign.seed,
             )
         lessons = [
-            Lesson(id=digest("lesson", state["round"], a.problem), problem=a.problem, round=state["round"], draft=a)
-            for a in attempts
+            Lesson(
+                id=digest("lesson", state["round"], p.id),
+                problem=p.id,
+                round=state["round"],
+                draft=a,
+                lucky=crew.lucky(p),
+            )
+            for p, a in zip(problems, attempts, strict=True)
         ]
-        return {**_write(crew, state, "draft", lessons, crew.lucky(problems)), "turn": 0}
+        return {**_write(crew, state, "draft", lessons), "turn": 0}
 
     return node
 
@@ -117,17 +123,14 @@ def _on_lessons(crew: Crew, name: str, work: Work, turn: int = 0) -> Callable[[L
         lessons = crew.folder.rows(state["lessons"], Lesson)
         with crew.stage(name, state["unsolved"]):
             done = work(lessons, problems, state)
-        written = _write(crew, state, f"{name}-{state['turn']}", done, crew.lucky(problems.values()))
-        return {**written, "turn": state["turn"] + turn}
+        return {**_write(crew, state, f"{name}-{state['turn']}", done), "turn": state["turn"] + turn}
 
     return node
 
 
-def _write(
-    crew: Crew, state: LessonState, name: str, lessons: Sequence[Lesson], lucky: Container[str]
-) -> dict[str, Any]:
+def _write(crew: Crew, state: LessonState, name: str, lessons: Sequence[Lesson]) -> dict[str, Any]:
     handle = crew.folder.write_rows(f"{state['cohort']}/{name}.jsonl", lessons)
-    return {"lessons": handle, "unsolved": sum(x.problem in lucky or not x.solved for x in lessons)}
+    return {"lessons": handle, "unsolved": sum(not lesson.settled for lesson in lessons)}
 
 
 def _ask(crew: Crew) -> Work:
@@ -165,15 +168,7 @@ def _reason(crew: Crew) -> Work:
     lesson = crew.config.lesson
 
     def work(lessons: Sequence[Lesson], problems: dict[str, Problem], state: LessonState) -> list[Lesson]:
-        teacher, lucky = crew.teacher_for(crew.model(state["adapter"]), state["round"]), crew.lucky(problems.values())
-        return reason(
-            lessons,
-            problems,
-            teacher,
-            crew.task,
-            samples=lesson.rationales,
-            rationalise=lesson.rationalise,
-            lucky=lucky,
-        )
+        teacher = crew.teacher_for(crew.model(state["adapter"]), state["round"])
+        return reason(lessons, problems, teacher, crew.task, samples=lesson.rationales, rationalise=lesson.rationalise)
 
     return work

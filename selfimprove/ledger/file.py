@@ -90,7 +90,11 @@ class LedgerFile:
             if not reader:
                 self._prepare()
         except sqlite3.Error as error:
+            self._let_go()
             raise RunFolderError(f"{path} is not a readable ledger ({error}); restore it from a copy") from error
+        except RunFolderError:
+            self._let_go()
+            raise
 
     def _check_version(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -115,9 +119,12 @@ class LedgerFile:
         """Close the file."""
         with self._turn:
             self._db.close()
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def read(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Give the rows of a query.

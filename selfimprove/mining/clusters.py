@@ -11,6 +11,8 @@ from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Problem, Verdict
 
 _FEWEST = 2
+_GUESSED = 5
+"""Answers to choose from, at most, where a right one may be luck."""
 
 
 def cluster_sizes(problem: Problem, attempts: Sequence[Attempt], task: Task) -> list[int]:
@@ -41,6 +43,16 @@ def answer_space(problem: Problem) -> int | None:
     if problem.choices:
         return len(problem.choices)
     return 2 if yes_no.canonical(problem.answer) else None
+
+
+def guessable(problem: Problem) -> bool:
+    """Say whether an answer can be guessed, so that a right one says little about the words before it.
+
+    >>> guessable(Problem.of("Do whales breathe air?", "yes")), guessable(Problem.of("2 + 3?", "5"))
+    (True, False)
+    """
+    space = answer_space(problem)
+    return space is not None and space <= _GUESSED
 
 
 def consistency(sizes: Sequence[int]) -> float | None:

@@ -95,12 +95,19 @@ class Lesson(Record):
     rewrites: tuple[Attempt, ...] = ()
     """One a turn, the last is the final word."""
     rationales: tuple[Rationale, ...] = ()
+    lucky: bool = False
+    """Whether a right answer may be luck, as yes or no can: the teacher's words then come before the student's."""
 
     @property
     def solved(self) -> bool:
         """True when the student's last word is correct."""
         last = self.rewrites[-1] if self.rewrites else self.draft
         return last.verdict is Verdict.CORRECT
+
+    @property
+    def settled(self) -> bool:
+        """True when the teacher need not reason about it: it is solved, and not by luck."""
+        return self.solved and not self.lucky
 
 
 class Grade(Record):

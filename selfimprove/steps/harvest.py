@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from typing import Final, Literal, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from selfimprove.mining.clusters import answer_space
 from selfimprove.protocols import Task
-from selfimprove.records import Attempt, Lesson, Problem, Verdict
-
-_GUESSED: Final = 5
-"""Answers to choose from, at most, where a right one may be luck."""
+from selfimprove.records import Attempt, Lesson, Verdict
 
 
 class Target(NamedTuple):
@@ -24,33 +20,17 @@ class Target(NamedTuple):
     calls: tuple[str, ...]
 
 
-def lucky(problems: Iterable[Problem], own_words: Literal["auto", "first", "last"] = "auto") -> frozenset[str]:
-    """Give the ids of problems whose right answer may be luck, so that the student's words come last.
-
-    >>> len(lucky([Problem.of("Do whales breathe air?", "yes"), Problem.of("2 + 3?", "5")]))
-    1
-    """
-    if own_words == "first":
-        return frozenset()
-    return frozenset(p.id for p in problems if own_words == "last" or (answer_space(p) or _GUESSED + 1) <= _GUESSED)
-
-
-def harvest(lessons: Iterable[Lesson], task: Task, lucky: Container[str] = frozenset()) -> list[Target]:
+def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
     """Give one verified solution of each lesson that has any.
 
-    The student's own words come first where they are right: they are easiest for it to learn. Where they lack the
-    strict form, the answer is put behind them in it.
-
-    Args:
-        lessons: finished.
-        task: writes the answer's form.
-        lucky: ids of problems of which the teacher's words come first.
+    The student's own words come first where they are right, unless by luck: they are easiest for it to learn. Where
+    they lack the strict form, the answer is put behind them in it.
     """
     found = []
     for lesson in lessons:
         own = _own(lesson)
         taught = [r for r in lesson.rationales if r.verdict is Verdict.CORRECT]
-        if own is not None and not (taught and lesson.problem in lucky):
+        if own is not None and not (lesson.lucky and taught):
             source = "self:rewrite" if own in lesson.rewrites else "self:draft"
             calls = _calls(lesson, own)
             text = own.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from selfimprove.protocols import Task
@@ -12,13 +12,7 @@ from selfimprove.steps.harvest import harvest
 _TOLERANCE = 0.05
 
 
-def lesson_pairs(
-    lessons: Iterable[Lesson],
-    task: Task,
-    shown: Mapping[str, str],
-    round_: int,
-    lucky: Container[str] = frozenset(),
-) -> list[PreferenceRow]:
+def lesson_pairs(lessons: Iterable[Lesson], task: Task, shown: Mapping[str, str], round_: int) -> list[PreferenceRow]:
     """Give what is right in a lesson, the teacher's words or the student's, over its wrong draft.
 
     Args:
@@ -26,11 +20,10 @@ def lesson_pairs(
         task: reads and writes answers.
         shown: problem id to the text that a program is given.
         round_: the round they come from.
-        lucky: as in `harvest`.
     """
     rows = []
     for lesson in lessons:
-        right = next(iter(harvest([lesson], task, lucky)), None)
+        right = next(iter(harvest([lesson], task)), None)
         if right is None or lesson.draft.verdict is not Verdict.WRONG:
             continue
         rows.append(

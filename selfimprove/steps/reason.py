@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from selfimprove.protocols import Rationaliser, Task, Teacher
 from selfimprove.records import Lesson, Problem, Rationale, Verdict
@@ -17,14 +17,12 @@ def reason(
     *,
     samples: int = 1,
     rationalise: bool = False,
-    lucky: Container[str] = frozenset(),
 ) -> list[Lesson]:
-    """Add verified and failed rationales to each unsolved lesson, each with its verdict.
+    """Add verified and failed rationales to each lesson that is not settled, each with its verdict.
 
-    With `rationalise`, a teacher that can is shown the answer where its own reasoning missed it. A lesson about a
-    problem in `lucky` is not solved by a right answer.
+    With `rationalise`, a teacher that can is shown the answer where its own reasoning missed it.
     """
-    open_ = [lesson for lesson in lessons if lesson.problem in lucky or not lesson.solved]
+    open_ = [lesson for lesson in lessons if not lesson.settled]
     new = dict(
         zip(
             (x.id for x in open_), rationales([problems[x.problem] for x in open_], teacher, task, samples), strict=True

@@ -58,6 +58,24 @@ def test_every_row_walks_back_to_its_origin(make_crew: Any) -> None:
         assert len(crew.ledger.lookup(list(row.calls))) == len(set(row.calls))
 
 
+def test_own_words_that_come_last_are_learned_only_where_the_teacher_has_none(make_crew: Any, tmp_path: Path) -> None:
+    """The teacher reasons about what the student solved in a lesson, too, and its words are the rows."""
+    select = {"policy": "failures", "solved": 1.0}
+    usual = make_crew(tmp_path / "usual", select=select)
+    last = make_crew(tmp_path / "last", select=select, lesson={"own_words": "last"})
+    rows, solved = dict[str, list[bool]](), dict[str, list[Lesson]]()
+    for name, crew in (("usual", usual), ("last", last)):
+        run(crew)
+        rows[name] = [row.source.startswith("self:") for row in crew.folder.rows("round-01/track_b.jsonl", TrackRow)]
+        solved[name] = [x for x in crew.folder.rows("round-01/lessons.jsonl", Lesson) if x.solved]
+    assert any(rows["usual"])
+    assert not any(x.rationales for x in solved["usual"])
+    assert rows["last"]
+    assert not any(rows["last"])
+    assert solved["last"]
+    assert all(x.rationales for x in solved["last"])
+
+
 def test_no_held_out_problem_is_trained_on(make_crew: Any) -> None:
     """No row of any track asks a question of dev or test."""
     crew = make_crew()
