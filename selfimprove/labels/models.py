@@ -14,6 +14,9 @@ from selfimprove.scorers.names import judge_of
 
 _HOW: Final = "write MODEL as LiteLLM names it, or MODEL@http://HOST:PORT/v1"
 _NO_KEY: Final = "none"
+_SERVED_S: Final = 600.0
+"""Longest wait for a server named by its address: it may be one's own, on a few cores, with prompts that queue."""
+_HOSTED_S: Final = 120.0
 
 
 def model_named(
@@ -26,6 +29,8 @@ def model_named(
     output_price: float | None = None,
 ) -> LanguageModel:
     """Give a LiteLLM model, or one of an OpenAI-compatible server by its address; its calls go through the ledger.
+
+    An answer is waited for at most two minutes, ten where the server is named by its address.
 
     Args:
         named: MODEL or MODEL@URL.
@@ -55,6 +60,7 @@ def model_named(
         gates=Gates(Limits(concurrency)),
         input_price=input_price,
         output_price=output_price,
+        timeout_s=_SERVED_S if address else _HOSTED_S,
     )
     made.check()
     return made
