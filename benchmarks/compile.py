@@ -79,6 +79,7 @@ CELLS = (
     Cell("judge", "teacher", "gsm8k", "gepa"),
     Cell("judge", "teacher", "gsm8k", "bootstrap"),
     Cell("reason", "teacher", "gsm8k", "gepa"),
+    Cell("reason", "teacher", "gsm8k", "bootstrap"),
     Cell("reason", "teacher", "gsm8k", "mipro"),
     Cell("generate", "teacher", "gsm8k", "gepa"),
     Cell("solve", "student", "arithmetic", "bootstrap"),

@@ -6,6 +6,7 @@ them by the program `label`, and again by `check_label`, which sees nothing of t
 
     TEACHER=MODEL@http://127.0.0.1:8000/v1 python benchmarks/labels.py       # QUICK=1: a tenth of it
     CHECKER=MODEL@URL ...      # another model for the check; NAMES=80: the most names a prompt lists
+    MATHS=210 EACH=10 ...      # how many of MATH, and of each type of puzzle
 
 Resumable: completions are kept in a ledger.
 
@@ -41,7 +42,7 @@ OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-labels-quick" if QUICK 
 TEACHER = os.environ.get("TEACHER", "")
 CHECKER = os.environ.get("CHECKER", "") or TEACHER
 NAMES = int(os.environ.get("NAMES", "80"))
-OF_MATH, OF_EACH = (21, 1) if QUICK else (210, 10)
+OF_MATH, OF_EACH = (21, 1) if QUICK else (int(os.environ.get("MATHS", "210")), int(os.environ.get("EACH", "10")))
 
 MATHS: Final = (
     "Algebra",

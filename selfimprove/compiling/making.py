@@ -11,6 +11,7 @@ from typing import Any, Final
 from selfimprove.errors import InputError, nearest
 from selfimprove.programs import SIGNATURES, Program, stated
 from selfimprove.programs.cases import Case
+from selfimprove.programs.program import CONCLUDING
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Attempt, Lesson, Problem, Sampling, Verdict, digest
 from selfimprove.scorers.steps import split_steps
@@ -100,6 +101,7 @@ def read_cases(path: Path, program: str, *, outputs: bool) -> list[Case]:
             inputs=given,
             gold=gold,
             reference="; ".join(f"{field}: {value}" for field, value in gold.items()),
+            outputs=gold if set(gold) == set(signature.output_fields) else {},
         )
         found.setdefault(case.id, case)
     return list(found.values())
@@ -151,7 +153,16 @@ def _bare(program: str, problems: Sequence[Problem], source: Source) -> list[Cas
     if program not in shown:
         raise InputError(f'the program "{program}" has no cases of its own; give a file of them with --cases')
     told = [(problem, shown[program](problem)) for problem in problems]
-    return [_case(program, problem, inputs) for problem, inputs in told if inputs]
+    made = [(_case(program, problem, inputs), problem) for problem, inputs in told if inputs]
+    return [case.model_copy(update={"outputs": _worked(program, problem, source.task)}) for case, problem in made]
+
+
+def _worked(program: str, problem: Problem, task: Task) -> dict[str, str]:
+    """Give the reply that the problem's own worked solution makes; empty where it has none, or it is not all."""
+    fields = list(SIGNATURES[program].output_fields)
+    if program not in CONCLUDING or not problem.rationale or len(fields) > 1:
+        return {}
+    return {fields[0]: task.conclude(problem.rationale, problem.answer)}
 
 
 def _drafts(problems: Sequence[Problem], source: Source, program: str) -> list[Lesson]:

@@ -20,6 +20,7 @@ WORDS: Final = {
     "form": "answer form",
 }
 """What people and models call each dimension."""
+_ASKED: Final = "Do not solve the problem. Write these lines, with a name after each colon:"
 
 
 class Stage(NamedTuple):
@@ -30,7 +31,7 @@ class Stage(NamedTuple):
         levels: those asked for, below the path.
         traits: those asked for.
         outline: the names of the levels, indented; empty where no level is asked for.
-        asked: a line for each level and trait.
+        asked: a sentence, and a line for each level and trait; empty where nothing is.
     """
 
     path: Path
@@ -65,7 +66,7 @@ def stage_below(
     asked = [f"{WORDS[level]}: a name of level {depth} of the outline" for depth, level in enumerate(levels, 1)]
     asked += [f"{WORDS[trait]}: {' or '.join(_ordered(values, backwards))}" for trait, values in traits.items()]
     outline = "\n".join(_lines(taxonomy, path, len(levels), backwards))
-    return Stage(path, tuple(levels), tuple(traits), outline, "\n".join(asked))
+    return Stage(path, tuple(levels), tuple(traits), outline, "\n".join([_ASKED, *asked]) if asked else "")
 
 
 def _ordered(names: Sequence[str], backwards: bool) -> Sequence[str]:  # noqa: FBT001 - handed on

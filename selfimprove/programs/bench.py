@@ -66,7 +66,7 @@ class Bench(BaseCallback):
         for case in cases:
             inputs = _whole(self.program, case.inputs)
             told = {_REFERENCE: case.reference} if case.reference else {}
-            made.append(dspy.Example(**inputs, **told, **{_CASE: case.id}).with_inputs(*inputs))
+            made.append(dspy.Example(**inputs, **case.outputs, **told, **{_CASE: case.id}).with_inputs(*inputs))
         return made
 
     def cases_of(self, examples: Sequence[Any]) -> list[Case]:

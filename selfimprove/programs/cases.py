@@ -25,6 +25,8 @@ class Case(Record):
     """What a metric knows of it, such as the verdict of a solution."""
     reference: str = ""
     """The right outcome in words, for the model that writes instructions."""
+    outputs: Mapping[str, Any] = Field(default_factory=dict)
+    """A right reply by field, where one is known: a worked example that a prompt may show."""
 
 
 class Mark(NamedTuple):

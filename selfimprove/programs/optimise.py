@@ -123,6 +123,7 @@ def _gepa(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: Ho
 
 def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: How) -> Any:
     trials = max(2, how.calls // len(examples[1]) - 1)
+    shown = _shown(bench, examples[0], how)
     optimizer = dspy.MIPROv2(
         metric=bench.score,
         prompt_model=writing.lm(),
@@ -130,15 +131,15 @@ def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: H
         auto=None,
         num_candidates=max(2, min(12, (2 * trials) // 3)),
         max_bootstrapped_demos=how.demos,
-        max_labeled_demos=0,  # cases hold no outputs
+        max_labeled_demos=shown,
         num_threads=1,
         seed=how.seed or 9,
         track_stats=False,
         metric_threshold=1.0,
     )
-    _read_ahead(loop, bench, examples[0])
     return optimizer.compile(
         loop,
+        teacher=_demonstrator(loop, bench, examples[0], shown),
         trainset=examples[0],
         valset=examples[1],
         num_trials=trials,
@@ -148,17 +149,30 @@ def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: H
 
 
 def _bootstrap(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: How) -> Any:  # noqa: ARG001 - nothing is written
+    shown = _shown(bench, examples[0], how)
     optimizer = dspy.BootstrapFewShot(
-        metric=bench.score, metric_threshold=1.0, max_bootstrapped_demos=how.demos, max_labeled_demos=0
+        metric=bench.score, metric_threshold=1.0, max_bootstrapped_demos=how.demos, max_labeled_demos=shown
     )
-    _read_ahead(loop, bench, examples[0])
-    return optimizer.compile(loop, trainset=examples[0])
+    return optimizer.compile(loop, teacher=_demonstrator(loop, bench, examples[0], shown), trainset=examples[0])
 
 
-def _read_ahead(loop: Loop, bench: Bench, examples: Sequence[Any]) -> None:
-    """Do the examples that demonstrations are drawn from in one batch: DSPy would walk them one by one."""
-    program = bench.program.with_predict(loop.predict)
-    bench.prepare(program, bench.cases_of(examples))
+def _shown(bench: Bench, examples: Sequence[Any], how: How) -> int:
+    """Give how many demonstrations may be the cases' own right replies: none where a case holds none."""
+    return how.demos if all(case.outputs for case in bench.cases_of(examples)) else 0
+
+
+def _demonstrator(loop: Loop, bench: Bench, examples: Sequence[Any], shown: int) -> Loop:
+    """Give what demonstrations are drawn from: the program, shown right replies where cases hold them.
+
+    A model that keeps no form unless it sees it would be right too seldom to demonstrate anything. All examples are
+    done in one batch; DSPy would walk them one by one.
+    """
+    made = loop
+    if shown:
+        made = dspy.LabeledFewShot(k=shown).compile(loop, trainset=list(examples))
+        made._compiled = True  # noqa: SLF001 - else DSPy draws them anew for every set of demonstrations
+    bench.prepare(bench.program.with_predict(made.predict), bench.cases_of(examples))
+    return made
 
 
 class _Proposer:

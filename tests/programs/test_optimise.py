@@ -26,6 +26,7 @@ class Counting:
         self.identity = "counting"
         self.batches: list[int] = []
         self.right_at_first = right_at_first
+        self.writes = GOOD
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         self.batches.append(len(requests))
@@ -35,8 +36,10 @@ class Counting:
         if request.role == "write_instructions":
             if "[[ ##" in request.messages[0].content:
                 fields = ("observations", "summary", "proposed_instruction")
-                return "\n\n".join(f"[[ ## {field} ## ]]\n{GOOD}" for field in fields) + "\n\n[[ ## completed ## ]]"
-            return f"Try this:\n```\n{GOOD}\n```"
+                return (
+                    "\n\n".join(f"[[ ## {field} ## ]]\n{self.writes}" for field in fields) + "\n\n[[ ## completed ## ]]"
+                )
+            return f"Try this:\n```\n{self.writes}\n```"
         number = int(request.messages[-1].content)
         told = GOOD in request.messages[0].content or len(request.messages) > 2
         return str(number + 1 if told or number < self.right_at_first else number)
@@ -74,6 +77,21 @@ def test_each_optimiser_finds_what_helps(name: str) -> None:
     assert sum(before) == 0
     assert sum(after) == 10
     assert Program.load(made.dump()).hash() == made.hash()
+
+
+@pytest.mark.parametrize("name", ["mipro", "bootstrap"])
+def test_known_replies_show_a_model_that_is_never_right_how(name: str) -> None:
+    """Cases that hold right replies demonstrate the form where the model's own replies never could."""
+    model = Counting(right_at_first=0)
+    model.writes = "Be careful."
+    held = bench(model)
+    told = [case.model_copy(update={"outputs": {"answer": case.reference}}) for case in cases(0, 8)]
+    made = optimise(plain("answer_only"), held, told, cases(20, 28), model, How(name, calls=60))  # type: ignore[arg-type]
+    assert 0 < len(made.predict.demos) <= 4
+    assert sum(m.score for m in held.marks(made, cases(40, 50))) == 10
+    assert model.batches[0] == 8, "all that demonstrates is done at once"
+    bare = optimise(plain("answer_only"), bench(model), cases(0, 8), cases(20, 28), model, How(name, calls=60))  # type: ignore[arg-type]
+    assert not bare.predict.demos
 
 
 @pytest.mark.parametrize("name", ["gepa", "mipro"])
