@@ -11,6 +11,7 @@ a program in a batch, through DSPy's own path with a call each, and through the 
     WRITER=MODEL@URL ...                                 # who writes instructions; unset: the teacher
     PROBLEMS=300 CALLS=400 ...                           # other sizes; two fifths of the problems are held out
     CONCURRENCY=16 ...                                   # calls under way at once
+    CELLS=judge-gsm8k-gepa,... ...                       # these alone
 
 Resumable: calls are kept in a ledger, each finished cell in a file.
 
@@ -46,6 +47,7 @@ OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-compile-quick" if QUICK
 DATA = Path(os.environ.get("SELFIMPROVE_DATA", ROOT.parent / "shared" / "data"))
 PARTS = os.environ.get("PARTS", "teacher,student,batching").split(",")
 SEED = 5
+ONLY = list(filter(None, os.environ.get("CELLS", "").split(",")))
 BATCH = 64
 CONCURRENCY = int(os.environ.get("CONCURRENCY", "16"))
 
@@ -82,6 +84,7 @@ CELLS = (
     Cell("reason", "teacher", "gsm8k", "bootstrap"),
     Cell("reason", "teacher", "gsm8k", "mipro"),
     Cell("generate", "teacher", "gsm8k", "gepa"),
+    Cell("generate", "teacher", "gsm8k", "bootstrap"),
     Cell("solve", "student", "arithmetic", "bootstrap"),
     Cell("solve", "student", "arithmetic", "mipro"),
 )
@@ -194,7 +197,7 @@ def main() -> None:
         writer = served(os.environ.get("WRITER", ""), "writer", ledger)
         student = load_student() if {"student", "batching"} & set(PARTS) else None
         models = Models(teacher, Journaled(student, ledger) if student else None, writer)
-        cells = [cell for cell in CELLS if cell.runner in PARTS]
+        cells = [cell for cell in CELLS if cell.runner in PARTS and (not ONLY or cell.name in ONLY)]
         rows = run_cells(cells, models, OUT / "programs", why)
         shipped = ship(rows, cells, OUT / "programs", ROOT / "programs") if os.environ.get("SHIP") else []
         figures: dict[str, Any] = {"batch_share_of_engine": None, "dspy_share_of_engine": None}

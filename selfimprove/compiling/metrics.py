@@ -19,9 +19,12 @@ from selfimprove.programs.program import ANSWERING, CONCLUDING
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Completion, Problem, Sampling
 from selfimprove.scorers.judge import read_judgement
+from selfimprove.scorers.steps import split_steps
 from selfimprove.steps.verify import verify
 
 _UNREAD: Final = "It could not be read: "
+_REASONING: Final = frozenset({"reason", "rationalise"})
+_BARE: Final = "The reply gives an answer and no reasons for it."
 _CONFIDENCE: Final = re.compile(r"\s*\|\s*[\d.]+\s*%?\s*$")
 
 
@@ -29,7 +32,8 @@ _CONFIDENCE: Final = re.compile(r"\s*\|\s*[\d.]+\s*%?\s*$")
 class Solved:
     """Share of right answers, as a student's drafts are measured: no reply is asked for again.
 
-    With `strict`, only those in the form asked for, whole: verified-right and valid.
+    With `strict`, only those in the form asked for, whole: verified-right and valid. What is to give reasons is not
+    valid as a bare answer: as an example in a prompt it would teach to give none.
     """
 
     task: Task
@@ -42,8 +46,12 @@ class Solved:
         return "valid" if self.strict else "accuracy"
 
     def read(self, program: Program, case: Case, outputs: Outputs, reply: Completion) -> Outputs | Complaint:  # noqa: ARG002 - as `Metric`
-        """With `strict`, refuse what is empty, cut off, or states no answer in the form asked for."""
-        return read_form(program, outputs, reply, self.task) if self.strict else outputs
+        """With `strict`, refuse what is empty, cut off, gives no reasons, or no answer in the form asked for."""
+        if not self.strict:
+            return outputs
+        found = read_form(program, outputs, reply, self.task)
+        bare = program.name in _REASONING and len(split_steps(reply.text)) == 1
+        return Complaint(_BARE) if bare and not isinstance(found, Complaint) else found
 
     def mark(self, program: Program, cases: Sequence[Case], replies: Sequence[Read[Outputs]]) -> list[Mark]:
         """Compare each answer with the reference."""

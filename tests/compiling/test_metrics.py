@@ -81,6 +81,28 @@ def test_accuracy_reads_leniently_and_valid_wants_the_form() -> None:
     assert scores(Solved(TASK, BY_ID, strict=True), program, [(case, bare), (case, whole)]) == [0.0, 1.0]
 
 
+@pytest.mark.parametrize(("name", "worth"), [("reason", 0.0), ("rationalise", 0.0), ("solve", 1.0)])
+def test_a_bare_answer_is_no_reasoning(name: str, worth: float) -> None:
+    """It is right and in the form, and would teach to give no reasons."""
+    (case,) = make_cases(name, PROBLEMS[:1], source(None))
+    program, metric = program_for(name, TASK), Solved(TASK, BY_ID, strict=True)
+    bare, whole = (TASK.conclude(before, PROBLEMS[0].answer) for before in ("", "It is the sum."))
+    assert scores(metric, program, [(case, bare), (case, whole)]) == [worth, 1.0]
+
+
+def test_cases_hold_the_worked_solutions_that_their_problems_have() -> None:
+    """As the reply that the program should give: its worked example."""
+    (case, without) = make_cases(
+        "reason", [PROBLEMS[0], PROBLEMS[1].model_copy(update={"rationale": ""})], source(None)
+    )
+    assert case.outputs == {"solution": TASK.conclude(PROBLEMS[0].rationale, PROBLEMS[0].answer)}
+    assert not without.outputs
+    assert scores(
+        Solved(TASK, BY_ID, strict=True), program_for("reason", TASK), [(case, case.outputs["solution"])]
+    ) == [1]
+    assert not make_cases("draft_and_ask", PROBLEMS[:1], source(None))[0].outputs
+
+
 def test_a_students_first_words_are_what_is_measured() -> None:
     """As in the loop, where a draft is not asked for once more: no complaint, and what it says then does not count."""
     (case,) = make_cases("solve", PROBLEMS[:1], source(None))
