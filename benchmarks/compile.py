@@ -35,6 +35,7 @@ from selfimprove.errors import InputError
 from selfimprove.labels.models import model_named
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.labelling import trainable
+from selfimprove.programs import Program
 from selfimprove.programs.optimise import How, Optimizer
 from selfimprove.programs.saved import Card, Compiled, load_saved, place_of, programs_for, save_program
 from selfimprove.protocols import LanguageModel, Task
@@ -49,6 +50,8 @@ PARTS = os.environ.get("PARTS", "teacher,student,batching").split(",")
 SEED = 5
 ONLY = list(filter(None, os.environ.get("CELLS", "").split(",")))
 BATCH = 64
+OWN_TASKS = ("arithmetic",)
+"""Those whose problems the library writes itself."""
 CONCURRENCY = int(os.environ.get("CONCURRENCY", "16"))
 
 
@@ -162,18 +165,20 @@ def run_cells(cells: Sequence[Cell], models: Models, out: Path, why: dict[str, s
 
 
 def ship(rows: Sequence[dict[str, Any]], cells: Sequence[Cell], out: Path, to: Path) -> list[str]:
-    """Copy the proven programs, the best of each, to where the library keeps its own, and name them."""
-    best: dict[tuple[str, str], tuple[float, Cell]] = {}
+    """Copy the proven programs, the best of each, to where the library keeps its own, and name them.
+
+    One that shows problems of a data set stays out: the library carries nobody's data.
+    """
+    best: dict[tuple[str, str], tuple[Cell, Program, Card]] = {}
     by_name = {cell.name: cell for cell in cells}
-    for row in rows:
+    for row in sorted((row for row in rows if row["proven"]), key=lambda row: row["after"]):
         cell = by_name[row["cell"]]
-        held = best.get((cell.program, cell.task))
-        if row["proven"] and (held is None or row["after"] > held[0]):
-            best[cell.program, cell.task] = (row["after"], cell)
-    for _, cell in best.values():
         program, card = load_saved(place_of(cell.program, cell.task, out / cell.optimizer))
+        if not program.predict.demos or cell.task in OWN_TASKS:
+            best[cell.program, cell.task] = (cell, program, card)
+    for cell, program, card in best.values():
         save_program(program, card, place_of(cell.program, cell.task, to))
-    return sorted(cell.name for _, cell in best.values())
+    return sorted(cell.name for cell, _, _ in best.values())
 
 
 def served(named: str, role: str, ledger: Ledger) -> LanguageModel | None:

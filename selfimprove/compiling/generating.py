@@ -22,7 +22,8 @@ class Generated:
     """Share of the problems asked for that are whole, new, and verified right.
 
     Verified is self-consistency: a model that does not see the stated answer solves each problem twice, once greedily,
-    and finds it both times; a solution that states no answer is asked for once more.
+    and finds it both times, in whatever form it states it: the form is the solver's, not the problem's. A solution that
+    states no answer is asked for once more.
 
     Args:
         task: reads answers.
@@ -62,7 +63,7 @@ class Generated:
     def _agreed(self, made: Sequence[Written]) -> dict[Written, bool]:
         asked = [Item(digest(one.question), {"problem": one.question}) for one in made]
         warm = self.sampling.model_copy(update={"temperature": _WARM})
-        read = form_reader(self.solving, self.task)
+        read = form_reader(self.solving, self.task, anywhere=True)
         first = run_read(self.solving, asked, self.solver, self.sampling, read)
         second = run_read(self.solving, [item._replace(sample=1) for item in asked], self.solver, warm, read)
         return {
@@ -71,7 +72,7 @@ class Generated:
         }
 
     def _finds(self, made: Written, reply: Completion) -> bool:
-        found = self.task.parse(reply.text).strict
+        found = self.task.parse(reply.text).answer
         stated = self.task.parse(self.task.conclude("", made.answer.lstrip(" *").rstrip(" *."))).strict
         if found is None or stated is None:
             return False

@@ -178,6 +178,10 @@ def test_solver_that_keeps_no_form_at_first_does_not_mark_a_generator_down() -> 
     program = plain("generate")
     assert scores(metric, program, [(case, "Problem: What is 3 + 4 ?\nAnswer: 7")]) == [1.0]
     assert [request.attempt for request in model.asked] == [0, 1, 0, 1]
+    formless = ScriptedModel(lambda _: "Three and four make 7.")
+    found = Generated(TASK, formless, PROGRAMS["reason"], GREEDY)
+    assert scores(found, program, [(case, "Problem: What is 3 + 4 ?\nAnswer: 7")]) == [1.0]
+    assert [request.attempt for request in formless.asked] == [0, 0]
 
 
 def test_generated_problems_count_when_they_are_new_and_solved_alike() -> None:
