@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from selfimprove.labels.outline import WORDS, Stage
-from selfimprove.labels.taxonomy import Taxonomy, folded, match
+from selfimprove.labels.taxonomy import Path, Taxonomy, folded, match
 from selfimprove.records import Record
 
 _WORDS: Final = {folded(word): name for name, word in WORDS.items()} | {"type": "type", "form": "form"}
@@ -47,7 +47,7 @@ def read_labels(text: str, stage: Stage, taxonomy: Taxonomy) -> Said:
     path = stage.path
     for level in stage.levels:
         known = taxonomy.children(path)
-        name, sure = _named(lines.get(level, ""), known)
+        name, sure = _level(lines.get(level, ""), path, taxonomy)
         if name is None:
             complaints.append(_complaint(level, lines.get(level, ""), known))
             break  # what lies below it cannot be looked up
@@ -64,6 +64,20 @@ def read_labels(text: str, stage: Stage, taxonomy: Taxonomy) -> Said:
 
 def _word(word: str) -> str:
     return {folded(known).replace(" ", ""): name for known, name in _WORDS.items()}[folded(word).replace(" ", "")]
+
+
+def _level(text: str, path: Path, taxonomy: Taxonomy) -> tuple[str | None, float | None]:
+    """Find the name that a line holds below a path.
+
+    Where the path leaves no choice that one is meant, unless the line names another of the level: then the path
+    is wrong.
+    """
+    known = taxonomy.children(path)
+    name, sure = _named(text, known)
+    if name is None and len(known) == 1:
+        elsewhere = sorted({leaf.path[len(path)] for leaf in taxonomy.leaves})
+        return (known[0], 1.0) if _named(text, elsewhere)[0] is None else (None, None)
+    return name, sure
 
 
 def _named(text: str, known: Sequence[str]) -> tuple[str | None, float | None]:

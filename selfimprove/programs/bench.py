@@ -106,6 +106,13 @@ class Bench(BaseCallback):
             self._marks[_place(case.id, program.parse(reply.completion.text))] = mark
         progress.current().advance(len(wanted))
 
+    def take_known(self, program: Program, cases: Sequence[Case]) -> None:
+        """Take the right replies that cases hold for what a program says of them, and mark them like any other."""
+        for case in cases:
+            text = _ADAPTER.write(program.predict.signature, case.outputs)
+            self.engine.know(program.messages(_whole(self.program, case.inputs)), Completion(text=text))
+            self._one(case, program.parse(text))
+
     def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:  # noqa: ARG002 - DSPy's
         """Do the batch that DSPy is about to walk."""
         examples = inputs.get("devset") or instance.devset

@@ -26,6 +26,8 @@ _NEEDS: Final = {"gepa": "gepa", "mipro": "optuna"}
 _WRITING: Final = Sampling(temperature=1.0, max_tokens=1024)
 _LONGEST: Final = 6000
 """Characters of an instruction; one that is longer is no instruction but a worked solution, or a loop."""
+_KNOWN: Final = "As it is known."
+"""Example in the program whose replies are those that cases hold: DSPy calls it as any other, and no model is asked."""
 _FENCED: Final = re.compile(r"```(?:\w*\n)?(.*?)(?:```|\Z)", re.DOTALL)
 
 
@@ -123,7 +125,6 @@ def _gepa(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: Ho
 
 def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: How) -> Any:
     trials = max(2, how.calls // len(examples[1]) - 1)
-    shown = _shown(bench, examples[0], how)
     optimizer = dspy.MIPROv2(
         metric=bench.score,
         prompt_model=writing.lm(),
@@ -131,7 +132,7 @@ def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: H
         auto=None,
         num_candidates=max(2, min(12, (2 * trials) // 3)),
         max_bootstrapped_demos=how.demos,
-        max_labeled_demos=shown,
+        max_labeled_demos=0,  # those that are known come from who demonstrates
         num_threads=1,
         seed=how.seed or 9,
         track_stats=False,
@@ -139,7 +140,7 @@ def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: H
     )
     return optimizer.compile(
         loop,
-        teacher=_demonstrator(loop, bench, examples[0], shown),
+        teacher=_demonstrator(loop, bench, examples[0]),
         trainset=examples[0],
         valset=examples[1],
         num_trials=trials,
@@ -149,30 +150,26 @@ def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: H
 
 
 def _bootstrap(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: How) -> Any:  # noqa: ARG001 - nothing is written
-    shown = _shown(bench, examples[0], how)
     optimizer = dspy.BootstrapFewShot(
-        metric=bench.score, metric_threshold=1.0, max_bootstrapped_demos=how.demos, max_labeled_demos=shown
+        metric=bench.score, metric_threshold=1.0, max_bootstrapped_demos=how.demos, max_labeled_demos=0
     )
-    return optimizer.compile(loop, teacher=_demonstrator(loop, bench, examples[0], shown), trainset=examples[0])
+    return optimizer.compile(loop, teacher=_demonstrator(loop, bench, examples[0]), trainset=examples[0])
 
 
-def _shown(bench: Bench, examples: Sequence[Any], how: How) -> int:
-    """Give how many demonstrations may be the cases' own right replies: none where a case holds none."""
-    return how.demos if all(case.outputs for case in bench.cases_of(examples)) else 0
+def _demonstrator(loop: Loop, bench: Bench, examples: Sequence[Any]) -> Loop:
+    """Give what demonstrates: right replies that the cases hold, where all hold one, else what the program says.
 
-
-def _demonstrator(loop: Loop, bench: Bench, examples: Sequence[Any], shown: int) -> Loop:
-    """Give what demonstrations are drawn from: the program, shown right replies where cases hold them.
-
-    A model that keeps no form unless it sees it would be right too seldom to demonstrate anything. All examples are
-    done in one batch; DSPy would walk them one by one.
+    A model that is right by a wrong way, or keeps no form unless it sees it, is a bad example or none at all. What the
+    program says is asked for in one batch; DSPy would walk it one by one.
     """
-    made = loop
-    if shown:
-        made = dspy.LabeledFewShot(k=shown).compile(loop, trainset=list(examples))
-        made._compiled = True  # noqa: SLF001 - else DSPy draws them anew for every set of demonstrations
-    bench.prepare(bench.program.with_predict(made.predict), bench.cases_of(examples))
-    return made
+    cases = bench.cases_of(examples)
+    if not all(case.outputs for case in cases):
+        bench.prepare(bench.program.with_predict(loop.predict), cases)
+        return loop
+    program = bench.program.with_predict(loop.predict)
+    known = program.with_demos([dict.fromkeys(program.predict.signature.fields, _KNOWN)])
+    bench.take_known(known, cases)
+    return Loop(known)
 
 
 class _Proposer:

@@ -68,6 +68,23 @@ def test_a_trait_that_the_chosen_leaf_leaves_no_choice_of_is_not_complained_abou
     assert len(model.asked) == 1
 
 
+@pytest.mark.parametrize(("said", "calls"), [("Orthography", 1), ("", 1), ("Number", 2)])
+def test_a_level_without_a_choice_is_what_it_is_unless_another_is_named(
+    taxonomy: Taxonomy, said: str, calls: int
+) -> None:
+    """English has one topic. Who calls it otherwise means it; who names a topic of Maths has taken a wrong turn."""
+    problem = next(p for p in of_every_cell(taxonomy) if p.labels["subject"] == "English")
+    model = Knowing.of([problem], lambda d, name, _: f"{WORDS[d]}: {said if d == 'topic' else name} | 0.8")
+    found = Labeller(taxonomy, model).label([problem])[0]
+    assert len(model.asked) == calls
+    assert found.whole == (calls == 1)
+    assert found.labels == (problem.labels if found.whole else {**_traits(problem), "subject": "English"})
+
+
+def _traits(problem: Problem) -> dict[str, str]:
+    return {name: problem.labels[name] for name in ("key_stage", "difficulty", "form")}
+
+
 def test_a_start_that_is_nowhere_is_refused(taxonomy: Taxonomy) -> None:
     """What is known already has to be in the taxonomy."""
     with pytest.raises(InputError, match='"Latin" is not in the taxonomy "small"'):

@@ -142,7 +142,8 @@ def test_labels_that_do_not_count_are_taken_out_of_the_row(taxonomy: Taxonomy, t
     ):
         problems = [one._replace(labels={}) for one in problems_of(tmp_path, old)]
         _, row = labelled(problems, {"subject": "English", "difficulty": "easy"}, taxonomy, tmp_path / "made")
-        assert labels_in(row) == {"subject": "English", "key_stage": "KS2", "difficulty": "easy"}
+        below = {"topic": "Spelling", "sub_topic": "Plurals", "type": "Find it"}  # there is no other
+        assert labels_in(row) == {"subject": "English", **below, "key_stage": "KS2", "difficulty": "easy"}
         assert row.get("labels") == ({"author": "A"} if "note" in old else None)
         assert row.get("note") == old.get("note")
 

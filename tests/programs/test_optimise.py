@@ -89,7 +89,11 @@ def test_known_replies_show_a_model_that_is_never_right_how(name: str) -> None:
     made = optimise(plain("answer_only"), held, told, cases(20, 28), model, How(name, calls=60))  # type: ignore[arg-type]
     assert 0 < len(made.predict.demos) <= 4
     assert sum(m.score for m in held.marks(made, cases(40, 50))) == 10
-    assert model.batches[0] == 8, "all that demonstrates is done at once"
+    shown = {(demo["problem"], demo["answer"]) for demo in made.predict.demos}
+    assert shown <= {(case.inputs["problem"], case.reference) for case in told}
+    wrong = [case.model_copy(update={"outputs": {"answer": "-1"}}) for case in told]
+    misled = optimise(plain("answer_only"), bench(model), wrong, cases(20, 28), model, How(name, calls=60))  # type: ignore[arg-type]
+    assert not misled.predict.demos, "what a case holds is marked too"
     bare = optimise(plain("answer_only"), bench(model), cases(0, 8), cases(20, 28), model, How(name, calls=60))  # type: ignore[arg-type]
     assert not bare.predict.demos
 
