@@ -193,7 +193,8 @@ class Solver:
         return f"Step by step.\nAnswer: {answer}"
 
     def _check(self, request: Request) -> str:
-        question = _asked(request).partition("Problem:\n")[2].partition("\n\nPlace:")[0]
+        question = _asked(request).partition("Problem:\n")[2]
+        question = question.partition("\n\nComplaint:")[0].partition("\n\nAsked:")[0]
         rng = Random(f"label {self.identity} {request.problem} {request.sample}")
         family = self.world.truth[question].family
         if rng.random() < self.mislabels:
