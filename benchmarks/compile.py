@@ -7,7 +7,7 @@ a program in a batch, through DSPy's own path with a call each, and through the 
 
     TEACHER=MODEL@http://127.0.0.1:8000/v1 python benchmarks/compile.py      # QUICK=1: few cases
     PARTS=batching python benchmarks/compile.py          # or PARTS=teacher, PARTS=student
-    SHIP=1 ...                                           # copy what is proven into programs/
+    SHIP=1 ...                                           # copy what is proven among all cells into programs/
     WRITER=MODEL@URL ...                                 # who writes instructions; unset: the teacher
     PROBLEMS=300 CALLS=400 ...                           # other sizes; two fifths of the problems are held out
     CONCURRENCY=16 ...                                   # calls under way at once
@@ -50,6 +50,8 @@ PARTS = os.environ.get("PARTS", "teacher,student,batching").split(",")
 SEED = 5
 ONLY = list(filter(None, os.environ.get("CELLS", "").split(",")))
 BATCH = 64
+ALPHA = 0.025
+"""One-sided, over the whole table."""
 OWN_TASKS = ("arithmetic",)
 """Those whose problems the library writes itself."""
 CONCURRENCY = int(os.environ.get("CONCURRENCY", "16"))
@@ -141,6 +143,7 @@ def row_of(cell: Cell, card: Card) -> dict[str, Any]:
         "gain_interval": [card.gain.interval.low, card.gain.interval.high],
         "held_out": card.held_out,
         "proven": card.proven,
+        "p": card.gain.p_better,
     }
 
 
@@ -167,11 +170,13 @@ def run_cells(cells: Sequence[Cell], models: Models, out: Path, why: dict[str, s
 def ship(rows: Sequence[dict[str, Any]], cells: Sequence[Cell], out: Path, to: Path) -> list[str]:
     """Copy the proven programs, the best of each, to where the library keeps its own, and name them.
 
+    The best of many cells is often good by luck, so each is to be proven at its share of the error of all (Bonferroni).
     One that shows problems of a data set stays out: the library carries nobody's data.
     """
     best: dict[tuple[str, str], tuple[Cell, Program, Card]] = {}
     by_name = {cell.name: cell for cell in cells}
-    for row in sorted((row for row in rows if row["proven"]), key=lambda row: row["after"]):
+    proven = [row for row in rows if row["proven"] and row["p"] <= ALPHA / len(CELLS)]
+    for row in sorted(proven, key=lambda row: row["after"]):
         cell = by_name[row["cell"]]
         program, card = load_saved(place_of(cell.program, cell.task, out / cell.optimizer))
         if not program.predict.demos or cell.task in OWN_TASKS:

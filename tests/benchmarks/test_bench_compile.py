@@ -42,7 +42,7 @@ class Scripted:
 @pytest.fixture
 def cells(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> object:
     """Cells on a task that needs no data, and of a few problems."""
-    monkeypatch.setattr(bench, "SIZES", {"teacher": bench.Size(40, 40), "student": bench.Size(40, 40)})
+    monkeypatch.setattr(bench, "SIZES", {"teacher": bench.Size(60, 60), "student": bench.Size(60, 60)})
     return (
         bench.Cell("judge", "teacher", "arithmetic", "gepa"),
         bench.Cell("reason", "teacher", "arithmetic", "bootstrap"),
@@ -51,9 +51,12 @@ def cells(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def test_every_cell_is_a_row_and_what_is_proven_ships(
-    bench: ModuleType, cells: Sequence[object], tmp_path: Path
+    bench: ModuleType, cells: Sequence[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before and after with intervals for each; done cells are found again; proven programs are copied."""
+    """Before and after with intervals for each; done cells are found again; proven programs are copied.
+
+    What is proven by itself alone, or shows a data set's problems, stays.
+    """
     model, why = Scripted(bench), dict[str, str]()
     models = bench.Models(model, model, None)
     rows = bench.run_cells(cells, models, tmp_path / "made", why)
@@ -67,6 +70,13 @@ def test_every_cell_is_a_row_and_what_is_proven_ships(
     assert model.asked == before
     assert bench.ship(rows, cells, tmp_path / "made", tmp_path / "kept") == sorted(cell.name for cell in cells)
     assert load_saved(place_of("judge", "arithmetic", tmp_path / "kept"))[1].proven
+    lucky = [row | {"p": 0.02} for row in rows]
+    assert bench.ship(lucky, cells, tmp_path / "made", tmp_path / "none") == []
+    monkeypatch.setattr(bench, "OWN_TASKS", ())
+    shown = [cell.name for cell in cells if cell.optimizer == "bootstrap"]
+    assert sorted(cell.name for cell in cells if cell.name not in shown) == bench.ship(
+        rows, cells, tmp_path / "made", tmp_path / "foreign"
+    )
 
 
 def test_a_cell_without_a_model_says_so(bench: ModuleType, cells: Sequence[object], tmp_path: Path) -> None:
