@@ -153,8 +153,11 @@ def _bare(program: str, problems: Sequence[Problem], source: Source) -> list[Cas
     if program not in shown:
         raise InputError(f'the program "{program}" has no cases of its own; give a file of them with --cases')
     told = [(problem, shown[program](problem)) for problem in problems]
-    made = [(_case(program, problem, inputs), problem) for problem, inputs in told if inputs]
-    return [case.model_copy(update={"outputs": _worked(program, problem, source.task)}) for case, problem in made]
+    return [
+        _case(program, problem, inputs).model_copy(update={"outputs": _worked(program, problem, source.task)})
+        for problem, inputs in told
+        if inputs
+    ]
 
 
 def _worked(program: str, problem: Problem, task: Task) -> dict[str, str]:
