@@ -162,11 +162,10 @@ def _demonstrator(loop: Loop, bench: Bench, examples: Sequence[Any]) -> Loop:
     A model that is right by a wrong way, or keeps no form unless it sees it, is a bad example or none at all. What the
     program says is asked for in one batch; DSPy would walk it one by one.
     """
-    cases = bench.cases_of(examples)
+    program, cases = bench.program.with_predict(loop.predict), bench.cases_of(examples)
     if not all(case.outputs for case in cases):
-        bench.prepare(bench.program.with_predict(loop.predict), cases)
+        bench.prepare(program, cases)
         return loop
-    program = bench.program.with_predict(loop.predict)
     known = program.with_demos([dict.fromkeys(program.predict.signature.fields, _KNOWN)])
     bench.take_known(known, cases)
     return Loop(known)
