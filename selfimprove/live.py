@@ -214,4 +214,5 @@ def _ended(reading: Reading) -> str:
     speed = f", {average:,.0f} tokens/s" if average >= 1 else ""
     of = f" of {count(reading.total)}" if reading.total and reading.done != reading.total else ""
     where = f"{reading.where}, " if reading.where else ""
-    return f"{where}{reading.stage}: {count(reading.done)}{of} done in {duration(reading.elapsed_s)}{speed}"
+    done = f"{count(reading.done)}{of} done" if reading.done else "ended"  # nothing was counted: all was there already
+    return f"{where}{reading.stage}: {done} in {duration(reading.elapsed_s)}{speed}"

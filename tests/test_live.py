@@ -200,3 +200,11 @@ def test_engines_reach_the_view_through_the_context():
         current().say("inside")
     current().say("outside")
     assert stream.getvalue() == "inside\n"
+
+
+def test_a_stage_that_had_nothing_to_wait_for_does_not_look_undone():
+    """What the mined attempts or the ledger hold already is not counted; "0 of 400 done" would read as a failure."""
+    view, stream, _ = plain()
+    with view:
+        view.stage("draft", 400)
+    assert stream.getvalue().splitlines()[-1] == "draft: ended in 0 s"
