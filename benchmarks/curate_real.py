@@ -1,7 +1,7 @@
 """What does a real teacher's growing yield, type by type?
 
 TEACHER=MODEL@URL make bench-curate     an OpenAI-compatible server; CHEAP=MODEL@URL adds a second solver
-ROWS=20 (a type), TYPES=13, OUT=runs/bench-curate (kept: the same command goes on)
+ROWS=20 (a type), TYPES=13, ROUNDS=3, OUT=runs/bench-curate (kept: the same command goes on)
 
 Of each type: problems ordered and read; the share of those read that are right (the generator's own), the share let in,
 and how right that is, all three as an oracle works the question out; problems that it cannot read are counted apart.
@@ -40,7 +40,7 @@ _TOKENS: Final = 768
 
 
 def grow_real(
-    world: World, models: Mapping[str, LanguageModel], folder: RunFolder, ledger: Ledger, rows: int, rounds: int = 3
+    world: World, models: Mapping[str, LanguageModel], folder: RunFolder, ledger: Ledger, rows: int, rounds: int
 ) -> None:
     """Grow with these models: the first writes, all solve and check labels."""
     names = tuple(world.families)
@@ -128,7 +128,8 @@ def main(teacher: str) -> None:
         }
         members = members_of(CurateConfig.model_validate(settings), taxonomy_of(names, 1), ledger)
         models = {name: member.model for name, member in members.items()}
-        grow_real(World(families(names), is_test), models, folder, ledger, int(os.environ.get("ROWS", "20")))
+        rows, rounds = int(os.environ.get("ROWS", "20")), int(os.environ.get("ROUNDS", "3"))
+        grow_real(World(families(names), is_test), models, folder, ledger, rows, rounds)
         found = yields(folder, ORACLES)
     print(table(found))
     print(json.dumps(summed(found)))

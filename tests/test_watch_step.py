@@ -118,6 +118,13 @@ def test_sign_flips_of_single_answers_are_mcnemars_test(gained: int, lost: int) 
     assert sign_flip_p(differences, 400_000) == pytest.approx(mcnemar_mid_p(gained, lost), rel=0.1)
 
 
+@pytest.mark.parametrize("samples", [2, 3, 6, 7, 9, 11])
+def test_sign_flips_do_not_depend_on_how_many_samples_a_mean_is_of(samples: int) -> None:
+    single = [1.0] * 60 + [-1.0] * 40 + [2.0] * 10 + [-2.0] * 10 + [0.0] * 280
+
+    assert sign_flip_p([d / samples for d in single]) == sign_flip_p(single)
+
+
 def test_no_difference_is_no_gain() -> None:
     """Equal scores have p-values of one half on both sides, as mid-p McNemar has."""
     made = compare_means([0.5, 0.25] * 20, [0.5, 0.25] * 20)

@@ -99,7 +99,7 @@ def test_real_part_counts_by_type_what_an_oracle_says(bench: Any, tmp_path: Path
     world = World({"sums": _sums, "words": _words}, _held, rates=Rates(strayed=0.0, leaked=0.0))
     writer, solver = Writer(world, {}), Solver(world, "both")
     folder, ledger = RunFolder(tmp_path / "real"), Ledger(tmp_path / "real" / "ledger.sqlite")
-    curate_real.grow_real(world, {"teacher": Journaled(Both(), ledger)}, folder, ledger, rows=12)
+    curate_real.grow_real(world, {"teacher": Journaled(Both(), ledger)}, folder, ledger, rows=12, rounds=3)
     oracles = {name: lambda problem: world.truth[problem.question].answer == problem.answer for name in world.families}
     found = curate_real.yields(folder, oracles)
     said = curate_real.summed(found)
