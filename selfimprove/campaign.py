@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from selfimprove.arms import ARMS
-from selfimprove.config import Config, changed, load_config, make_config, write_config, written
+from selfimprove.config import Config, changed, load_config, make_config, write_config
 from selfimprove.config.training import asking
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
@@ -18,9 +18,10 @@ from selfimprove.ledger import CapReachedError, Ledger
 from selfimprove.programs import Program
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
-from selfimprove.records import Evaluation, Sampling, Split
+from selfimprove.records import Sampling, Split
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
+from selfimprove.track import tracked
 
 if TYPE_CHECKING:
     from selfimprove.planning.plans import Plan
@@ -83,7 +84,15 @@ class Campaign:
         from selfimprove.planning.plans import plan
 
         task = self.load_task()
+        self._see_training(task)
         return plan(self.config, task, self._probe(task, self._student()) if probe else None)
+
+    def _see_training(self, task: Task) -> None:
+        """Refuse ways to train that cannot be had."""
+        from selfimprove.trainers.settings import check_settings
+
+        check_settings(self.config.train)
+        _refuse_practice(self.config, None if isinstance(self._given.get("task", ""), str) else task.name)
 
     def _student(self) -> Student:
         from selfimprove.students import load_student
@@ -123,7 +132,7 @@ class Campaign:
             self._check(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
-            with _tracked(folder, self.config) as after_round, ledger.span("campaign"):
+            with tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, after_round)
                 see_compiled(crew)
                 _see(crew.task)
@@ -218,18 +227,19 @@ class Campaign:
         from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
-        from selfimprove.trainers.settings import check_settings
+        from selfimprove.trainers.vocabulary import see_vocabulary
 
         config, task = self.config, self.load_task()
-        check_settings(config.train)
+        self._see_training(task)
         if "track_b_given" in config.campaign.arms and not next(iter(task.problems("dev"))).rationale:
             raise InputError(
                 f"the arm track_b_given shows reference rationales, and those of {task.name} have none; leave it out"
             )
         asked = _asked_by(config)
-        _refuse_practice(config, None if isinstance(self._given.get("task", ""), str) else task.name)
         programs = programs_of(folder, task, config)
         student = self._student()
+        if "distill" in config.campaign.arms and (tokenizer := getattr(student, "tokenizer", None)) is not None:
+            see_vocabulary(tokenizer, config.train.distill.model_dump()["teacher"])
         if config.grade.scorer:
             bare, judging_by = student.with_adapter(None), programs["judge_steps"]
             known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
@@ -385,35 +395,6 @@ def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[s
 
 def _safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem) or "run"
-
-
-@contextmanager
-def _tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]]:
-    """Send each round's metrics to where the config asks, as it ends."""
-    if config.track.wandb is None:
-        yield lambda _: None
-        return
-    from selfimprove.graphs.deciding import RoundDecision
-    from selfimprove.track import WandbTracker, metrics_of, training_curve
-
-    tracker = WandbTracker(config.track.wandb, written(config), folder.path)
-
-    def log(round_: int) -> None:
-        here = f"round-{round_:02d}"
-        if round_ == 0:
-            tracker.log(0, metrics_of(folder.record(f"{here}/evaluation.json", Evaluation)))
-        for decision in folder.record(f"{here}/decision.json", RoundDecision).decisions:
-            made = folder.record(f"{here}/arms/{decision.arm}/evaluation.json", Evaluation)
-            tracker.log(round_, metrics_of(made, decision))
-            for part in ("", "sft/"):  # arms of two parts have both
-                name = f"train/{here}/{decision.arm}/{part}".rstrip("/")
-                if curve := training_curve(folder.at(f"{here}/arms/{decision.arm}/{part}adapter")):
-                    tracker.curve(name, curve)
-
-    try:
-        yield log
-    finally:
-        tracker.finish()
 
 
 def _finished(folder: RunFolder, config: Config) -> bool:

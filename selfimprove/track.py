@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from selfimprove.config import Config, written
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Decision, Evaluation, digest
-from selfimprove.store import write_whole
+from selfimprove.store import RunFolder, write_whole
 
 _EXTRA = 'pip install "selfimprove[track]"'
 _METRICS = Path(__file__).parent / "metrics"
@@ -89,6 +91,42 @@ class WandbTracker:
     def finish(self) -> None:
         """Write out and end the run; the same folder goes on with it."""
         self._run.finish()
+
+
+@contextmanager
+def tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]]:
+    """Send each round's metrics and curves to where the config asks, as it ends, and the test's at the end."""
+    if config.track.wandb is None:
+        yield lambda _: None
+        return
+    from selfimprove.graphs.deciding import RoundDecision
+
+    tracker = WandbTracker(config.track.wandb, written(config), folder.path)
+
+    def log(round_: int) -> None:
+        here = f"round-{round_:02d}"
+        if round_ == 0:
+            tracker.log(0, metrics_of(folder.record(f"{here}/evaluation.json", Evaluation)))
+        for decision in folder.record(f"{here}/decision.json", RoundDecision).decisions:
+            made = folder.record(f"{here}/arms/{decision.arm}/evaluation.json", Evaluation)
+            tracker.log(round_, metrics_of(made, decision))
+            for part in ("", "sft/"):  # arms of two parts have both
+                name = f"train/{here}/{decision.arm}/{part}".rstrip("/")
+                if curve := training_curve(folder.at(f"{here}/arms/{decision.arm}/{part}adapter")):
+                    tracker.curve(name, curve)
+
+    def log_test() -> None:
+        if curve := training_curve(folder.at("final/control/adapter")):
+            tracker.curve("train/final/control", curve)
+        for name in folder.json("final/tested.json") if folder.has("final/tested.json") else ():
+            made = folder.record(f"final/{name}/evaluation.json", Evaluation)
+            tracker.log(made.round, metrics_of(made.model_copy(update={"arm": name})))
+
+    try:
+        yield log
+        log_test()
+    finally:
+        tracker.finish()
 
 
 def metrics_of(evaluation: Evaluation, decision: Decision | None = None) -> dict[str, float]:

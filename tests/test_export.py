@@ -91,11 +91,26 @@ def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path) -> None
     assert "Round 1 answers 9 of 10 held-out problems." in card
     assert "aaaaaaaaaaaaaaaa" in card
     assert "licence of the base model was not found" in card
+    asked = json.loads(card.partition("```json\n")[2].partition("\n```")[0])
+    assert asked == [turn.model_dump() for turn in program_for("solve", TASK).messages({"problem": "PROBLEM"})]
     assert TransformersStudent(base, adapter=made.folder).identity
     assert str(Path(base).parent) not in card
     assert sorted(path.name for path in made.folder.iterdir()) == [
         "README.md", "adapter_config.json", "adapter_model.safetensors", "metrics.json", "training.jsonl",
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("summary")
+def test_an_export_that_fails_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder half written stands beside the one that was asked for."""
+
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(exported, "write_whole", full)
+    with pytest.raises(OSError, match="no space left"):
+        export(run, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("summary")

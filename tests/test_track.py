@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from selfimprove import track
+from selfimprove.config import make_config
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.records import Comparison, Decision, Evaluation, Interval, Sampled, Score
 from selfimprove.stats import wilson
+from selfimprove.store import RunFolder
 from selfimprove.track import WandbTracker, load_metric, metrics_of, training_curve
 
 COMPLETIONS = ["3 + 4 = 7\nAnswer: 7", "Answer: 9", "I do not know", "so it is 12"]
@@ -111,6 +114,41 @@ def test_missing_package_names_the_command(package: str, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingDependencyError, match=r'pip install "selfimprove\[track\]"'):
         load_metric() if package == "evaluate" else WandbTracker("p", {}, tmp_path)
+
+
+def test_a_whole_campaign_is_tracked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """Rounds as they end, and at the end the control's curve and every test figure."""
+
+    class Kept:
+        def __init__(self, *_: object) -> None:
+            self.logged, self.curves, self.ended = [], [], False
+            kept.append(self)
+
+        def log(self, round_: int, metrics: dict[str, float]) -> None:
+            self.logged.append((round_, metrics))
+
+        def curve(self, name: str, entries: object) -> None:
+            self.curves.append(name)
+
+        def finish(self) -> None:
+            self.ended = True
+
+    kept: list[Kept] = []
+    monkeypatch.setattr(track, "WandbTracker", Kept)
+    folder = RunFolder(tmp_path)
+    for name in ("base", "best"):
+        folder.write_json(f"final/{name}/evaluation.json", evaluation().model_copy(update={"split": "test"}))
+    folder.write_json("final/tested.json", {"base": "", "best": "round-01/arms/track_b/adapter"})
+    adapter = tmp_path / "final/control/adapter"
+    adapter.mkdir(parents=True)
+    (adapter / "training.jsonl").write_text('{"step": 5, "loss": 1.0}\n')
+    with track.tracked(folder, make_config({"track": {"wandb": "project"}}, "here")):
+        pass
+    (one,) = kept
+    assert [round_ for round_, _ in one.logged] == [2, 2]
+    assert [next(iter(metrics)) for _, metrics in one.logged] == ["test/base/accuracy", "test/best/accuracy"]
+    assert one.curves == ["train/final/control"]
+    assert one.ended
 
 
 def test_metrics_are_named_by_split_and_arm():

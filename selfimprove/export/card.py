@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from selfimprove.formats import percent
 from selfimprove.report.decided_schema import ScoreSummary
@@ -11,24 +12,34 @@ from selfimprove.report.schema import Summary
 UNKNOWN_LICENCE = "other"
 
 
-def card_of(summary: Summary, *, base: str, licence: str, merged: bool, checked: str = "") -> str:
-    """Write a model card with the hub's front matter.
+class Told(NamedTuple):
+    """What a card tells beside the campaign's summary.
 
-    Args:
-        summary: of the campaign.
+    Attributes:
         base: hub id or name of the base model.
         licence: the base model's, as the hub abbreviates it; empty: unknown.
         merged: whether the weights are the whole model's.
-        checked: what merging was checked to change.
+        checked: what merging was checked to change; empty where nothing was merged.
+        asked: the messages that it was taught to answer, as JSON.
     """
-    return "\n".join([*_front(summary, base, licence, merged=merged), *_body(summary, base, licence, checked)]) + "\n"
+
+    base: str
+    licence: str
+    merged: bool
+    checked: str
+    asked: str
 
 
-def _front(summary: Summary, base: str, licence: str, *, merged: bool) -> Iterator[str]:
+def card_of(summary: Summary, told: Told) -> str:
+    """Write a model card with the hub's front matter."""
+    return "\n".join([*_front(summary, told), *_body(summary, told)]) + "\n"
+
+
+def _front(summary: Summary, told: Told) -> Iterator[str]:
     yield "---"
-    yield f"base_model: {base}"
-    yield f"license: {licence or UNKNOWN_LICENCE}"
-    yield f"library_name: {'transformers' if merged else 'peft'}"
+    yield f"base_model: {told.base}"
+    yield f"license: {told.licence or UNKNOWN_LICENCE}"
+    yield f"library_name: {'transformers' if told.merged else 'peft'}"
     yield "pipeline_tag: text-generation"
     yield "tags:"
     yield "- selfimprove"
@@ -37,12 +48,12 @@ def _front(summary: Summary, base: str, licence: str, *, merged: bool) -> Iterat
     yield ""
 
 
-def _body(summary: Summary, base: str, licence: str, checked: str) -> Iterator[str]:
-    yield f"# {base.rpartition('/')[2]}, taught {summary.task}"
+def _body(summary: Summary, told: Told) -> Iterator[str]:
+    yield f"# {told.base.rpartition('/')[2]}, taught {summary.task}"
     yield ""
     yield summary.sentence
     yield ""
-    if not licence:
+    if not told.licence:
         yield "The licence of the base model was not found beside its weights; see the base model, and set it here."
         yield ""
     yield "| split | model | correct | 95 % interval |"
@@ -51,9 +62,17 @@ def _body(summary: Summary, base: str, licence: str, checked: str) -> Iterator[s
         low, high = score.interval
         yield f"| {name} | {percent(score.accuracy)} of {score.n} | {percent(low)} to {percent(high)} |"
     yield ""
-    if checked:
-        yield checked
+    if told.checked:
+        yield told.checked
         yield ""
+    yield "## How it is asked"
+    yield ""
+    yield "It was taught, and tested, with these messages under the base model's chat template:"
+    yield ""
+    yield "```json"
+    yield told.asked
+    yield "```"
+    yield ""
     yield "## How it was made"
     yield ""
     yield f"- Teacher: {summary.teacher}. Seed {summary.seed}. Rounds:"

@@ -13,8 +13,9 @@ from selfimprove.arms import program_of
 from selfimprove.campaign import read_summary
 from selfimprove.config import Config, load_config
 from selfimprove.errors import InputError, MissingDependencyError
-from selfimprove.export.card import card_of
-from selfimprove.records import Attempt, Problem, Sampling, Verdict
+from selfimprove.export.card import Told, card_of
+from selfimprove.programs import Program
+from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
 from selfimprove.store import RunFolder, write_whole
 from selfimprove.students.adapters import is_whole
 
@@ -68,26 +69,38 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} is not empty; name a new folder")
     config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
-    base, begun = _base_name(config), out.with_name(f".{out.name}.part")
+    base, whole, begun = _base_name(config), is_whole(adapter), out.with_name(f".{out.name}.part")
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)
-    checked = _merged(run, begun, config, adapter) if merge else ""
-    whole = is_whole(adapter)
-    if not merge and whole:
-        shutil.copytree(adapter, begun, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log"))
-    elif not merge:
-        _copied(adapter, begun, base)
-    card = card_of(summary, base=base, licence=_licence(config), merged=merge or is_whole(adapter), checked=checked)
-    write_whole(begun / "README.md", card.encode())
-    if out.exists():
-        out.rmdir()
-    begun.rename(out)
+    try:
+        checked = _merged(run, begun, config, adapter) if merge else ""
+        if not merge and whole:
+            shutil.copytree(
+                adapter, begun, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
+            )
+        elif not merge:
+            _copied(adapter, begun, base)
+        told = Told(base, _licence(config), merge or whole, checked, _asked(adapter))
+        write_whole(begun / "README.md", card_of(summary, told).encode())
+        if out.exists():
+            out.rmdir()
+        begun.rename(out)
+    finally:
+        shutil.rmtree(begun, ignore_errors=True)
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
         if merge or whole
         else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
     )
     return Exported(out, checked, load)
+
+
+def _asked(adapter: Path) -> str:
+    """Give the messages that a student was taught to answer, as JSON, with PROBLEM where its problem goes."""
+    states = TrainingJob.model_validate_json((adapter / "job.json").read_bytes()).program_state
+    program = Program.load(next(iter(states.values())))
+    turns = [turn.model_dump() for turn in program.messages({"problem": "PROBLEM"})]
+    return json.dumps(turns, indent=1, ensure_ascii=False)
 
 
 def push(folder: Path, repo: str) -> str:

@@ -56,9 +56,11 @@ def train_node(crew: Crew) -> Node:
 
 def _ready(crew: Crew, round_: int) -> str:
     """Say what would be trained on, for a person who looks at it first."""
-    counts = {track: len(_rows(crew, round_, track)) for track in ("track_b", "track_a")}
-    place = crew.folder.at(f"{round_folder(round_)}/track_b.jsonl")
-    return f"{counts['track_b']} rows of track B and {counts['track_a']} of track A are ready, see {place}."
+    arms = {track: arm for arm in tracks(crew.config) if (track := ARMS[arm].track)}
+    rows = [f"{len(_rows(crew, round_, arm))} rows of {track}" for track, arm in arms.items()]
+    practised = [arm for arm in tracks(crew.config) if ARMS[arm].method]
+    rows += [f"the problems that {' and '.join(practised)} practise"] if practised else []
+    return f"{' and '.join(rows)} are ready, see {crew.folder.at(round_folder(round_))}."
 
 
 def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
@@ -76,19 +78,19 @@ def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> i
 
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
-    """Give the adapter an arm goes on from: the best one, or its own last where that has another prompt."""
+    """Give the adapter an arm goes on from: the best one, or its own last that held where that has another prompt."""
     owner = best.split("/")[-2] if best else arm
-    return best if program_of(owner) == program_of(arm) else last_of(crew, arm, round_ - 1)
+    return best if program_of(owner) == program_of(arm) else last_of(crew, arm, _usable_rounds(crew, round_, arm))
 
 
-def last_of(crew: Crew, arm: str, rounds: int) -> str:
+def last_of(crew: Crew, arm: str, rounds: Sequence[int]) -> str:
     """Give the newest adapter of an arm in these rounds, empty where there is none."""
-    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in range(rounds, 0, -1)]
+    places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in reversed(rounds)]
     return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
 
 
 def _usable_rounds(crew: Crew, round_: int, arm: str) -> list[int]:
-    """Give the earlier rounds in which an arm was trained and its rows were not set aside."""
+    """Give the earlier rounds in which an arm was trained and not rolled back."""
     earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
     return [r for r, made in earlier if any(d.arm == arm and d.outcome != "roll back" for d in made.decisions)]
 

@@ -223,7 +223,7 @@ def final_node(crew: Crew) -> Node:
         if not state["best"]:
             tested.pop("best")
         for arm in tracks(crew.config):
-            last = last_of(crew, arm, state["round"])
+            last = last_of(crew, arm, range(1, state["round"] + 1))
             if last and last != state["best"]:
                 tested[arm] = (last, arm, 0)
         if crew.folder.has("final/control/adapter/metrics.json"):

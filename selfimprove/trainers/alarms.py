@@ -23,6 +23,7 @@ _ROSE: Final = 0.05
 _INFORMATIVE: Final = 0.8
 """Share of groups that should hold both right and wrong tries."""
 SO_FAR: Final = "informative_groups_so_far"
+CORRECT: Final = "rewards/correct/mean"
 
 Logs = Sequence[Mapping[str, float]]
 
@@ -52,12 +53,12 @@ def length_explosion(logs: Logs) -> str | None:
 
 def gamed_reward(logs: Logs) -> str | None:
     """Say so where a part of the reward rises while verified accuracy falls."""
-    before, after = _ends(logs, "rewards/correct/mean")
+    before, after = _ends(logs, CORRECT)
     if before is None or after is None or after > before - _FELL:
         return None
     for key in sorted({key for entry in logs for key in entry}):
         part = key.removeprefix("rewards/").removesuffix("/mean")
-        if key == f"rewards/{part}/mean" and part != "correct":
+        if key == f"rewards/{part}/mean" and key != CORRECT:
             low, high = _ends(logs, key)
             if low is not None and high is not None and high >= low + _ROSE:
                 return (

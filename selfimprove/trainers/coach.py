@@ -19,7 +19,7 @@ from selfimprove.scorers import split_steps
 from selfimprove.steps.verify import verify
 from selfimprove.students.engine import Generated
 from selfimprove.tasks import load_task
-from selfimprove.trainers.alarms import SO_FAR
+from selfimprove.trainers.alarms import CORRECT, SO_FAR
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.rewards import Tried
 from selfimprove.trainers.rollouts import Sampler
@@ -136,10 +136,10 @@ class Coach:
         return [one._replace(worth=found.get(at)) for at, one in enumerate(tried)]
 
     def _count(self, places: Sequence[int]) -> None:
-        for place in dict.fromkeys(places):
-            verdicts = [t.attempt.verdict for at, t in zip(places, self._tried, strict=True) if at == place]
-            right = sum(v is Verdict.CORRECT for v in verdicts)
-            self.rates.update(place, right, sum(v is Verdict.WRONG for v in verdicts))
+        for at in range(0, len(places), self.rates.group):
+            verdicts = [t.attempt.verdict for t in self._tried[at : at + self.rates.group]]
+            right, wrong = (sum(v is which for v in verdicts) for which in (Verdict.CORRECT, Verdict.WRONG))
+            self.rates.update(places[at], right, wrong)
 
 
 class Enough(TrainerCallback):
@@ -155,15 +155,17 @@ class Enough(TrainerCallback):
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Add the share of groups that held both right and wrong tries: since the last entry, and so far."""
+        """Add the shares of right tries and of groups with both kinds since the last entry, and the latter so far."""
         del args, control
         rates = self.coach.rates
         if not state.log_history or "loss" not in logs or rates.group == 1:
             return
-        lately = rates.lately()
-        if lately is not None:
-            state.log_history[-1]["informative_groups"] = round(lately, 4)
-        state.log_history[-1][SO_FAR] = round(rates.share, 4)
+        entry, (mixed, right) = state.log_history[-1], rates.lately()
+        if mixed is not None:
+            entry["informative_groups"] = round(mixed, 4)
+        if right is not None:
+            entry.setdefault(CORRECT, round(right, 4))  # where the reward has no weight
+        entry[SO_FAR] = round(rates.share, 4)
 
 
 def task_of(job: TrainingJob) -> Task:

@@ -20,7 +20,7 @@ PLAIN_HEADS: Final = {"llama", "mistral", "phi3", "qwen2", "qwen3", "smollm3"}
 
 
 class CompletionLossTrainer(Resumes, FullSteps, SFTTrainer):
-    """Supervised trainer for a single process on a CPU; elsewhere TRL's own loss is used."""
+    """Supervised trainer for a single process on a CPU; elsewhere, and for other losses, TRL's own is used."""
 
     def compute_loss(
         self,
@@ -32,7 +32,8 @@ class CompletionLossTrainer(Resumes, FullSteps, SFTTrainer):
         """Give the mean cross-entropy over the batch's trained tokens."""
         base = model.get_base_model() if hasattr(model, "get_base_model") else model
         alone = self.args.device.type == "cpu" and self.accelerator.num_processes == 1
-        if return_outputs or not alone or base.config.model_type not in PLAIN_HEADS:
+        plain = self.args.loss_type == "nll" and self.label_smoother is None
+        if return_outputs or not alone or not plain or base.config.model_type not in PLAIN_HEADS:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         labels = inputs.pop("labels")[:, 1:]
         trained = labels != _IGNORED

@@ -26,9 +26,10 @@ from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import programs_of, see_room, try_longest_tries, within_reach
+from selfimprove.trainers.preflight import programs_of, see_room, show, try_longest_tries, within_reach
 from selfimprove.trainers.resuming import Resumes, run
 from selfimprove.trainers.rollouts import Sampler, see_taken_over
+from selfimprove.trainers.vocabulary import same_words
 
 DISTILL_DEFAULTS: Final = {
     "learning_rate": 1e-4,
@@ -59,26 +60,6 @@ def main(job_file: str, folder: str) -> None:
     write_outcome(Path(folder), job, trainer, outcome, rows=len(coach.rows), trained=coach.tokens, seen=coach.seen)
 
 
-def same_words(student: Any, teacher: Any, named: str) -> None:
-    """Refuse a teacher whose tokens are not the student's: distributions over other tokens cannot be compared.
-
-    Args:
-        student: its tokenizer.
-        teacher: its tokenizer.
-        named: the teacher, as the settings name it.
-
-    Raises:
-        InputError: the vocabularies differ.
-    """
-    mine, theirs = student.get_vocab(), teacher.get_vocab()
-    if mine != theirs:
-        differ = sum(theirs.get(word) != at for word, at in mine.items())
-        raise InputError(
-            f"train.distill.teacher = {named} has another vocabulary than the student ({len(theirs):,} tokens against "
-            f"{len(mine):,}, {differ:,} of the student's are others there); name a larger model of the student's family"
-        )
-
-
 def _trainer(job: TrainingJob) -> Any:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -101,6 +82,7 @@ def _trainer(job: TrainingJob) -> Any:
     prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
     limit = int(settings["max_completion_length"])
     rows, prompts = within_reach(job, rows, prompts, model, limit)
+    show(tokenizer, prompts[0], len(prompts[0]))
     settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), len(rows))
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}

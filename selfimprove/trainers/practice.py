@@ -32,8 +32,8 @@ class PassRates:
 
     def __init__(self, passed: Sequence[float], failed: Sequence[float], group: int) -> None:
         self._passed, self._failed, self.group = list(map(float, passed)), list(map(float, failed)), group
-        self.mixed = self.seen = 0
-        self._told = (0, 0)
+        self.mixed = self.seen = self.right = self.decided = 0
+        self._told: tuple[int, ...] = (0, 0, 0, 0)
 
     def update(self, place: int, right: int, wrong: int) -> None:
         """Take in a group of tries; those without a verdict are in neither count."""
@@ -41,6 +41,8 @@ class PassRates:
         self._failed[place] = _KEPT * self._failed[place] + wrong
         self.seen += 1
         self.mixed += bool(right and wrong)
+        self.right += right
+        self.decided += right + wrong
 
     def informative(self, place: int) -> float:
         """Give the chance that a group holds both right and wrong tries, with the pass rate's own uncertainty.
@@ -52,25 +54,29 @@ class PassRates:
 
     def state(self) -> dict[str, Any]:
         """Give what was counted."""
-        counts = {"mixed": self.mixed, "seen": self.seen, "told": list(self._told)}
+        counts = {"counts": list(self._counts), "told": list(self._told)}
         return {"passed": self._passed, "failed": self._failed, **counts}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take it back."""
         self._passed, self._failed = list(state["passed"]), list(state["failed"])
-        self.mixed, self.seen = state["mixed"], state["seen"]
-        self._told = (state["told"][0], state["told"][1])
+        self.mixed, self.seen, self.right, self.decided = state["counts"]
+        self._told = tuple(state["told"])
+
+    @property
+    def _counts(self) -> tuple[int, ...]:
+        return self.mixed, self.seen, self.right, self.decided
 
     @property
     def share(self) -> float:
         """Share of the groups seen that held both."""
         return self.mixed / self.seen if self.seen else 0.0
 
-    def lately(self) -> float | None:
-        """Give the same of the groups since this was last asked; None where there were none."""
-        mixed, seen = self.mixed - self._told[0], self.seen - self._told[1]
-        self._told = (self.mixed, self.seen)
-        return mixed / seen if seen else None
+    def lately(self) -> tuple[float | None, float | None]:
+        """Give the same of the groups since this was last asked, and the share of right tries; None without any."""
+        mixed, seen, right, decided = (now - told for now, told in zip(self._counts, self._told, strict=True))
+        self._told = self._counts
+        return mixed / seen if seen else None, right / decided if decided else None
 
 
 def _in_a_row(a: float, total: float, times: int) -> float:

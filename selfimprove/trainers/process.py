@@ -40,6 +40,8 @@ _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:c
 _MODULE: Final = "selfimprove.trainers.{method}"
 _BATCH: Final = {"sft": 16, "dpo": 8, "kto": 8, "grpo": 64, "rloo": 64, "distill": 16, "prm": 16}
 """Rows a batch, where the settings name none."""
+_FEWEST: Final = {"kto": 2}
+"""Rows a batch that a method cannot do without; others can with one."""
 _SHARED: Final = {"sft", "dpo", "kto"}
 """Methods that run in several processes; others draw their rows by what all tries so far came to."""
 _KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
@@ -179,7 +181,8 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
     arm = Path(job.out).parent.name
     if ended.memory:
         size, steps = _batches(job)
-        part = next((n for n in range(2, size + 1) if size % n == 0), 0)
+        most = size // _FEWEST.get(job.method, 1)
+        part = next((n for n in range(2, most + 1) if size % n == 0), 0)
         if not part:
             return None, ""
         given: Any = job.settings.get(job.method) or {}

@@ -1,7 +1,8 @@
 """Rewards: plain functions of a problem and what was read in a completion, put together by weights.
 
-Each gives a number for a completion, and None where it has nothing to say; every one is logged apart. One's own is
-named as `package.module:name`.
+Each gives a number for a completion, and None where it has nothing to say; every one is logged apart. A completion of
+which none says anything is left out of its group; one that ended without an answer earns nothing from `form`, and so
+stands below what is stated in the form, right or wrong. One's own is named as `package.module:name`.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ Reward = Callable[[Tried], float | None]
 
 
 def correct(tried: Tried) -> float | None:
-    """1 for a right answer, 0 for a wrong one; no verdict is neither, and is not trained against."""
+    """1 for a right answer, 0 for a wrong one; no verdict is neither: of a missing answer `form` alone speaks."""
     verdict = tried.attempt.verdict
     return float(verdict is Verdict.CORRECT) if verdict.decided else None
 

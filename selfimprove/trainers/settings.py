@@ -44,6 +44,13 @@ _EVERYDAY: Final = {
     "target_modules",
 }
 
+_COUNTS: Final = {
+    *("per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "r", "num_generations"),
+    *("max_completion_length", "max_steps"),
+}
+"""What is a whole number."""
+_SCHEDULES: Final = {"linear", "cosine", "constant", "constant_with_warmup"}
+"""Everyday ones of transformers' schedules."""
 _LEAST: Final = {
     "learning_rate": (0, "a number from 0 up"),
     "weight_decay": (0, "a number from 0 up"),
@@ -79,9 +86,12 @@ def check_settings(train: TrainConfig) -> None:
             value = given.get(key, least)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
                 raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
+            if key in _COUNTS and value != int(value):
+                raise InputError(f"{section}.{key} = {value!r} will not do: it must be a whole number")
         for key in (OWNED | _ours(name, given)) & given.keys():
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
     _see_idle(parts)
+    _see_schedules(parts)
     for name in ("grpo", "rloo"):
         _check_groups(name, parts[name])
     see_versions()
@@ -134,8 +144,27 @@ def _see_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
+def _see_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a learning rate's schedule that transformers has not."""
+    for name, given in parts.items():
+        schedule = given.get("lr_scheduler_type", "linear")
+        if schedule in _SCHEDULES:
+            continue
+        from transformers import SchedulerType
+
+        known = [one.value for one in SchedulerType]
+        if schedule not in known:
+            told = f'train.{name}.lr_scheduler_type = "{schedule}" is no schedule'
+            raise InputError(f"{told}; {nearest(str(schedule), known)}")
+
+
 def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse kinds of training that do not go together."""
+    for name in ("sft", "continued"):
+        if parts[name].get("packing_strategy") == "wrapped":
+            raise InputError(
+                f'train.{name}.packing_strategy = "wrapped" cuts rows anywhere and lets one see another; take "bfd"'
+            )
     if train.full and (train.quantize or parts["lora"]):
         what = "quantize" if train.quantize else "lora"
         raise InputError(f"train.full trains all weights, and train.{what} is about an adapter; leave one of them out")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 from typing import Any, Final
 
-from selfimprove.errors import InputError
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.learning import learn
@@ -63,11 +62,6 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
 
     from selfimprove.trainers.completion_loss import CompletionLossTrainer
 
-    if given(job, "sft", SFT_DEFAULTS).get("packing") and "flash" not in str(model.config._attn_implementation):  # noqa: SLF001 - where transformers keeps it
-        raise InputError(
-            "train.sft.packing puts rows into one sequence, which only flash attention keeps apart: on a GPU set "
-            'train.attention = "flash_attention_2" beside it, or leave it out'
-        )
     model, new = begun(model, job)
     show(tokenizer, examples[0].ids, examples[0].prompt_length)
     data = Dataset.from_list(
@@ -81,7 +75,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
         peft_config=new,
     )
     see_room(job, made.model)
-    try_longest(made, [len(e.ids) for e in examples])
+    try_longest(made, [len(ids) for ids in made.train_dataset["input_ids"]])  # which may be packed
     watched(made, job)
     return made
 

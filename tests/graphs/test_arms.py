@@ -110,6 +110,32 @@ def test_a_student_cannot_answer_its_own_questions(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("train", [{"sft": {"learning_rat": 1e-4}}, {"lora": {"use_dora": True}}])
+def test_a_plan_refuses_what_a_run_would(train: dict[str, Any]) -> None:
+    """A mistyped setting is told when a campaign is planned, not only when it runs."""
+    campaign = Campaign(task="arithmetic", arms=["track_b", "grpo"], sections={"train": train})
+    with pytest.raises(InputError, match=r"learning_rat\"; did you mean|leave train.lora.use_dora out"):
+        campaign.plan(probe=False)
+
+
+def test_an_arm_does_not_go_on_from_what_was_rolled_back(make_crew: Any) -> None:
+    """Where the best has another prompt, an arm goes on from its own last adapter that held."""
+    crew = make_crew(campaign={"rounds": 3, "patience": 3, "arms": ["track_a", "track_b"]})
+
+    class Worse(Trainer):
+        def train(self, job: TrainingJob) -> Adapter:
+            if "round-02/arms/track_a" not in job.out:
+                return super().train(job)
+            self.jobs.append(job)
+            return NullTrainer(gain=-0.4).train(job)
+
+    made = Crew(**{**crew.__dict__, "trainer": Worse()})
+    run_campaign(made, made.folder.at("graph.sqlite"))
+    second = made.folder.record("round-02/decision.json", RoundDecision)
+    assert {d.arm: d.outcome for d in second.decisions}["track_a"] == "roll back"
+    assert made.folder.json("round-03/arms/track_a/origin.json")["start"] == "round-01/arms/track_a/adapter"
+
+
 def test_a_student_that_solves_nothing_does_not_practise(make_crew: Any) -> None:
     """Without one right try there is nothing to reinforce; the other arms go on."""
     crew = make_crew(mine={"samples": 2}, campaign={"rounds": 1, "arms": ["track_b", "grpo"]})
@@ -192,6 +218,10 @@ def test_settings_of_preference_training_are_checked() -> None:
         ({"grpo": {"generations": 8}}, '"train.grpo.generations"'),
         ({"grpo": {"per_device_train_batch_size": 4}}, "no whole number of groups"),
         ({"grpo": {"temperature": 0}}, "all tries of a problem the same"),
+        ({"sft": {"per_device_train_batch_size": 2.5}}, "it must be a whole number"),
+        ({"lora": {"r": 2.5}}, "train.lora.r = 2.5 will not do: it must be a whole number"),
+        ({"sft": {"lr_scheduler_type": "cosin"}}, '"cosin" is no schedule; did you mean "cosine"'),
+        ({"continued": {"packing_strategy": "wrapped"}}, "lets one see another"),
         ({"grpo": {"reward_weights": [1.0]}}, "train.grpo.reward_weights is set by the trainer"),
     ):
         with pytest.raises(InputError) as error:

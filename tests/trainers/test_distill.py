@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from selfimprove.errors import InputError
-from selfimprove.trainers.distill import same_words
+from selfimprove.trainers.vocabulary import same_words
 
 
 def words(**vocabulary: int) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from selfimprove.errors import InputError, TrainingError
 from selfimprove.programs import program_for, stated
 from selfimprove.records import Adapter, Attempt, Completion, PracticeRow, TrainingJob, Verdict
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.coach import Coach, Enough
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.process import ProcessTrainer
 from selfimprove.trainers.rewards import Tried, weighted
@@ -31,7 +34,7 @@ def tried(verdict: Verdict, strict: Verdict | None = None, tokens: int = 10) -> 
 
 
 def test_rewards_are_of_what_was_verified() -> None:
-    """Right is 1; a short wrong answer earns nothing for being short; no verdict is not trained against."""
+    """Right is 1; a short wrong answer earns nothing for being short; of a missing answer only the form speaks."""
     found = weighted({"correct": 1.0, "form": 0.1, "brevity": 0.2})
     assert list(found) == ["correct", "form", "brevity"]
     right, wrong = tried(Verdict.CORRECT, tokens=25), tried(Verdict.WRONG, tokens=5)
@@ -98,14 +101,14 @@ def test_pass_rates_follow_the_student() -> None:
 def test_informative_groups_are_told_for_each_step_and_so_far() -> None:
     """The share since the last look, and of all; a training that is gone on with looks from where it stood."""
     rates = PassRates([1, 1], [1, 1], group=4)
-    assert rates.lately() is None
+    assert rates.lately() == (None, None)
     rates.update(0, 2, 2)
     rates.update(1, 4, 0)
-    assert (rates.lately(), rates.share) == (0.5, 0.5)
+    assert (rates.lately(), rates.share) == ((0.5, 0.75), 0.5)
     rates.update(0, 3, 1)
     again = PassRates([1, 1], [1, 1], group=4)
     again.restore(json.loads(json.dumps(rates.state())))
-    assert (again.lately(), again.share) == (1.0, 2 / 3)
+    assert (again.lately(), again.share) == ((1.0, 0.75), 2 / 3)
 
 
 @pytest.fixture
@@ -153,6 +156,31 @@ def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, train: Train, t
     again = train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))
     weights = [(Path(one.path) / "adapter_model.safetensors").read_bytes() for one in (made, again)]
     assert weights[0] == weights[1]
+
+
+def test_groups_of_one_problem_are_counted_apart() -> None:
+    """Where a batch holds a problem twice, two groups that teach nothing are not one that does."""
+    coach = coached(Verdict.CORRECT, Verdict.CORRECT, Verdict.WRONG, Verdict.WRONG)
+    assert (coach.rates.seen, coach.rates.mixed) == (2, 0)
+
+
+def test_accuracy_is_told_where_it_has_no_weight() -> None:
+    """A reward that is gamed can only be seen beside verified accuracy; where that is rewarded, TRL's figure stands."""
+    for entry, told in (({"loss": 0.1}, 0.75), ({"loss": 0.1, "rewards/correct/mean": 0.5}, 0.5)):
+        coach = coached(Verdict.CORRECT, Verdict.CORRECT, Verdict.CORRECT, Verdict.WRONG)
+        state = SimpleNamespace(log_history=[dict(entry)])
+        Enough(coach, 0).on_log(None, state, None, entry)
+        assert state.log_history[0]["rewards/correct/mean"] == told
+        assert state.log_history[0]["informative_groups"] == 0.5
+
+
+def coached(*verdicts: Verdict) -> Coach:
+    """Give a coach whose groups of two are these tries of one problem."""
+    sampler: Any = None
+    coach = Coach([], [], TASK, sampler, PassRates([1.0], [1.0], group=2), 8, {})
+    coach._tried = [tried(verdict) for verdict in verdicts]
+    coach._count([0] * len(verdicts))
+    return coach
 
 
 def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob, train: Train) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,35 @@ def test_out_of_memory_is_tried_again_with_half_the_batch(train: Train, tmp_path
     assert settings(made) == {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 6}
     assert "ran out of memory with batches of 8 x 3" in (Path(made.path) / "training.log").read_text()
     assert tries(tmp_path) == 2
+
+
+def test_a_method_that_compares_rows_of_a_batch_keeps_two(tmp_path: Path) -> None:
+    """Verdicts in batches of two cannot be halved: the trainer would make them two again."""
+    ended = process._Ended(code=1, hung=False, last=("MemoryError",), memory=True)
+    sizes = {}
+    for size in (2, 4, 6):
+        job = TrainingJob(
+            model="", rows="", out=str(tmp_path / "arm" / "adapter"), method="kto", program_state={}, render_hash="",
+            settings={"kto": {"per_device_train_batch_size": size}},
+        )  # fmt: skip
+        tried, _ = process.again(job, ended)
+        given: Any = tried.settings["kto"] if tried else {}
+        sizes[size] = given.get("per_device_train_batch_size")
+    assert sizes == {2: None, 4: 2, 6: 3}
+
+
+def test_rows_a_batch_are_those_of_the_trainers() -> None:
+    """What the parent halves is what the trainers take where nothing is set."""
+    from selfimprove.trainers.distill import DISTILL_DEFAULTS
+    from selfimprove.trainers.dpo import DPO_DEFAULTS
+    from selfimprove.trainers.kto import KTO_DEFAULTS
+    from selfimprove.trainers.practising import REINFORCED
+    from selfimprove.trainers.prm import PRM_DEFAULTS
+    from selfimprove.trainers.sft import SFT_DEFAULTS
+
+    own = {"sft": SFT_DEFAULTS, "dpo": DPO_DEFAULTS, "kto": KTO_DEFAULTS, "distill": DISTILL_DEFAULTS}
+    own |= {"prm": PRM_DEFAULTS, "grpo": REINFORCED, "rloo": REINFORCED}
+    assert {name: given["per_device_train_batch_size"] for name, given in own.items()} == process._BATCH
 
 
 def test_killed_for_memory_is_tried_again_with_half_the_batch(train: Train, vmstat: Path) -> None:

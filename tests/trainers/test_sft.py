@@ -144,10 +144,20 @@ def test_other_kinds_of_adapter_are_pefts_own_switches(train: Train, how: dict[s
     assert losses(made)[-1] < losses(made)[0]
 
 
-def test_packing_without_flash_attention_is_refused(train: Train) -> None:
-    """Rows of one sequence would see each other."""
-    with pytest.raises(TrainingError, match=r"train.sft.packing puts rows into one sequence"):
-        train(sft={"packing": True})
+def test_packed_rows_do_not_see_each_other(train: Train) -> None:
+    """Eight rows in one sequence have the loss that they have apart, and the adapter learns the same."""
+    sft = {"learning_rate": 1e-2, "logging_steps": 1, "num_train_epochs": 3}
+    apart = train("apart", sft={**sft, "per_device_train_batch_size": 8})
+    packed = train("packed", sft={**sft, "per_device_train_batch_size": 1, "packing": True})
+    assert len(losses(packed)) == len(losses(apart)) == 3
+    assert losses(packed) == pytest.approx(losses(apart), rel=2e-3)
+
+
+@pytest.mark.parametrize("how", [{"loss_type": "dft"}, {"label_smoothing_factor": 0.9}])
+def test_another_loss_is_the_one_that_is_trained(train: Train, how: dict[str, object]) -> None:
+    """TRL's other losses are not passed over where ours is quicker."""
+    plain, other = (train(name, sft={"logging_steps": 1, **more}) for name, more in (("plain", {}), ("other", how)))
+    assert losses(other)[-1] != pytest.approx(losses(plain)[-1], rel=0.01)
 
 
 def test_another_chat_template_is_refused(train: Train) -> None:
