@@ -31,7 +31,7 @@ def decision(crew: Crew, round_: int = 1) -> RoundDecision:
 def test_a_person_lets_it_train_and_promote(make_crew: Any) -> None:
     """It stops before each, is told what comes, goes on behind a yes, and ends as if nobody had been asked."""
     crew = make_crew(campaign={**ONE, "pause": ["train", "promote"]})
-    with pytest.raises(WaitingError, match=r"round 1 waits .* train: \d+ rows of track B .* selfimprove approve"):
+    with pytest.raises(WaitingError, match=r"round 1 waits .* train: \d+ rows of track_b .* selfimprove approve"):
         run(crew)
     assert not crew.folder.has("round-01/arms/track_b/rows.jsonl")
     with pytest.raises(WaitingError):  # asked again, as nobody has answered
