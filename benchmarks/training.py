@@ -38,7 +38,8 @@ from selfimprove.records import PracticeRow, Record, TrainingJob
 from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers import sft
-from selfimprove.trainers.loading import begun, given, load, owned
+from selfimprove.trainers.defaults import given
+from selfimprove.trainers.loading import begun, load, owned
 from selfimprove.trainers.precision import full_precision
 
 QUICK = bool(os.environ.get("QUICK"))
@@ -187,11 +188,11 @@ def grpo_seconds(folder: Path) -> dict[str, float]:
     """Measure steps of reinforcement over our engine and over TRL's own way to generate, in turns of a step each."""
     from trl import GRPOConfig
 
-    from selfimprove.trainers.grpo import GRPO_DEFAULTS, _made
+    from selfimprove.trainers.grpo import _made
     from selfimprove.trainers.practising import _trainer
 
     job, rows, settings = practice_job(folder)
-    trainer, coach = _trainer(job, given(job, "grpo", GRPO_DEFAULTS), GRPOConfig, _made)
+    trainer, coach = _trainer(job, given(job), GRPOConfig, _made)
     plain = plain_trainer(job, settings, [trainer.processing_class.decode(ids) for ids in coach.prompts], rows)
     ours, theirs, alike = Clock(), Clock(), list[float]()
     trainer.add_callback(ours)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from trl import DistillationConfig, DistillationTrainer
 
@@ -19,8 +19,9 @@ from selfimprove.render import prompt_ids
 from selfimprove.students.fetch import fetch
 from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, given, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.loading import begun, load, owned, rows_of, save, watched, write_outcome
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
@@ -30,17 +31,6 @@ from selfimprove.trainers.preflight import programs_of, see_room, show, try_long
 from selfimprove.trainers.resuming import Resumes, run
 from selfimprove.trainers.rollouts import Sampler, see_taken_over
 from selfimprove.trainers.vocabulary import same_words
-
-DISTILL_DEFAULTS: Final = {
-    "learning_rate": 1e-4,
-    "lr_scheduler_type": "constant_with_warmup",
-    "warmup_steps": 0.0,
-    "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 16,
-    "max_completion_length": 128,
-    "temperature": 1.0,
-    "logging_steps": 1,
-}
 
 
 class EngineTrainer(Generated, Resumes, FullSteps, DistillationTrainer):
@@ -64,7 +54,7 @@ def _trainer(job: TrainingJob) -> Any:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    settings = given(job, "distill", DISTILL_DEFAULTS)
+    settings = given(job)
     named = str(settings.pop("teacher"))
     tokenizer, model = load(job)
     place = fetch(named)

@@ -8,18 +8,18 @@ saved in the job. What training goes on from is the reference: the supervised ad
 from __future__ import annotations
 
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from trl import DPOTrainer
 
 from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
     enough,
-    given,
     owned,
     round_reference,
     rows_of,
@@ -28,17 +28,6 @@ from selfimprove.trainers.loading import (
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes
-
-DPO_DEFAULTS: Final = {
-    "learning_rate": 1e-4,
-    "beta": 0.1,
-    "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 8,
-    "lr_scheduler_type": "cosine",
-    "warmup_steps": 0.1,
-    "max_length": 1024,
-    "logging_steps": 5,
-}
 
 
 class Pair(NamedTuple):
@@ -80,7 +69,7 @@ def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:
         InputError: no pair is left within the length limit.
     """
     programs = programs_of(job, tokenizer)
-    limit = int(given(job, "dpo", DPO_DEFAULTS)["max_length"])
+    limit = int(given(job)["max_length"])
     made = [_pair(tokenizer, programs[row.program], row) for row in rows_of(job, PreferenceRow)]
     kept = fitting(job, made, lambda one: len(one.prompt) + max(len(one.chosen), len(one.rejected)), limit)
     see_loss(job, [min(len(one.chosen), len(one.rejected)) for one in kept])
@@ -103,7 +92,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, pairs: list[Pair]) ->
     data = [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
     made = PairTrainer(
         model=model,
-        args=DPOConfig(**owned(job, given(job, "dpo", DPO_DEFAULTS))),
+        args=DPOConfig(**owned(job, given(job))),
         train_dataset=Dataset.from_list(data),
         processing_class=tokenizer,
         peft_config=new,

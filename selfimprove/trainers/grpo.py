@@ -9,16 +9,14 @@ default here is 0.0), as there is no reference otherwise.
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
 from selfimprove.trainers.completion_logps import CompletionLogps
-from selfimprove.trainers.practising import REINFORCED, Generated, Practised, practise
+from selfimprove.trainers.practising import Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
-
-GRPO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions": True}
 
 
 class EngineTrainer(CompletionLogps, Generated, Practised, Resumes, FullSteps, GRPOTrainer):
@@ -33,7 +31,7 @@ def _made(coach: Any, **how: Any) -> Any:
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    practise(job_file, folder, "grpo", GRPO_DEFAULTS, GRPOConfig, _made)
+    practise(job_file, folder, GRPOConfig, _made)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,11 @@ from trl import KTOConfig, KTOTrainer
 
 from selfimprove.records import TrainingJob, VerdictRow
 from selfimprove.render import training_example
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
     enough,
-    given,
     owned,
     round_reference,
     rows_of,
@@ -28,17 +28,6 @@ from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes
 
-KTO_DEFAULTS: Final = {
-    "learning_rate": 1e-4,
-    "beta": 0.1,
-    "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 8,
-    "lr_scheduler_type": "cosine",
-    "warmup_steps": 0.1,
-    "max_length": 1024,
-    "logging_steps": 5,
-    "train_sampling_strategy": "sequential",
-}
 _LEAST: Final = 2
 """Rows a batch: the divergence is told by a row's reply to another's prompt."""
 
@@ -81,7 +70,7 @@ def job_rows(job: TrainingJob, tokenizer: Any) -> list[Judged]:
     for row in rows_of(job, VerdictRow):
         one = training_example(tokenizer, programs[row.program].messages(row.inputs), row.text)
         made.append(Judged(one.ids[: one.prompt_length], one.ids[one.prompt_length :], row.right))
-    limit = int(given(job, "kto", KTO_DEFAULTS)["max_length"])
+    limit = int(given(job)["max_length"])
     kept = fitting(job, made, lambda one: len(one.prompt) + len(one.reply), limit)
     see_loss(job, [len(one.reply) for one in kept])
     budget = job.trained_tokens or sum(len(one.reply) for one in kept)
@@ -116,7 +105,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
 
     model, new = begun(model, job)
     show(tokenizer, [*rows[0].prompt, *rows[0].reply], len(rows[0].prompt))
-    settings = given(job, "kto", KTO_DEFAULTS)
+    settings = given(job)
     settings["per_device_train_batch_size"] = max(_LEAST, int(settings["per_device_train_batch_size"]))
     right = sum(row.right for row in rows)
     wrong = len(rows) - right

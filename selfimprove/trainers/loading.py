@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
 from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import checkpoints_of
+from selfimprove.trainers.defaults import given, given_lora
 from selfimprove.trainers.logfile import write_log
 from selfimprove.trainers.precision import Teller
-
-LORA_DEFAULTS: Final = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -46,7 +45,7 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
     if job.settings.get("unsloth"):
         from selfimprove.trainers.unslothed import fast_model
 
-        return tokenizer, fast_model(job, int(given(job, "sft", {"max_length": 1024})["max_length"]))
+        return tokenizer, fast_model(job, int(given(job)["max_length"]))
     source = job.start if job.start and job.settings.get("full") else job.model
     return tokenizer, AutoModelForCausalLM.from_pretrained(source, **how)
 
@@ -68,7 +67,7 @@ def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
     if job.settings.get("full"):
         return model, None
     half = not torch.cuda.is_available() and not job.settings.get("quantize")
-    lora = {**LORA_DEFAULTS, **dict(job.settings.get("lora") or {})}  # type: ignore[call-overload]
+    lora = given_lora(job)
     if job.settings.get("unsloth"):
         from selfimprove.trainers.unslothed import fast_adapter
 
@@ -102,11 +101,6 @@ def save(trainer: Any, folder: str) -> None:
         trainer.processing_class.save_pretrained(folder)
         for file in Path(folder).glob("*.safetensors"):
             file.chmod(0o644)  # which safetensors gives to its owner alone
-
-
-def given(job: TrainingJob, section: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a trainer's settings: the job's over the defaults."""
-    return {**defaults, **dict(job.settings.get(section) or {})}  # type: ignore[call-overload]
 
 
 def owned(job: TrainingJob, settings: dict[str, Any]) -> dict[str, Any]:

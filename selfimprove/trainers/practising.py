@@ -14,11 +14,11 @@ from selfimprove.records import PracticeRow, TrainingJob
 from selfimprove.render import prompt_ids
 from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.line import Caller
 from selfimprove.trainers.loading import (
     begun,
-    given,
     load,
     owned,
     round_reference,
@@ -36,17 +36,6 @@ from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
 from selfimprove.trainers.rollouts import Sampler, see_taken_over
 from selfimprove.trainers.worth import MOST_QUESTIONS, Worth
 
-REINFORCED: Final = {
-    "learning_rate": 1e-4,
-    "lr_scheduler_type": "constant_with_warmup",
-    "warmup_steps": 0.0,
-    "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 64,
-    "num_generations": 8,
-    "max_completion_length": 128,
-    "temperature": 1.0,
-    "logging_steps": 1,
-}
 STEPS_AT_MOST: Final = 10_000
 
 
@@ -86,8 +75,6 @@ class Generated:
 def practise(
     job_file: str,
     folder: str,
-    method: str,
-    defaults: Mapping[str, Any],
     config: Any,
     made: Callable[..., Any],
 ) -> None:
@@ -96,16 +83,14 @@ def practise(
     Args:
         job_file: the job.
         folder: that is written into.
-        method: names the settings.
-        defaults: of them.
         config: TRL's class of settings.
         made: gives the trainer, from a coach and TRL's arguments.
     """
     die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(f"{method} runs in one process: its problems are drawn by what all tries so far came to")
-    trainer, coach = _trainer(job, given(job, method, defaults), config, made)
+        raise InputError(f"{job.method} runs in one process: its problems are drawn by what all tries so far came to")
+    trainer, coach = _trainer(job, given(job), config, made)
     trainer.add_callback(Pace(lambda: coach.seen))
     trainer.add_callback(LogFile(Path(folder)))
     outcome = run(trainer, job, coach, trainer.practice)

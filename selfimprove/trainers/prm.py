@@ -25,19 +25,11 @@ from selfimprove.scorers.families import Encoded, encode_own
 from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
+from selfimprove.trainers.defaults import DEFAULTS, given_lora
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import LORA_DEFAULTS, gone_over, write_outcome
+from selfimprove.trainers.loading import gone_over, write_outcome
 from selfimprove.trainers.logfile import LogFile
 
-PRM_DEFAULTS: Final = {
-    "learning_rate": 5e-4,
-    "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 16,
-    "lr_scheduler_type": "cosine",
-    "warmup_steps": 0.05,
-    "logging_steps": 5,
-    "train_sampling_strategy": "group_by_length",
-}
 _OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "report_to", "save_strategy", "remove_unused_columns"}
 _MAX_LENGTH: Final = 1024
 
@@ -152,7 +144,7 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         remove_unused_columns=False,
         label_names=["labels"],
         dataloader_pin_memory=not cpu,
-        **{**PRM_DEFAULTS, **given},
+        **{**DEFAULTS["prm"], **given},
     )
     if args.n_gpu > 1:
         args._n_gpu = 1  # noqa: SLF001 - torch.nn.DataParallel would part rows from the steps that name them
@@ -182,9 +174,8 @@ def _base(job: TrainingJob) -> Any:
 def _model(job: TrainingJob, base: Any, mean: float) -> StepModel:
     from peft import LoraConfig, get_peft_model
 
-    lora: Any = {**LORA_DEFAULTS, **(job.settings.get("lora") or {})}  # type: ignore[dict-item]
     width = int(base.config.hidden_size)
-    return StepModel(get_peft_model(base, LoraConfig(task_type="FEATURE_EXTRACTION", **lora)), width, mean)
+    return StepModel(get_peft_model(base, LoraConfig(task_type="FEATURE_EXTRACTION", **given_lora(job))), width, mean)
 
 
 def _write(

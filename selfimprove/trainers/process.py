@@ -21,7 +21,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
@@ -31,6 +31,7 @@ from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.protocols import Teacher
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, own_only
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.lifeline import LIFELINE
 from selfimprove.trainers.line import LINE, Switchboard, answering
 from selfimprove.trainers.preflight import NOTE
@@ -38,8 +39,6 @@ from selfimprove.trainers.preflight import NOTE
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
 _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
 _MODULE: Final = "selfimprove.trainers.{method}"
-_BATCH: Final = {"sft": 16, "dpo": 8, "kto": 8, "grpo": 64, "rloo": 64, "distill": 16, "prm": 16}
-"""Rows a batch, where the settings name none."""
 _FEWEST: Final = {"kto": 2}
 """Rows a batch that a method cannot do without; others can with one."""
 _SHARED: Final = {"sft", "dpo", "kto"}
@@ -185,9 +184,9 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
         part = next((n for n in range(2, most + 1) if size % n == 0), 0)
         if not part:
             return None, ""
-        given: Any = job.settings.get(job.method) or {}
+        own: Any = job.settings.get(job.method) or {}
         fewer = {"per_device_train_batch_size": size // part, "gradient_accumulation_steps": steps * part}
-        tried = job.model_copy(update={"settings": {**job.settings, job.method: {**given, **fewer}}})
+        tried = job.model_copy(update={"settings": {**job.settings, job.method: {**own, **fewer}}})
         return tried, (
             f"training of {arm} ran out of memory with batches of {size} x {steps} and is tried again with "
             f"{size // part} x {steps * part}"
@@ -199,10 +198,8 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
 
 def _batches(job: TrainingJob) -> tuple[int, int]:
     """Give the rows a batch and the batches a step."""
-    own = job.settings.get(job.method)
-    given: Mapping[str, Any] = own if isinstance(own, Mapping) else {}
-    size = given.get("per_device_train_batch_size", _BATCH[job.method])
-    return int(size), int(given.get("gradient_accumulation_steps", 1))
+    settings = given(job)
+    return int(settings["per_device_train_batch_size"]), int(settings.get("gradient_accumulation_steps", 1))
 
 
 def _whole(attempt: Path, ended: _Ended) -> bool:

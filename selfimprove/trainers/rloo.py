@@ -6,16 +6,14 @@ Started as `python -m selfimprove.trainers.rloo JOB.json FOLDER`; rows and files
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any
 
 from trl import RLOOConfig, RLOOTrainer
 
 from selfimprove.trainers.completion_logps import CompletionLogps
-from selfimprove.trainers.practising import REINFORCED, Generated, Practised, practise
+from selfimprove.trainers.practising import Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
-
-RLOO_DEFAULTS: Final = {**REINFORCED, "beta": 0.0, "mask_truncated_completions": True}
 
 
 class EngineTrainer(CompletionLogps, Generated, Practised, Resumes, FullSteps, RLOOTrainer):
@@ -30,7 +28,7 @@ def _made(coach: Any, **how: Any) -> Any:
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    practise(job_file, folder, "rloo", RLOO_DEFAULTS, RLOOConfig, _made)
+    practise(job_file, folder, RLOOConfig, _made)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
+from selfimprove.records import Method
 from selfimprove.scorers import see_weights
+from selfimprove.trainers.defaults import DEFAULTS
 from selfimprove.trainers.extras import PRACTISED, see_extras
 from selfimprove.trainers.rewards import scorer_for, weighted
 from selfimprove.trainers.versions import see_versions
@@ -20,6 +22,7 @@ OWNED: Final = {
 }
 """What the trainer sets itself."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
+_REWARDED: Final[tuple[Method, ...]] = ("grpo", "rloo")
 _REPLACED: Final = {"reward_weights", "cache_implementation", "use_transformers_continuous_batching"}
 """What our engine and our rewards stand for."""
 _DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
@@ -92,7 +95,7 @@ def check_settings(train: TrainConfig) -> None:
             raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
     _see_idle(parts)
     _see_schedules(parts)
-    for name in ("grpo", "rloo"):
+    for name in _REWARDED:
         _check_groups(name, parts[name])
     see_versions()
     _see_kind(train, parts)
@@ -120,7 +123,7 @@ def check_settings(train: TrainConfig) -> None:
 
 def _take_own(parts: dict[str, dict[str, Any]]) -> None:
     """Look at the settings that are ours, and take them out of those that are TRL's."""
-    for name in ("grpo", "rloo"):
+    for name in _REWARDED:
         if "rewards" in parts[name]:
             weights = _weights(name, parts[name].pop("rewards"))
             weighted(weights)
@@ -177,16 +180,17 @@ def _ours(name: str, given: Mapping[str, Any]) -> set[str]:
     return _REPLACED if given.get("use_vllm") else _REPLACED | _DRAWN
 
 
-def _check_groups(name: str, given: Mapping[str, Any]) -> None:
+def _check_groups(name: Method, given: Mapping[str, Any]) -> None:
     """Refuse a batch that holds no whole number of groups, and tries that are all the same."""
-    size = int(given.get("per_device_train_batch_size", 64)) * int(given.get("gradient_accumulation_steps", 1))
-    group = int(given.get("num_generations", 8))
+    told = {**DEFAULTS[name], **given}
+    size = int(told["per_device_train_batch_size"]) * int(told.get("gradient_accumulation_steps", 1))
+    group = int(told["num_generations"])
     if size % group:
         raise InputError(
             f"train.{name}: batches of {size} hold no whole number of groups of num_generations = {group}; make "
             "per_device_train_batch_size a multiple of it"
         )
-    if given.get("temperature", 1.0) == 0:
+    if told["temperature"] == 0:
         raise InputError(f"train.{name}.temperature = 0 makes all tries of a problem the same; give a number above 0")
 
 

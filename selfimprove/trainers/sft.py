@@ -8,24 +8,14 @@ are the ones that evaluation runs.
 from __future__ import annotations
 
 import sys
-from typing import Any, Final
+from typing import Any
 
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
-from selfimprove.trainers.loading import begun, enough, given, owned, rows_of, watched
+from selfimprove.trainers.loading import begun, enough, owned, rows_of, watched
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
-
-SFT_DEFAULTS: Final = {
-    "learning_rate": 2e-4,
-    "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 16,
-    "lr_scheduler_type": "cosine",
-    "warmup_steps": 0.05,
-    "max_length": 1024,
-    "logging_steps": 5,
-    "train_sampling_strategy": "group_by_length",
-}
 
 
 def main(job_file: str, folder: str) -> None:
@@ -44,7 +34,7 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
         training_example(tokenizer, programs[row.program].messages(row.inputs), row.target)
         for row in rows_of(job, TrackRow)
     ]
-    settings = given(job, "sft", SFT_DEFAULTS)
+    settings = given(job)
     kept = fitting(job, made, lambda example: len(example.ids), int(settings["max_length"]))
     sizes = [loss_tokens(example) for example in kept]
     see_loss(job, sizes)
@@ -69,7 +59,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
     )
     made = CompletionLossTrainer(
         model=model,
-        args=SFTConfig(completion_only_loss=True, **owned(job, given(job, "sft", SFT_DEFAULTS))),
+        args=SFTConfig(completion_only_loss=True, **owned(job, given(job))),
         train_dataset=data,
         processing_class=tokenizer,
         peft_config=new,

@@ -14,6 +14,7 @@ from test_resuming import job_of
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.trainers import extras
+from selfimprove.trainers.defaults import DEFAULTS
 from selfimprove.trainers.process import ProcessTrainer
 from selfimprove.trainers.settings import check_settings
 
@@ -160,8 +161,7 @@ def test_vllm_generates_and_the_coach_reads(
     job = job_of(method, family("llama"), tmp_path / "made")
     settings = {**job.settings[method], **SERVED, "vllm_gpu_memory_utilization": 0.2, "max_steps": 2}  # type: ignore[dict-item]
     module, config = {"grpo": (grpo, GRPOConfig), "rloo": (rloo, RLOOConfig)}[method]
-    defaults = practising.REINFORCED
-    trainer, coach = practising._trainer(job, {**defaults, **settings}, config, module._made)
+    trainer, coach = practising._trainer(job, {**DEFAULTS["grpo"], **settings}, config, module._made)
     trainer.train()
     (server,) = SERVERS
     assert (server.how["mode"], server.how["gpu_memory_utilization"]) == ("colocate", 0.2)

@@ -15,7 +15,7 @@ from test_resuming import job_of
 from selfimprove.errors import InputError
 from selfimprove.render import TrainingExample
 from selfimprove.trainers import distill, dpo, grpo, kto, rloo, sft
-from selfimprove.trainers.loading import given
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.practising import _trainer
 from selfimprove.trainers.preflight import NOTE, see_loss, try_longest, within_reach
 
@@ -101,8 +101,8 @@ def test_the_longest_tries_go_first_where_the_student_writes(
         coach = made.coach
     else:
         module: Any = {"grpo": grpo, "rloo": rloo}[method]
-        defaults, config = getattr(module, f"{method.upper()}_DEFAULTS"), getattr(module, f"{method.upper()}Config")
-        made, coach = _trainer(job, given(job, method, defaults), config, module._made)
+        config = getattr(module, f"{method.upper()}Config")
+        made, coach = _trainer(job, given(job), config, module._made)
     assert tried == [(made.args.per_device_train_batch_size, max(map(len, coach.prompts)), 8)]
     assert all(weight.grad is None for weight in made.model.parameters())
     assert not made._metrics["train"]

@@ -105,20 +105,6 @@ def test_a_method_that_compares_rows_of_a_batch_keeps_two(tmp_path: Path) -> Non
     assert sizes == {2: None, 4: 2, 6: 3}
 
 
-def test_rows_a_batch_are_those_of_the_trainers() -> None:
-    """What the parent halves is what the trainers take where nothing is set."""
-    from selfimprove.trainers.distill import DISTILL_DEFAULTS
-    from selfimprove.trainers.dpo import DPO_DEFAULTS
-    from selfimprove.trainers.kto import KTO_DEFAULTS
-    from selfimprove.trainers.practising import REINFORCED
-    from selfimprove.trainers.prm import PRM_DEFAULTS
-    from selfimprove.trainers.sft import SFT_DEFAULTS
-
-    own = {"sft": SFT_DEFAULTS, "dpo": DPO_DEFAULTS, "kto": KTO_DEFAULTS, "distill": DISTILL_DEFAULTS}
-    own |= {"prm": PRM_DEFAULTS, "grpo": REINFORCED, "rloo": REINFORCED}
-    assert {name: given["per_device_train_batch_size"] for name, given in own.items()} == process._BATCH
-
-
 def test_killed_for_memory_is_tried_again_with_half_the_batch(train: Train, vmstat: Path) -> None:
     """The system's out-of-memory killer says nothing; its count tells."""
     made = train(
