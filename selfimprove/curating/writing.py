@@ -41,7 +41,8 @@ class Figures(Record):
     """What a curation came to."""
 
     ended: str
-    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough."""
+    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough; `budget`: a cap
+    was reached, and more goes on."""
     rounds: int
     rows: int
     """Written: grown ones, and seeds that count."""
@@ -188,6 +189,7 @@ def sentence(figures: Figures) -> str:
         "quotas": "all quotas are met",
         "yield": f"{figures.missing} are missing, as too little of what is ordered is right",
         "rounds": f"{figures.missing} are missing after the most rounds",
+        "budget": f"{figures.missing} are missing, as a cap was reached",
     }
     return f"{figures.grown} problems were grown in {figures.rounds} rounds: {ends[figures.ended]}"
 

@@ -69,6 +69,32 @@ def build_curate(nursery: Nursery) -> StateGraph[Any]:
     return graph
 
 
+def finished(nursery: Nursery) -> Library:
+    """Read what is known after the finished rounds."""
+    library, folder = nursery.library(), nursery.folder
+    for number in count(1):
+        place = round_place(number)
+        if not folder.has(f"{place}/yield.json"):
+            break
+        library.finish(
+            number,
+            folder.rows(f"{place}/orders.jsonl", Order),
+            folder.rows(f"{place}/grown.jsonl", Grown),
+            folder.rows(f"{place}/rejected.jsonl", Rejected),
+            folder.record(f"{place}/yield.json", RoundYield),
+        )
+    return library
+
+
+def write_capped(nursery: Nursery) -> bool:
+    """Write what the finished rounds of a curation at its cap came to, and say whether there was one."""
+    library = finished(nursery)
+    if library.yields:
+        with nursery.stage("write"):
+            write_curated(nursery, library, len(library.yields), "budget")
+    return bool(library.yields)
+
+
 class _Work:
     """The nodes, and what they remember; all of it can be read again from the files."""
 
@@ -82,16 +108,12 @@ class _Work:
     def library(self) -> Library:
         """What is known after the finished rounds."""
         if self._library is None:
-            self._library = self.nursery.library()
+            self._library = finished(self.nursery)
         return self._library
 
     def open_(self, _: CurateState) -> dict[str, Any]:
         """Take the finished rounds in, and let solvers show on the seeds how right they are."""
-        library, done = self.library, len(self.library.yields)
-        for number in count(done + 1):
-            if not self.folder.has(f"{round_place(number)}/yield.json"):
-                break
-            self._take_in(number)
+        library = self.library
         if not self.folder.has("known.jsonl"):
             with self.nursery.stage("solve seeds", len(self.nursery.seeds)):
                 self.folder.write_rows(
@@ -109,7 +131,7 @@ class _Work:
         """Order what the largest deficits take, or say why nothing more is ordered."""
         number, library, grow = state["round"], self.library, self.nursery.config.grow
         name = f"{round_place(number)}/orders.jsonl"
-        if self.folder.has(name):
+        if self.folder.has(name) and number <= grow.rounds:
             orders = self.folder.rows(name, Order)
             library.note(number, orders, drawn=False)
             return {"orders": len(orders)}
@@ -214,16 +236,6 @@ class _Work:
         with self.nursery.stage("write"):
             write_curated(self.nursery, self.library, len(self.library.yields), state["ended"])
         return {}
-
-    def _take_in(self, number: int) -> None:
-        place = round_place(number)
-        self.library.finish(
-            number,
-            self.folder.rows(f"{place}/orders.jsonl", Order),
-            self.folder.rows(f"{place}/grown.jsonl", Grown),
-            self.folder.rows(f"{place}/rejected.jsonl", Rejected),
-            self.folder.record(f"{place}/yield.json", RoundYield),
-        )
 
     def _warn(self) -> None:
         """Say where the newest problems repeat each other."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from selfimprove.errors import InputError
 from selfimprove.growth.settings import read_settings
 from selfimprove.growth.stage import curate, ledger_of
 from selfimprove.labels.taxonomy import DIMENSIONS
-from selfimprove.ledger import CapReachedError, Reservation
+from selfimprove.ledger import CapReachedError, Ledger, Reservation
 from selfimprove.records import Request
 from selfimprove.tasks import load_task
 
@@ -176,6 +177,52 @@ def test_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
         curate(read_settings(config, ["curate.max_hours=1e-9"]), tmp_path / "out")
     assert stopped.value.exit_code == 3
     assert curate(read_settings(config), tmp_path / "out").ended == "quotas"
+
+
+@pytest.fixture(scope="module")
+def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a curation whose hours are over as its second round begins."""
+    here = tmp_path_factory.mktemp("capped")
+    config, out = write(here, more=TRACES), here / "out"
+
+    def check_hours(_: Ledger) -> None:
+        if (out / "round-001" / "yield.json").exists():
+            raise CapReachedError("", "hours", 1.0, 1.0, 0.0, named="curate.max_hours")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(CapReachedError) as stopped:
+        patch.setattr(Ledger, "check_hours", check_hours)
+        curate(read_settings(config), out)
+    assert stopped.value.exit_code == 3
+    return out
+
+
+def test_at_a_cap_what_the_finished_rounds_admitted_is_written(capped: Path) -> None:
+    """Rows, figures and page; the end is named."""
+    figures = Figures.model_validate_json((capped / "curated.json").read_text())
+    assert (figures.ended, figures.rounds) == ("budget", 1)
+    assert figures.missing > 0
+    assert len(rows(capped / "curated.jsonl")) == figures.rows > figures.grown > 0
+    assert sentence(figures).endswith(f"{figures.missing} are missing, as a cap was reached")
+    assert sentence(figures) in (capped / "report" / "index.html").read_text()
+
+
+def test_with_a_higher_cap_it_goes_on_to_the_same_bytes(
+    capped: Path, grown: tuple[Path, Figures], tmp_path: Path
+) -> None:
+    """The library is written anew, and is the uninterrupted one's."""
+    out = shutil.copytree(capped, tmp_path / "out")
+    assert curate(read_settings(capped.parent / "grow.toml"), out).ended == "quotas"
+    for name in ("curated.jsonl", "rejected.jsonl", "curated.json"):
+        assert (out / name).read_bytes() == (grown[0] / name).read_bytes()
+
+
+def test_begun_round_beyond_the_most_is_not_gone_on_with(capped: Path, tmp_path: Path) -> None:
+    """Fewer rounds end what was begun with more."""
+    out = shutil.copytree(capped, tmp_path / "out")
+    assert (out / "round-002" / "orders.jsonl").exists()
+    figures = curate(read_settings(capped.parent / "grow.toml", ["grow.rounds=1"]), out)
+    assert (figures.ended, figures.rounds) == ("rounds", 1)
+    assert not (out / "round-002" / "candidates.jsonl").exists()
 
 
 @pytest.mark.parametrize("cap", ["curate.budget_usd=0.2", "curate.max_tokens=50"])
