@@ -100,6 +100,15 @@ def test_call_shows_sub_type_form_and_what_has_to_change() -> None:
         ("Work out: 12 x 12", "145", False),
         ("Ann has 3 apples. How many?", "3", None),
         ("What is 1 / 0?", "0", None),
+        ("What is 1,250 + 2?", "1252", True),
+        ("What is 1,000,000 - 1?", "999,999", True),
+        ("Calculate 1,5 + 2", "3.5", None),
+        ("Calculate 1,5 + 2", "17", None),
+        ("Calculate 0,125 + 1", "126", None),
+        ("What is 1 / 3?", "0.33", None),
+        ("What is 1 / 3?", "1/3", True),
+        ("What is 1 / 3?", "0.34", False),
+        ("What is 1 / 8?", "0.13", False),
     ],
 )
 def test_arithmetic_is_worked_out(question: str, answer: str, right: bool | None) -> None:  # noqa: FBT001 - pytest gives it
