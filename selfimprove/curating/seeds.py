@@ -8,6 +8,7 @@ from typing import Final
 
 from selfimprove.curating.checks import part_of
 from selfimprove.curating.forms import MULTIPLE
+from selfimprove.curating.reading import same_value
 from selfimprove.errors import InputError
 from selfimprove.labels.given import labels_of
 from selfimprove.labels.taxonomy import LEVELS, TRAITS, Cell, Taxonomy, folded, match
@@ -43,6 +44,8 @@ def _seed(row: Row, taxonomy: Taxonomy, by: Sequence[str]) -> Problem:
     choices = options(row, "choices") if row.fields.get("choices") else ()
     if len(set(choices)) < len(choices):
         raise InputError(f'{row.where}: "choices" holds the same option twice; make them differ')
+    if pair := same_value(choices):
+        raise InputError(f'{row.where}: "choices" holds "{pair[0]}" and "{pair[1]}", the same number; make them differ')
     answer = right_option(row, "answer", choices) if choices else _answer(row)
     labels = labels_of(row)
     labels["form"] = MULTIPLE if choices else _SHORT

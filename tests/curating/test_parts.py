@@ -49,6 +49,9 @@ def test_several_problems_are_read_with_workings_left_out() -> None:
     ("written", "wrong"),
     [
         (Written("Which?", ("1", "1", "2", "3"), "A"), "two of its options are the same"),
+        (Written("Which?", ("1/2", "0.5", "3"), "A"), "are the same number, '1/2' and '0.5'"),
+        (Written("Which?", ("50%", "0.5", "3"), "A"), "the same number"),
+        (Written("Which?", ("7", "8", "7.0"), "A"), "the same number"),
         (Written("Which?", ("1", "2"), "A"), "it has 2 options"),
         (Written("Which?", ("1", "2", "3"), "D"), "beyond its 3 options"),
         (Written("Which?", ("1", "2", "all of the above"), "A"), "speaks about the others"),
@@ -61,6 +64,12 @@ def test_options_must_be_distinct_with_exactly_one_right(written: Written, wrong
     said = built(written, kind("choice"), {})
     assert isinstance(said, str)
     assert wrong in said
+
+
+def test_options_of_one_number_in_two_units_differ() -> None:
+    """What stands beside a number counts."""
+    written = Written("Which?", ("7 cm", "7 m", "8 cm"), "A")
+    assert isinstance(built(written, kind("choice"), {}), Problem)
 
 
 def test_unreadable_reply_is_asked_for_once_more_with_the_complaint() -> None:
