@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self, TextIO
@@ -25,6 +25,7 @@ from selfimprove.records import Problem, Record
 CURATED: Final = "curated.jsonl"
 REJECTED: Final = "rejected.jsonl"
 FIGURES: Final = "curated.json"
+SEED_TRACES: Final = "seed-traces.jsonl"
 
 
 class CellFigures(Record):
@@ -57,7 +58,7 @@ class Figures(Record):
     spreads: tuple[Spread, ...]
     alarms: tuple[str, ...]
     traced: int = 0
-    """Grown rows with a verified chain of thought."""
+    """Rows, of seeds too, with a verified chain of thought that a teacher wrote."""
     programs: Mapping[str, Card] = Field(default_factory=dict)
     """Optimised prompts that were in force, with their cards; the others are plain."""
     held_out: int = 0
@@ -75,7 +76,7 @@ def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -
     with _Files(folder.path, names) as files:
         for number in range(1, rounds + 1):
             place = f"round-{number:03d}"
-            traces = _traces(nursery, place)
+            traces = _traces(nursery, f"{place}/traces.jsonl")
             for grown in folder.rows(f"{place}/grown.jsonl", Grown):
                 row = row_of(grown, traces.get(grown.candidate.id))
                 traced += bool(row["rationale"])
@@ -83,8 +84,11 @@ def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -
             for out in folder.rows(f"{place}/rejected.jsonl", Rejected):
                 reasons[out.reason] += 1
                 files.put((REJECTED,), out.model_dump(mode="json"))
-        for seed in _counted_seeds(nursery, library):
-            written.update(files.put((CURATED, _file_of(seed.labels.get("form", ""))), seed_row(seed)))
+        traces = _traces(nursery, SEED_TRACES)
+        for _, seed in nursery.counted():
+            row = seed_row(seed, traces.get(seed.id))
+            traced += bool(row["rationale"] and not seed.rationale)
+            written.update(files.put((CURATED, _file_of(seed.labels.get("form", ""))), row))
     for name in names:
         folder.list_tree(name)
     figures = _figures(nursery, library, rounds, ended, reasons, written[CURATED], traced)
@@ -112,11 +116,12 @@ def row_of(grown: Grown, trace: Trace | None = None) -> dict[str, Any]:
     return _row(one.problem, without_labelled(trace.text) if trace else "", lineage)
 
 
-def seed_row(seed: Problem) -> dict[str, Any]:
-    """Write a seed as such a row; it is its own root, of generation 0."""
+def seed_row(seed: Problem, trace: Trace | None = None) -> dict[str, Any]:
+    """Write a seed as such a row; it is its own root, of generation 0, and keeps its own rationale where it has one."""
     nothing = {"seed": "", "root": seed.id, "generation": 0, "round": 0, "program": "", "model": "", "call": ""}
-    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "votes": [], "label_votes": [], "trace_call": ""}
-    return _row(seed, seed.rationale, nothing | votes)
+    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "votes": [], "label_votes": []}
+    rationale = without_labelled(trace.text) if trace and not seed.rationale else seed.rationale
+    return _row(seed, rationale, nothing | votes | {"trace_call": trace.call if trace else ""})
 
 
 def _row(problem: Problem, rationale: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,16 +144,8 @@ def _file_of(form: str) -> str:
     return f"curated-{form.replace(' ', '-')}.jsonl" if form else CURATED
 
 
-def _traces(nursery: Nursery, place: str) -> dict[str, Trace]:
-    name = f"{place}/traces.jsonl"
+def _traces(nursery: Nursery, name: str) -> dict[str, Trace]:
     return {one.problem: one for one in nursery.folder.rows(name, Trace)} if nursery.folder.has(name) else {}
-
-
-def _counted_seeds(nursery: Nursery, library: Library) -> Iterator[Problem]:
-    if nursery.config.curate.count_seeds:
-        for seed in nursery.seeds:
-            if library.taxonomy.cell_of(seed.labels, library.by) in nursery.quotas:
-                yield seed
 
 
 def _figures(

@@ -25,9 +25,9 @@ from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.orders import deficits, order_round
 from selfimprove.curating.rows import Candidate, Grown, Order, Rejected, Vote
-from selfimprove.curating.writing import write_curated
+from selfimprove.curating.writing import SEED_TRACES, write_curated
 from selfimprove.curating.yields import RoundYield, count_round, given_up
-from selfimprove.graphs.curate_calls import as_ordered, as_rejected, solve_seeds, trace_grown, write_orders
+from selfimprove.graphs.curate_calls import as_ordered, as_rejected, solve_seeds, trace_all, trace_seeds, write_orders
 from selfimprove.graphs.curate_votes import Polling, round_place
 from selfimprove.graphs.wiring import add_nodes
 
@@ -112,13 +112,15 @@ class _Work:
         return self._library
 
     def open_(self, _: CurateState) -> dict[str, Any]:
-        """Take the finished rounds in, and let solvers show on the seeds how right they are."""
+        """Take the finished rounds in; let solvers show on the seeds how right they are; have seeds reasoned through."""
         library = self.library
         if not self.folder.has("known.jsonl"):
             with self.nursery.stage("solve seeds", len(self.nursery.seeds)):
                 self.folder.write_rows(
                     "known.jsonl", solve_seeds(self.nursery, library), by=lambda vote: (vote.candidate, vote.voter)
                 )
+        if self.nursery.config.trace.traces != "off" and not self.folder.has(SEED_TRACES):
+            self.folder.write_rows(SEED_TRACES, trace_seeds(self.nursery, library))
         paths = {seed.id: path for path, some in library.seeds.items() for seed in some}
         for vote in self.folder.rows("known.jsonl", Vote):
             if vote.verdict.decided:
@@ -224,7 +226,8 @@ class _Work:
         grown = self.folder.rows(f"{place}/grown.jsonl", Grown)
         rejected = self.folder.rows(f"{place}/rejected.jsonl", Rejected)
         if self.nursery.config.trace.traces != "off" and not self.folder.has(f"{place}/traces.jsonl"):
-            self.folder.write_rows(f"{place}/traces.jsonl", trace_grown(self.nursery, self.library, grown))
+            admitted = [row.candidate for row in grown]
+            self.folder.write_rows(f"{place}/traces.jsonl", trace_all(self.nursery, self.library, admitted))
         counted = count_round(number, orders, grown, rejected)
         self.folder.write_json(f"{place}/yield.json", counted)
         self.library.finish(number, orders, grown, rejected, counted)

@@ -23,12 +23,15 @@ from selfimprove.ledger import CapReachedError, Ledger, Reservation
 from selfimprove.records import Request
 from selfimprove.tasks import load_task
 
+TOLD = {**seeds()[0], "rationale": "One counts on from the larger one."}
+ROWS = [TOLD, *seeds()[1:]]
+
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Figures]:
     """Give a finished curation: its folder and its figures."""
     here = tmp_path_factory.mktemp("grown")
-    config = write(here, more=TRACES)
+    config = write(here, more=TRACES, rows=ROWS)
     return here / "out", curate(read_settings(config), here / "out")
 
 
@@ -96,6 +99,18 @@ def test_traces_are_verified_and_the_shortest_of_them(grown: tuple[Path, Figures
     assert all(row["rationale"] and "Answer:" not in row["rationale"] for row in with_trace)
 
 
+def test_counted_seeds_without_a_rationale_are_traced_once(grown: tuple[Path, Figures]) -> None:
+    """Those that bring one keep it."""
+    out, _ = grown
+    made = [row for row in rows(out / "curated.jsonl") if not row["lineage"]["generation"]]
+    assert [row["rationale"] for row in made if row["question"] == TOLD["question"]] == [TOLD["rationale"]]
+    traced = {row["problem"] for row in rows(out / "seed-traces.jsonl") if row["text"]}
+    assert {row["id"] for row in made if row["lineage"]["trace_call"]} == traced
+    assert len(made) == 12
+    assert len(traced) > 8
+    assert all(row["rationale"] for row in made if row["id"] in traced)
+
+
 def test_output_loads_as_a_task_of_a_campaign(grown: tuple[Path, Figures]) -> None:
     """Each form's file is a task whose labels come along."""
     out, _ = grown
@@ -149,7 +164,7 @@ def test_the_same_command_again_changes_nothing(grown: tuple[Path, Figures], tmp
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(grown: tuple[Path, Figures], tmp_path: Path) -> None:
     """SIGKILL while solving seeds, generating, voting and tracing: the library is the uninterrupted one's."""
     whole = grown[0]
-    config, out = write(tmp_path, more=TRACES), tmp_path / "out"
+    config, out = write(tmp_path, more=TRACES, rows=ROWS), tmp_path / "out"
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(["selfimprove.growth.stage", "selfimprove.scorers.names"])
     killed = 0
@@ -183,7 +198,7 @@ def test_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
 def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the folder of a curation whose hours are over as its second round begins."""
     here = tmp_path_factory.mktemp("capped")
-    config, out = write(here, more=TRACES), here / "out"
+    config, out = write(here, more=TRACES, rows=ROWS), here / "out"
 
     def check_hours(_: Ledger) -> None:
         if (out / "round-001" / "yield.json").exists():
