@@ -7,7 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from selfimprove.answers import number
 from selfimprove.errors import InputError
@@ -35,6 +35,13 @@ _DO: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]]
 _LONGEST: Final = 400
 
 T = TypeVar("T")
+
+
+class NamedCheck(NamedTuple):
+    """A check, as the settings name it."""
+
+    name: str
+    says: Check
 
 
 def arithmetic(problem: Problem) -> bool | None:
@@ -79,20 +86,20 @@ def _value(node: ast.expr) -> Fraction:
     raise ValueError("no sum")
 
 
-def load_checks(named: Mapping[str, str]) -> Callable[[Path], Check | None]:
+def load_checks(named: Mapping[str, str]) -> Callable[[Path], NamedCheck | None]:
     """Give the check of each part of the taxonomy, the one of the longest part where several fit.
 
     Raises:
         InputError: there is no such function.
     """
-    made: dict[tuple[str, ...], Check] = {}
+    made: dict[tuple[str, ...], NamedCheck] = {}
     for part, name in named.items():
         check = arithmetic if name == "arithmetic" else load_plug(name, "check") if ":" in name else None
         if not callable(check):
             raise InputError(
                 f'admit.checks: "{name}" is no check; name a function as package.module:Name, or arithmetic'
             )
-        made[part_of(part)] = check
+        made[part_of(part)] = NamedCheck(name, check)
     return lambda path: best_part(made, path)
 
 

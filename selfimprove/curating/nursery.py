@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from selfimprove import progress
 from selfimprove.config.curating import CurateConfig
-from selfimprove.curating.checks import Check
+from selfimprove.curating.checks import NamedCheck
 from selfimprove.curating.library import Library
 from selfimprove.curating.making import Generator
 from selfimprove.curating.near import HELD_OUT, Embed, Seen
@@ -64,7 +64,7 @@ class Nursery:
     who: Callable[[Path], Growers]
     guard: Guard
     held_out: Sequence[Problem] = ()
-    check_of: Callable[[Path], Check | None] = lambda _: None
+    check_of: Callable[[Path], NamedCheck | None] = lambda _: None
     embed: Embed | None = None
     scorer: StepScorer | None = None
     programs: Mapping[str, Compiled] = field(default_factory=dict)

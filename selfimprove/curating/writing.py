@@ -109,6 +109,7 @@ def row_of(grown: Grown, trace: Trace | None = None) -> dict[str, Any]:
         "call": one.call,
         "answer_right": grown.answer_right,
         "label_right": grown.label_right,
+        "check": grown.check,
         "votes": [_written(vote) for vote in grown.votes],
         "label_votes": [_written(vote) for vote in grown.label_votes],
         "trace_call": trace.call if trace else "",
@@ -119,7 +120,7 @@ def row_of(grown: Grown, trace: Trace | None = None) -> dict[str, Any]:
 def seed_row(seed: Problem, trace: Trace | None = None) -> dict[str, Any]:
     """Write a seed as such a row; it is its own root, of generation 0, and keeps its own rationale where it has one."""
     nothing = {"seed": "", "root": seed.id, "generation": 0, "round": 0, "program": "", "model": "", "call": ""}
-    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "votes": [], "label_votes": []}
+    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "check": "", "votes": [], "label_votes": []}
     rationale = without_labelled(trace.text) if trace and not seed.rationale else seed.rationale
     return _row(seed, rationale, nothing | votes | {"trace_call": trace.call if trace else ""})
 

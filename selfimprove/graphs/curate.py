@@ -169,7 +169,7 @@ class _Work:
         if not self.folder.has(f"{place}/refused.jsonl"):
             candidates = self.folder.rows(f"{place}/candidates.jsonl", Candidate)
             with nursery.stage("screen", len(candidates)):
-                found = screen(candidates, self.library.seen, nursery.guard, nursery.check_of, leaf_name, number)
+                found = screen(candidates, self.library.seen, nursery.guard, nursery.check_of, number)
             self.folder.write_rows(f"{place}/screened.jsonl", found.passed, by=lambda c: (c.order, c.index))
             self.folder.write_rows(f"{place}/refused.jsonl", found.rejected, by=as_rejected)
         self.polling.begin(number)
@@ -178,7 +178,7 @@ class _Work:
     def solve_(self, state: CurateState) -> dict[str, Any]:
         """Ask for the votes on answers that are wanted, once."""
         now = self.polling.now(state["round"])
-        open_ = [one for one in now.candidates if not self.polling.is_known(one.problem, one.place.path)]
+        open_ = [one for one in now.candidates if not self.polling.shown_by(one.problem, one.place.path)]
         forms = {one.id: self.library.form(one.place.cell) for one in open_}
         return self.polling.vote("solve", now, open_, partial(self.nursery.solvers().vote, forms=forms))
 
@@ -191,7 +191,7 @@ class _Work:
         right = [
             one
             for one in now.candidates
-            if self.polling.is_known(one.problem, one.place.path)
+            if self.polling.shown_by(one.problem, one.place.path)
             or answers.ruling(one, votes.get(one.id, ()))[1] == "yes"
         ]
         return self.polling.vote("check", now, right, self.nursery.checkers().vote)
@@ -206,7 +206,7 @@ class _Work:
             now.votes["solve"],
             now.panels["check"] if self.nursery.config.admit.label_votes else None,
             now.votes["check"],
-            self.polling.is_known,
+            self.polling.shown_by,
             room,
             now.number,
         )

@@ -337,3 +337,19 @@ def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:
     assert made.ended == "yield"
     assert made.grown == 0
     assert made.reasons["check"] > 0
+
+
+def test_row_that_a_check_admits_names_it(tmp_path: Path) -> None:
+    """Nobody votes on its answer; a row that the check cannot tell has votes, and no check."""
+    config = write(tmp_path, size=24, more='[admit]\nchecks = { "Maths" = "arithmetic" }\n')
+    curate(read_settings(config), tmp_path / "out")
+    lines = [row["lineage"] for row in rows(tmp_path / "out" / "curated.jsonl") if row["lineage"]["generation"]]
+    shown = [line for line in lines if not line["votes"]]
+    voted = [line for line in lines if line["votes"]]
+    assert shown
+    assert voted
+    assert {line["check"] for line in shown} == {"arithmetic"}
+    assert {line["check"] for line in voted} == {""}
+    refused = [row for row in rows(tmp_path / "out" / "rejected.jsonl") if row["reason"] == "check"]
+    assert all("the check arithmetic works out" in row["detail"] for row in refused)
+    assert refused
