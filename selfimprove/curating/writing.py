@@ -42,11 +42,13 @@ class Figures(Record):
     """What a curation came to."""
 
     ended: str
-    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough; `budget`: a cap
-    was reached, and more goes on."""
+    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough; `budget`: a
+    cap was reached."""
     rounds: int
     rows: int
     """Written: grown ones, and seeds that count."""
+    files: Mapping[str, int] = Field(default_factory=dict)
+    """Rows by file that loads as a task: of all, or of each form of answers where there are several."""
     grown: int
     rejected: int
     missing: int
@@ -72,26 +74,28 @@ def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -
     """
     folder, reasons, written, traced = nursery.folder, Counter[str](), Counter[str](), 0
     forms = sorted({_file_of(cell.form) for cell in nursery.quotas} - {CURATED})
-    names = [CURATED, *(forms if len(forms) > 1 else ()), REJECTED]
-    with _Files(folder.path, names) as files:
+    tasks = forms if len(forms) > 1 else [CURATED]
+    names = list(dict.fromkeys([CURATED, *tasks, REJECTED]))
+    with _Files(folder.path, names) as out:
         for number in range(1, rounds + 1):
             place = f"round-{number:03d}"
             traces = _traces(nursery, f"{place}/traces.jsonl")
             for grown in folder.rows(f"{place}/grown.jsonl", Grown):
                 row = row_of(grown, traces.get(grown.candidate.id))
                 traced += bool(row["rationale"])
-                written.update(files.put((CURATED, _file_of(grown.candidate.place.form)), row))
-            for out in folder.rows(f"{place}/rejected.jsonl", Rejected):
-                reasons[out.reason] += 1
-                files.put((REJECTED,), out.model_dump(mode="json"))
+                written.update(out.put((CURATED, _file_of(grown.candidate.place.form)), row))
+            for refused in folder.rows(f"{place}/rejected.jsonl", Rejected):
+                reasons[refused.reason] += 1
+                out.put((REJECTED,), refused.model_dump(mode="json"))
         traces = _traces(nursery, SEED_TRACES)
         for _, seed in nursery.counted():
             row = seed_row(seed, traces.get(seed.id))
             traced += bool(row["rationale"] and not seed.rationale)
-            written.update(files.put((CURATED, _file_of(seed.labels.get("form", ""))), row))
+            written.update(out.put((CURATED, _file_of(seed.labels.get("form", ""))), row))
     for name in names:
         folder.list_tree(name)
-    figures = _figures(nursery, library, rounds, ended, reasons, written[CURATED], traced)
+    files = {name: written[name] for name in tasks if written[name]}
+    figures = _figures(nursery, library, rounds, ended, reasons, files, traced)
     folder.write_json(FIGURES, figures)
     return figures
 
@@ -150,7 +154,13 @@ def _traces(nursery: Nursery, name: str) -> dict[str, Trace]:
 
 
 def _figures(
-    nursery: Nursery, library: Library, rounds: int, ended: str, reasons: Counter[str], rows: int, traced: int
+    nursery: Nursery,
+    library: Library,
+    rounds: int,
+    ended: str,
+    reasons: Counter[str],
+    files: Mapping[str, int],
+    traced: int,
 ) -> Figures:
     by_cell, spreads = library.by_cell(), library.spread.spreads(nursery.embed)
     generations: dict[tuple[Any, int], Yield] = defaultdict(Yield)
@@ -163,7 +173,8 @@ def _figures(
     return Figures(
         ended=ended,
         rounds=rounds,
-        rows=rows,
+        rows=sum(files.values()),
+        files=files,
         grown=sum(one.counted.admitted for one in cells),
         rejected=reasons.total(),
         missing=sum(max(0, one.quota - one.there) for one in cells),
@@ -183,13 +194,17 @@ def _figures(
 
 def sentence(figures: Figures) -> str:
     """Say in one sentence what was grown."""
+    over = sum(max(0, one.there - one.quota) for one in figures.cells)
+    more = f", with {over} more than they ask, all seeds" if over else ""
     ends = {
-        "quotas": "all quotas are met",
+        "quotas": f"all quotas are met{more}",
         "yield": f"{figures.missing} are missing, as too little of what is ordered is right",
         "rounds": f"{figures.missing} are missing after the most rounds",
         "budget": f"{figures.missing} are missing, as a cap was reached",
     }
-    return f"{figures.grown} problems were grown in {figures.rounds} rounds: {ends[figures.ended]}"
+    grown = "1 problem was" if figures.grown == 1 else f"{figures.grown} problems were"
+    rounds = "1 round" if figures.rounds == 1 else f"{figures.rounds} rounds"
+    return f"{grown} grown in {rounds}: {ends[figures.ended]}"
 
 
 def guarded(held_out: int) -> str:
@@ -199,7 +214,8 @@ def guarded(held_out: int) -> str:
             "nothing is held out, so problems may be near what the student is tested on: "
             "name those files or public test sets as curate.held_out"
         )
-    return f"{held_out} problems are held out, and nothing near one of them is let in"
+    some = "1 problem is" if held_out == 1 else f"{held_out} problems are"
+    return f"{some} held out, and nothing near {'it' if held_out == 1 else 'one of them'} is let in"
 
 
 def leaf_of(labels: Mapping[str, str]) -> str:

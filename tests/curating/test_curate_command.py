@@ -14,10 +14,12 @@ import pytest
 from grow_files import TRACES, grow_slowly, seeds, write
 from grow_models import right
 
+from selfimprove.curating.seeds import read_seeds
 from selfimprove.curating.writing import Figures, sentence
 from selfimprove.errors import InputError
 from selfimprove.growth.settings import read_settings
 from selfimprove.growth.stage import curate, ledger_of
+from selfimprove.label_commands import taxonomy_named
 from selfimprove.labels.taxonomy import DIMENSIONS
 from selfimprove.ledger import CapReachedError, Ledger, Reservation
 from selfimprove.records import Request
@@ -161,6 +163,20 @@ def test_the_same_command_again_changes_nothing(grown: tuple[Path, Figures], tmp
         curate(read_settings(out.parent / "grow.toml", ["grow.variants=3"]), out)
 
 
+def test_end_names_the_files_that_load_as_a_task(grown: tuple[Path, Figures]) -> None:
+    """With two forms of answers the file of all is none of them, and is said to be none."""
+    from click.testing import CliRunner
+
+    from selfimprove.growth.commands import curate as command
+
+    out, figures = grown
+    told = CliRunner().invoke(command, [str(out.parent / "grow.toml"), "--out", str(out)]).output
+    assert figures.files == {"curated-multiple-choice.jsonl": 20, "curated-short-answer.jsonl": 60}
+    assert f"Problems: {out / 'curated-short-answer.jsonl'} (60 rows)" in told
+    assert f"Problems: {out / 'curated-multiple-choice.jsonl'} (20 rows)" in told
+    assert f"no task: {out / 'curated.jsonl'}\n" in told
+
+
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(grown: tuple[Path, Figures], tmp_path: Path) -> None:
     """SIGKILL while solving seeds, generating, voting and tracing: the library is the uninterrupted one's."""
     whole = grown[0]
@@ -204,9 +220,10 @@ def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (out / "round-001" / "yield.json").exists():
             raise CapReachedError("", "hours", 1.0, 1.0, 0.0, named="curate.max_hours")
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(CapReachedError) as stopped:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Ledger, "check_hours", check_hours)
-        curate(read_settings(config), out)
+        with pytest.raises(CapReachedError) as stopped:
+            curate(read_settings(config), out)
     assert stopped.value.exit_code == 3
     return out
 
@@ -278,6 +295,28 @@ def test_seed_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, row: di
     assert not (tmp_path / "out").exists()
 
 
+def test_problem_under_two_labels_is_refused_and_under_one_read_once(tmp_path: Path) -> None:
+    """Both lines are named, and what differs."""
+    taxonomy, once = taxonomy_named(str(write(tmp_path).parent / "taxonomy.toml")), seeds(2)
+    path = write(tmp_path, rows=[*once, once[0]]).parent / "seeds.jsonl"
+    assert len(read_seeds(path, taxonomy)) == len(once)
+    path = write(tmp_path, rows=[*once, {**once[0], "sub_type": "products"}]).parent / "seeds.jsonl"
+    said = r"""line 5: the problem of line 1 again, whose "sub_type" is 'sums' there and 'products' here"""
+    with pytest.raises(InputError, match=said):
+        read_seeds(path, taxonomy)
+
+
+def test_more_seeds_than_a_quota_are_told(tmp_path: Path) -> None:
+    """All are written, and the end says how many are over."""
+    figures = curate(read_settings(write(tmp_path, size=16, rows=seeds(8))), tmp_path / "out")
+    over = sum(max(0, cell.there - cell.quota) for cell in figures.cells)
+    assert over == 4
+    assert (
+        sentence(figures)
+        == "4 problems were grown in 1 round: all quotas are met, with 4 more than they ask, all seeds"
+    )
+
+
 def test_sub_type_without_a_seed_is_named(tmp_path: Path) -> None:
     """It is refused, or left out where that is asked for."""
     config = write(tmp_path, size=24, rows=[row for row in seeds() if row.get("sub_type") == "sums"])
@@ -327,7 +366,7 @@ def test_curation_that_is_kept_away_from_no_test_set_says_so(
     assert '<p class="alarm">Nothing is held out' in page
     assert json.loads((tmp_path / "out" / "curated.json").read_text())["held_out"] == 0
     assert grown[1].held_out == 1
-    assert "1 problems are held out" in (grown[0] / "report" / "index.html").read_text()
+    assert "1 problem is held out" in (grown[0] / "report" / "index.html").read_text()
 
 
 def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:
