@@ -92,7 +92,7 @@ def grow(nursery: Nursery) -> Figures:
             build_curate(nursery).compile().invoke({}, {"recursion_limit": STEPS})
         except BudgetExceededError:
             if write_capped(nursery):
-                progress.current().say(sentence(_paged(nursery.folder)))
+                progress.current().say(f"{sentence(_paged(nursery.folder))}; see {nursery.folder.path}")
             raise
     return _paged(nursery.folder)
 
@@ -117,7 +117,7 @@ def held_out(config: CurateConfig) -> list[HeldOut]:
             continue
         for row in read_rows(Path(name)):
             problem = Problem.of(
-                row.text("question"), "", choices=row.texts("choices"), context=_context(row.texts("context"))
+                row.text("question"), "", choices=row.texts("choices"), context="\n".join(row.texts("context"))
             )
             found.append(HeldOut.of(problem, Path(name).name))
     return found
@@ -128,10 +128,6 @@ def _guard(held: Sequence[HeldOut], seeds: Sequence[Problem]) -> Guard:
     guard = Guard(held)
     guard.learn(seed.question for seed in seeds)
     return guard
-
-
-def _context(texts: Sequence[str]) -> str:
-    return "\n".join(texts)
 
 
 def _nursery(
