@@ -140,6 +140,16 @@ def test_collapse_is_an_alarm() -> None:
     assert spreads[2].self_bleu > spreads[0].self_bleu
 
 
+def test_distance_is_the_mean_over_pairs_of_vectors() -> None:
+    """Of eight, half of them at right angles to the others, 16 of 28 pairs are 1 apart; with no embedding it is unknown."""
+    sample = Sample()
+    for at in range(8):
+        sample.add("leaf", 1, Problem.of(f"{'apples' if at % 2 else 'pears'} and {at}", "1"))
+    spread = sample.spreads(lambda texts: [[2.0, 0.0] if "apples" in text else [0.0, 3.0] for text in texts])[0]
+    assert spread.distance == round(16 / 28, 4)
+    assert sample.spreads()[0].distance is None
+
+
 def test_distinct_share_counts_places() -> None:
     """Two equal texts have half of their 3-grams distinct."""
     assert distinct_share(["a b c d", "a b c d"]) == 0.5
