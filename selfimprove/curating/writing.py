@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, Final, Self, TextIO
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -16,6 +12,7 @@ from selfimprove.answers.marks import without_labelled
 from selfimprove.curating.diversity import Spread, collapsed
 from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.nursery import Nursery
+from selfimprove.curating.row_files import RowFiles
 from selfimprove.curating.rows import Grown, Rejected, Trace, Vote
 from selfimprove.curating.yields import CellYield, Yield
 from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS
@@ -76,7 +73,7 @@ def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -
     forms = sorted({_file_of(cell.form) for cell in nursery.quotas} - {CURATED})
     tasks = forms if len(forms) > 1 else [CURATED]
     names = list(dict.fromkeys([CURATED, *tasks, REJECTED]))
-    with _Files(folder.path, names) as out:
+    with RowFiles(folder.path, names) as out:
         for number in range(1, rounds + 1):
             place = f"round-{number:03d}"
             traces = _traces(nursery, f"{place}/traces.jsonl")
@@ -221,40 +218,3 @@ def guarded(held_out: int) -> str:
 def leaf_of(labels: Mapping[str, str]) -> str:
     """Write the sub-type of labels as one name."""
     return leaf_name(tuple(labels[level] for level in LEVELS))
-
-
-class _Files:
-    """Files that are written row by row, and are there as a whole or not at all."""
-
-    def __init__(self, folder: Path, names: Iterable[str]) -> None:
-        self._paths = {name: folder / name for name in names}
-        self._stack = ExitStack()
-        self._open: dict[str, TextIO] = {}
-
-    def __enter__(self) -> Self:
-        for name, path in self._paths.items():
-            self._open[name] = self._stack.enter_context(self._beside(path).open("w", encoding="utf-8"))
-        return self
-
-    def put(self, names: Iterable[str], row: Mapping[str, Any]) -> list[str]:
-        """Write a row into each of these files, and give those that there are."""
-        line = json.dumps(row, ensure_ascii=False) + "\n"
-        into = [name for name in dict.fromkeys(names) if name in self._open]
-        for name in into:
-            self._open[name].write(line)
-        return into
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        for file in self._open.values():
-            file.flush()
-            os.fsync(file.fileno())
-        self._stack.close()
-        for path in self._paths.values():
-            if kind is None:
-                self._beside(path).replace(path)
-            else:
-                self._beside(path).unlink(missing_ok=True)
-
-    @staticmethod
-    def _beside(path: Path) -> Path:
-        return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -17,7 +17,7 @@ from selfimprove.curating.near import Embed
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
 from selfimprove.curating.writing import FIGURES, Figures, guarded, sentence
-from selfimprove.errors import BudgetExceededError, InputError
+from selfimprove.errors import InputError
 from selfimprove.graphs.curate import STEPS, build_curate, write_capped
 from selfimprove.graphs.guarding import read_public
 from selfimprove.graphs.wiring import seldom_collected
@@ -33,7 +33,7 @@ from selfimprove.labels.taxonomy import LEVELS, Cell, Taxonomy
 from selfimprove.labels.taxonomy import Path as Branch
 from selfimprove.leakage import Guard, HeldOut
 from selfimprove.leakage.public import FAMILIES
-from selfimprove.ledger import Caps, Ledger
+from selfimprove.ledger import CapReachedError, Caps, Ledger
 from selfimprove.plugs import load_plug
 from selfimprove.programs.saved import Compiled
 from selfimprove.protocols import LanguageModel, StepScorer
@@ -55,7 +55,7 @@ def curate(config: CurateConfig, out: Path) -> Figures:
     Raises:
         InputError: a file, a label or a model cannot be used, or the generator writes nothing; what was begun is taken
             away, but for a ledger with paid calls.
-        BudgetExceededError: a cap is reached; what the finished rounds admitted is written, and the same call with a
+        CapReachedError: a cap is reached; what the finished rounds admitted is written, and the same call with a
             higher one goes on.
     """
     taxonomy = taxonomy_named(config.curate.taxonomy)
@@ -85,12 +85,12 @@ def grow(nursery: Nursery) -> Figures:
     """Run the graph of a curation to its end, write its page, and give what it came to.
 
     Raises:
-        BudgetExceededError: a cap is reached; where a round is finished, library and page are written up to there.
+        CapReachedError: a cap is reached; where a round is finished, library and page are written up to there.
     """
     with seldom_collected():
         try:
             build_curate(nursery).compile().invoke({}, {"recursion_limit": STEPS})
-        except BudgetExceededError:
+        except CapReachedError:
             if write_capped(nursery):
                 progress.current().say(f"{sentence(_paged(nursery.folder))}; see {nursery.folder.path}")
             raise
