@@ -112,7 +112,7 @@ class _Work:
         return self._library
 
     def open_(self, _: CurateState) -> dict[str, Any]:
-        """Take the finished rounds in; let solvers show on the seeds how right they are; have seeds reasoned out."""
+        """Take finished rounds in; let solvers show on the seeds how right they are; have seeds reasoned through."""
         library = self.library
         if not self.folder.has("known.jsonl"):
             with self.nursery.stage("solve seeds", len(self.nursery.seeds)):
