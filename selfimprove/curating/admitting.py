@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from selfimprove.curating.checks import Check
+from selfimprove.curating.checks import NamedCheck
+from selfimprove.curating.library import leaf_name
 from selfimprove.curating.near import Seen
 from selfimprove.curating.rows import Candidate, Grown, Reason, Rejected, Vote
 from selfimprove.curating.trust import Estimate, Rule, decide
@@ -27,8 +28,7 @@ def screen(
     candidates: Sequence[Candidate],
     seen: Seen,
     guard: Guard,
-    check_of: Callable[[Path], Check | None],
-    name_of: Callable[[Path], str],
+    check_of: Callable[[Path], NamedCheck | None],
     round_: int,
 ) -> Screened:
     """Refuse what a check knows to be wrong, what is held out, and what is there already, in this order.
@@ -39,9 +39,11 @@ def screen(
     left: list[Candidate] = []
     for one in candidates:
         check = check_of(one.place.path)
-        if check is not None and check(one.problem) is False:
+        if check is not None and check.says(one.problem) is False:
             rejected.append(
-                Rejected.of(one, "check", f"the check works out that {one.problem.answer!r} is wrong", round_)
+                Rejected.of(
+                    one, "check", f"the check {check.name} works out that {one.problem.answer!r} is wrong", round_
+                )
             )
         elif (hit := guard.leak_of(one.problem)) is not None:
             detail = f"it is held out: {hit.how} with {hit.held_out} of {hit.where}"
@@ -49,7 +51,7 @@ def screen(
         else:
             left.append(one)
     passed: list[Candidate] = []
-    matches = seen.screen([(one.problem, name_of(one.place.path)) for one in left])
+    matches = seen.screen([(one.problem, leaf_name(one.place.path)) for one in left])
     for one, match in zip(left, matches, strict=True):
         if match is None:
             passed.append(one)
@@ -66,12 +68,11 @@ class Panel(NamedTuple):
     """By sub-type."""
     estimate: Estimate
     rule: Rule
-    name_of: Callable[[Path], str]
 
     def ruling(self, candidate: Candidate, votes: Sequence[Vote]) -> tuple[float, str]:
         """Give how likely it is right, and `yes`, `no`, `open` or `undecided`."""
         path = candidate.place.path
-        return decide(votes, self.name_of(path), self.voters[path], self.estimate, self.rule)
+        return decide(votes, leaf_name(path), self.voters[path], self.estimate, self.rule)
 
     def wanted(self, candidates: Sequence[Candidate], votes: Mapping[str, Sequence[Vote]]) -> list[Ballot]:
         """Give the votes that are wanted next: of everybody on a new candidate, one more on an open one."""
@@ -100,7 +101,7 @@ def admit(
     votes: Mapping[str, Sequence[Vote]],
     labels: Panel | None,
     label_votes: Mapping[str, Sequence[Vote]],
-    known: Callable[[Problem, Path], bool],
+    shown_by: Callable[[Problem, Path], str],
     room: Mapping[Cell, int],
     round_: int,
 ) -> Admitted:
@@ -112,14 +113,15 @@ def admit(
         votes: by candidate.
         labels: rules on labels; None: they are not checked.
         label_votes: by candidate.
-        known: says whether a check has shown the answer to be right.
+        shown_by: names the check that has shown the answer to be right; empty: none has.
         room: problems that each cell still takes.
         round_: number of the round.
     """
     made, left = Admitted([], []), Counter(room)
     for one in candidates:
         heard, label_heard = tuple(votes.get(one.id, ())), tuple(label_votes.get(one.id, ()))
-        right, outcome = (1.0, "yes") if known(one.problem, one.place.path) else answers.ruling(one, heard)
+        check = shown_by(one.problem, one.place.path)
+        right, outcome = (1.0, "yes") if check else answers.ruling(one, heard)
         label, label_outcome = (1.0, "yes") if labels is None else labels.ruling(one, label_heard)
         refusal = _refusal(outcome, right, label_outcome, label)
         if refusal is None and left[one.place.cell] <= 0:
@@ -135,6 +137,7 @@ def admit(
                 label_right=round(label, 6),
                 votes=heard,
                 label_votes=label_heard,
+                check=check,
                 round=round_,
             )
         )

@@ -7,7 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from selfimprove.answers import number
 from selfimprove.errors import InputError
@@ -23,7 +23,9 @@ _ASKED: Final = re.compile(
     r"answer to the following arithmetic problem)[\s:]*)*([-+*/x×÷()\d.,\s]+?)\s*=?\s*[?.]?",  # noqa: RUF001
     re.IGNORECASE,
 )
-_SIGNS: Final = str.maketrans({"×": "*", "÷": "/", "x": "*", ",": ""})  # noqa: RUF001
+_SIGNS: Final = str.maketrans({"×": "*", "÷": "/", "x": "*"})  # noqa: RUF001
+_THOUSANDS: Final = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?!\d)")
+_DECIMAL: Final = re.compile(r"-?\d*\.?\d+")
 _DO: Final[Mapping[type[ast.operator], Callable[[Fraction, Fraction], Fraction]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -35,8 +37,18 @@ _LONGEST: Final = 400
 T = TypeVar("T")
 
 
+class NamedCheck(NamedTuple):
+    """A check, as the settings name it."""
+
+    name: str
+    says: Check
+
+
 def arithmetic(problem: Problem) -> bool | None:
     """Work out a question that is one sum in digits; None for any other.
+
+    A comma is a sign of thousands; where it can be none, nothing is told. Neither is it where the stated answer is the
+    value rounded, as of a value without an end (1/3) any rounding may be meant.
 
     >>> arithmetic(Problem.of("What is 3 + 4 * 2?", "11")), arithmetic(Problem.of("How old is Ann?", "7"))
     (True, None)
@@ -45,10 +57,23 @@ def arithmetic(problem: Problem) -> bool | None:
     if found is None or problem.choices or len(problem.question) > _LONGEST:
         return None
     try:
-        value = _value(ast.parse(found[1].translate(_SIGNS).strip(), mode="eval").body)
+        value = _value(ast.parse(_plain(found[1]), mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError, RecursionError):
         return None
-    return number.compare(problem.answer, str(value)) is Verdict.CORRECT
+    verdict = number.compare(problem.answer, str(value))
+    return None if not verdict.decided or _rounded(value, problem.answer) else verdict is Verdict.CORRECT
+
+
+def _plain(asked: str) -> str:
+    """Write a sum as Python does; a comma that is left makes it none."""
+    return _THOUSANDS.sub(lambda found: found[0].replace(",", ""), asked).translate(_SIGNS).strip()
+
+
+def _rounded(value: Fraction, answer: str) -> bool:
+    """Say whether an answer is a value without an end, rounded to the places that it has."""
+    said = (number.canonical(answer) or "").replace(",", "")
+    endless = 10 ** value.denominator.bit_length() % value.denominator != 0
+    return endless and bool(_DECIMAL.fullmatch(said)) and round(value, len(said.partition(".")[2])) == Fraction(said)
 
 
 def _value(node: ast.expr) -> Fraction:
@@ -61,20 +86,20 @@ def _value(node: ast.expr) -> Fraction:
     raise ValueError("no sum")
 
 
-def load_checks(named: Mapping[str, str]) -> Callable[[Path], Check | None]:
+def load_checks(named: Mapping[str, str]) -> Callable[[Path], NamedCheck | None]:
     """Give the check of each part of the taxonomy, the one of the longest part where several fit.
 
     Raises:
         InputError: there is no such function.
     """
-    made: dict[tuple[str, ...], Check] = {}
+    made: dict[tuple[str, ...], NamedCheck] = {}
     for part, name in named.items():
         check = arithmetic if name == "arithmetic" else load_plug(name, "check") if ":" in name else None
         if not callable(check):
             raise InputError(
                 f'admit.checks: "{name}" is no check; name a function as package.module:Name, or arithmetic'
             )
-        made[part_of(part)] = check
+        made[part_of(part)] = NamedCheck(name, check)
     return lambda path: best_part(made, path)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from selfimprove import progress
 from selfimprove.config.curating import CurateConfig
-from selfimprove.curating.checks import Check
-from selfimprove.curating.library import Library, leaf_name
+from selfimprove.curating.checks import NamedCheck
+from selfimprove.curating.library import Library
 from selfimprove.curating.making import Generator
 from selfimprove.curating.near import HELD_OUT, Embed, Seen
 from selfimprove.curating.orders import Growth
@@ -64,7 +64,7 @@ class Nursery:
     who: Callable[[Path], Growers]
     guard: Guard
     held_out: Sequence[Problem] = ()
-    check_of: Callable[[Path], Check | None] = lambda _: None
+    check_of: Callable[[Path], NamedCheck | None] = lambda _: None
     embed: Embed | None = None
     scorer: StepScorer | None = None
     programs: Mapping[str, Compiled] = field(default_factory=dict)
@@ -83,6 +83,13 @@ class Nursery:
         if self.held_out:
             seen.add([(problem, HELD_OUT) for problem in self.held_out])
         return made
+
+    def counted(self) -> Iterator[tuple[Cell, Problem]]:
+        """Give the seeds that count towards a quota, each with its cell."""
+        for seed in self.seeds if self.config.curate.count_seeds else ():
+            cell = self.taxonomy.cell_of(seed.labels, self.config.curate.by)
+            if cell is not None and cell in self.quotas:
+                yield cell, seed
 
     def growth(self) -> Growth:
         """Give how fast and far it grows."""
@@ -125,10 +132,6 @@ class Nursery:
     def voters(self, role: str) -> dict[Path, tuple[str, ...]]:
         """Give who votes on each sub-type, as `solve` or `check`."""
         return {path: getattr(self.who(path), role) for path in {cell.path: None for cell in self.quotas}}
-
-    def name_of(self, path: Path) -> str:
-        """Write a sub-type as one name."""
-        return leaf_name(path)
 
     @contextmanager
     def stage(self, name: str, total: int = 0) -> Iterator[progress.Watcher]:

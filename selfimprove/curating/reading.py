@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations
 from typing import Final
 
+from selfimprove.answers import number
 from selfimprove.answers.choice import LETTERS
 from selfimprove.answers.kinds import Kind
+from selfimprove.answers.signs import clean
 from selfimprove.answers.text import normalised
 from selfimprove.programs.written import Written
 from selfimprove.records import Problem, Verdict
 
 _FEWEST: Final = 3
 _LONGEST: Final = 8000
+_NUMERIC: Final = re.compile(r"[\s\d.,/+×*^()%-]|percent|hundred|thousand|(?:m|b|tr)illion")  # noqa: RUF001 - as written
 
 
 def built(written: Written, kind: Kind, labels: dict[str, str]) -> Problem | str:
@@ -53,6 +59,23 @@ def _wrong_options(written: Written) -> str:
     letters = [normalised(option) for option in written.choices]
     if len(set(letters)) < count:
         return "two of its options are the same"
+    if pair := same_value(written.choices):
+        return f"two of its options are the same number, {pair[0]!r:.40} and {pair[1]!r:.40}"
     if any(re.fullmatch(r"(?:all|none|both) of (?:the )?(?:above|these).*", option) for option in letters):
         return "an option speaks about the others"
     return ""
+
+
+def same_value(options: Sequence[str]) -> tuple[str, str] | None:
+    """Give two options that are one number, in the same unit or none; None: there are no two.
+
+    >>> same_value(["3", "1/2", "0.5"]), same_value(["7 cm", "7 m", "$7", "7"])
+    (('1/2', '0.5'), None)
+    """
+    return next((pair for pair in combinations(options, 2) if _value(pair[0]) == _value(pair[1]) is not None), None)
+
+
+def _value(option: str) -> tuple[Fraction, str] | None:
+    """Read an option that is one number: its value, and what stands beside it."""
+    found = number.quantity(option)
+    return (found.value * found.scale, _NUMERIC.sub("", clean(option).casefold())) if found is not None else None

@@ -113,6 +113,8 @@ class Grown(Record):
     label_right: float
     votes: tuple[Vote, ...] = ()
     label_votes: tuple[Vote, ...] = ()
+    check: str = ""
+    """What showed its answer to be right, as the settings name it; empty: the votes did."""
     round: int = 0
 
 

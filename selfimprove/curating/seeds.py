@@ -8,9 +8,10 @@ from typing import Final
 
 from selfimprove.curating.checks import part_of
 from selfimprove.curating.forms import MULTIPLE
+from selfimprove.curating.reading import same_value
 from selfimprove.errors import InputError
 from selfimprove.labels.given import labels_of
-from selfimprove.labels.taxonomy import LEVELS, TRAITS, Cell, Taxonomy, folded, match
+from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Cell, Taxonomy, folded, match
 from selfimprove.records import Problem
 from selfimprove.tasks.choice import options, right_option
 from selfimprove.tasks.source import Row, read_rows
@@ -29,13 +30,26 @@ def read_seeds(path: Path, taxonomy: Taxonomy, by: Sequence[str] = ("form",)) ->
         by: traits that they need beside the levels; the form follows from the options.
 
     Raises:
-        InputError: a row cannot be read, or a label is missing or not in the taxonomy.
+        InputError: a row cannot be read, a label is missing or not in the taxonomy, or a problem is given twice with
+            different labels.
     """
-    found: dict[str, Problem] = {}
+    found: dict[str, tuple[Problem, Row]] = {}
     for row in read_rows(path):
         problem = _seed(row, taxonomy, by)
-        found.setdefault(problem.id, problem)
-    return list(found.values())
+        before, first = found.setdefault(problem.id, (problem, row))
+        _refuse_relabelled(row, problem, first.where.rpartition(", ")[2], before)
+    return [problem for problem, _ in found.values()]
+
+
+def _refuse_relabelled(row: Row, problem: Problem, where: str, before: Problem) -> None:
+    """Refuse a problem that was given before under another label."""
+    for name in DIMENSIONS:
+        old, new = before.labels.get(name, ""), problem.labels.get(name, "")
+        if old and new and old != new:
+            raise InputError(
+                f'{row.where}: the problem of {where} again, whose "{name}" is {old!r:.80} there and {new!r:.80} here; '
+                "keep the one that is right"
+            )
 
 
 def _seed(row: Row, taxonomy: Taxonomy, by: Sequence[str]) -> Problem:
@@ -43,6 +57,8 @@ def _seed(row: Row, taxonomy: Taxonomy, by: Sequence[str]) -> Problem:
     choices = options(row, "choices") if row.fields.get("choices") else ()
     if len(set(choices)) < len(choices):
         raise InputError(f'{row.where}: "choices" holds the same option twice; make them differ')
+    if pair := same_value(choices):
+        raise InputError(f'{row.where}: "choices" holds "{pair[0]}" and "{pair[1]}", the same number; make them differ')
     answer = right_option(row, "answer", choices) if choices else _answer(row)
     labels = labels_of(row)
     labels["form"] = MULTIPLE if choices else _SHORT

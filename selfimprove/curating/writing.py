@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, Final, Self, TextIO
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pydantic import Field
 
@@ -16,6 +12,7 @@ from selfimprove.answers.marks import without_labelled
 from selfimprove.curating.diversity import Spread, collapsed
 from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.nursery import Nursery
+from selfimprove.curating.row_files import RowFiles
 from selfimprove.curating.rows import Grown, Rejected, Trace, Vote
 from selfimprove.curating.yields import CellYield, Yield
 from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS
@@ -25,6 +22,7 @@ from selfimprove.records import Problem, Record
 CURATED: Final = "curated.jsonl"
 REJECTED: Final = "rejected.jsonl"
 FIGURES: Final = "curated.json"
+SEED_TRACES: Final = "seed-traces.jsonl"
 
 
 class CellFigures(Record):
@@ -41,10 +39,13 @@ class Figures(Record):
     """What a curation came to."""
 
     ended: str
-    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough."""
+    """`quotas`: all are met; `yield`: too little of what is ordered is right; `rounds`: there were enough; `budget`: a
+    cap was reached."""
     rounds: int
     rows: int
     """Written: grown ones, and seeds that count."""
+    files: Mapping[str, int] = Field(default_factory=dict)
+    """Rows by file that loads as a task: of all, or of each form of answers where there are several."""
     grown: int
     rejected: int
     missing: int
@@ -56,7 +57,7 @@ class Figures(Record):
     spreads: tuple[Spread, ...]
     alarms: tuple[str, ...]
     traced: int = 0
-    """Grown rows with a verified chain of thought."""
+    """Rows, of seeds too, with a verified chain of thought that a teacher wrote."""
     programs: Mapping[str, Card] = Field(default_factory=dict)
     """Optimised prompts that were in force, with their cards; the others are plain."""
     held_out: int = 0
@@ -70,23 +71,28 @@ def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -
     """
     folder, reasons, written, traced = nursery.folder, Counter[str](), Counter[str](), 0
     forms = sorted({_file_of(cell.form) for cell in nursery.quotas} - {CURATED})
-    names = [CURATED, *(forms if len(forms) > 1 else ()), REJECTED]
-    with _Files(folder.path, names) as files:
+    tasks = forms if len(forms) > 1 else [CURATED]
+    names = list(dict.fromkeys([CURATED, *tasks, REJECTED]))
+    with RowFiles(folder.path, names) as out:
         for number in range(1, rounds + 1):
             place = f"round-{number:03d}"
-            traces = _traces(nursery, place)
+            traces = _traces(nursery, f"{place}/traces.jsonl")
             for grown in folder.rows(f"{place}/grown.jsonl", Grown):
                 row = row_of(grown, traces.get(grown.candidate.id))
                 traced += bool(row["rationale"])
-                written.update(files.put((CURATED, _file_of(grown.candidate.place.form)), row))
-            for out in folder.rows(f"{place}/rejected.jsonl", Rejected):
-                reasons[out.reason] += 1
-                files.put((REJECTED,), out.model_dump(mode="json"))
-        for seed in _counted_seeds(nursery, library):
-            written.update(files.put((CURATED, _file_of(seed.labels.get("form", ""))), seed_row(seed)))
+                written.update(out.put((CURATED, _file_of(grown.candidate.place.form)), row))
+            for refused in folder.rows(f"{place}/rejected.jsonl", Rejected):
+                reasons[refused.reason] += 1
+                out.put((REJECTED,), refused.model_dump(mode="json"))
+        traces = _traces(nursery, SEED_TRACES)
+        for _, seed in nursery.counted():
+            row = seed_row(seed, traces.get(seed.id))
+            traced += bool(row["rationale"] and not seed.rationale)
+            written.update(out.put((CURATED, _file_of(seed.labels.get("form", ""))), row))
     for name in names:
         folder.list_tree(name)
-    figures = _figures(nursery, library, rounds, ended, reasons, written[CURATED], traced)
+    files = {name: written[name] for name in tasks if written[name]}
+    figures = _figures(nursery, library, rounds, ended, reasons, files, traced)
     folder.write_json(FIGURES, figures)
     return figures
 
@@ -104,6 +110,7 @@ def row_of(grown: Grown, trace: Trace | None = None) -> dict[str, Any]:
         "call": one.call,
         "answer_right": grown.answer_right,
         "label_right": grown.label_right,
+        "check": grown.check,
         "votes": [_written(vote) for vote in grown.votes],
         "label_votes": [_written(vote) for vote in grown.label_votes],
         "trace_call": trace.call if trace else "",
@@ -111,11 +118,12 @@ def row_of(grown: Grown, trace: Trace | None = None) -> dict[str, Any]:
     return _row(one.problem, without_labelled(trace.text) if trace else "", lineage)
 
 
-def seed_row(seed: Problem) -> dict[str, Any]:
-    """Write a seed as such a row; it is its own root, of generation 0."""
+def seed_row(seed: Problem, trace: Trace | None = None) -> dict[str, Any]:
+    """Write a seed as such a row; it is its own root, of generation 0, and keeps its own rationale where it has one."""
     nothing = {"seed": "", "root": seed.id, "generation": 0, "round": 0, "program": "", "model": "", "call": ""}
-    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "votes": [], "label_votes": [], "trace_call": ""}
-    return _row(seed, seed.rationale, nothing | votes)
+    votes: dict[str, Any] = {"answer_right": 1.0, "label_right": 1.0, "check": "", "votes": [], "label_votes": []}
+    rationale = without_labelled(trace.text) if trace and not seed.rationale else seed.rationale
+    return _row(seed, rationale, nothing | votes | {"trace_call": trace.call if trace else ""})
 
 
 def _row(problem: Problem, rationale: str, lineage: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,20 +146,18 @@ def _file_of(form: str) -> str:
     return f"curated-{form.replace(' ', '-')}.jsonl" if form else CURATED
 
 
-def _traces(nursery: Nursery, place: str) -> dict[str, Trace]:
-    name = f"{place}/traces.jsonl"
+def _traces(nursery: Nursery, name: str) -> dict[str, Trace]:
     return {one.problem: one for one in nursery.folder.rows(name, Trace)} if nursery.folder.has(name) else {}
 
 
-def _counted_seeds(nursery: Nursery, library: Library) -> Iterator[Problem]:
-    if nursery.config.curate.count_seeds:
-        for seed in nursery.seeds:
-            if library.taxonomy.cell_of(seed.labels, library.by) in nursery.quotas:
-                yield seed
-
-
 def _figures(
-    nursery: Nursery, library: Library, rounds: int, ended: str, reasons: Counter[str], rows: int, traced: int
+    nursery: Nursery,
+    library: Library,
+    rounds: int,
+    ended: str,
+    reasons: Counter[str],
+    files: Mapping[str, int],
+    traced: int,
 ) -> Figures:
     by_cell, spreads = library.by_cell(), library.spread.spreads(nursery.embed)
     generations: dict[tuple[Any, int], Yield] = defaultdict(Yield)
@@ -164,7 +170,8 @@ def _figures(
     return Figures(
         ended=ended,
         rounds=rounds,
-        rows=rows,
+        rows=sum(files.values()),
+        files=files,
         grown=sum(one.counted.admitted for one in cells),
         rejected=reasons.total(),
         missing=sum(max(0, one.quota - one.there) for one in cells),
@@ -184,12 +191,17 @@ def _figures(
 
 def sentence(figures: Figures) -> str:
     """Say in one sentence what was grown."""
+    over = sum(max(0, one.there - one.quota) for one in figures.cells)
+    more = f", with {over} more than they ask, all seeds" if over else ""
     ends = {
-        "quotas": "all quotas are met",
+        "quotas": f"all quotas are met{more}",
         "yield": f"{figures.missing} are missing, as too little of what is ordered is right",
         "rounds": f"{figures.missing} are missing after the most rounds",
+        "budget": f"{figures.missing} are missing, as a cap was reached",
     }
-    return f"{figures.grown} problems were grown in {figures.rounds} rounds: {ends[figures.ended]}"
+    grown = "1 problem was" if figures.grown == 1 else f"{figures.grown} problems were"
+    rounds = "1 round" if figures.rounds == 1 else f"{figures.rounds} rounds"
+    return f"{grown} grown in {rounds}: {ends[figures.ended]}"
 
 
 def guarded(held_out: int) -> str:
@@ -199,46 +211,10 @@ def guarded(held_out: int) -> str:
             "nothing is held out, so problems may be near what the student is tested on: "
             "name those files or public test sets as curate.held_out"
         )
-    return f"{held_out} problems are held out, and nothing near one of them is let in"
+    some = "1 problem is" if held_out == 1 else f"{held_out} problems are"
+    return f"{some} held out, and nothing near {'it' if held_out == 1 else 'one of them'} is let in"
 
 
 def leaf_of(labels: Mapping[str, str]) -> str:
     """Write the sub-type of labels as one name."""
     return leaf_name(tuple(labels[level] for level in LEVELS))
-
-
-class _Files:
-    """Files that are written row by row, and are there as a whole or not at all."""
-
-    def __init__(self, folder: Path, names: Iterable[str]) -> None:
-        self._paths = {name: folder / name for name in names}
-        self._stack = ExitStack()
-        self._open: dict[str, TextIO] = {}
-
-    def __enter__(self) -> Self:
-        for name, path in self._paths.items():
-            self._open[name] = self._stack.enter_context(self._beside(path).open("w", encoding="utf-8"))
-        return self
-
-    def put(self, names: Iterable[str], row: Mapping[str, Any]) -> list[str]:
-        """Write a row into each of these files, and give those that there are."""
-        line = json.dumps(row, ensure_ascii=False) + "\n"
-        into = [name for name in dict.fromkeys(names) if name in self._open]
-        for name in into:
-            self._open[name].write(line)
-        return into
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        for file in self._open.values():
-            file.flush()
-            os.fsync(file.fileno())
-        self._stack.close()
-        for path in self._paths.values():
-            if kind is None:
-                self._beside(path).replace(path)
-            else:
-                self._beside(path).unlink(missing_ok=True)
-
-    @staticmethod
-    def _beside(path: Path) -> Path:
-        return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -25,9 +25,9 @@ from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.orders import deficits, order_round
 from selfimprove.curating.rows import Candidate, Grown, Order, Rejected, Vote
-from selfimprove.curating.writing import write_curated
+from selfimprove.curating.writing import SEED_TRACES, write_curated
 from selfimprove.curating.yields import RoundYield, count_round, given_up
-from selfimprove.graphs.curate_calls import as_ordered, as_rejected, solve_seeds, trace_grown, write_orders
+from selfimprove.graphs.curate_calls import as_ordered, as_rejected, solve_seeds, trace_all, trace_seeds, write_orders
 from selfimprove.graphs.curate_votes import Polling, round_place
 from selfimprove.graphs.wiring import add_nodes
 
@@ -69,6 +69,32 @@ def build_curate(nursery: Nursery) -> StateGraph[Any]:
     return graph
 
 
+def finished(nursery: Nursery) -> Library:
+    """Read what is known after the finished rounds."""
+    library, folder = nursery.library(), nursery.folder
+    for number in count(1):
+        place = round_place(number)
+        if not folder.has(f"{place}/yield.json"):
+            break
+        library.finish(
+            number,
+            folder.rows(f"{place}/orders.jsonl", Order),
+            folder.rows(f"{place}/grown.jsonl", Grown),
+            folder.rows(f"{place}/rejected.jsonl", Rejected),
+            folder.record(f"{place}/yield.json", RoundYield),
+        )
+    return library
+
+
+def write_capped(nursery: Nursery) -> bool:
+    """Write what the finished rounds of a curation at its cap came to, and say whether there was one."""
+    library = finished(nursery)
+    if library.yields:
+        with nursery.stage("write"):
+            write_curated(nursery, library, len(library.yields), "budget")
+    return bool(library.yields)
+
+
 class _Work:
     """The nodes, and what they remember; all of it can be read again from the files."""
 
@@ -82,21 +108,19 @@ class _Work:
     def library(self) -> Library:
         """What is known after the finished rounds."""
         if self._library is None:
-            self._library = self.nursery.library()
+            self._library = finished(self.nursery)
         return self._library
 
     def open_(self, _: CurateState) -> dict[str, Any]:
-        """Take the finished rounds in, and let solvers show on the seeds how right they are."""
-        library, done = self.library, len(self.library.yields)
-        for number in count(done + 1):
-            if not self.folder.has(f"{round_place(number)}/yield.json"):
-                break
-            self._take_in(number)
+        """Take finished rounds in; let solvers show on the seeds how right they are; have seeds reasoned through."""
+        library = self.library
         if not self.folder.has("known.jsonl"):
             with self.nursery.stage("solve seeds", len(self.nursery.seeds)):
                 self.folder.write_rows(
                     "known.jsonl", solve_seeds(self.nursery, library), by=lambda vote: (vote.candidate, vote.voter)
                 )
+        if self.nursery.config.trace.traces != "off" and not self.folder.has(SEED_TRACES):
+            self.folder.write_rows(SEED_TRACES, trace_seeds(self.nursery, library))
         paths = {seed.id: path for path, some in library.seeds.items() for seed in some}
         for vote in self.folder.rows("known.jsonl", Vote):
             if vote.verdict.decided:
@@ -109,7 +133,7 @@ class _Work:
         """Order what the largest deficits take, or say why nothing more is ordered."""
         number, library, grow = state["round"], self.library, self.nursery.config.grow
         name = f"{round_place(number)}/orders.jsonl"
-        if self.folder.has(name):
+        if self.folder.has(name) and number <= grow.rounds:
             orders = self.folder.rows(name, Order)
             library.note(number, orders, drawn=False)
             return {"orders": len(orders)}
@@ -145,7 +169,7 @@ class _Work:
         if not self.folder.has(f"{place}/refused.jsonl"):
             candidates = self.folder.rows(f"{place}/candidates.jsonl", Candidate)
             with nursery.stage("screen", len(candidates)):
-                found = screen(candidates, self.library.seen, nursery.guard, nursery.check_of, leaf_name, number)
+                found = screen(candidates, self.library.seen, nursery.guard, nursery.check_of, number)
             self.folder.write_rows(f"{place}/screened.jsonl", found.passed, by=lambda c: (c.order, c.index))
             self.folder.write_rows(f"{place}/refused.jsonl", found.rejected, by=as_rejected)
         self.polling.begin(number)
@@ -154,7 +178,7 @@ class _Work:
     def solve_(self, state: CurateState) -> dict[str, Any]:
         """Ask for the votes on answers that are wanted, once."""
         now = self.polling.now(state["round"])
-        open_ = [one for one in now.candidates if not self.polling.is_known(one.problem, one.place.path)]
+        open_ = [one for one in now.candidates if not self.polling.shown_by(one.problem, one.place.path)]
         forms = {one.id: self.library.form(one.place.cell) for one in open_}
         return self.polling.vote("solve", now, open_, partial(self.nursery.solvers().vote, forms=forms))
 
@@ -167,7 +191,7 @@ class _Work:
         right = [
             one
             for one in now.candidates
-            if self.polling.is_known(one.problem, one.place.path)
+            if self.polling.shown_by(one.problem, one.place.path)
             or answers.ruling(one, votes.get(one.id, ()))[1] == "yes"
         ]
         return self.polling.vote("check", now, right, self.nursery.checkers().vote)
@@ -182,7 +206,7 @@ class _Work:
             now.votes["solve"],
             now.panels["check"] if self.nursery.config.admit.label_votes else None,
             now.votes["check"],
-            self.polling.is_known,
+            self.polling.shown_by,
             room,
             now.number,
         )
@@ -202,7 +226,8 @@ class _Work:
         grown = self.folder.rows(f"{place}/grown.jsonl", Grown)
         rejected = self.folder.rows(f"{place}/rejected.jsonl", Rejected)
         if self.nursery.config.trace.traces != "off" and not self.folder.has(f"{place}/traces.jsonl"):
-            self.folder.write_rows(f"{place}/traces.jsonl", trace_grown(self.nursery, self.library, grown))
+            admitted = [row.candidate for row in grown]
+            self.folder.write_rows(f"{place}/traces.jsonl", trace_all(self.nursery, self.library, admitted))
         counted = count_round(number, orders, grown, rejected)
         self.folder.write_json(f"{place}/yield.json", counted)
         self.library.finish(number, orders, grown, rejected, counted)
@@ -214,16 +239,6 @@ class _Work:
         with self.nursery.stage("write"):
             write_curated(self.nursery, self.library, len(self.library.yields), state["ended"])
         return {}
-
-    def _take_in(self, number: int) -> None:
-        place = round_place(number)
-        self.library.finish(
-            number,
-            self.folder.rows(f"{place}/orders.jsonl", Order),
-            self.folder.rows(f"{place}/grown.jsonl", Grown),
-            self.folder.rows(f"{place}/rejected.jsonl", Rejected),
-            self.folder.record(f"{place}/yield.json", RoundYield),
-        )
 
     def _warn(self) -> None:
         """Say where the newest problems repeat each other."""

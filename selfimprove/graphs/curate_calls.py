@@ -10,10 +10,11 @@ from selfimprove import progress
 from selfimprove.curating.library import Library
 from selfimprove.curating.making import Made, Ordered
 from selfimprove.curating.nursery import Nursery
-from selfimprove.curating.rows import Candidate, Grown, Order, Place, Rejected, Trace, Vote
+from selfimprove.curating.rows import Candidate, Order, Place, Rejected, Trace, Vote
 from selfimprove.curating.tracing import Choice, trace
 from selfimprove.curating.voting import Ballot
 from selfimprove.errors import InputError
+from selfimprove.labels.taxonomy import Cell
 from selfimprove.programs.saved import program_in
 from selfimprove.records import Problem, Sampling, digest
 
@@ -27,8 +28,8 @@ def solve_seeds(nursery: Nursery, library: Library) -> Iterator[Vote]:
     ballots, forms = [], {}
     for cell in {cell.path: cell for cell in nursery.quotas}.values():
         for seed in library.seeds[cell.path]:
-            one = _seed_candidate(seed, Place.of(cell))
-            forms[seed.id] = library.form(cell._replace(form=seed.labels.get("form", "")))
+            one = _seed_candidate(seed, _as_answered(cell, seed))
+            forms[seed.id] = library.form(one.place.cell)
             ballots += [Ballot(one, voter, 0) for voter in nursery.who(cell.path).solve]
     for votes in nursery.solvers().vote(ballots, forms):
         progress.current().advance(len(votes))
@@ -84,14 +85,19 @@ def _refuse_silent(orders: int, rejected: Sequence[Rejected]) -> None:
     raise InputError(f"{what}{said}; {todo}")
 
 
-def trace_grown(nursery: Nursery, library: Library, grown: Sequence[Grown]) -> list[Trace]:
-    """Have admitted problems reasoned through, by teacher and form of answers."""
+def trace_seeds(nursery: Nursery, library: Library) -> list[Trace]:
+    """Have the seeds that count and bring no rationale reasoned through."""
+    bare = [(cell, seed) for cell, seed in nursery.counted() if not seed.rationale]
+    return trace_all(nursery, library, [_seed_candidate(seed, _as_answered(cell, seed)) for cell, seed in bare])
+
+
+def trace_all(nursery: Nursery, library: Library, candidates: Sequence[Candidate]) -> list[Trace]:
+    """Have problems reasoned through, by teacher and form of answers."""
     groups: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
-    for row in grown:
-        one = row.candidate
+    for one in candidates:
         groups[nursery.who(one.place.path).reason, library.form(one.place.cell).kind.name].append(one)
     made: list[Trace] = []
-    with nursery.stage("trace", len(grown)) as watcher:
+    with nursery.stage("trace", len(candidates)) as watcher:
         for (name, _), some in sorted(groups.items()):
             for at in range(0, len(some), _CALLS):
                 part = some[at : at + _CALLS]
@@ -114,6 +120,11 @@ def _traced(nursery: Nursery, library: Library, name: str, part: Sequence[Candid
         program=program_in(nursery.programs, "reason", form),
         seed=nursery.config.curate.seed,
     )
+
+
+def _as_answered(cell: Cell, seed: Problem) -> Place:
+    """Give the place of a seed in the form that it is answered in, whatever the cells are divided by."""
+    return Place.of(cell._replace(form=seed.labels.get("form", "")))
 
 
 def _seed_candidate(seed: Problem, place: Place) -> Candidate:

@@ -50,10 +50,10 @@ class Polling:
         self.nursery, self.folder, self._library = nursery, nursery.folder, library
         self._round: Polled | None = None
 
-    def is_known(self, problem: Problem, path: Path) -> bool:
-        """Say whether a check shows the stated answer to be right, so that nobody need vote."""
+    def shown_by(self, problem: Problem, path: Path) -> str:
+        """Name the check that shows the stated answer to be right, so that nobody need vote; empty: there is none."""
         check = self.nursery.check_of(path)
-        return check is not None and check(problem) is True
+        return check.name if check is not None and check.says(problem) is True else ""
 
     def begin(self, number: int) -> Polled:
         """Hold the round that is to be voted on, with the votes that were written."""
@@ -84,7 +84,7 @@ class Polling:
             for candidate, votes in now.votes[role].items():
                 tally.add(leaf_name(paths[candidate]), pattern_of(votes))
         known = estimate(tally, now.rules[role], _PRIORS[role])
-        now.panels[role] = Panel(self.nursery.voters(role), known, now.rules[role], leaf_name)
+        now.panels[role] = Panel(self.nursery.voters(role), known, now.rules[role])
 
     def now(self, number: int) -> Polled:
         """Give the round, read from its files where it is not the one held."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from selfimprove import progress
+from selfimprove.curating.writing import SEED_TRACES
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.graphs.curate_votes import round_place
 from selfimprove.growth.settings import FILE
@@ -40,7 +41,15 @@ def _clear(out: Path, there: frozenset[str] | None) -> None:
     if round_place(1) not in old:
         shutil.rmtree(out / round_place(1), ignore_errors=True)
     paid = LEDGER[0] not in old and _paid(out / LEDGER[0])
-    for name in {FILE, FROZEN, "known.jsonl", "manifest.json", "run.lock", *(() if paid else LEDGER)} - old:
+    for name in {
+        FILE,
+        FROZEN,
+        "known.jsonl",
+        SEED_TRACES,
+        "manifest.json",
+        "run.lock",
+        *(() if paid else LEDGER),
+    } - old:
         (out / name).unlink(missing_ok=True)
     if there is None and not any(out.iterdir()):
         out.rmdir()

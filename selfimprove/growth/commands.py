@@ -40,6 +40,9 @@ def curate(config: Path, out: Path | None, changes: Sequence[str], as_json: bool
         click.echo(f"Look: {guarded(0)}")
     for alarm in figures.alarms[:3]:
         click.echo(f"Look: {alarm}")
-    click.echo(f"Problems: {place / CURATED} ({figures.rows} rows)")
+    for name, rows in figures.files.items():
+        click.echo(f"Problems: {place / name} ({rows} {'row' if rows == 1 else 'rows'})")
+    if CURATED not in figures.files:
+        click.echo(f"All of them, in several forms and so no task: {place / CURATED}")
     click.echo(f"Rejected, with reasons: {place / REJECTED}")
     click.echo(f"Report: {place / 'report' / 'index.html'}")

@@ -16,9 +16,9 @@ from selfimprove.curating.forms import Form, form_of
 from selfimprove.curating.near import Embed
 from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
-from selfimprove.curating.writing import FIGURES, Figures, guarded
+from selfimprove.curating.writing import FIGURES, Figures, guarded, sentence
 from selfimprove.errors import InputError
-from selfimprove.graphs.curate import STEPS, build_curate
+from selfimprove.graphs.curate import STEPS, build_curate, write_capped
 from selfimprove.graphs.guarding import read_public
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.growth.cleaning import LEDGER, kept_clean
@@ -26,14 +26,14 @@ from selfimprove.growth.page import write_page
 from selfimprove.growth.people import growers_of, members_of
 from selfimprove.growth.prompts import compiled_for
 from selfimprove.growth.refusing import refuse_leaked, refuse_narrow
-from selfimprove.growth.settings import claim, refuse_campaign
+from selfimprove.growth.settings import FILE, claim, refuse_campaign
 from selfimprove.label_commands import taxonomy_named
 from selfimprove.labels import quotas
 from selfimprove.labels.taxonomy import LEVELS, Cell, Taxonomy
 from selfimprove.labels.taxonomy import Path as Branch
 from selfimprove.leakage import Guard, HeldOut
 from selfimprove.leakage.public import FAMILIES
-from selfimprove.ledger import Caps, Ledger
+from selfimprove.ledger import CapReachedError, Caps, Ledger
 from selfimprove.plugs import load_plug
 from selfimprove.programs.saved import Compiled
 from selfimprove.protocols import LanguageModel, StepScorer
@@ -55,13 +55,15 @@ def curate(config: CurateConfig, out: Path) -> Figures:
     Raises:
         InputError: a file, a label or a model cannot be used, or the generator writes nothing; what was begun is taken
             away, but for a ledger with paid calls.
-        CapReachedError: the budget ends; the same call with more goes on.
+        CapReachedError: a cap is reached; what the finished rounds admitted is written, and the same call with a
+            higher one goes on.
     """
     taxonomy = taxonomy_named(config.curate.taxonomy)
     wanted = wanted_of(quotas(taxonomy, config.curate.by), config.curate.only, taxonomy)
     seeds = read_seeds(Path(config.curate.seeds), taxonomy, config.curate.by)
     wanted = refuse_barren(wanted, seeds, skip=config.curate.without_seeds == "skip")
-    refuse_narrow(config, wanted, seeds, taxonomy)
+    if not (out / FILE).exists():  # one that was begun may be ended early
+        refuse_narrow(config, wanted, seeds, taxonomy)
     held = held_out(config)
     guard = _guard(held, seeds)
     refuse_leaked(seeds, guard, config.curate.seeds)
@@ -76,16 +78,30 @@ def curate(config: CurateConfig, out: Path) -> Figures:
         with closing(ledger_of(config, out)) as ledger:
             nursery = _nursery(config, folder, ledger, taxonomy, wanted, seeds, held, guard, compiled)
             claim(folder, config, compiled)
-            grow(nursery)
-        figures = folder.record(FIGURES, Figures)
-        write_page(figures, folder.at("report/index.html"))
-    return figures
+            return grow(nursery)
 
 
-def grow(nursery: Nursery) -> None:
-    """Run the graph of a curation to its end."""
+def grow(nursery: Nursery) -> Figures:
+    """Run the graph of a curation to its end, write its page, and give what it came to.
+
+    Raises:
+        CapReachedError: a cap is reached; where a round is finished, library and page are written up to there.
+    """
     with seldom_collected():
-        build_curate(nursery).compile().invoke({}, {"recursion_limit": STEPS})
+        try:
+            build_curate(nursery).compile().invoke({}, {"recursion_limit": STEPS})
+        except CapReachedError:
+            if write_capped(nursery):
+                progress.current().say(f"{sentence(_paged(nursery.folder))}; see {nursery.folder.path}")
+            raise
+    return _paged(nursery.folder)
+
+
+def _paged(folder: RunFolder) -> Figures:
+    """Write the page of a curation's figures, and give them."""
+    figures = folder.record(FIGURES, Figures)
+    write_page(figures, folder.at("report/index.html"))
+    return figures
 
 
 def held_out(config: CurateConfig) -> list[HeldOut]:
@@ -101,7 +117,7 @@ def held_out(config: CurateConfig) -> list[HeldOut]:
             continue
         for row in read_rows(Path(name)):
             problem = Problem.of(
-                row.text("question"), "", choices=row.texts("choices"), context=_context(row.texts("context"))
+                row.text("question"), "", choices=row.texts("choices"), context="\n".join(row.texts("context"))
             )
             found.append(HeldOut.of(problem, Path(name).name))
     return found
@@ -112,10 +128,6 @@ def _guard(held: Sequence[HeldOut], seeds: Sequence[Problem]) -> Guard:
     guard = Guard(held)
     guard.learn(seed.question for seed in seeds)
     return guard
-
-
-def _context(texts: Sequence[str]) -> str:
-    return "\n".join(texts)
 
 
 def _nursery(

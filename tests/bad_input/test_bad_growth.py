@@ -124,6 +124,7 @@ ROWS: dict[str, tuple[dict[str, object], str]] = {
     "no answer": ({"answer": ""}, '"answer"'),
     "answer beyond the options": ({"choices": ["7", "8"], "answer": "C"}, '"answer"'),
     "option twice": ({"choices": ["7", "7"], "answer": "A"}, '"choices"'),
+    "number twice": ({"choices": ["7", "7.0", "8"], "answer": "A"}, '"choices" holds "7" and "7.0", the same number'),
 }
 
 

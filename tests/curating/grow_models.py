@@ -84,6 +84,14 @@ class Cheap(Solver):
     identity = "scripted/cheap"
 
 
+class OtherWriter(Writer):
+    identity = "scripted/other writer"
+
+
+class OtherSolver(Solver):
+    identity = "scripted/other solver"
+
+
 class Told(Solver):
     """Keeps what it is told: role, instruction, and what is asked."""
 
@@ -105,3 +113,43 @@ class Silent(Base):
 def never(_: object) -> bool:
     """Check that finds every answer wrong."""
     return False
+
+
+FIRST = ["ann", "bob", "cleo", "dan", "eve", "fay", "gus", "hal", "ida", "jon"]
+LAST = [
+    "ash",
+    "birch",
+    "cedar",
+    "dill",
+    "elm",
+    "fir",
+    "gorse",
+    "holly",
+    "iris",
+    "kale",
+    "lime",
+    "maple",
+    "nettle",
+    "oak",
+    "pine",
+    "quince",
+    "rose",
+    "sage",
+    "thyme",
+    "yew",
+]
+
+
+class Teller(Writer):
+    """Puts the same sums into the mouths of people."""
+
+    identity = "scripted/teller"
+
+    def problem(self, rng: Random, sign: str, *, choices: bool) -> str:
+        who = f"{rng.choice(FIRST)} {rng.choice(LAST)}".title()
+        return super().problem(rng, sign, choices=choices).replace("Problem: ", f"Problem: {who} asks: ")
+
+
+def embed(texts: Sequence[str]) -> list[list[float]]:
+    """Point the same way for one last name, at right angles for others, and nowhere for none."""
+    return [[float(name in text.lower().split()) for name in LAST] for text in texts]

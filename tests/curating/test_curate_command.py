@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from collections import Counter
@@ -13,21 +14,26 @@ import pytest
 from grow_files import TRACES, grow_slowly, seeds, write
 from grow_models import right
 
+from selfimprove.curating.seeds import read_seeds
 from selfimprove.curating.writing import Figures, sentence
 from selfimprove.errors import InputError
 from selfimprove.growth.settings import read_settings
 from selfimprove.growth.stage import curate, ledger_of
+from selfimprove.label_commands import taxonomy_named
 from selfimprove.labels.taxonomy import DIMENSIONS
-from selfimprove.ledger import CapReachedError, Reservation
+from selfimprove.ledger import CapReachedError, Ledger, Reservation
 from selfimprove.records import Request
 from selfimprove.tasks import load_task
+
+TOLD = {**seeds()[0], "rationale": "One counts on from the larger one."}
+ROWS = [TOLD, *seeds()[1:]]
 
 
 @pytest.fixture(scope="module")
 def grown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Figures]:
     """Give a finished curation: its folder and its figures."""
     here = tmp_path_factory.mktemp("grown")
-    config = write(here, more=TRACES)
+    config = write(here, more=TRACES, rows=ROWS)
     return here / "out", curate(read_settings(config), here / "out")
 
 
@@ -95,6 +101,18 @@ def test_traces_are_verified_and_the_shortest_of_them(grown: tuple[Path, Figures
     assert all(row["rationale"] and "Answer:" not in row["rationale"] for row in with_trace)
 
 
+def test_counted_seeds_without_a_rationale_are_traced_once(grown: tuple[Path, Figures]) -> None:
+    """Those that bring one keep it."""
+    out, _ = grown
+    made = [row for row in rows(out / "curated.jsonl") if not row["lineage"]["generation"]]
+    assert [row["rationale"] for row in made if row["question"] == TOLD["question"]] == [TOLD["rationale"]]
+    traced = {row["problem"] for row in rows(out / "seed-traces.jsonl") if row["text"]}
+    assert {row["id"] for row in made if row["lineage"]["trace_call"]} == traced
+    assert len(made) == 12
+    assert len(traced) > 8
+    assert all(row["rationale"] for row in made if row["id"] in traced)
+
+
 def test_output_loads_as_a_task_of_a_campaign(grown: tuple[Path, Figures]) -> None:
     """Each form's file is a task whose labels come along."""
     out, _ = grown
@@ -145,10 +163,24 @@ def test_the_same_command_again_changes_nothing(grown: tuple[Path, Figures], tmp
         curate(read_settings(out.parent / "grow.toml", ["grow.variants=3"]), out)
 
 
+def test_end_names_the_files_that_load_as_a_task(grown: tuple[Path, Figures]) -> None:
+    """With two forms of answers the file of all is none of them, and is said to be none."""
+    from click.testing import CliRunner
+
+    from selfimprove.growth.commands import curate as command
+
+    out, figures = grown
+    told = CliRunner().invoke(command, [str(out.parent / "grow.toml"), "--out", str(out)]).output
+    assert figures.files == {"curated-multiple-choice.jsonl": 20, "curated-short-answer.jsonl": 60}
+    assert f"Problems: {out / 'curated-short-answer.jsonl'} (60 rows)" in told
+    assert f"Problems: {out / 'curated-multiple-choice.jsonl'} (20 rows)" in told
+    assert f"no task: {out / 'curated.jsonl'}\n" in told
+
+
 def test_killed_anywhere_it_goes_on_to_the_same_bytes(grown: tuple[Path, Figures], tmp_path: Path) -> None:
     """SIGKILL while solving seeds, generating, voting and tracing: the library is the uninterrupted one's."""
     whole = grown[0]
-    config, out = write(tmp_path, more=TRACES), tmp_path / "out"
+    config, out = write(tmp_path, more=TRACES, rows=ROWS), tmp_path / "out"
     forked = multiprocessing.get_context("forkserver")
     forked.set_forkserver_preload(["selfimprove.growth.stage", "selfimprove.scorers.names"])
     killed = 0
@@ -176,6 +208,53 @@ def test_budget_ends_it_and_more_goes_on(tmp_path: Path) -> None:
         curate(read_settings(config, ["curate.max_hours=1e-9"]), tmp_path / "out")
     assert stopped.value.exit_code == 3
     assert curate(read_settings(config), tmp_path / "out").ended == "quotas"
+
+
+@pytest.fixture(scope="module")
+def capped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the folder of a curation whose hours are over as its second round begins."""
+    here = tmp_path_factory.mktemp("capped")
+    config, out = write(here, more=TRACES, rows=ROWS), here / "out"
+
+    def check_hours(_: Ledger) -> None:
+        if (out / "round-001" / "yield.json").exists():
+            raise CapReachedError("", "hours", 1.0, 1.0, 0.0, named="curate.max_hours")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Ledger, "check_hours", check_hours)
+        with pytest.raises(CapReachedError) as stopped:
+            curate(read_settings(config), out)
+    assert stopped.value.exit_code == 3
+    return out
+
+
+def test_at_a_cap_what_the_finished_rounds_admitted_is_written(capped: Path) -> None:
+    """Rows, figures and page; the end is named."""
+    figures = Figures.model_validate_json((capped / "curated.json").read_text())
+    assert (figures.ended, figures.rounds) == ("budget", 1)
+    assert figures.missing > 0
+    assert len(rows(capped / "curated.jsonl")) == figures.rows > figures.grown > 0
+    assert sentence(figures).endswith(f"{figures.missing} are missing, as a cap was reached")
+    assert sentence(figures) in (capped / "report" / "index.html").read_text()
+
+
+def test_with_a_higher_cap_it_goes_on_to_the_same_bytes(
+    capped: Path, grown: tuple[Path, Figures], tmp_path: Path
+) -> None:
+    """The library is written anew, and is the uninterrupted one's."""
+    out = shutil.copytree(capped, tmp_path / "out")
+    assert curate(read_settings(capped.parent / "grow.toml"), out).ended == "quotas"
+    for name in ("curated.jsonl", "rejected.jsonl", "curated.json"):
+        assert (out / name).read_bytes() == (grown[0] / name).read_bytes()
+
+
+def test_begun_round_beyond_the_most_is_not_gone_on_with(capped: Path, tmp_path: Path) -> None:
+    """Fewer rounds end what was begun with more."""
+    out = shutil.copytree(capped, tmp_path / "out")
+    assert (out / "round-002" / "orders.jsonl").exists()
+    figures = curate(read_settings(capped.parent / "grow.toml", ["grow.rounds=1"]), out)
+    assert (figures.ended, figures.rounds) == ("rounds", 1)
+    assert not (out / "round-002" / "candidates.jsonl").exists()
 
 
 @pytest.mark.parametrize("cap", ["curate.budget_usd=0.2", "curate.max_tokens=50"])
@@ -214,6 +293,28 @@ def test_seed_that_cannot_be_used_is_named_with_its_line(tmp_path: Path, row: di
         curate(read_settings(config), tmp_path / "out")
     assert "seeds.jsonl, line 13" in str(refused.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_problem_under_two_labels_is_refused_and_under_one_read_once(tmp_path: Path) -> None:
+    """Both lines are named, and what differs."""
+    taxonomy, once = taxonomy_named(str(write(tmp_path).parent / "taxonomy.toml")), seeds(2)
+    path = write(tmp_path, rows=[*once, once[0]]).parent / "seeds.jsonl"
+    assert len(read_seeds(path, taxonomy)) == len(once)
+    path = write(tmp_path, rows=[*once, {**once[0], "sub_type": "products"}]).parent / "seeds.jsonl"
+    said = r"""line 5: the problem of line 1 again, whose "sub_type" is 'sums' there and 'products' here"""
+    with pytest.raises(InputError, match=said):
+        read_seeds(path, taxonomy)
+
+
+def test_more_seeds_than_a_quota_are_told(tmp_path: Path) -> None:
+    """All are written, and the end says how many are over."""
+    figures = curate(read_settings(write(tmp_path, size=16, rows=seeds(8))), tmp_path / "out")
+    over = sum(max(0, cell.there - cell.quota) for cell in figures.cells)
+    assert over == 4
+    assert (
+        sentence(figures)
+        == "4 problems were grown in 1 round: all quotas are met, with 4 more than they ask, all seeds"
+    )
 
 
 def test_sub_type_without_a_seed_is_named(tmp_path: Path) -> None:
@@ -265,7 +366,7 @@ def test_curation_that_is_kept_away_from_no_test_set_says_so(
     assert '<p class="alarm">Nothing is held out' in page
     assert json.loads((tmp_path / "out" / "curated.json").read_text())["held_out"] == 0
     assert grown[1].held_out == 1
-    assert "1 problems are held out" in (grown[0] / "report" / "index.html").read_text()
+    assert "1 problem is held out" in (grown[0] / "report" / "index.html").read_text()
 
 
 def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:
@@ -275,3 +376,19 @@ def test_yield_under_the_floor_ends_it(tmp_path: Path) -> None:
     assert made.ended == "yield"
     assert made.grown == 0
     assert made.reasons["check"] > 0
+
+
+def test_row_that_a_check_admits_names_it(tmp_path: Path) -> None:
+    """Nobody votes on its answer; a row that the check cannot tell has votes, and no check."""
+    config = write(tmp_path, size=24, more='[admit]\nchecks = { "Maths" = "arithmetic" }\n')
+    curate(read_settings(config), tmp_path / "out")
+    lines = [row["lineage"] for row in rows(tmp_path / "out" / "curated.jsonl") if row["lineage"]["generation"]]
+    shown = [line for line in lines if not line["votes"]]
+    voted = [line for line in lines if line["votes"]]
+    assert shown
+    assert voted
+    assert {line["check"] for line in shown} == {"arithmetic"}
+    assert {line["check"] for line in voted} == {""}
+    refused = [row for row in rows(tmp_path / "out" / "rejected.jsonl") if row["reason"] == "check"]
+    assert all("the check arithmetic works out" in row["detail"] for row in refused)
+    assert refused

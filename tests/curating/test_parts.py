@@ -49,6 +49,9 @@ def test_several_problems_are_read_with_workings_left_out() -> None:
     ("written", "wrong"),
     [
         (Written("Which?", ("1", "1", "2", "3"), "A"), "two of its options are the same"),
+        (Written("Which?", ("1/2", "0.5", "3"), "A"), "are the same number, '1/2' and '0.5'"),
+        (Written("Which?", ("50%", "0.5", "3"), "A"), "the same number"),
+        (Written("Which?", ("7", "8", "7.0"), "A"), "the same number"),
         (Written("Which?", ("1", "2"), "A"), "it has 2 options"),
         (Written("Which?", ("1", "2", "3"), "D"), "beyond its 3 options"),
         (Written("Which?", ("1", "2", "all of the above"), "A"), "speaks about the others"),
@@ -61,6 +64,12 @@ def test_options_must_be_distinct_with_exactly_one_right(written: Written, wrong
     said = built(written, kind("choice"), {})
     assert isinstance(said, str)
     assert wrong in said
+
+
+def test_options_of_one_number_in_two_units_differ() -> None:
+    """What stands beside a number counts."""
+    written = Written("Which?", ("7 cm", "7 m", "8 cm"), "A")
+    assert isinstance(built(written, kind("choice"), {}), Problem)
 
 
 def test_unreadable_reply_is_asked_for_once_more_with_the_complaint() -> None:
@@ -100,6 +109,15 @@ def test_call_shows_sub_type_form_and_what_has_to_change() -> None:
         ("Work out: 12 x 12", "145", False),
         ("Ann has 3 apples. How many?", "3", None),
         ("What is 1 / 0?", "0", None),
+        ("What is 1,250 + 2?", "1252", True),
+        ("What is 1,000,000 - 1?", "999,999", True),
+        ("Calculate 1,5 + 2", "3.5", None),
+        ("Calculate 1,5 + 2", "17", None),
+        ("Calculate 0,125 + 1", "126", None),
+        ("What is 1 / 3?", "0.33", None),
+        ("What is 1 / 3?", "1/3", True),
+        ("What is 1 / 3?", "0.34", False),
+        ("What is 1 / 8?", "0.13", False),
     ],
 )
 def test_arithmetic_is_worked_out(question: str, answer: str, right: bool | None) -> None:  # noqa: FBT001 - pytest gives it
@@ -120,6 +138,16 @@ def test_collapse_is_an_alarm() -> None:
     assert len(said) == 1
     assert said[0].startswith('generation 2 of "leaf"')
     assert spreads[2].self_bleu > spreads[0].self_bleu
+
+
+def test_distance_is_the_mean_over_pairs_of_vectors() -> None:
+    """Of eight, half of them at right angles to the others, 16 of 28 pairs are 1 apart; with no embedding it is unknown."""
+    sample = Sample()
+    for at in range(8):
+        sample.add("leaf", 1, Problem.of(f"{'apples' if at % 2 else 'pears'} and {at}", "1"))
+    spread = sample.spreads(lambda texts: [[2.0, 0.0] if "apples" in text else [0.0, 3.0] for text in texts])[0]
+    assert spread.distance == round(16 / 28, 4)
+    assert sample.spreads()[0].distance is None
 
 
 def test_distinct_share_counts_places() -> None:
