@@ -103,7 +103,7 @@ class AdmitConfig(Section):
 
 
 class TraceConfig(Section):
-    """Chains of thought for what is admitted."""
+    """Chains of thought for what is admitted, and for seeds that count and bring none."""
 
     traces: Literal["off", "shortest", "first", "best_scored"] = "off"
     """Which verified one of several is kept: small students learn more from short ones."""

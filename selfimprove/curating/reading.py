@@ -69,10 +69,20 @@ def _wrong_options(written: Written) -> str:
 def same_value(options: Sequence[str]) -> tuple[str, str] | None:
     """Give two options that are one number, in the same unit or none; None: there are no two.
 
-    >>> same_value(["3", "1/2", "0.5"]), same_value(["7 cm", "7 m", "$7", "7"])
-    (('1/2', '0.5'), None)
+    Two fractions of one value are two options: which is in its lowest terms may be the question.
+
+    >>> same_value(["3", "1/2", "0.5"]), same_value(["7 cm", "7 m", "$7", "7"]), same_value(["6/8", "3/4"])
+    (('1/2', '0.5'), None, None)
     """
-    return next((pair for pair in combinations(options, 2) if _value(pair[0]) == _value(pair[1]) is not None), None)
+    for pair in combinations(options, 2):
+        first, second = map(_value, pair)
+        if first is not None and first == second and not all(map(_is_fraction, pair)):
+            return pair
+    return None
+
+
+def _is_fraction(option: str) -> bool:
+    return "/" in option or "frac" in option
 
 
 def _value(option: str) -> tuple[Fraction, str] | None:
