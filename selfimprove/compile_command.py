@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -72,7 +71,7 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
         problems = [] if given is not None else _problems(task, how)
         named = {how["model"], how["writer"], how["solver"], how["teacher"]}
         see_models(named - {None, "reference"}, **_prices(how))
-        with closing(ledger_of(how)) as ledger:
+        with ledger_of(how) as ledger:
             work, cases = _work(program, task, problems, given, ledger, how)
             made = compile_cases(work, cases)
         place = place_of(program, "" if program in _FOR_ALL else task.name, out)
@@ -190,11 +189,11 @@ def _work(
     if model is None or writer is None:
         raise InputError("nothing runs the program; name it with --model or --student")
     teacher = _teacher(task, ledger, how)
-    source = Source(task, student, teacher, programs, sampling, how["seed"])
-    cases = given if given is not None else make_cases(program, problems, source)
     solver = _model(how["solver"], "solve", ledger, how) if how["solver"] else model
     parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling, solver)
-    metric = metric_named(how["metric"], program, parts)
+    metric = metric_named(how["metric"], program, parts)  # what is refused is refused before anything is paid for
+    source = Source(task, student, teacher, programs, sampling, how["seed"])
+    cases = given if given is not None else make_cases(program, problems, source)
     plan = How(how["optimizer"], how["calls"], how["demos"], seed=how["seed"])
     return Work(programs[program], task, model, writer, metric, sampling, plan), cases
 

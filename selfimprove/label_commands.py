@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +66,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     with (
         view_for(sys.stderr, quiet=quiet) as view,
         watched_by(view),
-        closing(ledger_of({"ledger_file": out / "ledger.sqlite", **how})) as ledger,
+        ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger,
     ):
         labels = model_named(how["model"], ledger, **asked)
         first = Labeller(taxonomy, labels, program=programs.get("label"), widest=how["names"])

@@ -186,7 +186,8 @@ def test_cases_of_ones_own_are_matched_with_wanted_outputs(cli: Run, tmp_path: P
         (("label", "--metric", "match"), "name a file with --cases"),
         (("reason", "--problems-file", "few.jsonl"), "3 problems with cases are too few"),
         (("answer_only", "--cases", "bad.jsonl"), "bad.jsonl, line 1"),
-        (("reason", "--metric", "no_such_module:M", "--model", "m@http://127.0.0.1:9/v1"), "127.0.0.1:9"),
+        (("reason", "--model", "m@http://127.0.0.1:9/v1"), "127.0.0.1:9"),
+        (("judge", "--student", "no/such-student"), "no/such-student"),
     ],
 )
 def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -198,6 +199,61 @@ def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.jsonl", "few.jsonl"]
+
+
+OWN = """
+class Failing:
+    def __init__(self, parts):
+        raise ValueError("no luck")
+
+
+class Nameless:
+    def __init__(self, parts):
+        pass
+
+    def read(self, *_):
+        pass
+
+    def mark(self, *_):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("no_such_module:M", "there is no module no_such_module"),
+        ("own_metric:Failng", 'did you mean "Failing"'),
+        ("own_metric:Failing", "fails when it is made, with ValueError"),
+        ("own_metric:Nameless", "lacks name"),
+    ],
+)
+def test_a_metric_that_is_none_is_refused_before_anything_is_paid_for(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric: str, said: str
+) -> None:
+    """The student is not asked for the judge's cases first, and no ledger is left behind."""
+    (tmp_path / "own_metric.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with serving(reply) as server:
+        model = ("--model", f"m@{server.url}", "--student", f"openai-server:s@{server.url}")
+        done = cli("judge", *OPTIONS, *model, "--problems", "20", "--metric", metric)
+        assert server.calls == 0
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["own_metric.py"]
+
+
+def test_a_refused_compile_keeps_the_calls_that_it_made(cli: Run, tmp_path: Path) -> None:
+    """The student was asked before it was seen that it is never right: the ledger stays."""
+    with serving(lambda _: Reply(TASK.conclude("So.", "-77"))) as server:
+        model = ("--model", f"m@{server.url}", "--student", f"openai-server:s@{server.url}")
+        done = cli("judge", *OPTIONS, *model, "--problems", "8")
+        assert server.calls
+    assert done.returncode == 2
+    assert "0 right" in done.stderr
+    with closing(Ledger(tmp_path / "runs" / "compile" / "ledger.sqlite", reader=True)) as ledger:
+        assert ledger.totals().calls
 
 
 def test_what_shows_no_gain_does_not_replace_what_is_proven(cli: Run, tmp_path: Path) -> None:
