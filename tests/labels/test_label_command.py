@@ -221,6 +221,20 @@ def test_a_wrong_command_is_one_sentence(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_saved_prompt_that_cannot_be_used_leaves_nothing(
+    cli: Run, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """It has no card: one sentence, nobody is asked, and no ledger is left behind."""
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "label.json").write_text(plain("label").dump())
+    with serving(knowing(rows)) as server:
+        done = cli("problems.jsonl", "--taxonomy", "small.toml", "--model", f"a@{server.url}", "--out", "runs/made")
+        assert server.calls == 0
+    assert done.returncode == 2
+    assert "label.card.json cannot be read" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_saved_prompts_label_and_check_unless_plain_is_asked_for(
     cli: Run, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
