@@ -360,6 +360,7 @@ def test_a_ledger_without_calls_goes_with_a_refusal_unless_it_was_there(tmp_path
     with pytest.raises(InputError, match="no"), gone_if_empty(path), closing(Ledger(path, alone=True)):
         raise InputError("no")
     assert not any(tmp_path.iterdir())
+    path.parent.mkdir(parents=True)
     Ledger(path).close()
     with pytest.raises(InputError, match="no"), gone_if_empty(path), closing(Ledger(path, alone=True)):
         raise InputError("no")

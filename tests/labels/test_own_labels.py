@@ -122,7 +122,8 @@ def test_a_said_trait_that_the_path_does_not_take_is_left_out(taxonomy: Taxonomy
 def test_whatever_is_own_and_said_the_path_is_in_the_taxonomy(taxonomy: Taxonomy, data: st.DataObject) -> None:
     """Own labels of one leaf and said ones of another are never mixed into labels that no leaf takes."""
     own_whole, said_whole = (data.draw(st.sampled_from(quotas_of(taxonomy))) for _ in range(2))
-    kept = data.draw(st.sets(st.sampled_from(DIMENSIONS)))
+    levels = data.draw(st.one_of(st.just(set[str]()), st.sets(st.sampled_from(list[str](LEVELS)))))
+    kept = levels | data.draw(st.sets(st.sampled_from(TRAITS)))
     heard = [*LEVELS[: data.draw(st.integers(0, len(LEVELS)))], *data.draw(st.sets(st.sampled_from(TRAITS)))]
     own = {name: value for name, value in own_whole.items() if name in kept}
     found = joined(own, {name: said_whole[name] for name in heard}, taxonomy)
