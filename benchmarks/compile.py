@@ -199,7 +199,7 @@ def load_student() -> Any:
 
 
 def main() -> None:
-    """Print each row, then one line of JSON."""
+    """Print each row, both scores and the gain with their intervals, then one line of JSON."""
     OUT.mkdir(parents=True, exist_ok=True)
     ledger, why = Ledger(OUT / "ledger.sqlite"), dict[str, str]()
     try:

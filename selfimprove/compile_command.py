@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from selfimprove import progress
 from selfimprove.errors import InputError, nearest
 from selfimprove.prm.command_parts import ledger_of, path_type, read_pairs, student_of
 
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from selfimprove.records import Problem
 
 
+_TASK: Final = "arithmetic"
 _FOR_ALL: Final = frozenset({"label", "check_label"})
 """Programs that speak of a taxonomy and of no task: they are saved for every task."""
 
 
 @click.command(name="compile")
 @click.argument("program")
-@click.option("--task", default="arithmetic", show_default=True, help="Whose training problems it is compiled on.")
+@click.option(
+    "--task",
+    show_default=_TASK,
+    help="Whose training problems it is compiled on, and whose dev and test no case may hold; --cases needs it.",
+)
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
 @click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
 @click.option("--problems-file", type=path_type, help="A file of problems to compile on; default: the task's own.")
@@ -60,6 +65,7 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     Calls are kept in the ledger: at the budget it stops, and the same command goes on with a higher one.
     """
     from selfimprove.compiling.compiling import compile_cases
+    from selfimprove.compiling.users import use_of
     from selfimprove.labels.models import see_models
     from selfimprove.live import view_for
     from selfimprove.programs.saved import place_of, save_program
@@ -67,12 +73,12 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
 
     _see(program, how)
     task = _task(how)
-    given = _given(program, task, how)
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+        given = _given(program, task, how)
         problems = [] if given is not None else _problems(task, how)
         named = {how["model"], how["writer"], how["solver"], how["teacher"]}
         see_models(named - {None, "reference"}, **_prices(how))
-        with closing(ledger_of(how)) as ledger:
+        with ledger_of(how) as ledger:
             work, cases = _work(program, task, problems, given, ledger, how)
             made = compile_cases(work, cases)
         place = place_of(program, "" if program in _FOR_ALL else task.name, out)
@@ -81,8 +87,7 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
             click.echo(f"{said}Not saved: {place} holds a program that is proven, and this one shows no gain.")
             return
         save_program(made.program, made.card, place)
-    used = "Campaigns take it from here on" if made.card.proven else "Campaigns leave it out, as it shows no gain"
-    click.echo(f"{said}Saved: {place}\n{used}.")
+    click.echo(f"{said}Saved: {place}\n{use_of(made.card, place)}")
 
 
 def _is_proven(place: Path) -> bool:
@@ -103,6 +108,9 @@ def _see(program: str, how: dict[str, Any]) -> None:
     if program not in SIGNATURES:
         raise InputError(f'there is no program "{program}"; {nearest(program, SIGNATURES)}')
     see_optimizer(how["optimizer"])
+    if how["cases_file"] and not how["task"]:
+        raise InputError("--cases needs --task: name the task whose dev and test none of the cases may hold")
+    how["task"] = how["task"] or _TASK
     how["metric"] = how["metric"] or ("match" if how["cases_file"] else usual_metric(program))
     see_metric(how["metric"], program)
     if how["cases_file"] and how["metric"] != "match" and ":" not in how["metric"]:
@@ -146,6 +154,8 @@ def _see_disjoint(found: list[Problem], task: Task, how: dict[str, Any], file: P
 
     guarded, _ = public_of(task, how["data_dir"])
     see_disjoint(found, task, [held for each in guarded for held in each.held_out], str(file))
+    public = "".join(f", nor of {each.name}" for each in guarded)
+    progress.current().say(f"{file} holds nothing of dev and test of {task.name}{public}")
 
 
 def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
@@ -190,11 +200,11 @@ def _work(
     if model is None or writer is None:
         raise InputError("nothing runs the program; name it with --model or --student")
     teacher = _teacher(task, ledger, how)
-    source = Source(task, student, teacher, programs, sampling, how["seed"])
-    cases = given if given is not None else make_cases(program, problems, source)
     solver = _model(how["solver"], "solve", ledger, how) if how["solver"] else model
     parts = Parts(task, {p.id: p for p in problems}, student, teacher, programs, sampling, solver)
-    metric = metric_named(how["metric"], program, parts)
+    metric = metric_named(how["metric"], program, parts)  # what is refused is refused before anything is paid for
+    source = Source(task, student, teacher, programs, sampling, how["seed"])
+    cases = given if given is not None else make_cases(program, problems, source)
     plan = How(how["optimizer"], how["calls"], how["demos"], seed=how["seed"])
     return Work(programs[program], task, model, writer, metric, sampling, plan), cases
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,15 +59,15 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     given = read_given(problems, how["question_field"])
     given = [one._replace(labels={}) for one in given] if how["no_gold"] else checked(given, taxonomy)
     see_metrics()
-    saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
-    programs = {name: one.program for name, one in saved.items()}
     asked = {name: how[name] for name in ("concurrency", "input_price", "output_price")}
     see_models({how["model"], how["check_model"] or how["model"]}, **asked)
     with (
         view_for(sys.stderr, quiet=quiet) as view,
         watched_by(view),
-        closing(ledger_of({"ledger_file": out / "ledger.sqlite", **how})) as ledger,
+        ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger,
     ):
+        saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
+        programs = {name: one.program for name, one in saved.items()}
         labels = model_named(how["model"], ledger, **asked)
         first = Labeller(taxonomy, labels, program=programs.get("label"), widest=how["names"])
         checker = model_named(how["check_model"] or how["model"], ledger, **asked)

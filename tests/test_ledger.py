@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfimprove.errors import BudgetExceededError, RunFolderError
+from selfimprove.errors import BudgetExceededError, InputError, RunFolderError
 from selfimprove.ledger import Caps, Journaled, Ledger, Reservation, Settlement, stage_of_calls
+from selfimprove.ledger.refused import gone_if_empty
 from selfimprove.records import Completion, Message, Request, Sampling
 
 
@@ -350,3 +352,16 @@ def test_hours_count_over_all_processes(tmp_path: Path) -> None:
     over = Ledger(tmp_path / "l.sqlite", caps=Caps(hours=0.99))
     with pytest.raises(BudgetExceededError, match=r"campaign.max_hours = 0.99 is reached: 1.00 hours gone; raise it"):
         Journaled(Counting(), over).complete([request()])
+
+
+def test_a_ledger_without_calls_goes_with_a_refusal_unless_it_was_there(tmp_path: Path) -> None:
+    """So does its lock, and the folder that was made for it; an older ledger stays as it is."""
+    path = tmp_path / "runs" / "compile" / "ledger.sqlite"
+    with pytest.raises(InputError, match="no"), gone_if_empty(path), closing(Ledger(path, alone=True)):
+        raise InputError("no")
+    assert not any(tmp_path.iterdir())
+    path.parent.mkdir(parents=True)
+    Ledger(path).close()
+    with pytest.raises(InputError, match="no"), gone_if_empty(path), closing(Ledger(path, alone=True)):
+        raise InputError("no")
+    assert path.is_file()

@@ -177,11 +177,14 @@ def by_problem(cases: Sequence[Case], scores: Sequence[float]) -> list[float]:
 
 
 def measured(cases: Sequence[Case], scores: Sequence[float]) -> Measured:
-    """Give the mean with its interval: Wilson's where problems have one case, right or wrong, else a bootstrap's."""
+    """Give the mean with its interval: Wilson's where problems have one case, right or wrong, else a bootstrap's.
+
+    A bootstrap's ends in the range of a share, or of the marks where they leave it: a question may be worth -1.
+    """
     drawn = by_problem(cases, scores)
     if len(drawn) == len(cases) and all(score in {0.0, 1.0} for score in scores):
         interval = wilson(round(sum(scores)), len(scores))
     else:
         low, high = quantiles(bootstrap_means(drawn))
-        interval = Interval(low=max(0.0, low), high=min(1.0, high))
+        interval = Interval(low=max(low, min(0.0, *scores)), high=min(high, max(1.0, *scores)))
     return Measured(score=round(fmean(scores), 6), interval=interval)

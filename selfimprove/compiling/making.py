@@ -80,7 +80,7 @@ def make_cases(program: str, problems: Sequence[Problem], source: Source) -> lis
 def read_cases(path: Path, program: str, *, outputs: bool) -> list[Case]:
     """Read cases from a file of JSON lines with `inputs` and the wanted `outputs`, each by field of the program.
 
-    Cases with one `problem` among their inputs are of one problem.
+    Cases with one `problem` among their inputs are of one problem; a case that stands there twice is taken once.
 
     Args:
         path: the file.
@@ -88,10 +88,11 @@ def read_cases(path: Path, program: str, *, outputs: bool) -> list[Case]:
         outputs: each case must have some, as the metric `match` looks at nothing else.
 
     Raises:
-        InputError: the file cannot be read, or a line is no case of this program.
+        InputError: the file cannot be read, a line is no case of this program, or two want different outputs of the
+            same inputs.
     """
     signature = SIGNATURES[program]
-    found: dict[str, Case] = {}
+    found: dict[str, tuple[Case, str]] = {}
     for row in read_rows(path):
         given = _fields(row, "inputs", signature.input_fields, needed=True)
         gold = _fields(row, "outputs", signature.output_fields, needed=outputs)
@@ -103,8 +104,10 @@ def read_cases(path: Path, program: str, *, outputs: bool) -> list[Case]:
             reference="; ".join(f"{field}: {value}" for field, value in gold.items()),
             outputs=gold if set(gold) == set(signature.output_fields) else {},
         )
-        found.setdefault(case.id, case)
-    return list(found.values())
+        before, where = found.setdefault(case.id, (case, row.where))
+        if before.gold != case.gold:
+            raise InputError(f"{row.where}: the inputs of {where.rpartition(', ')[2]} with other outputs; keep one")
+    return [case for case, _ in found.values()]
 
 
 def _fields(row: Row, name: str, known: Iterable[str], *, needed: bool) -> dict[str, Any]:

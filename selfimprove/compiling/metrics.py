@@ -11,7 +11,7 @@ from selfimprove.answers.text import normalised
 from selfimprove.compiling.asking import Asking
 from selfimprove.compiling.generating import Generated
 from selfimprove.errors import InputError, nearest
-from selfimprove.plugs import load_plug
+from selfimprove.plugs import load_plug, said
 from selfimprove.programs import Complaint, Program, Read
 from selfimprove.programs.cases import Case, Mark, Metric, Outputs
 from selfimprove.programs.forms import read_form, read_verdict
@@ -192,9 +192,10 @@ def see_metric(name: str, program: str) -> None:
     """Refuse a metric that there is none of, or that says nothing of a program.
 
     Raises:
-        InputError: see above.
+        InputError: see above; what `package.module:Name` names cannot be had.
     """
     if ":" in name:
+        load_plug(name, "metric")
         return
     if name not in METRICS:
         raise InputError(
@@ -215,15 +216,10 @@ def metric_named(name: str, program: str, parts: Parts) -> Metric:
         parts: what it is made of.
 
     Raises:
-        InputError: there is none, or it lacks a part.
+        InputError: there is none, it lacks a part, or it fails when it is made.
     """
     if ":" in name:
-        found = load_plug(name, "metric")
-        made = found(parts) if isinstance(found, type) else found
-        if not all(callable(getattr(made, method, None)) for method in ("read", "mark")):
-            raise InputError(f'metric "{name}" lacks the methods read and mark; see selfimprove.programs.cases.Metric')
-        own: Metric = made
-        return own
+        return _plugged(name, parts)
     if name == "asking":
         if parts.student is None or parts.teacher is None:
             raise InputError("the metric asking needs a student that asks and a teacher that answers; name both")
@@ -237,3 +233,16 @@ def metric_named(name: str, program: str, parts: Parts) -> Metric:
     if name == "balanced_accuracy":
         return Agreement()
     return Match() if name == "match" else Solved(parts.task, parts.problems, strict=name == "valid")
+
+
+def _plugged(path: str, parts: Parts) -> Metric:
+    found = load_plug(path, "metric")
+    try:
+        made = found(parts) if isinstance(found, type) else found
+    except Exception as error:  # somebody else's code
+        raise InputError(f'metric "{path}" fails when it is made, with {said(error)}; mend that') from error
+    lacking = [part for part in ("name", "read", "mark") if not hasattr(made, part)]
+    if lacking:
+        raise InputError(f'metric "{path}" lacks {" and ".join(lacking)}; see selfimprove.programs.cases.Metric')
+    own: Metric = made
+    return own

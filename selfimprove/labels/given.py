@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from selfimprove.errors import InputError, nearest
-from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Taxonomy, match
+from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Leaf, Taxonomy, match
 from selfimprove.records import Problem
 from selfimprove.tasks.choice import options
 from selfimprove.tasks.source import Row, read_rows
@@ -91,26 +91,20 @@ def unlabelled(fields: Mapping[str, object]) -> dict[str, object]:
 
 
 def joined(own: Mapping[str, str], said: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
-    """Give a problem's own labels with what was said of it, as far as both are one path of the taxonomy.
+    """Give a problem's own labels with what was said of it, as far as one leaf of the taxonomy takes both.
 
-    Own labels stay. What was said of a level is left out where it does not fit the own levels, and so is all that was
-    said below it; a trait where what is left of the path does not take it. Between own levels, and above them, a name
-    that they leave no choice of is filled in.
+    Own labels stay. What was said of a level is left out where no leaf below it takes the own labels, and so is all
+    that was said below it; a trait where what is left of the path does not take it. Between own levels, and above
+    them, a name that they leave no choice of is filled in.
 
     Args:
         own: labels that were `checked`.
         said: what a `Labeller` says.
         taxonomy: of both.
     """
-    if all(said.get(level) == own[level] for level in LEVELS if level in own):
-        return _in_order({**said, **own})
     found: dict[str, str] = {}
-    leaves = [
-        leaf
-        for leaf in taxonomy.leaves
-        if all(own.get(level, name) == name for level, name in zip(LEVELS, leaf.path, strict=True))
-    ]
-    lowest = max(depth for depth, level in enumerate(LEVELS) if level in own)
+    leaves = [leaf for leaf in taxonomy.leaves if _takes(leaf, own)]
+    lowest = max((depth for depth, level in enumerate(LEVELS) if level in own), default=-1)
     follows = True
     for depth, level in enumerate(LEVELS):
         names = list(dict.fromkeys(leaf.path[depth] for leaf in leaves))
@@ -119,10 +113,17 @@ def joined(own: Mapping[str, str], said: Mapping[str, str], taxonomy: Taxonomy) 
             break
         found[level] = said[level] if follows else names[0]
         leaves = [leaf for leaf in leaves if leaf.path[depth] == found[level]]
-    traits = {
-        name: said[name] for name in TRAITS if name in said and any(said[name] in leaf.shares(name) for leaf in leaves)
-    }
-    return _in_order({**found, **traits, **own})
+    for name in (name for name in TRAITS if name in said and name not in own):
+        if taking := [leaf for leaf in leaves if said[name] in leaf.shares(name)]:
+            found[name], leaves = said[name], taking
+    return _in_order({**found, **own})
+
+
+def _takes(leaf: Leaf, labels: Mapping[str, str]) -> bool:
+    path = zip(LEVELS, leaf.path, strict=True)
+    return all(labels.get(level, name) == name for level, name in path) and all(
+        labels[trait] in leaf.shares(trait) for trait in TRAITS if trait in labels
+    )
 
 
 def _in_order(labels: Mapping[str, str]) -> dict[str, str]:
@@ -132,7 +133,8 @@ def _in_order(labels: Mapping[str, str]) -> dict[str, str]:
 def checked(given: Sequence[Given], taxonomy: Taxonomy) -> list[Given]:
     """Give the rows with their own labels as the taxonomy writes them.
 
-    A row may have some of the dimensions only; a level is looked up below the levels that are given above it.
+    A row may have some of the dimensions only; a level is looked up below the levels that are given above it, and a
+    trait in the leaves that take all of them and the traits before it.
 
     Raises:
         InputError: a label is not in the taxonomy.
@@ -151,6 +153,7 @@ def _checked(one: Given, taxonomy: Taxonomy) -> dict[str, str]:
     for trait in (name for name in TRAITS if name in one.labels):
         values = list(dict.fromkeys(value for leaf in leaves for value in leaf.shares(trait)))
         found[trait] = _known(one, trait, values, taxonomy)
+        leaves = tuple(leaf for leaf in leaves if found[trait] in leaf.shares(trait))
     return _in_order(found)
 
 
@@ -159,6 +162,6 @@ def _known(one: Given, name: str, known: Sequence[str], taxonomy: Taxonomy) -> s
     if (found := match(value, known)) is None:
         raise InputError(
             f'{one.row.where}: "{name}" is {value!r:.80}, which is not in the taxonomy "{taxonomy.name}" there; '
-            f"{nearest(value, known)}"
+            f"{nearest(value, known)} (or give --no-gold: labels that the file has are then not read)"
         )
     return found

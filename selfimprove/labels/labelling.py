@@ -10,7 +10,7 @@ from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.labels.outline import WIDEST, Stage, stage_below
 from selfimprove.labels.replies import Said, read_labels
-from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Path, Taxonomy, match
+from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Form, Path, Taxonomy, match
 from selfimprove.programs import Item, Program, plain, run, stated
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Completion, Problem, Record, Sampling
@@ -20,6 +20,8 @@ _GREEDY: Final = Sampling(max_tokens=384)
 _BATCH: Final = 256
 """Problems a batch: the calls of a batch are under way together."""
 _TRIES: Final = 2
+_OPTIONS: Final[Form] = "multiple choice"
+"""The form of a problem that has options."""
 
 
 class Labelled(Record):
@@ -99,7 +101,7 @@ class Labeller:
             going = walks[at : at + _BATCH]
             while going := [walk for walk in going if walk.next_stage(self)]:
                 self._ask(going)
-        return [walk.labelled() for walk in walks]
+        return [walk.labelled(self.taxonomy) for walk in walks]
 
     def _ask(self, walks: Sequence[_Walk]) -> None:
         """Put each walk's stage to the model, once more where the reply could not be read."""
@@ -135,7 +137,7 @@ class _Walk:
         if self.said.complaint or (self.stage is not None and len(self.path) == len(LEVELS)):
             return False
         known = [trait for trait in TRAITS if trait in self.labels]
-        if self.problem.choices and (form := match("multiple choice", how.taxonomy.values("form", self.path))):
+        if self.problem.choices and (form := match(_OPTIONS, how.taxonomy.values("form", self.path))):
             self._keep(Said(labels={"form": form}, confidence={"form": 1.0}))  # options are there or they are not
             known.append("form")
         backwards = how.judgement == "check_label"
@@ -167,14 +169,18 @@ class _Walk:
         if not said.complaint or len(said.labels) >= len(self.said.labels):
             self.said = said
 
-    def labelled(self) -> Labelled:
-        """Give what was found."""
-        in_order = [name for name in DIMENSIONS if name in self.labels]
+    def labelled(self, taxonomy: Taxonomy) -> Labelled:
+        """Give what was found; of a problem with options whose place takes none, no form."""
+        amiss = self.problem.choices and not match(_OPTIONS, taxonomy.values("form", self.path))
+        complaints = [self.said.complaint] if self.said.complaint else []
+        if amiss:
+            complaints.append(f"The problem has options, and {' > '.join(self.path)} takes no {_OPTIONS}.")
+        in_order = [name for name in DIMENSIONS if name in self.labels and not (amiss and name == "form")]
         return Labelled(
             problem=self.problem.id,
             labels={name: self.labels[name] for name in in_order},
             confidence={name: self.confidence[name] for name in in_order},
-            complaint=self.said.complaint,
+            complaint=" ".join(complaints),
             calls=self.calls,
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +18,20 @@ if TYPE_CHECKING:
 path_type = click.Path(path_type=Path)
 
 
-def ledger_of(how: dict[str, Any]) -> Ledger:
-    """Open the ledger that a command names, for this process alone.
+@contextmanager
+def ledger_of(how: dict[str, Any]) -> Iterator[Ledger]:
+    """Open the ledger that a command names, for this process alone; a refused command leaves none without calls.
 
     Raises:
         RunFolderError: it cannot be written, or another process uses it.
     """
     from selfimprove.ledger import Ledger
+    from selfimprove.ledger.refused import gone_if_empty
 
-    ledger = Ledger(how["ledger_file"], alone=True)
-    ledger.cap_dollars(how.get("budget_usd"), "--budget-usd")
-    return ledger
+    path: Path = how["ledger_file"]
+    with gone_if_empty(path), closing(Ledger(path, alone=True)) as ledger:
+        ledger.cap_dollars(how.get("budget_usd"), "--budget-usd")
+        yield ledger
 
 
 def task_of(how: dict[str, Any]) -> Task:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,7 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     files = OnProcessBench(how["processbench"], how["threshold_from"], how["limit"], how["seed"])
     if how["task"] is None and not files.files:
         raise InputError("there is nothing to measure on; give --task arithmetic, or --processbench FILE")
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), closing(ledger_of(how)) as ledger:
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
         on_task, base = _on_task(how, ledger) if how["task"] is not None else (None, "")
         made = scorer_named(
             scorer,

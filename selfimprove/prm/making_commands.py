@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     from selfimprove.progress import watched_by
     from selfimprove.store import write_whole
 
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), closing(ledger_of(how)) as ledger:
+    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
         task = task_of(how)
         made = label_problems(
             trainable(task, how["problems"], how["data_dir"], how["seed"]),

@@ -134,7 +134,7 @@ def _mipro(loop: Loop, bench: Bench, examples: Examples, writing: Engine, how: H
         max_bootstrapped_demos=how.demos,
         max_labeled_demos=0,  # those that are known come from who demonstrates
         num_threads=1,
-        seed=how.seed or 9,
+        seed=how.seed,
         track_stats=False,
         metric_threshold=1.0,
     )

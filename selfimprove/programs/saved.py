@@ -32,6 +32,10 @@ class Measured(Record):
     score: float
     interval: Interval
 
+    def __str__(self) -> str:
+        """Write it with its interval."""
+        return f"{self.score:.3f} ({self.interval.low:.3f} to {self.interval.high:.3f})"
+
 
 class Card(Record):
     """How a saved program was made, and what it is worth. A JSON file beside it."""
@@ -70,12 +74,12 @@ class Card(Record):
         return self.gain.interval.low > 0 and self.gain.p_better < _LEVEL
 
     def sentence(self) -> str:
-        """Say what was gained."""
+        """Say what was gained, and with which model: another may gain nothing."""
         low, high = self.gain.interval.low, self.gain.interval.high
         verdict = "a gain" if self.proven else "no proven gain"
         return (
-            f"{self.program} by {self.optimizer}: {self.metric} {self.before.score:.3f} before and "
-            f"{self.after.score:.3f} after on {self.held_out} held-out cases, a difference of "
+            f"{self.program} by {self.optimizer}: {self.metric} {self.before} before and {self.after} after on "
+            f"{self.held_out} held-out cases, measured with {self.model}, a difference of "
             f"{self.gain.difference:+.3f} ({low:+.3f} to {high:+.3f}): {verdict}"
         )
 
@@ -115,17 +119,25 @@ def card_of(path: Path) -> Path:
     return path.with_suffix(".card.json")
 
 
+def _coming(path: Path) -> Path:
+    """Say where the card of a program lies while that replaces an older one."""
+    return path.with_suffix(".card.new.json")
+
+
 def save_program(program: Program, card: Card, path: Path) -> None:
     """Write a program with its card; the card names the program's hash, so that no other is taken for it.
+
+    Killed at any moment, it leaves the older program with its card, or the new one with its own: until the program is
+    replaced both cards are there.
 
     Raises:
         RunFolderError: the place cannot be written to.
     """
     text = program.dump()
-    write_whole(
-        card_of(path), (card.model_copy(update={"saved": digest(text)}).model_dump_json(indent=1) + "\n").encode()
-    )
+    told = card.model_copy(update={"saved": digest(text)}).model_dump_json(indent=1) + "\n"
+    write_whole(_coming(path), told.encode())
     write_whole(path, text.encode())
+    _coming(path).replace(card_of(path))
 
 
 def load_saved(path: Path) -> Compiled:
@@ -136,8 +148,8 @@ def load_saved(path: Path) -> Compiled:
     """
     again = "compile the program again, or remove it"
     try:
-        text, told = path.read_text("utf-8"), card_of(path).read_bytes()
-        card = Card.model_validate_json(told)
+        text = path.read_text("utf-8")
+        card = _card(path, digest(text))
     except (OSError, ValueError, ValidationError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise InputError(f"{path} and its card {card_of(path).name} cannot be read ({why}); {again}") from error
@@ -147,11 +159,20 @@ def load_saved(path: Path) -> Compiled:
     return Compiled(program, card)
 
 
+def _card(path: Path, saved: str) -> Card:
+    """Read the card of a program; that of a save which was cut off counts where it is this program's."""
+    if (coming := _coming(path)).is_file():
+        card = Card.model_validate_json(coming.read_bytes())
+        if card.saved == saved:
+            return card
+    return Card.model_validate_json(card_of(path).read_bytes())
+
+
 def saved_for(name: str, task: str, folders: tuple[Path, ...] | None = None) -> Iterator[Path]:
     """Find the saved programs for a task, those that come first by their place first."""
     for folder in places() if folders is None else folders:
-        own, any_task = place_of(name, task, folder), folder / f"{name}.json"
-        yield from (path for path in ((own,) if is_bound(name) else (own, any_task)) if path.is_file())
+        own, any_task = place_of(name, task, folder), place_of(name, "", folder)
+        yield from (path for path in dict.fromkeys((own,) if is_bound(name) else (own, any_task)) if path.is_file())
 
 
 def programs_for(task: Task) -> dict[str, Program]:

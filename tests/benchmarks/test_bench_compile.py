@@ -51,7 +51,11 @@ def cells(bench: ModuleType, monkeypatch: pytest.MonkeyPatch) -> object:
 
 
 def test_every_cell_is_a_row_and_what_is_proven_ships(
-    bench: ModuleType, cells: Sequence[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: ModuleType,
+    cells: Sequence[object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Before and after with intervals for each; done cells are found again; proven programs are copied.
 
@@ -63,6 +67,8 @@ def test_every_cell_is_a_row_and_what_is_proven_ships(
     assert why == {}
     assert [row["cell"] for row in rows] == [cell.name for cell in cells]
     judge, reason, _ = rows
+    intervals = ["({:.3f} to {:.3f})".format(*judge[f"{when}_interval"]) for when in ("before", "after")]
+    assert "0.500 {} before and 1.000 {} after".format(*intervals) in capsys.readouterr().out
     assert (judge["before"], judge["after"]) == (0.5, 1.0)
     assert 0 < reason["before"] < reason["after"] == 1.0
     before = model.asked

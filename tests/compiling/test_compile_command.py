@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -37,8 +38,8 @@ Run = Callable[..., Done]
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
 
-    def run(*words: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", "compile", *map(str, words), "--quiet"])
+    def run(*words: str | Path, quiet: bool = True) -> Done:
+        monkeypatch.setattr(sys, "argv", ["selfimprove", "compile", *map(str, words), *(["--quiet"] * quiet)])
         code = 0
         try:
             main()
@@ -75,7 +76,7 @@ def test_a_program_is_compiled_saved_and_told_about(cli: Run, tmp_path: Path) ->
     assert (card.optimizer, card.metric, card.before.score, card.after.score) == ("gepa", "valid", 0.0, 1.0)
     assert card.proven
     assert "a gain" in done.stdout
-    assert "Campaigns take it" in done.stdout
+    assert "taken by campaigns of arithmetic, curations whose seeds are arithmetic.jsonl.\n" in done.stdout
     assert again.stdout == done.stdout
 
 
@@ -115,6 +116,7 @@ def test_a_judge_is_compiled_on_a_students_solutions(cli: Run, tmp_path: Path) -
         words = ("judge", *OPTIONS, "--model", f"m@{second.url}", "--student", f"openai-server:s@{first.url}")
         done = cli(*words, "--problems", "40", "--calls", "60")
     assert done.returncode == 0, done.stderr
+    assert "Nothing runs judge but what compiles and measures it" in done.stdout
     _, card = load_saved(tmp_path / "programs" / "arithmetic" / "judge.json")
     assert (card.metric, card.before.score, card.after.score) == ("balanced_accuracy", 0.5, 1.0)
 
@@ -142,7 +144,8 @@ def test_cases_that_hold_a_problem_of_test_are_refused(cli: Run, tmp_path: Path)
         {"inputs": {"problem": "Which?"}, "outputs": {"answer": held}},
     ):
         (tmp_path / "cases.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (*rows, row)))
-        done = cli("answer_given", *OPTIONS, "--model", "m@http://127.0.0.1:9/v1", "--cases", "cases.jsonl")
+        words = ("--task", "arithmetic", *OPTIONS, "--cases", "cases.jsonl")
+        done = cli("answer_given", *words, "--model", "m@http://127.0.0.1:9/v1")
         assert done.returncode == 2
         assert "cases.jsonl holds 1 problem of test of arithmetic" in done.stderr
 
@@ -168,9 +171,12 @@ def test_cases_of_ones_own_are_matched_with_wanted_outputs(cli: Run, tmp_path: P
         return Reply(asked.split()[-1] if GOOD in body["messages"][0]["content"] else "nothing")
 
     with serving(say) as server:
-        done = cli("answer_only", "--model", f"m@{server.url}", "--cases", "cases.jsonl", "--calls", "40")
+        words = ("--task", "arithmetic", "--model", f"m@{server.url}", "--cases", "cases.jsonl", "--calls", "40")
+        done = cli("answer_only", *words, quiet=False)
     assert done.returncode == 0, done.stderr
-    assert "match 0.000 before and 1.000 after" in done.stdout
+    assert re.search(r"match 0\.000 \(0\.000 to .*\) before and 1\.000 \(.* to 1\.000\) after", done.stdout)
+    assert f"measured with openai/m@{server.url}" in done.stdout
+    assert "cases.jsonl holds nothing of dev and test of arithmetic\n" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -182,11 +188,13 @@ def test_cases_of_ones_own_are_matched_with_wanted_outputs(cli: Run, tmp_path: P
         (("reason", "--metric", "asking"), "says nothing of the program"),
         (("reason", "--task", "arithmetik"), 'did you mean "arithmetic"'),
         (("reason", "--problems-file", "gone.jsonl"), "gone.jsonl is not there"),
-        (("label", "--cases", "gone.jsonl"), "gone.jsonl"),
+        (("label", "--task", "arithmetic", "--cases", "gone.jsonl"), "gone.jsonl"),
+        (("label", "--cases", "gone.jsonl"), "--cases needs --task: name the task"),
         (("label", "--metric", "match"), "name a file with --cases"),
         (("reason", "--problems-file", "few.jsonl"), "3 problems with cases are too few"),
-        (("answer_only", "--cases", "bad.jsonl"), "bad.jsonl, line 1"),
-        (("reason", "--metric", "no_such_module:M", "--model", "m@http://127.0.0.1:9/v1"), "127.0.0.1:9"),
+        (("answer_only", "--task", "arithmetic", "--cases", "bad.jsonl"), "bad.jsonl, line 1"),
+        (("reason", "--model", "m@http://127.0.0.1:9/v1"), "127.0.0.1:9"),
+        (("judge", "--student", "no/such-student"), "no/such-student"),
     ],
 )
 def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
@@ -198,6 +206,61 @@ def test_a_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: tuple[
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["bad.jsonl", "few.jsonl"]
+
+
+OWN = """
+class Failing:
+    def __init__(self, parts):
+        raise ValueError("no luck")
+
+
+class Nameless:
+    def __init__(self, parts):
+        pass
+
+    def read(self, *_):
+        pass
+
+    def mark(self, *_):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("no_such_module:M", "there is no module no_such_module"),
+        ("own_metric:Failng", 'did you mean "Failing"'),
+        ("own_metric:Failing", "fails when it is made, with ValueError"),
+        ("own_metric:Nameless", "lacks name"),
+    ],
+)
+def test_a_metric_that_is_none_is_refused_before_anything_is_paid_for(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, metric: str, said: str
+) -> None:
+    """The student is not asked for the judge's cases first, and no ledger is left behind."""
+    (tmp_path / "own_metric.py").write_text(OWN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with serving(reply) as server:
+        model = ("--model", f"m@{server.url}", "--student", f"openai-server:s@{server.url}")
+        done = cli("judge", *OPTIONS, *model, "--problems", "20", "--metric", metric)
+        assert server.calls == 0
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["own_metric.py"]
+
+
+def test_a_refused_compile_keeps_the_calls_that_it_made(cli: Run, tmp_path: Path) -> None:
+    """The student was asked before it was seen that it is never right: the ledger stays."""
+    with serving(lambda _: Reply(TASK.conclude("So.", "-77"))) as server:
+        model = ("--model", f"m@{server.url}", "--student", f"openai-server:s@{server.url}")
+        done = cli("judge", *OPTIONS, *model, "--problems", "8")
+        assert server.calls
+    assert done.returncode == 2
+    assert "0 right" in done.stderr
+    with closing(Ledger(tmp_path / "runs" / "compile" / "ledger.sqlite", reader=True)) as ledger:
+        assert ledger.totals().calls
 
 
 def test_what_shows_no_gain_does_not_replace_what_is_proven(cli: Run, tmp_path: Path) -> None:

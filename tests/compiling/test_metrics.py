@@ -240,6 +240,16 @@ def test_cases_of_a_file_name_their_problem(tmp_path: Path) -> None:
     assert one.problem == two.problem
 
 
+def test_two_cases_of_the_same_inputs_want_the_same(tmp_path: Path) -> None:
+    """The same line again is one case; with other outputs, both lines are named."""
+    file, row = tmp_path / "cases.jsonl", {"inputs": {"problem": "q"}, "outputs": {"labels": "topic: A"}}
+    file.write_text(f"{json.dumps(row)}\n" * 2)
+    assert len(read_cases(file, "label", outputs=True)) == 1
+    file.write_text(f"{json.dumps(row)}\n{json.dumps(row | {'outputs': {'labels': 'topic: B'}})}\n")
+    with pytest.raises(InputError, match="line 2: the inputs of line 1 with other outputs; keep one"):
+        read_cases(file, "label", outputs=True)
+
+
 @pytest.mark.parametrize(
     ("row", "said"),
     [
@@ -302,6 +312,14 @@ def test_several_cases_of_a_problem_are_one_draw() -> None:
     )
     single = [Case(id=str(n), problem=str(n), inputs={}) for n in range(2)]
     assert measured(single, [1.0, 0.0]).interval == wilson(1, 2)
+
+
+def test_an_interval_of_marks_below_0_is_not_upside_down() -> None:
+    """A question whose answer gives the solution away is worth -1; a share stays within 0 and 1."""
+    cases = [Case(id=f"{n} {k}", problem=str(n), inputs={}) for n in range(10) for k in range(1 + n % 2)]
+    worst = measured(cases, [-1.0] * 10 + [0.0] * 5)
+    assert -1.0 <= worst.interval.low < worst.score < worst.interval.high < 0.0
+    assert measured(cases, [1.0] * 15).interval.high == 1.0
 
 
 def test_problems_of_dev_are_refused_with_the_one_that_was_found() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +42,8 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
-    def run(*words: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", "label", *map(str, words), "--quiet"])
+    def run(*words: str | Path, quiet: bool = True) -> Done:
+        monkeypatch.setattr(sys, "argv", ["selfimprove", "label", *map(str, words), *(["--quiet"] * quiet)])
         code = 0
         try:
             main()
@@ -220,10 +221,24 @@ def test_a_wrong_command_is_one_sentence(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_saved_prompt_that_cannot_be_used_leaves_nothing(
+    cli: Run, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """It has no card: one sentence, nobody is asked, and no ledger is left behind."""
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs" / "label.json").write_text(plain("label").dump())
+    with serving(knowing(rows)) as server:
+        done = cli("problems.jsonl", "--taxonomy", "small.toml", "--model", f"a@{server.url}", "--out", "runs/made")
+        assert server.calls == 0
+    assert done.returncode == 2
+    assert "label.card.json cannot be read" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 def test_saved_prompts_label_and_check_unless_plain_is_asked_for(
     cli: Run, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """What a card proves in `programs/` is used, and the report holds the prompts' hashes."""
+    """What a card proves in `programs/` is used, which is said; the report holds the prompts' hashes."""
     half = Measured(score=0.5, interval=Interval(low=0.4, high=0.6))
     for name in ("label", "check_label"):
         program = plain(name).with_instructions(f"With care. {plain(name).instructions}")
@@ -235,7 +250,9 @@ def test_saved_prompts_label_and_check_unless_plain_is_asked_for(
         save_program(program, card, tmp_path / "programs" / f"{name}.json")
     with serving(knowing(rows)) as server:
         words = ("problems.jsonl", "--taxonomy", "small.toml", "--model", f"a@{server.url}", "--out", "made")
-        assert cli(*words).returncode == 0
+        done = cli(*words, quiet=False)
+        assert done.returncode == 0
+        assert len(re.findall(r"label\.json is in force \(.*measured with m,", done.stderr)) == 2
         cared = [body["messages"][0]["content"].startswith("With care.") for body in server.bodies]
         assert cared == [True] * 80
         prompts = LabelReport.model_validate_json((tmp_path / "made" / "agreement.json").read_text()).prompts

@@ -59,6 +59,20 @@ def test_what_leaves_no_choice_is_not_asked(taxonomy: Taxonomy) -> None:
     assert asked_of(model.asked[0]) == ["sub_type", "difficulty"]
 
 
+@pytest.mark.parametrize("start", [(), ("English",)])
+def test_a_problem_with_options_is_no_short_answer(tmp_path: Path, start: tuple[str, ...]) -> None:
+    """Where the leaf that is chosen takes no multiple choice there is no verdict on the form, and the row says why."""
+    text = TOML.replace("{ multiple_choice = 0.8, short_answer = 0.2 }", "{ short_answer = 1.0 }")
+    taxonomy = small(tmp_path, text)
+    cell = next(c for c in quotas(taxonomy, by=("form", "difficulty", "key_stage")) if c.path[0] == "English")
+    problem = Problem.of("Which?", "A", labels=cell.labels, choices=("1", "2"))
+    found = Labeller(taxonomy, Knowing.of([problem])).label([problem], [start])[0]
+    assert found.labels == {name: value for name, value in problem.labels.items() if name != "form"}
+    assert not found.whole
+    assert found.complaint.startswith("The problem has options, and English > Spelling > Plurals")
+    assert "form" not in found.confidence
+
+
 def test_a_trait_that_the_chosen_leaf_leaves_no_choice_of_is_not_complained_about(taxonomy: Taxonomy) -> None:
     """English is for KS2 only, so KS3, which the outline of all subjects offers, does not stand in the way."""
     problem = next(p for p in of_every_cell(taxonomy) if p.labels["subject"] == "English")

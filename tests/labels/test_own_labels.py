@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from labelling_models import Knowing
-from small_taxonomy import small
+from small_taxonomy import TOML, small
 
 from selfimprove.curating.seeds import read_seeds
 from selfimprove.errors import InputError
-from selfimprove.labels import DIMENSIONS, LEVELS, TRAITS, Taxonomy
+from selfimprove.labels import DIMENSIONS, LEVELS, TRAITS, Taxonomy, quotas
 from selfimprove.labels.coverage import cover
 from selfimprove.labels.given import Given, checked, joined, read_given
 from selfimprove.labels.labelling import Labeller
@@ -120,17 +120,39 @@ def test_a_said_trait_that_the_path_does_not_take_is_left_out(taxonomy: Taxonomy
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_whatever_is_own_and_said_the_path_is_in_the_taxonomy(taxonomy: Taxonomy, data: st.DataObject) -> None:
-    """Own labels of one leaf and said ones of another are never mixed into a path that is nowhere."""
-    own_leaf, said_leaf = (data.draw(st.sampled_from(taxonomy.leaves)) for _ in range(2))
-    kept = data.draw(st.sets(st.sampled_from(LEVELS)))
-    depth = data.draw(st.integers(0, len(LEVELS)))
-    own = {str(level): name for level, name in zip(LEVELS, own_leaf.path, strict=True) if level in kept}
-    found = joined(own, dict(zip(map(str, LEVELS[:depth]), said_leaf.path, strict=False)), taxonomy)
+    """Own labels of one leaf and said ones of another are never mixed into labels that no leaf takes."""
+    own_whole, said_whole = (data.draw(st.sampled_from(quotas_of(taxonomy))) for _ in range(2))
+    levels = data.draw(st.one_of(st.just(set[str]()), st.sets(st.sampled_from(list[str](LEVELS)))))
+    kept = levels | data.draw(st.sets(st.sampled_from(TRAITS)))
+    heard = [*LEVELS[: data.draw(st.integers(0, len(LEVELS)))], *data.draw(st.sets(st.sampled_from(TRAITS)))]
+    own = {name: value for name, value in own_whole.items() if name in kept}
+    found = joined(own, {name: said_whole[name] for name in heard}, taxonomy)
     assert found.items() >= own.items()
-    assert any(
-        all(found.get(level, name) == name for level, name in zip(LEVELS, leaf.path, strict=True))
-        for leaf in taxonomy.leaves
-    )
+    assert any(found.items() <= whole.items() for whole in quotas_of(taxonomy))
+
+
+def quotas_of(taxonomy: Taxonomy) -> list[dict[str, str]]:
+    """Give all labels that a problem may have."""
+    return [cell.labels for cell in quotas(taxonomy, by=TRAITS)]
+
+
+def test_what_is_said_below_a_leaf_that_does_not_take_an_own_trait_is_left_out(tmp_path: Path) -> None:
+    """A row that has a difficulty alone is no exception: what is written is in the taxonomy, or names no leaf."""
+    taxonomy = small(tmp_path, TOML.replace('["easy", "hard"]', '["easy"]'))
+    easy = {**PLURALS, "difficulty": "easy"}
+    assert joined({"difficulty": "easy"}, easy, taxonomy) == easy
+    found = joined({"difficulty": "hard"}, easy, taxonomy)
+    assert found == {"key_stage": "KS2", "difficulty": "hard", "form": "short answer"}
+
+
+def test_own_traits_that_no_leaf_takes_together_are_refused(taxonomy: Taxonomy, tmp_path: Path) -> None:
+    """Medium is for Maths only; the message says how to leave such labels alone."""
+    problems = problems_of(tmp_path, {"subject": "English", "difficulty": "medium"})
+    with pytest.raises(InputError, match=r'"difficulty" is .medium., which is not in the taxonomy.*--no-gold'):
+        checked(problems, taxonomy)
+    text = TOML.replace('["easy", "hard"]', '["easy", "mad"]')
+    with pytest.raises(InputError, match="\"difficulty\" is 'mad'"):
+        checked(problems_of(tmp_path, {"key_stage": "KS3", "difficulty": "mad"}), small(tmp_path, text))
 
 
 def test_labels_that_do_not_count_are_taken_out_of_the_row(taxonomy: Taxonomy, tmp_path: Path) -> None:

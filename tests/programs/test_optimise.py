@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import dspy
 import pytest
 
 from selfimprove.errors import BudgetExceededError, InputError
@@ -96,6 +97,22 @@ def test_known_replies_show_a_model_that_is_never_right_how(name: str) -> None:
     assert not misled.predict.demos, "what a case holds is marked too"
     bare = optimise(plain("answer_only"), bench(model), cases(0, 8), cases(20, 28), model, How(name, calls=60))  # type: ignore[arg-type]
     assert not bare.predict.demos
+
+
+@pytest.mark.parametrize("seed", [0, 9])
+def test_each_seed_is_a_seed_of_its_own(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DSPy's own default for mipro is 9, which 0 is not taken for."""
+    seen = []
+
+    class Watched(dspy.MIPROv2):  # type: ignore[misc]  # DSPy is not typed
+        def __init__(self, **how: object) -> None:
+            seen.append(how["seed"])
+            super().__init__(**how)
+
+    monkeypatch.setattr(dspy, "MIPROv2", Watched)
+    model = Counting()
+    optimise(plain("answer_only"), bench(model), cases(0, 8), cases(20, 28), model, How("mipro", calls=24, seed=seed))  # type: ignore[arg-type]
+    assert seen == [seed]
 
 
 @pytest.mark.parametrize("name", ["gepa", "mipro"])

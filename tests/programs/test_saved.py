@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,46 @@ def test_a_saved_program_is_read_back_with_its_card(folder: Path) -> None:
     assert told.proven
     assert told.model_copy(update={"saved": ""}) == card(BETTER)
     assert sorted(p.name for p in path.parent.iterdir()) == ["ask.card.json", "ask.json"]
+
+
+@pytest.mark.parametrize(("written", "kept"), [(0, "older"), (1, "older"), (2, "newer"), (3, "newer")])
+def test_a_save_that_is_cut_off_leaves_a_program_with_its_own_card(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, written: int, kept: str
+) -> None:
+    """Killed before each of the files is in place: the older one or the newer one, and a campaign refuses neither."""
+    newer, left = plain("ask").with_instructions("Ask twice."), iter([True] * written)
+    path, replace = place_of("ask", TASK.name, folder), Path.replace
+
+    def cut(self: Path, target: Path) -> Path:
+        if not next(left, False):
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", cut)
+    with suppress(KeyboardInterrupt):
+        save_program(newer, card(newer).model_copy(update={"model": "newer"}), path)
+    found = proven_for(["ask"], TASK.name, folders=(folder,))["ask"]
+    assert (found.program.instructions, found.card.model) == {
+        "older": (BETTER.instructions, "m"),
+        "newer": ("Ask twice.", "newer"),
+    }[kept]
+    monkeypatch.undo()
+    save_program(BETTER, card(BETTER), path)
+    assert load_saved(path).card.model == "m"
+    assert sorted(p.suffixes for p in path.parent.glob("[!.]*")) == [[".card", ".json"], [".json"]]
+
+
+def test_a_card_says_both_scores_with_their_intervals_and_the_model() -> None:
+    """So that whoever puts the program in force for another model sees it."""
+    said = card(BETTER).sentence()
+    assert "asking 0.500 (0.400 to 0.600) before and 0.500 (0.400 to 0.600) after" in said
+    assert "measured with m," in said
+
+
+def test_a_program_for_every_task_is_found_once(folder: Path) -> None:
+    """Its own place and that of every task are one."""
+    save_program(BETTER, card(BETTER), folder / "label.json")
+    assert list(saved_for("label", "", (folder,))) == [folder / "label.json"]
 
 
 def test_the_first_folder_that_holds_a_program_counts(folder: Path, tmp_path: Path) -> None:
