@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from selfimprove import progress
 from selfimprove.curating.writing import SEED_TRACES
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.graphs.curate_votes import round_place
 from selfimprove.growth.settings import FILE
-from selfimprove.ledger import Ledger
+from selfimprove.ledger.refused import holds_calls
 from selfimprove.programs.in_force import FROZEN
 
 LEDGER: Final = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
@@ -40,7 +39,7 @@ def _clear(out: Path, there: frozenset[str] | None) -> None:
     old = there or frozenset()
     if round_place(1) not in old:
         shutil.rmtree(out / round_place(1), ignore_errors=True)
-    paid = LEDGER[0] not in old and _paid(out / LEDGER[0])
+    paid = LEDGER[0] not in old and holds_calls(out / LEDGER[0])
     for name in {
         FILE,
         FROZEN,
@@ -53,13 +52,3 @@ def _clear(out: Path, there: frozenset[str] | None) -> None:
         (out / name).unlink(missing_ok=True)
     if there is None and not any(out.iterdir()):
         out.rmdir()
-
-
-def _paid(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with closing(Ledger(path, reader=True)) as ledger:
-        kept = bool(ledger.totals().teacher_calls)
-    if kept:
-        progress.current().say(f"{path} keeps what was paid for")
-    return kept

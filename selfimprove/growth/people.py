@@ -13,17 +13,16 @@ from selfimprove.curating.checks import best_part, part_of
 from selfimprove.curating.nursery import Growers
 from selfimprove.errors import InputError, nearest
 from selfimprove.growth.refusing import refuse_few_votes
+from selfimprove.labels.models import NO_KEY, SERVED_S, parted
 from selfimprove.labels.taxonomy import Path, Taxonomy
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.plugs import load_plug, said
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Sampling
-from selfimprove.scorers.names import judge_of
 from selfimprove.teachers.litellm import LiteLLMModel
 from selfimprove.teachers.load import load_model
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_NO_KEY: Final = "none"
 
 
 class Member(NamedTuple):
@@ -106,7 +105,7 @@ def _member(name: str, config: CurateConfig, ledger: Ledger) -> Member:
     if settings.model in {"reference", "self"}:
         raise InputError(f'models.{name}.model = "{settings.model}" writes and solves nothing new; name a model')
     keyless = "@" in name and name not in config.models
-    model: LiteLLMModel = load_model(settings, "reason", ledger, api_key=_NO_KEY if keyless else None, called=name)
+    model: LiteLLMModel = load_model(settings, "reason", ledger, api_key=NO_KEY if keyless else None, called=name)
     model.check()
     return Member(model, sampling)
 
@@ -115,9 +114,9 @@ def _unnamed(name: str, config: CurateConfig) -> TeacherConfig:
     """Give the settings of a model that [models] does not hold: a LiteLLM name, MODEL@URL, or an import path."""
     if "/" not in name and ":" not in name and "@" not in name and config.models:
         raise InputError(f'there is no model "{name}" in [models]; {nearest(name, config.models)}')
-    model, _, url = name.partition("@")
-    model, address = judge_of(model, url)
-    return TeacherConfig(model=model, base_url=address)
+    model, address = parted(name)
+    wait = {"timeout_s": SERVED_S} if address else {}
+    return TeacherConfig(model=model, base_url=address, **wait)
 
 
 def _plugged(path: str) -> LanguageModel:

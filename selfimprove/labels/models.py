@@ -13,8 +13,9 @@ from selfimprove.protocols import LanguageModel
 from selfimprove.scorers.names import judge_of
 
 _HOW: Final = "write MODEL as LiteLLM names it, or MODEL@http://HOST:PORT/v1"
-_NO_KEY: Final = "none"
-_SERVED_S: Final = 600.0
+NO_KEY: Final = "none"
+"""What a server named by its address is sent: not the key of the provider whose protocol it speaks."""
+SERVED_S: Final = 600.0
 """Longest wait for a server named by its address: it may be one's own, on a few cores, with prompts that queue."""
 _HOSTED_S: Final = 120.0
 
@@ -46,24 +47,32 @@ def model_named(
     from selfimprove.teachers.gate import Gates, Limits
     from selfimprove.teachers.litellm import LiteLLMModel
 
-    model, sign, url = named.partition("@")
-    if not model or (sign and not _is_address(url)):
-        raise InputError(f'the model "{named}" names none; {_HOW}')
-    model, address = judge_of(model, url)
+    model, address = parted(named)
     made = LiteLLMModel(
         role,
         [model],
         ledger,
         base_url=address,
-        # A server named by its address is not sent the key of the provider whose protocol it speaks.
-        api_key=_NO_KEY if address else None,
+        api_key=NO_KEY if address else None,
         gates=Gates(Limits(concurrency)),
         input_price=input_price,
         output_price=output_price,
-        timeout_s=_SERVED_S if address else _HOSTED_S,
+        timeout_s=SERVED_S if address else _HOSTED_S,
     )
     made.check()
     return made
+
+
+def parted(named: str) -> tuple[str, str | None]:
+    """Part MODEL@URL into LiteLLM's name and the address; None: there is none.
+
+    Raises:
+        InputError: what stands there is no model or no address.
+    """
+    model, sign, url = named.partition("@")
+    if not model or (sign and not _is_address(url)):
+        raise InputError(f'the model "{named}" names none; {_HOW}')
+    return judge_of(model, url)
 
 
 def see_models(names: Iterable[str], **how: Any) -> None:

@@ -40,8 +40,7 @@ def _clear(path: Path, begun: Sequence[Path]) -> None:
     except RunFolderError:
         return
     try:
-        if _holds_calls(path):
-            progress.current().say(f"{path} keeps the calls that were made")
+        if holds_calls(path):
             return
         for side in _SIDES:
             Path(f"{path}{side}").unlink(missing_ok=True)
@@ -52,8 +51,12 @@ def _clear(path: Path, begun: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def _holds_calls(path: Path) -> bool:
+def holds_calls(path: Path) -> bool:
+    """Say whether a ledger holds calls, and tell the watcher so."""
     if not path.is_file():
         return False
     with closing(Ledger(path, reader=True)) as ledger:
-        return bool(ledger.totals().calls)
+        kept = bool(ledger.totals().calls)
+    if kept:
+        progress.current().say(f"{path} keeps the calls that were made")
+    return kept
