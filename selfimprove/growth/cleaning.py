@@ -39,7 +39,7 @@ def _clear(out: Path, there: frozenset[str] | None) -> None:
     old = there or frozenset()
     if round_place(1) not in old:
         shutil.rmtree(out / round_place(1), ignore_errors=True)
-    paid = LEDGER[0] not in old and holds_calls(out / LEDGER[0])
+    paid = LEDGER[0] not in old and holds_calls(out / LEDGER[0], paid=True)
     for name in {
         FILE,
         FROZEN,

@@ -51,12 +51,13 @@ def _clear(path: Path, begun: Sequence[Path]) -> None:
             folder.rmdir()
 
 
-def holds_calls(path: Path) -> bool:
-    """Say whether a ledger holds calls, and tell the watcher so."""
+def holds_calls(path: Path, *, paid: bool = False) -> bool:
+    """Say whether a ledger holds calls, or `paid` ones: not those of a model in this process; the watcher is told."""
     if not path.is_file():
         return False
     with closing(Ledger(path, reader=True)) as ledger:
-        kept = bool(ledger.totals().calls)
+        totals = ledger.totals()
+    kept = bool(totals.teacher_calls if paid else totals.calls)
     if kept:
         progress.current().say(f"{path} keeps the calls that were made")
     return kept

@@ -18,7 +18,7 @@ ASKED = Request(role="label", messages=(Message(role="user", content="2 + 2?"),)
 def test_a_server_of_ones_own_is_waited_for_longer(monkeypatch: pytest.MonkeyPatch, wait_s: float, ends: str) -> None:
     """It may be slow: its own longest wait holds, not that of a provider."""
     monkeypatch.setattr(models, "_HOSTED_S", 0.2)
-    monkeypatch.setattr(models, "_SERVED_S", wait_s)
+    monkeypatch.setattr(models, "SERVED_S", wait_s)
     monkeypatch.setattr(asking, "_FIRST_WAIT_S", 0.01)
     with serving(Reply(delay_s=1.0)) as server:
         (found,) = model_named(f"own@{server.url}", Ledger(":memory:")).complete([ASKED])
