@@ -104,7 +104,7 @@ def _member(name: str, config: CurateConfig, ledger: Ledger) -> Member:
         )
     if settings.model in {"reference", "self"}:
         raise InputError(f'models.{name}.model = "{settings.model}" writes and solves nothing new; name a model')
-    keyless = "@" in name and name not in config.models
+    keyless = settings.base_url and name not in config.models
     model: LiteLLMModel = load_model(settings, "reason", ledger, api_key=NO_KEY if keyless else None, called=name)
     model.check()
     return Member(model, sampling)

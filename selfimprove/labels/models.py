@@ -64,12 +64,17 @@ def model_named(
 
 
 def parted(named: str) -> tuple[str, str | None]:
-    """Part MODEL@URL into LiteLLM's name and the address; None: there is none.
+    """Part MODEL@URL into LiteLLM's name and the address; None: there is none, also behind a version as Vertex has it.
+
+    >>> parted("vertex_ai/claude-3-5-sonnet@20240620")
+    ('vertex_ai/claude-3-5-sonnet@20240620', None)
 
     Raises:
         InputError: what stands there is no model or no address.
     """
     model, sign, url = named.partition("@")
+    if model and url.isdecimal():
+        return named, None
     if not model or (sign and not _is_address(url)):
         raise InputError(f'the model "{named}" names none; {_HOW}')
     return judge_of(model, url)
