@@ -35,7 +35,10 @@ def _same(answer: str, right: int | Fraction | str) -> bool:
 
 
 def _sum(problem: Problem) -> bool | None:
-    found = re.search(r"[-(\d][-+*/().\d\s]*[\d)]", problem.question)
+    asked = problem.question
+    for written, sign in (("\\times", "*"), ("\\div", "/"), ("\\(", ""), ("\\)", "")):
+        asked = asked.replace(written, sign)
+    found = re.search(r"(?=[-(\d])[-(]*\d[.\d]*[\s)]*[-+*/][-+*/().\d\s]*[\d)]", asked)
     return arithmetic(problem.model_copy(update={"question": f"What is {found[0].strip()}?"})) if found else None
 
 

@@ -3,8 +3,9 @@
 TEACHER=MODEL@URL make bench-curate     an OpenAI-compatible server; CHEAP=MODEL@URL adds a second solver
 ROWS=20 (a type), TYPES=13, ROUNDS=3, OUT=runs/bench-curate (kept: the same command goes on)
 
-Of each type: problems ordered and read; the share of those read that are right (the generator's own), the share let in,
-and how right that is, all three as an oracle works the question out; problems that it cannot read are counted apart.
+Of each type: problems ordered, read, believed (the solvers' votes proved the stated answer) and let in (the label was
+proved too), and how right each kind is, as an oracle works the question out; problems that it cannot read are counted
+apart.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from curate_script import World
 
 from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.nursery import Growers, Nursery
-from selfimprove.curating.rows import Candidate, Grown, Order
+from selfimprove.curating.rows import Candidate, Grown, Order, Rejected
 from selfimprove.curating.writing import FIGURES
 from selfimprove.curating.writing import Figures as Curated
 from selfimprove.graphs.curate import STEPS, build_curate
@@ -37,6 +38,9 @@ from selfimprove.records import Sampling
 from selfimprove.store import RunFolder
 
 _TOKENS: Final = 768
+_KINDS: Final = ("read", "believed", "let in")
+_LABEL: Final = {"wrong label", "undecided label"}
+"""Why a problem is refused whose answer was believed."""
 
 
 def grow_real(
@@ -67,7 +71,7 @@ def grow_real(
 
 
 def yields(folder: RunFolder, oracles: Mapping[str, Oracle]) -> dict[str, Counter[str]]:
-    """Count by type what was ordered, read and let in, and what the oracle says of it."""
+    """Count by type what was ordered, read, believed and let in, and what the oracle says of it."""
     found: dict[str, Counter[str]] = {}
     for number in range(1, folder.record(FIGURES, Curated).rounds + 1):
         place = f"round-{number:03d}"
@@ -75,7 +79,9 @@ def yields(folder: RunFolder, oracles: Mapping[str, Oracle]) -> dict[str, Counte
             found.setdefault(order.place.path[-1], Counter())["ordered"] += order.variants
         read = folder.rows(f"{place}/candidates.jsonl", Candidate)
         let_in = [grown.candidate for grown in folder.rows(f"{place}/grown.jsonl", Grown)]
-        for what, some in (("read", read), ("let in", let_in)):
+        refused = folder.rows(f"{place}/rejected.jsonl", Rejected)
+        believed = let_in + [one.candidate for one in refused if one.candidate and one.reason in _LABEL]
+        for what, some in zip(_KINDS, (read, believed, let_in), strict=True):
             for one in some:
                 name = one.place.path[-1]
                 said = {True: "right", False: "wrong", None: "unknown"}[oracles[name](one.problem)]
@@ -85,18 +91,17 @@ def yields(folder: RunFolder, oracles: Mapping[str, Oracle]) -> dict[str, Counte
 
 def table(found: Mapping[str, Counter[str]]) -> str:
     """Write the counts as a table."""
-    lines = [f"{'type':26}{'ordered':>9}{'read':>7}{'right':>8}{'let in':>8}{'right':>8}{'unknown':>9}"]
+    heads = "".join(f"{what:>10}{'right':>10}" for what in _KINDS)
+    lines = [f"{'type':26}{'ordered':>9}{heads}{'unknown':>9}"]
     for name, counts in found.items():
-        shares = [_share(counts[f"{what}, right"], counts[f"{what}, wrong"]) for what in ("read", "let in")]
-        lines.append(
-            f"{name:26}{counts['ordered']:9}{counts['read']:7}{shares[0]:>8}{counts['let in']:8}{shares[1]:>8}"
-            f"{counts['read, unknown']:9}"
-        )
+        cells = "".join(f"{counts[what]:10}{_right_of(counts, what):>10}" for what in _KINDS)
+        lines.append(f"{name:26}{counts['ordered']:9}{cells}{counts['read, unknown']:9}")
     return "\n".join(lines)
 
 
-def _share(right: int, wrong: int) -> str:
-    return f"{100 * right / (right + wrong):.0f} %" if right + wrong else "-"
+def _right_of(counts: Mapping[str, int], what: str) -> str:
+    right, wrong = counts[f"{what}, right"], counts[f"{what}, wrong"]
+    return f"{right} of {right + wrong}" if right + wrong else "-"
 
 
 def summed(found: Mapping[str, Counter[str]]) -> dict[str, Any]:
@@ -104,13 +109,19 @@ def summed(found: Mapping[str, Counter[str]]) -> dict[str, Any]:
     total: Counter[str] = Counter()
     for counts in found.values():
         total.update(counts)
-    known = {what: max(1, total[f"{what}, right"] + total[f"{what}, wrong"]) for what in ("read", "let in")}
+
+    def right(what: str) -> float | None:
+        known = total[f"{what}, right"] + total[f"{what}, wrong"]
+        return round(total[f"{what}, right"] / known, 4) if known else None
+
     return {
         "ordered": total["ordered"],
         "read": total["read"],
-        "generator_right": round(total["read, right"] / known["read"], 4),
+        "generator_right": right("read"),
+        "believed": total["believed"],
+        "believed_right": right("believed"),
         "let_in": total["let in"],
-        "precision": round(total["let in, right"] / known["let in"], 4),
+        "precision": right("let in"),
         "recall": round(total["let in, right"] / max(1, total["read, right"]), 4),
         "unknown": total["read, unknown"],
     }

@@ -105,6 +105,7 @@ def test_real_part_counts_by_type_what_an_oracle_says(bench: Any, tmp_path: Path
     said = curate_real.summed(found)
     assert set(found) == {"sums", "words"}
     assert said["generator_right"] < 1.0 <= said["precision"] + 0.05
+    assert said["read"] > said["believed"] >= said["let_in"] > 0
     assert "sums" in curate_real.table(found)
     folder.close()
     ledger.close()
@@ -123,6 +124,11 @@ def test_real_part_counts_by_type_what_an_oracle_says(bench: Any, tmp_path: Path
         ("word_sequence_reversal", "Reverse this list of words: go, acute, and", "and, acute, go", True),
         ("fraction_simplification", "Simplify the fraction 12/18 to its lowest terms.", "4/6", False),
         ("letter_counting", "How many vowels are there?", "3", None),
+        ("chain_sum", "Calculate the sum of the first 100 natural numbers.", "5050", None),
+        ("decimal_chain_sum", "What is 1.5 - (-2.25)?", "3.75", True),
+        ("products", "Solve the following subtraction: 8 - 2. Give only the result.", "6", True),
+        ("basic_arithmetic", r"Calculate \(12 \times 3 - 5 \times 2 + 4 \div 2\).", "28", True),
+        ("basic_arithmetic", "Calculate (-27) * (-3) + (-18) * (-2) + (-6) * (-3).", "135", True),
     ],
 )
 def test_oracles_work_questions_out(
