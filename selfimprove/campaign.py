@@ -8,9 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfimprove.arms import ARMS
 from selfimprove.config import Config, changed, load_config, make_config, write_config
-from selfimprove.config.training import asking
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
 _LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-_EACH_LAYER = {"rank_pattern", "alpha_pattern"}
-"""What a student that practises may set of a LoRA beyond a rank and a scale."""
 _BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *_LEDGER}
 """What a campaign writes before its settings."""
 
@@ -89,10 +85,12 @@ class Campaign:
 
     def _see_training(self, task: Task) -> None:
         """Refuse ways to train that cannot be had."""
+        from selfimprove.trainers.refusing import refuse_packed_order, refuse_practice
         from selfimprove.trainers.settings import check_settings
 
         check_settings(self.config.train)
-        _refuse_practice(self.config, None if isinstance(self._given.get("task", ""), str) else task.name)
+        refuse_packed_order(self.config)
+        refuse_practice(self.config, None if isinstance(self._given.get("task", ""), str) else task.name)
 
     def _student(self) -> Student:
         from selfimprove.students import load_student
@@ -227,6 +225,7 @@ class Campaign:
         from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
+        from selfimprove.trainers.refusing import asks_teacher
         from selfimprove.trainers.vocabulary import see_vocabulary
 
         config, task = self.config, self.load_task()
@@ -235,7 +234,7 @@ class Campaign:
             raise InputError(
                 f"the arm track_b_given shows reference rationales, and those of {task.name} have none; leave it out"
             )
-        asked = _asked_by(config)
+        asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
         student = self._student()
         if "distill" in config.campaign.arms and (tokenizer := getattr(student, "tokenizer", None)) is not None:
@@ -264,53 +263,6 @@ class Campaign:
             model_folder=str(getattr(student, "folder", "")),
             chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
             after_round=after_round,
-        )
-
-
-def _asked_by(config: Config) -> bool:
-    """Say whether a training asks the teacher.
-
-    Raises:
-        InputError: the student is its own teacher, and knows no more than it asks.
-    """
-    asked = [arm for arm in config.campaign.arms if arm in ARMS and asking(config.train, ARMS[arm].method or "")]
-    if asked and config.teacher.model == "self":
-        raise InputError(
-            f"train.{asked[0]}.rewards: the reward questions needs a teacher that knows more than the student, and "
-            'teacher.model = "self"; leave questions out, or name another teacher'
-        )
-    return bool(asked)
-
-
-def _refuse_practice(config: Config, task: str | None) -> None:
-    """Refuse arms that practise where they cannot.
-
-    Args:
-        config: the settings.
-        task: name of a task that was given as an object; None: it was named.
-    """
-    practised = [arm for arm in config.campaign.arms if arm in ARMS and ARMS[arm].method]
-    if not practised:
-        return
-    from selfimprove.students.adapters import beyond_plain
-
-    arm, train = practised[0], config.train
-    beyond = [f"train.{name}" for name in ("full", "quantize") if getattr(train, name)]
-    beyond += [f"train.lora.{key}" for key in beyond_plain(train.lora.model_dump()) if key not in _EACH_LAYER]
-    if beyond:
-        raise InputError(
-            f"the arm {arm} needs plain LoRA over 16 bits, as its tries are made with that; leave "
-            f"{' and '.join(beyond)} out"
-        )
-    if task is not None:
-        raise InputError(
-            f"the arm {arm} reads answers in a process of its own, which cannot be handed {task}, an object; "
-            "give the task as a name, a file or package.module:Name"
-        )
-    if "distill" in practised and not train.distill.model_dump().get("teacher"):
-        raise InputError(
-            "the arm distill needs a teacher that runs here: set train.distill.teacher to a folder or hub id of a "
-            "larger model of the student's family"
         )
 
 

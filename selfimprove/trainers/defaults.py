@@ -20,6 +20,16 @@ _REINFORCED: Final = {
     "beta": 0.0,
     "mask_truncated_completions": True,
 }
+_COMPARED: Final = {
+    "learning_rate": 1e-4,
+    "beta": 0.1,
+    "num_train_epochs": 1.0,
+    "per_device_train_batch_size": 8,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 0.1,
+    "max_length": 1024,
+    "logging_steps": 5,
+}
 DEFAULTS: Final[Mapping[Method, Mapping[str, Any]]] = {
     "sft": {
         "learning_rate": 2e-4,
@@ -31,27 +41,8 @@ DEFAULTS: Final[Mapping[Method, Mapping[str, Any]]] = {
         "logging_steps": 5,
         "train_sampling_strategy": "group_by_length",
     },
-    "dpo": {
-        "learning_rate": 1e-4,
-        "beta": 0.1,
-        "num_train_epochs": 1.0,
-        "per_device_train_batch_size": 8,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": 0.1,
-        "max_length": 1024,
-        "logging_steps": 5,
-    },
-    "kto": {
-        "learning_rate": 1e-4,
-        "beta": 0.1,
-        "num_train_epochs": 1.0,
-        "per_device_train_batch_size": 8,
-        "lr_scheduler_type": "cosine",
-        "warmup_steps": 0.1,
-        "max_length": 1024,
-        "logging_steps": 5,
-        "train_sampling_strategy": "sequential",
-    },
+    "dpo": _COMPARED,
+    "kto": {**_COMPARED, "train_sampling_strategy": "sequential"},
     "grpo": _REINFORCED,
     "rloo": _REINFORCED,
     "distill": {
@@ -74,6 +65,8 @@ DEFAULTS: Final[Mapping[Method, Mapping[str, Any]]] = {
         "train_sampling_strategy": "group_by_length",
     },
 }
+FEWEST: Final[Mapping[Method, int]] = {"kto": 2}
+"""Rows a batch that a method cannot do without: KTO tells its divergence by a row's reply to another's prompt."""
 LORA: Final[Mapping[str, Any]] = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "target_modules": "all-linear"}
 
 

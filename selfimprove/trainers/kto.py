@@ -8,13 +8,13 @@ writes; tokens that carry loss are those of the completions.
 from __future__ import annotations
 
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from trl import KTOConfig, KTOTrainer
 
 from selfimprove.records import TrainingJob, VerdictRow
 from selfimprove.render import training_example
-from selfimprove.trainers.defaults import given
+from selfimprove.trainers.defaults import FEWEST, given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
@@ -27,9 +27,6 @@ from selfimprove.trainers.loading import (
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes
-
-_LEAST: Final = 2
-"""Rows a batch: the divergence is told by a row's reply to another's prompt."""
 
 
 class Judged(NamedTuple):
@@ -106,7 +103,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
     model, new = begun(model, job)
     show(tokenizer, [*rows[0].prompt, *rows[0].reply], len(rows[0].prompt))
     settings = given(job)
-    settings["per_device_train_batch_size"] = max(_LEAST, int(settings["per_device_train_batch_size"]))
+    settings["per_device_train_batch_size"] = max(FEWEST["kto"], int(settings["per_device_train_batch_size"]))
     right = sum(row.right for row in rows)
     wrong = len(rows) - right
     weighed = {"desirable_weight", "undesirable_weight"} & settings.keys()

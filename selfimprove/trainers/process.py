@@ -31,7 +31,7 @@ from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.protocols import Teacher
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, own_only
-from selfimprove.trainers.defaults import given
+from selfimprove.trainers.defaults import FEWEST, given
 from selfimprove.trainers.lifeline import LIFELINE
 from selfimprove.trainers.line import LINE, Switchboard, answering
 from selfimprove.trainers.preflight import NOTE
@@ -39,8 +39,6 @@ from selfimprove.trainers.preflight import NOTE
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
 _NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
 _MODULE: Final = "selfimprove.trainers.{method}"
-_FEWEST: Final = {"kto": 2}
-"""Rows a batch that a method cannot do without; others can with one."""
 _SHARED: Final = {"sft", "dpo", "kto"}
 """Methods that run in several processes; others draw their rows by what all tries so far came to."""
 _KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
@@ -180,7 +178,7 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
     arm = Path(job.out).parent.name
     if ended.memory:
         size, steps = _batches(job)
-        most = size // _FEWEST.get(job.method, 1)
+        most = size // FEWEST.get(job.method, 1)
         part = next((n for n in range(2, most + 1) if size % n == 0), 0)
         if not part:
             return None, ""

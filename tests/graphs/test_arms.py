@@ -118,6 +118,13 @@ def test_a_plan_refuses_what_a_run_would(train: dict[str, Any]) -> None:
         campaign.plan(probe=False)
 
 
+def test_packed_rows_cannot_be_in_an_order() -> None:
+    """Packing goes by lengths, so an order from easy to hard would be taken and not kept."""
+    sections = {"train": {"sft": {"packing": True}}, "select": {"order": "easy_to_hard"}}
+    with pytest.raises(InputError, match=r"train.sft.packing puts rows together .* leave one of them out"):
+        Campaign(task="arithmetic", sections=sections).plan(probe=False)
+
+
 def test_an_arm_does_not_go_on_from_what_was_rolled_back(make_crew: Any) -> None:
     """Where the best has another prompt, an arm goes on from its own last adapter that held."""
     crew = make_crew(campaign={"rounds": 3, "patience": 3, "arms": ["track_a", "track_b"]})
