@@ -2,13 +2,17 @@
 
 sft     trained and prompt tokens a second of `trainers.sft` over those of a bare PyTorch loop on the very same batches:
         the same LoRA over the same base, the head at the trained positions alone, the same optimizer; in turns
+dpo     so too, of pairs: the loop asks the adapter, and the base without it as the reference
+kto     so too, of verdicts: the loop also asks both about another row's reply, for the divergence
+distill so too, of replies written before, as generating is `grpo`'s part; the student's base is the teacher
 grpo    seconds a step of `trainers.grpo`, which generates by our engine, over those of TRL's own trainer, which
         generates by `model.generate`, in turns: the same problems, as many completions of as many tokens at most, the
         same bf16 base and adapter. TRL's has the attention that transformers takes unasked (sdpa), and no gradient
         checkpoints on a CPU, as ours; ours has its own settings. Told beside it: the share of groups of each that held
         both right and wrong tries
 
-make bench-training         keys: sft_share_of_bare_loop (goal >= 0.9), grpo_times_trl (goal <= 0.33)
+make bench-training         keys: sft_share_of_bare_loop (goal >= 0.9), grpo_times_trl (goal <= 0.33), and
+                            dpo_share_of_bare_loop, kto_..., distill_...
 
     python benchmarks/training.py                    # about 10 minutes on 2 cores; QUICK=1: under 3
     PARTS=sft python benchmarks/training.py          # one of the parts
@@ -24,23 +28,23 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import torch
+from training_bare import bare_loop, recorded
 from transformers import TrainerCallback
 from worked import worked_rows
 
 from selfimprove.programs import program_for, stated
-from selfimprove.records import PracticeRow, Record, TrainingJob
+from selfimprove.records import PracticeRow, PreferenceRow, Record, TrackRow, TrainingJob, VerdictRow
 from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
-from selfimprove.trainers import sft
+from selfimprove.trainers import distill, dpo, kto, sft
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.loading import begun, load, owned
-from selfimprove.trainers.precision import full_precision
 
 QUICK = bool(os.environ.get("QUICK"))
 MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
@@ -48,6 +52,7 @@ STEPS, TURNS, BATCH = (4, 2, 4) if QUICK else (12, 4, 8)
 GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
 IN_MEMORY = 16 if not QUICK else 8
 """Completions that plain TRL computes gradients of at once, as its logits of 64 take 15 GB; it generates all in one."""
+STEP: dict[str, object] = {"per_device_train_batch_size": BATCH, "learning_rate": 1e-6}
 TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(3, 4, 5), sizes={"train": STEPS * BATCH}, seed=5)
 SOLVE = program_for("solve", TASK)
 
@@ -85,66 +90,101 @@ def job_of(folder: Path, method: Any, rows: Sequence[Record], settings: dict[str
     )
 
 
-def bare_loop(job: TrainingJob, batches: Sequence[dict[str, Any]]) -> Callable[[], float]:
-    """Give what runs a bare loop over the batches once and tells the seconds."""
-    _, model = load(job)
-    model, _ = begun(model, job)
-    model.train()
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = full_precision(trained, torch.optim.AdamW, lr=1e-6)
-    base = model.get_base_model()
-
-    def run() -> float:
-        started = time.perf_counter()
-        for batch in batches:
-            labels = batch["labels"][:, 1:]
-            at = labels != -100
-            hidden = base.get_decoder()(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
-            ).last_hidden_state[:, :-1]
-            loss = torch.nn.functional.cross_entropy(base.get_output_embeddings()(hidden[at]).float(), labels[at])
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-        return time.perf_counter() - started
-
-    return run
-
-
-def share_of_bare_loop(folder: Path) -> float:
-    """Measure supervised training against the bare loop, in turns."""
-    settings: dict[str, object] = {"per_device_train_batch_size": BATCH, "learning_rate": 1e-6, "logging_steps": 1}
-    job = job_of(folder / "sft", "sft", worked_rows(list(TASK.problems("train")), TASK), settings)
-    tokenizer, model = load(job)
-    examples = sft.job_examples(job, tokenizer)
-    trainer = sft._trainer(job, tokenizer, model, examples)  # noqa: SLF001 - what the process runs
-    batches = [dict(batch) for batch in trainer.get_train_dataloader()]
+def shares(folder: Path, method: Any) -> float:
+    """Measure a trainer against the bare loop of its loss, in turns of all batches; the first warms both up."""
+    trainer, job = TRAINERS[method](folder / method)
+    batches = recorded(trainer)
     bare = bare_loop(job, batches)
-    ours, theirs = list[float](), list[float]()
     bare()
-    for turn in range(TURNS):
-        clock = Clock()
-        trainer.add_callback(clock)
+    ours, theirs = list[float](), list[float]()
+    for _ in range(TURNS):
         started = time.perf_counter()
         trainer.train()
-        took = time.perf_counter() - started
-        trainer.remove_callback(clock)
-        if turn:  # the first warms up
-            ours.append(took)
+        ours.append(time.perf_counter() - started)
         theirs.append(bare())
-    seen = sum(int(batch["attention_mask"].sum()) for batch in batches)
-    best = median(theirs)
-    print(f"sft: {seen / median(ours):,.0f} tokens/s; a bare loop {seen / best:,.0f}; {len(batches)} steps of {BATCH}")
-    return best / median(ours)
+    seen = sum(map(tokens_of, batches))
+    share = median(theirs) / median(ours)
+    rates = f"{seen / median(ours):,.0f} tokens/s; a bare loop {seen / median(theirs):,.0f}"
+    print(f"{method}: {rates}; {share:.2f} of it; {len(batches)} steps of {BATCH}")
+    return share
+
+
+def tokens_of(batch: Mapping[str, Any]) -> int:
+    """Count the tokens of a batch, those of other rows' replies too, each once."""
+    masks = ("prompt_mask", "completion_mask") if "prompt_mask" in batch else ("attention_mask", "KL_attention_mask")
+    return sum(int(batch[name].sum()) for name in masks if name in batch)
+
+
+def learner(module: Any, read: str, rows: Callable[[], Sequence[Record]]) -> Callable[[Path], tuple[Any, TrainingJob]]:
+    """Give what makes a trainer that learns from rows as they are."""
+
+    def made(folder: Path) -> tuple[Any, TrainingJob]:
+        job = job_of(folder, module.__name__.split(".")[-1], rows(), {**STEP, "logging_steps": 1})
+        tokenizer, model = load(job)
+        return module._trainer(job, tokenizer, model, getattr(module, read)(job, tokenizer)), job  # noqa: SLF001
+
+    return made
+
+
+def distiller(folder: Path) -> tuple[Any, TrainingJob]:
+    """Make a trainer that learns a teacher's distribution over replies that are written already."""
+    settings = {**STEP, "teacher": MODEL, "max_completion_length": TOKENS}
+    job = job_of(folder, "distill", practised(STEPS * BATCH), settings)
+    trainer = distill._trainer(job)  # noqa: SLF001 - what the process runs
+    coach = trainer.coach
+    worked = [trainer.processing_class(row.target)["input_ids"] for row in solved()]
+    coach.sampler.generate = lambda asked, **_: [
+        coach.sampler.read(worked[coach.prompts.index(list(one))][:TOKENS], TOKENS) for one in asked
+    ]
+    return trainer, job
+
+
+def solved() -> list[TrackRow]:
+    """Give the worked solutions."""
+    return worked_rows(list(TASK.problems("train")), TASK)
+
+
+def pairs() -> list[PreferenceRow]:
+    """Give the worked solutions over those of the problems before."""
+    rows = solved()
+    return [
+        PreferenceRow(**shared(row), chosen=row.target, rejected=other.target, lesson="")
+        for row, other in zip(rows, [rows[-1], *rows], strict=False)
+    ]
+
+
+def verdicts() -> list[VerdictRow]:
+    """Give worked solutions, and those of the problems before as wrong ones, in turns."""
+    return [
+        VerdictRow(**shared(row), text=pair.rejected if at % 2 else pair.chosen, right=not at % 2)
+        for at, (row, pair) in enumerate(zip(solved(), pairs(), strict=True))
+    ]
+
+
+def shared(row: TrackRow) -> dict[str, Any]:
+    """Give what rows of all kinds hold."""
+    return {name: getattr(row, name) for name in ("id", "program", "inputs", "problem", "round")}
+
+
+def practised(count: int) -> list[PracticeRow]:
+    """Give problems of which nothing is known."""
+    return [
+        PracticeRow(id=p.id, program="solve", inputs={"problem": stated(p)}, problem=p, passed=2, failed=2)
+        for p in list(TASK.problems("train"))[:count]
+    ]
+
+
+TRAINERS: Mapping[str, Callable[[Path], tuple[Any, TrainingJob]]] = {
+    "sft": learner(sft, "job_examples", solved),
+    "dpo": learner(dpo, "job_pairs", pairs),
+    "kto": learner(kto, "job_rows", verdicts),
+    "distill": distiller,
+}
 
 
 def practice_job(folder: Path) -> tuple[TrainingJob, list[PracticeRow], dict[str, object]]:
     """Give a job of reinforcement on problems of which nothing is known, its rows and its settings."""
-    rows = [
-        PracticeRow(id=p.id, program="solve", inputs={"problem": stated(p)}, problem=p, passed=2, failed=2)
-        for p in list(TASK.problems("train"))[: GROUPS * 2]
-    ]
+    rows = practised(GROUPS * 2)
     settings: dict[str, object] = {
         "per_device_train_batch_size": GROUPS * TRIES,
         "num_generations": TRIES,
@@ -213,11 +253,12 @@ def grpo_seconds(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Print both parts and the line of JSON."""
-    parts, told = os.environ.get("PARTS", "sft,grpo").split(","), dict[str, object]()
+    parts, told = os.environ.get("PARTS", "sft,dpo,kto,distill,grpo").split(","), dict[str, object]()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as place:
-        if "sft" in parts:
-            told["sft_share_of_bare_loop"] = round(share_of_bare_loop(Path(place)), 3)
+        for method in TRAINERS:
+            if method in parts:
+                told[f"{method}_share_of_bare_loop"] = round(shares(Path(place), method), 3)
         if "grpo" in parts:
             found = grpo_seconds(Path(place))
             told["grpo_times_trl"] = round(found["grpo_step_s"] / found["trl_step_s"], 3)

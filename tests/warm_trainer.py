@@ -33,7 +33,7 @@ _LENGTH: Final = struct.Struct("!Q")
 _IMPORTED: Final = (
     "torch", "transformers", "transformers.models.llama.modeling_llama", "datasets", "accelerate", "peft",
     "trl.trainer.sft_trainer", "trl.trainer.dpo_trainer", "trl.trainer.kto_trainer", "trl.trainer.grpo_trainer",
-    "selfimprove.trainers.learning", "selfimprove.trainers.practising", "selfimprove.trainers.completion_loss",
+    "selfimprove.trainers.learning", "selfimprove.trainers.practising", "selfimprove.trainers.completion_head",
 )  # fmt: skip
 """What the methods share. A method's own module is not here, as it runs as the main program."""
 

@@ -15,14 +15,15 @@ from trl import DPOTrainer
 from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
+from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
     enough,
     owned,
-    round_reference,
     rows_of,
+    see_reference,
     watched,
 )
 from selfimprove.trainers.precision import FullSteps
@@ -43,7 +44,7 @@ class Pair(NamedTuple):
         return len(self.chosen) + len(self.rejected)
 
 
-class PairTrainer(Resumes, FullSteps, DPOTrainer):
+class PairTrainer(CompletionHead, Resumes, FullSteps, DPOTrainer):
     """TRL's trainer on pairs that are token ids already: the prompts are those of evaluation."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -97,7 +98,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, pairs: list[Pair]) ->
         processing_class=tokenizer,
         peft_config=new,
     )
-    round_reference(made.model)
+    see_reference(made.model, job)
     see_room(job, made.model)
     try_longest(made, [len(p.prompt) + max(len(p.chosen), len(p.rejected)) for p in pairs])
     watched(made, job)

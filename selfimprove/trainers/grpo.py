@@ -13,13 +13,14 @@ from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
-from selfimprove.trainers.completion_logps import CompletionLogps
+from selfimprove.trainers.completion_head import CompletionHead
+from selfimprove.trainers.only_moving import OnlyMoving
 from selfimprove.trainers.practising import Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
 
-class EngineTrainer(CompletionLogps, Generated, Practised, Resumes, FullSteps, GRPOTrainer):
+class EngineTrainer(OnlyMoving, CompletionHead, Generated, Practised, Resumes, FullSteps, GRPOTrainer):
     """TRL's trainer over our engine, which its `rollout_func` has a place for; over vLLM where that is asked for."""
 
 

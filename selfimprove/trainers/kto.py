@@ -14,14 +14,15 @@ from trl import KTOConfig, KTOTrainer
 
 from selfimprove.records import TrainingJob, VerdictRow
 from selfimprove.render import training_example
+from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import FEWEST, given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     begun,
     enough,
     owned,
-    round_reference,
     rows_of,
+    see_reference,
     watched,
 )
 from selfimprove.trainers.precision import FullSteps
@@ -37,7 +38,7 @@ class Judged(NamedTuple):
     right: bool
 
 
-class VerdictTrainer(Resumes, FullSteps, KTOTrainer):
+class VerdictTrainer(CompletionHead, Resumes, FullSteps, KTOTrainer):
     """TRL's trainer on rows that are token ids already: the prompts are those of evaluation."""
 
     def _prepare_dataset(self, dataset: Any, *_: Any) -> Any:
@@ -116,7 +117,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
         processing_class=tokenizer,
         peft_config=new,
     )
-    round_reference(made.model)
+    see_reference(made.model, job)
     see_room(job, made.model)
     try_longest(made, [len(row.prompt) + len(row.reply) for row in rows])
     watched(made, job)

@@ -78,8 +78,15 @@ def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
     return (get_peft_model(model, new, autocast_adapter_dtype=False), None) if half else (model, new)
 
 
-def round_reference(model: Any) -> None:
-    """Give the reference the adapter's own type, so that at the start the two agree to the last bit."""
+def base_of(model: Any) -> Any:
+    """Give the model that an adapter lies over, or the model itself."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
+
+
+def see_reference(model: Any, job: TrainingJob) -> None:
+    """Make the reference what training goes on from to the last bit: the adapter in its own type, or the base alone."""
+    if not job.start and "ref" in getattr(model, "peft_config", {}):
+        model.delete_adapter("ref")  # TRL's copy of a new adapter, which changes nothing and costs time
     for name, parameter in model.named_parameters():
         if ".ref." in name:
             parameter.data = parameter.data.to(model.get_parameter(name.replace(".ref.", ".default.")).dtype)

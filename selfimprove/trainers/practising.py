@@ -21,9 +21,9 @@ from selfimprove.trainers.loading import (
     begun,
     load,
     owned,
-    round_reference,
     rows_of,
     save,
+    see_reference,
     watched,
     write_outcome,
 )
@@ -148,7 +148,7 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
     )
     times = args.num_iterations * args.steps_per_generation
     trainer.practice = Practice(rates, groups, times, job.seed, length=args.max_steps * groups)
-    round_reference(trainer.model)
+    see_reference(trainer.model, job)
     see_room(job, trainer.model)
     sampler.model, sampler.copy = trainer.model, copy.to(args.device) if copy is not None else None
     see_taken_over(trainer.model, copy)

@@ -10,13 +10,14 @@ from typing import Any
 
 from trl import RLOOConfig, RLOOTrainer
 
-from selfimprove.trainers.completion_logps import CompletionLogps
+from selfimprove.trainers.completion_head import CompletionHead
+from selfimprove.trainers.only_moving import OnlyMoving
 from selfimprove.trainers.practising import Generated, Practised, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
 
-class EngineTrainer(CompletionLogps, Generated, Practised, Resumes, FullSteps, RLOOTrainer):
+class EngineTrainer(OnlyMoving, CompletionHead, Generated, Practised, Resumes, FullSteps, RLOOTrainer):
     """TRL's trainer over our engine, in the place of its own way to generate; over vLLM where that is asked for."""
 
 

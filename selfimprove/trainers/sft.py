@@ -10,12 +10,21 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from trl import SFTConfig, SFTTrainer
+
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
+from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import begun, enough, owned, rows_of, watched
+from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
+from selfimprove.trainers.resuming import Resumes
+
+
+class RowTrainer(CompletionHead, Resumes, FullSteps, SFTTrainer):
+    """TRL's trainer."""
 
 
 def main(job_file: str, folder: str) -> None:
@@ -48,16 +57,13 @@ def loss_tokens(example: TrainingExample) -> int:
 
 def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[TrainingExample]) -> Any:
     from datasets import Dataset
-    from trl import SFTConfig
-
-    from selfimprove.trainers.completion_loss import CompletionLossTrainer
 
     model, new = begun(model, job)
     show(tokenizer, examples[0].ids, examples[0].prompt_length)
     data = Dataset.from_list(
         [{"input_ids": e.ids, "completion_mask": [0] * e.prompt_length + [1] * loss_tokens(e)} for e in examples]
     )
-    made = CompletionLossTrainer(
+    made = RowTrainer(
         model=model,
         args=SFTConfig(completion_only_loss=True, **owned(job, given(job))),
         train_dataset=data,

@@ -15,6 +15,7 @@ from selfimprove.programs import program_for
 from selfimprove.records import Adapter, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.render import training_example
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers import dpo
 from selfimprove.trainers.loading import load
 from selfimprove.trainers.process import ProcessTrainer
 
@@ -102,6 +103,17 @@ def test_the_supervised_adapter_is_the_reference(job: TrainingJob, train: Train,
     made = train(job.model_copy(update={"start": start.path, "settings": {"dpo": dpo}}))
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     assert lines[0]["loss"] == pytest.approx(0.693147, abs=1e-5)
+
+
+def test_the_base_is_the_reference_of_a_new_adapter(job: TrainingJob) -> None:
+    """Without a copy of the adapter beside it, and the first loss is that of no preference too."""
+    settings = {"dpo": {"per_device_train_batch_size": 8, "logging_steps": 1}}
+    first = job.model_copy(update={"settings": settings})
+    tokenizer, model = load(first)
+    trainer = dpo._trainer(first, tokenizer, model, dpo.job_pairs(first, tokenizer))
+    assert list(trainer.model.peft_config) == ["default"]
+    trainer.train()
+    assert trainer.state.log_history[0]["loss"] == pytest.approx(0.693147, abs=1e-5)
 
 
 def test_as_many_trained_tokens_as_asked_and_the_same_bytes_again(

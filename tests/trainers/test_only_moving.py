@@ -1,4 +1,4 @@
-"""The log-probabilities, loss and gradients of reinforcement are TRL's own, over fewer tokens."""
+"""The loss and gradients of reinforcement are TRL's own, over the completions that move something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
-from selfimprove.trainers.completion_logps import CompletionLogps
+from selfimprove.trainers.only_moving import OnlyMoving
 
 PROMPT, COMPLETION, ROWS = 5, 7, 4
 
@@ -21,14 +21,12 @@ class Plain:
 
     args = SimpleNamespace(device=torch.device("cpu"))
     accelerator = SimpleNamespace(num_processes=1, autocast=nullcontext)
-    temperature = 0.7
     beta = 0.0
-    asked = 0
+    narrow = True
 
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Any, attention_mask: Any, logits_to_keep: int, **how: Any
     ) -> Any:
-        self.asked += 1
         labels = input_ids.masked_fill(attention_mask == 0, -100)
         labels[:, :-logits_to_keep] = -100
         made = model(input_ids=input_ids, attention_mask=attention_mask, labels=labels, fused_lm_head=True)
@@ -45,7 +43,7 @@ class Plain:
         return (each * inputs["completion_mask"]).sum() / inputs["completion_mask"].sum()
 
 
-class Ours(CompletionLogps, Plain):
+class Ours(OnlyMoving, Plain):
     """With the mixin."""
 
 
@@ -56,7 +54,7 @@ def tiny() -> Any:
     )
     model = LlamaForCausalLM(config).float()
     model.lm_head.weight.requires_grad_(False)  # noqa: FBT003 - torch's signature
-    add_fused_lm_head(model, temperature=Plain.temperature, outputs=("log_probs", "entropy"))
+    add_fused_lm_head(model, outputs=("log_probs", "entropy"))
     return model
 
 
@@ -83,10 +81,8 @@ def stepped(trainer: Any, given: dict[str, Any]) -> tuple[Any, dict[str, Any], A
 
 @pytest.mark.parametrize("advantages", [[1.0, -0.5, 0.25, 2.0], [1.0, 0.0, -1.0, 0.0]])
 def test_loss_and_gradients_are_trls(advantages: list[float]) -> None:
-    """Also where completions without an advantage are left out; TRL's head is not asked."""
-    ours, theirs = Ours(), Plain()
-    (loss, moved, _), (other, expected, _) = stepped(ours, batch(advantages)), stepped(theirs, batch(advantages))
-    assert (ours.asked, theirs.asked) == (0, 1)
+    """Also where completions without an advantage are left out."""
+    (loss, moved, _), (other, expected, _) = stepped(Ours(), batch(advantages)), stepped(Plain(), batch(advantages))
     torch.testing.assert_close(loss, other)
     assert any(grad is not None and grad.abs().sum() > 0 for grad in expected.values())
     for name, grad in expected.items():
@@ -104,7 +100,7 @@ def test_entropies_are_trls_where_all_move() -> None:
 
 def test_a_batch_without_an_advantage_costs_no_pass_and_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """All groups are alike: the loss is 0 and so is each gradient."""
-    monkeypatch.setattr(CompletionLogps, "_score", lambda *_: pytest.fail("the model was asked"))
+    monkeypatch.setattr(Plain, "_get_per_token_logps_and_entropies", lambda *_: pytest.fail("the model was asked"))
     loss, moved, _ = stepped(Ours(), batch([0.0] * ROWS))
     assert loss == 0
     assert not any(grad is not None and grad.abs().sum() > 0 for grad in moved.values())
@@ -118,22 +114,19 @@ def test_what_a_step_tells_of_entropy_is_of_what_moves_it() -> None:
     torch.testing.assert_close(others, mean.expand_as(others))
 
 
-@pytest.mark.parametrize("why", ["reference", "old", "bonus", "head", "processes"])
+@pytest.mark.parametrize("why", ["nothing", "reference", "old", "quantile", "head"])
 def test_everything_is_scored_where_it_counts(why: str) -> None:
-    """A reference, log-probabilities from before, an entropy bonus, a head that learns, or several processes."""
+    """A reference, log-probabilities from before, tokens chosen by their entropy, or a head that is TRL's own."""
     given, trainer, seen = batch([1.0, 0.0, -1.0, 0.0]), Ours(), list[int]()
     model = tiny()
     if why == "reference":
         trainer.beta = 0.1
     elif why == "old":
         given["old_per_token_logps"] = torch.zeros(ROWS, COMPLETION)
-    elif why == "bonus":
-        trainer._entropy_bonus_enabled = True  # type: ignore[attr-defined]
+    elif why == "quantile":
+        trainer.top_entropy_quantile = 0.2  # type: ignore[attr-defined]
     elif why == "head":
-        model.lm_head.weight.requires_grad_(True)  # noqa: FBT003 - torch's signature
-    else:
-        trainer.accelerator = SimpleNamespace(num_processes=2, autocast=nullcontext)
+        trainer.narrow = False
     model.model.register_forward_pre_hook(lambda _, __, how: seen.append(len(how["input_ids"])), with_kwargs=True)
     trainer._compute_loss(model, given)
-    assert seen == [ROWS]
-    assert trainer.asked == (0 if why in {"reference", "old"} else 1)
+    assert seen == [2 if why == "nothing" else ROWS]
