@@ -160,6 +160,8 @@ def show(name: str, seed: int, found: Summary, fresh: dict[str, Fresh]) -> None:
     for row in found.rounds:
         sampled = f", over samples {100 * row.sampled.accuracy:.1f}" if row.sampled else ""
         tokens = f"{row.rows} rows, {row.trained_tokens} tokens, the round {row.wall_s:.0f} s"
+        if row.informative_groups is not None:
+            tokens += f", {100 * row.informative_groups:.0f} % of groups informative"
         print(f"    round {row.round} {row.arm:<12} dev {percent(row.dev)}{sampled}, {row.decision}; {tokens}")
     for pair in found.pairs:
         points, (low, high) = pair.difference.points, pair.difference.interval
@@ -194,6 +196,7 @@ def rows_of(cell_: Cell) -> list[dict[str, object]]:
             "wall_s": row.wall_s,
             "rows": row.rows,
             "trained_tokens": row.trained_tokens,
+            "informative_groups": row.informative_groups,
         }
         for row in cell_.found.rounds
     ]
