@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,18 +10,18 @@ from pathlib import Path
 from selfimprove.answers.choice import LETTERS, canonical
 from selfimprove.answers.kinds import kind
 from selfimprove.errors import InputError
-from selfimprove.records import Parsed, Problem, Split, Verdict
+from selfimprove.records import Problem, Split
 from selfimprove.tasks.cuts import Splits, divide
+from selfimprove.tasks.of_kind import OfKind
 from selfimprove.tasks.source import Row, find, from_hub, read_rows
 
-_KIND = kind("choice")
 _FEWEST = 2
 _HUB = "cais/mmlu"
 _FILES = "mmlu/train.jsonl, mmlu/dev.jsonl and mmlu/test.jsonl"
 
 
 @dataclass(frozen=True)
-class MultipleChoice:
+class MultipleChoice(OfKind):
     """Test is MMLU's test, dev its validation, train its auxiliary train (which has no subjects).
 
     Args:
@@ -36,23 +36,7 @@ class MultipleChoice:
     subject: str = "all"
 
     name = "mmlu"
-    instruction = _KIND.instruction
-
-    def problems(self, split: Split) -> Iterator[Problem]:
-        """Walk a split, in the order of its file."""
-        yield from self._splits[split]
-
-    def parse(self, text: str) -> Parsed:
-        """Read "Answer: B" strictly, a letter or an option's text leniently."""
-        return _KIND.read(text)
-
-    def compare(self, answer: str, problem: Problem) -> Verdict:
-        """Compare letters, or an option's text with the options."""
-        return _KIND.compare(answer, problem)
-
-    def conclude(self, rationale: str, answer: str) -> str:
-        """Write the rationale and the answer line."""
-        return _KIND.conclude(rationale, answer)
+    _kind = kind("choice")
 
     def problem(self, row: Row) -> Problem:
         """Turn one row of the data set into a problem.

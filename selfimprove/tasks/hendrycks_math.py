@@ -2,7 +2,7 @@ r"""MATH: competition problems with solutions that end in `\boxed{}` (Hendrycks 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +11,11 @@ from selfimprove.answers.expression import canonical
 from selfimprove.answers.kinds import kind
 from selfimprove.answers.marks import boxed
 from selfimprove.errors import InputError
-from selfimprove.records import Parsed, Problem, Split, Verdict
+from selfimprove.records import Problem, Split
 from selfimprove.tasks.cuts import Splits, divide, same_words
+from selfimprove.tasks.of_kind import OfKind
 from selfimprove.tasks.source import Row, find, from_hub, read_rows
 
-_KIND = kind("expression")
 _FILES = "math/train.jsonl and math/math500.jsonl"
 _TOPICS = (
     "algebra",
@@ -29,7 +29,7 @@ _TOPICS = (
 
 
 @dataclass(frozen=True)
-class HendrycksMath:
+class HendrycksMath(OfKind):
     r"""Test is MATH-500 (Lightman et al. 2023), dev is cut from MATH's train.
 
     Left out of train: what has the same words as a test problem, solutions with an empty box, and those with several
@@ -47,23 +47,7 @@ class HendrycksMath:
     dev_size: int = 400
 
     name = "math"
-    instruction = _KIND.instruction
-
-    def problems(self, split: Split) -> Iterator[Problem]:
-        """Walk a split, in the order of its file."""
-        yield from self._splits[split]
-
-    def parse(self, text: str) -> Parsed:
-        r"""Read the last `\boxed{}` strictly, the last mark or formula leniently."""
-        return _KIND.read(text)
-
-    def compare(self, answer: str, problem: Problem) -> Verdict:
-        """Compare expressions by meaning, see `answers.expression`."""
-        return _KIND.compare(answer, problem)
-
-    def conclude(self, rationale: str, answer: str) -> str:
-        """Write the solution and the boxed answer."""
-        return _KIND.conclude(rationale, answer)
+    _kind = kind("expression")
 
     def problem(self, row: Row) -> Problem:
         r"""Turn one row of MATH or MATH-500 into a problem.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Literal
 
 from selfimprove.answers.kinds import Kind, KindName, guess, kind
 from selfimprove.errors import InputError, nearest
-from selfimprove.records import Parsed, Problem, Split, Verdict, digest
+from selfimprove.records import Problem, Split, Verdict, digest
 from selfimprove.tasks.choice import options, right_option
 from selfimprove.tasks.cuts import Splits, divide, same_question
 from selfimprove.tasks.groups import GROUP, group_of, kept_apart, move_nearest
+from selfimprove.tasks.of_kind import OfKind
 from selfimprove.tasks.source import Row, read_rows
 
 _OPTIONAL = ("rationale_field", "facts_field", "choices_field", "context_field", "id_field")
@@ -27,7 +28,7 @@ _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class JsonlTask:
+class JsonlTask(OfKind):
     """Problems of a file, cut into splits by the hash of the question or of its group, or of a file a split.
 
     A question stays in its split when rows are added. Rows of one group, such as the variants of one problem, are
@@ -87,27 +88,6 @@ class JsonlTask:
                 if _BROKEN.search(text) or len(text) > _LONGEST_NAME:
                     raise InputError(f"{name} = {text!r:.80} is no name of a field; correct it")
         object.__setattr__(self, "name", self.name or Path(self.path).stem)
-
-    @property
-    def instruction(self) -> str:
-        """What the kind of answer asks for."""
-        return self._kind.instruction
-
-    def problems(self, split: Split) -> Iterator[Problem]:
-        """Walk a split, in the order of its file."""
-        yield from self._splits[split]
-
-    def parse(self, text: str) -> Parsed:
-        """Read as the kind of answer does."""
-        return self._kind.read(text)
-
-    def compare(self, answer: str, problem: Problem) -> Verdict:
-        """Compare as the kind of answer does."""
-        return self._kind.compare(answer, problem)
-
-    def conclude(self, rationale: str, answer: str) -> str:
-        """Write the rationale and the answer in the strict form."""
-        return self._kind.conclude(rationale, answer)
 
     def problem(self, row: Row) -> Problem:
         """Turn one row into a problem.

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from selfimprove.answers.kinds import kind
 from selfimprove.errors import InputError
-from selfimprove.records import Parsed, Problem, Split, Verdict
+from selfimprove.records import Problem, Split
 from selfimprove.tasks.cuts import Splits, divide, same_words
+from selfimprove.tasks.of_kind import OfKind
 from selfimprove.tasks.source import Row, find, from_hub, read_rows
 
-_KIND = kind("yes_no")
 _FILES = "strategyqa/train.json and strategyqa/dev.json"
 
 
 @dataclass(frozen=True)
-class StrategyQa:
+class StrategyQa(OfKind):
     """The 229 questions of the authors' dev file are the test; 400 of their train file, by answer, are dev.
 
     The labels of the authors' own 490 test questions are not public.
@@ -38,23 +38,7 @@ class StrategyQa:
     hub: str = "ChilleD/StrategyQA"
 
     name = "strategyqa"
-    instruction = _KIND.instruction
-
-    def problems(self, split: Split) -> Iterator[Problem]:
-        """Walk a split, in the order of its file."""
-        yield from self._splits[split]
-
-    def parse(self, text: str) -> Parsed:
-        """Read "Answer: yes" strictly, a decision leniently."""
-        return _KIND.read(text)
-
-    def compare(self, answer: str, problem: Problem) -> Verdict:
-        """Compare decisions."""
-        return _KIND.compare(answer, problem)
-
-    def conclude(self, rationale: str, answer: str) -> str:
-        """Write the facts and the answer line."""
-        return _KIND.conclude(rationale, answer)
+    _kind = kind("yes_no")
 
     def problem(self, row: Row) -> Problem:
         """Turn one row of the data set into a problem.
