@@ -14,7 +14,7 @@ grpo    seconds a step of `trainers.grpo`, which generates by our engine, over t
 make bench-training         keys: sft_share_of_bare_loop (goal >= 0.9), grpo_times_trl (goal <= 0.33), and
                             dpo_share_of_bare_loop, kto_..., distill_...
 
-    python benchmarks/training.py                    # about 10 minutes on 2 cores; QUICK=1: under 3
+    python benchmarks/training.py                    # about 25 minutes on 2 cores; QUICK=1: under 10
     PARTS=sft python benchmarks/training.py          # one of the parts
     ADAPTER=runs/demo/round-01/arms/track_b/adapter PARTS=grpo ...    # tries of a student that solves some problems
 
@@ -48,7 +48,8 @@ from selfimprove.trainers.loading import begun, load, owned
 
 QUICK = bool(os.environ.get("QUICK"))
 MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
-STEPS, TURNS, BATCH = (4, 2, 4) if QUICK else (12, 4, 8)
+STEPS, FEW, TURNS, BATCH = (4, 2, 2, 4) if QUICK else (12, 4, 3, 8)
+"""Steps of `sft`, and of the others, which ask several times about each row."""
 GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
 IN_MEMORY = 16 if not QUICK else 8
 """Completions that plain TRL computes gradients of at once, as its logits of 64 take 15 GB; it generates all in one."""
@@ -129,7 +130,7 @@ def learner(module: Any, read: str, rows: Callable[[], Sequence[Record]]) -> Cal
 def distiller(folder: Path) -> tuple[Any, TrainingJob]:
     """Make a trainer that learns a teacher's distribution over replies that are written already."""
     settings = {**STEP, "teacher": MODEL, "max_completion_length": TOKENS}
-    job = job_of(folder, "distill", practised(STEPS * BATCH), settings)
+    job = job_of(folder, "distill", practised(FEW * BATCH), settings)
     trainer = distill._trainer(job)  # noqa: SLF001 - what the process runs
     coach = trainer.coach
     worked = [trainer.processing_class(row.target)["input_ids"] for row in solved()]
@@ -145,8 +146,8 @@ def solved() -> list[TrackRow]:
 
 
 def pairs() -> list[PreferenceRow]:
-    """Give the worked solutions over those of the problems before."""
-    rows = solved()
+    """Give worked solutions over those of the problems before."""
+    rows = solved()[: FEW * BATCH]
     return [
         PreferenceRow(**shared(row), chosen=row.target, rejected=other.target, lesson="")
         for row, other in zip(rows, [rows[-1], *rows], strict=False)
@@ -157,7 +158,7 @@ def verdicts() -> list[VerdictRow]:
     """Give worked solutions, and those of the problems before as wrong ones, in turns."""
     return [
         VerdictRow(**shared(row), text=pair.rejected if at % 2 else pair.chosen, right=not at % 2)
-        for at, (row, pair) in enumerate(zip(solved(), pairs(), strict=True))
+        for at, (row, pair) in enumerate(zip(solved(), pairs(), strict=False))
     ]
 
 
