@@ -25,7 +25,7 @@ import json
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +43,7 @@ from selfimprove.steps.draft import solve
 from selfimprove.store import RunFolder
 from selfimprove.students import load_student
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.tasks.cuts import SPLITS
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))
@@ -50,6 +51,7 @@ SEEDS = (21,) if QUICK else tuple(int(seed) for seed in os.environ.get("SEEDS", 
 OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-rounds" + "-quick" * QUICK))).resolve()
 MINUTES = float(os.environ.get("MINUTES", "20"))
 FRESH = 40 if QUICK else 1000
+HELD_OUT: tuple[Split, ...] = ("dev", "test")
 TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(2, 3, 4, 5, 6), largest=9)
 """As the demo's."""
 SMALLER: dict[str, Any] = (
@@ -102,12 +104,15 @@ def cell(name: str, seed: int) -> Summary | None:
 
 
 def fresh_problems(folder: RunFolder, seed: int) -> list[Problem]:
-    """Draw problems that a campaign does not know, by their canonical forms."""
-    splits = ("train", "dev", "test")
-    known = {p.canonical for split in splits for p in folder.rows(f"data/{split}.jsonl", Problem)}
-    sizes: dict[Split, int] = {"train": 1, "dev": 2 * FRESH, "test": 1}
+    """Draw problems that a campaign does not know, by their canonical forms, half of either held-out kind.
+
+    Of two-step sums each has less than a hundred, some of which the campaign has drawn.
+    """
+    known = {p.canonical for split in SPLITS for p in folder.rows(f"data/{split}.jsonl", Problem)}
+    sizes: dict[Split, int] = {"train": 1, "dev": FRESH, "test": FRESH}
     task = Arithmetic(kinds=TASK.kinds, levels=TASK.levels, largest=TASK.largest, sizes=sizes, seed=9000 + seed)
-    return [p for p in task.problems("dev") if p.canonical not in known][:FRESH]
+    halves = [(p for p in task.problems(split) if p.canonical not in known) for split in HELD_OUT]
+    return [problem for half in halves for problem in islice(half, FRESH // len(HELD_OUT))]
 
 
 def asked_as(folder: RunFolder, adapter: str) -> Program:

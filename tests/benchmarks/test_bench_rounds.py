@@ -115,3 +115,18 @@ def test_a_cell_has_its_minutes_and_patience_for_six_rounds(
     assert bench.cell("arms", 1) is None
     assert [round(each["max_hours"], 3) for each in given] == [0.333, 2.333]
     assert bench.CELLS["alone"]["campaign"]["patience"] >= 6
+
+
+def test_a_thousand_problems_are_fresh_to_a_whole_campaign(
+    bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two-step sums are few enough to run out of one held-out kind; none is one that the campaign drew."""
+    monkeypatch.setattr(bench, "FRESH", 1000)
+    folder = RunFolder(tmp_path / "arms-1")
+    task, how = bench.TASK, {"sizes": {"train": 100, "dev": 400, "test": 400}, "seed": 1}
+    drawn = Arithmetic(kinds=task.kinds, levels=task.levels, largest=task.largest, **how)
+    for split in ("train", "dev", "test"):
+        folder.write_rows(f"data/{split}.jsonl", drawn.problems(split))
+    fresh = {problem.canonical for problem in bench.fresh_problems(folder, 1)}
+    assert len(fresh) == 1000
+    assert not fresh & {p.canonical for split in ("train", "dev", "test") for p in drawn.problems(split)}
