@@ -354,6 +354,28 @@ def test_hours_count_over_all_processes(tmp_path: Path) -> None:
         Journaled(Counting(), over).complete([request()])
 
 
+def test_what_a_killed_process_had_open_counts_up_to_its_last_deed() -> None:
+    """A round and a stage that were begun again took both their times; what runs now took its time so far."""
+    ledger = Ledger(":memory:")
+    spans = [
+        ("campaign", 1000.0, None),
+        ("round-01", 1010.0, None),
+        ("mine", 1020.0, 1100.0),
+        ("train track_b", 1110.0, None),
+        ("campaign", 5000.0, None),
+        ("round-01", 5000.0, 5300.0),
+        ("train track_b", 5000.0, 5200.0),
+        ("round-02", 5300.0, None),
+        ("mine", 5310.0, 5350.0),
+    ]
+    ledger._file.write("INSERT INTO spans VALUES (?,?,?)", spans)
+    assert ledger.seconds("campaign") == 110 + 350
+    assert ledger.seconds("round-01") == 100 + 300
+    assert ledger.seconds("train track_b") == 200
+    assert ledger.seconds("round-02") == 50
+    assert ledger.seconds("mine") == 80 + 40
+
+
 def test_a_ledger_without_calls_goes_with_a_refusal_unless_it_was_there(tmp_path: Path) -> None:
     """So does its lock, and the folder that was made for it; an older ledger stays as it is."""
     path = tmp_path / "runs" / "compile" / "ledger.sqlite"

@@ -230,11 +230,11 @@ class Ledger:
             self._file.write("UPDATE spans SET ended=? WHERE name=? AND started=?", [(time.time(), name, started)])
 
     def seconds(self, name: str) -> float:
-        """Add up the finished spans of a name, in seconds."""
+        """Add up the spans of a name, in seconds; see `sums.spans`."""
         return round(self.spans().get(name, 0.0), 1)
 
     def spans(self) -> dict[str, float]:
-        """Give the seconds of all finished spans by name."""
+        """Give the seconds of all spans by name; see `sums.spans`."""
         return sums.spans(self._file)
 
     def between(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -52,18 +53,27 @@ def doubtful(file: LedgerFile) -> dict[str, float]:
 
 
 def seconds_worked(file: LedgerFile) -> float:
-    """Add up how long the campaign ran before; a process that was killed ran until its last call or span."""
-    spans = file.read("SELECT name, started, ended FROM spans ORDER BY started")
-    begun = [(started, ended) for name, started, ended in spans if name == "campaign"]
-    total = 0.0
-    for at, (started, ended) in enumerate(begun):
-        if ended is None:
-            until = begun[at + 1][0] if at + 1 < len(begun) else float("inf")
-            inside = [moment for _, *two in spans for moment in two if moment and started <= moment < until]
-            sql = "SELECT coalesce(max(at), 0) FROM calls WHERE at >= ? AND at < ?"
-            ended = max(*inside, started, file.read(sql, (started, until))[0][0])  # noqa: PLW2901 - now it is known
-        total += ended - started
+    """Add up how long the campaign ran, in all its processes."""
+    return spans(file).get("campaign", 0.0)
+
+
+def spans(file: LedgerFile) -> dict[str, float]:
+    """Give the seconds of all spans by name; what was open in a process that was killed ended with its last deed."""
+    rows = file.read("SELECT name, started, ended FROM spans ORDER BY started")
+    total = dict[str, float]()
+    for name, started, ended in rows:
+        if ended is None:  # the same is begun again by the process that goes on, inside a new span of the campaign
+            until = min((at for other, at, _ in rows if other in {name, "campaign"} and at > started), default=math.inf)
+            ended = _last_deed(file, rows, started, until)  # noqa: PLW2901 - now it is known
+        total[name] = total.get(name, 0.0) + ended - started
     return total
+
+
+def _last_deed(file: LedgerFile, rows: Sequence[tuple[str, float, float | None]], since: float, until: float) -> float:
+    """Give the last moment, within two others, of a call or of a span's beginning or end."""
+    inside = [moment for _, *two in rows for moment in two if moment and since <= moment < until]
+    sql = "SELECT coalesce(max(at), 0) FROM calls WHERE at >= ? AND at < ?"
+    return max(*inside, since, float(file.read(sql, (since, until))[0][0]))
 
 
 def mean(file: LedgerFile, role: str) -> Used | None:
@@ -176,12 +186,6 @@ def calls(file: LedgerFile) -> Iterator[dict[str, Any]]:
             made = dict(zip(_FIELDS, row, strict=True))
             made["completion"] = json.loads(made["completion"]) if made["completion"] else None
             yield made
-
-
-def spans(file: LedgerFile) -> dict[str, float]:
-    """Give the seconds of all finished spans by name."""
-    rows = file.read("SELECT name, total(ended-started) FROM spans WHERE ended IS NOT NULL GROUP BY name")
-    return {name: float(seconds) for name, seconds in rows}
 
 
 def between(file: LedgerFile) -> tuple[float, float]:
