@@ -34,7 +34,7 @@ from statistics import fmean, median
 from typing import Any
 
 import torch
-from training_bare import bare_loop, recorded
+from training_bare import LOSSES, bare_loop, recorded
 from transformers import TrainerCallback
 from worked import worked_rows
 
@@ -91,7 +91,7 @@ def job_of(folder: Path, method: Any, rows: Sequence[Record], settings: dict[str
     )
 
 
-def shares(folder: Path, method: Any) -> float:
+def shares(folder: Path, method: str) -> float:
     """Measure a trainer against the bare loop of its loss, in turns of all batches; the first warms both up."""
     trainer, job = TRAINERS[method](folder / method)
     batches = recorded(trainer)
@@ -129,7 +129,7 @@ def learner(module: Any, read: str, rows: Callable[[], Sequence[Record]]) -> Cal
 
 def distiller(folder: Path) -> tuple[Any, TrainingJob]:
     """Make a trainer that learns a teacher's distribution over replies that are written already."""
-    settings = {**STEP, "teacher": MODEL, "max_completion_length": TOKENS}
+    settings = {**STEP, "teacher": str(fetch(MODEL)), "max_completion_length": TOKENS}
     job = job_of(folder, "distill", practised(FEW * BATCH), settings)
     trainer = distill._trainer(job)  # noqa: SLF001 - what the process runs
     coach = trainer.coach
@@ -257,7 +257,7 @@ def main() -> None:
     parts, told = os.environ.get("PARTS", "sft,dpo,kto,distill,grpo").split(","), dict[str, object]()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as place:
-        for method in TRAINERS:
+        for method in LOSSES:
             if method in parts:
                 told[f"{method}_share_of_bare_loop"] = round(shares(Path(place), method), 3)
         if "grpo" in parts:
