@@ -147,8 +147,8 @@ def on_fresh(name: str, seed: int, student: Any, ledger: Ledger) -> dict[str, Fr
     first, last = (folder.record(f"{place}/decision.json", RoundDecision).best for place in (rounds[0], rounds[-1]))
     solved = right(last)
     found = {"last_minus_first": Fresh(solved, right(first))}
-    if (out / "final" / "control" / "adapter").is_dir():
-        found["best_minus_control"] = Fresh(solved, right("final/control/adapter"))
+    if control := folder.json("final/tested.json").get("control"):
+        found["best_minus_control"] = Fresh(solved, right(control))
     return found
 
 

@@ -116,9 +116,10 @@ def tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]
                     tracker.curve(name, curve)
 
     def log_test() -> None:
-        if curve := training_curve(folder.at("final/control/adapter")):
+        tested = folder.json("final/tested.json") if folder.has("final/tested.json") else {}
+        if curve := training_curve(folder.at(tested["control"])) if "control" in tested else []:
             tracker.curve("train/final/control", curve)
-        for name in folder.json("final/tested.json") if folder.has("final/tested.json") else ():
+        for name in tested:
             made = folder.record(f"final/{name}/evaluation.json", Evaluation)
             tracker.log(made.round, metrics_of(made.model_copy(update={"arm": name})))
 

@@ -218,6 +218,18 @@ def test_answer_classes_keep_their_share(yes: int, no: int) -> None:
     assert len(kept) >= min(yes / 0.46, no / 0.54) * 0.97
 
 
+@pytest.mark.parametrize(
+    ("have", "left"),
+    [({"a": 60, "b": 39}, 76), ({"a": 60, "b": 40, "c": 1}, 45), ({"a": 40}, 40), ({"a": 60, "b": 60, "d": 0}, 120)],
+)
+def test_a_rare_answer_class_takes_no_other_with_it(have: dict[str, int], left: int) -> None:
+    """A class of which nobody solved any, or one, costs the others little; one class alone stays as it is."""
+    source = [Problem.of(f"q{i}", "a" if i < 47 else "b" if i < 94 else "c" if i < 98 else "d") for i in range(100)]
+    kept = balance([row(n, a) for n, a in enumerate(a for a, count in have.items() for _ in range(count))], source)
+    assert left <= len(kept) <= left * 1.08
+    assert {r.answer for r in kept} == {a for a, count in have.items() if count}
+
+
 def test_tasks_with_many_answers_are_not_balanced() -> None:
     """Numbers have no classes to keep."""
     source = [Problem.of(f"q{i}", str(i)) for i in range(100)]

@@ -138,15 +138,22 @@ def test_a_whole_campaign_is_tracked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     folder = RunFolder(tmp_path)
     for name in ("base", "best"):
         folder.write_json(f"final/{name}/evaluation.json", evaluation().model_copy(update={"split": "test"}))
-    folder.write_json("final/tested.json", {"base": "", "best": "round-01/arms/track_b/adapter"})
-    adapter = tmp_path / "final/control/adapter"
+    folder.write_json(
+        "final/control/evaluation.json", evaluation().model_copy(update={"split": "test", "arm": "control"})
+    )
+    control = "final/control-round-01/adapter"
+    folder.write_json(
+        "final/tested.json", {"base": "", "best": "round-01/arms/track_b/adapter", "control": control}
+    )
+    adapter = tmp_path / control
     adapter.mkdir(parents=True)
     (adapter / "training.jsonl").write_text('{"step": 5, "loss": 1.0}\n')
     with track.tracked(folder, make_config({"track": {"wandb": "project"}}, "here")):
         pass
     (one,) = kept
-    assert [round_ for round_, _ in one.logged] == [2, 2]
-    assert [next(iter(metrics)) for _, metrics in one.logged] == ["test/base/accuracy", "test/best/accuracy"]
+    assert [round_ for round_, _ in one.logged] == [2, 2, 2]
+    names = [f"test/{name}/accuracy" for name in ("base", "best", "control")]
+    assert [next(iter(metrics)) for _, metrics in one.logged] == names
     assert one.curves == ["train/final/control"]
     assert one.ended
 

@@ -62,16 +62,17 @@ def _plain(
     """Give the lessons again without any program that was optimised; calls that are the same are in the ledger."""
     bare, student, own = programs_for(crew.task), crew.model(best), crew.config.lesson
     how, seed, asked = crew.greedy(), crew.config.campaign.seed, [problems[lesson.problem] for lesson in lessons]
+    most = own.questions if own.turns else 0
     force = crew.programs if isinstance(crew.programs, InForce) else InForce(crew.programs)
     with force.instead(bare):
         teacher = crew.teacher_for(student, round_)
-        drafts = draft(asked, student, bare, crew.task, how, questions=own.questions, asking=own.asking, seed=seed)
+        drafts = draft(asked, student, bare, crew.task, how, questions=most, asking=own.asking, seed=seed)
         made = [
             x.model_copy(update={"draft": d, "clarifications": (), "rewrites": (), "rationales": ()})
             for x, d in zip(lessons, drafts, strict=True)
         ]
-        for turn in range(own.turns if own.questions else 0):
-            made = ask(made, problems, student, bare["ask"], how, questions=own.questions, turn=turn, seed=seed)
+        for turn in range(own.turns if most else 0):
+            made = ask(made, problems, student, bare["ask"], how, questions=most, turn=turn, seed=seed)
             made = answer(made, problems, teacher, crew.task)
             made = rewrite(made, problems, student, bare["rewrite"], crew.task, how, seed=seed)
         return reason(made, problems, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise)

@@ -163,7 +163,10 @@ def _baseline(shots: int) -> str:
 
 
 def control_node(crew: Crew) -> Node:
-    """Train the control: from the base, on as many tokens as the best was, on rows not selected by failure."""
+    """Train the control: from the base, on as many tokens as the best was, on rows not selected by failure.
+
+    Each round's best has its own: one that more rounds have left behind was trained on fewer tokens.
+    """
 
     def node(state: CampaignState) -> dict[str, Any]:
         crew.ledger.cap_dollars(crew.config.campaign.budget_usd, "")
@@ -184,12 +187,18 @@ def control_node(crew: Crew) -> Node:
         ]
         by_id = {p.id: p for p in chosen}
         made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
-        made = balance(guarded(crew, made, "final/control/refused.jsonl"), train)
+        place = _control_of(state["best"])
+        made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train)
         if made:
-            train_arm(crew, made, "final/control", "control", "", tokens)
+            train_arm(crew, made, place, "control", "", tokens)
         return {}
 
     return node
+
+
+def _control_of(best: str) -> str:
+    """Give the folder of the control that belongs to a best student."""
+    return f"final/control-{best.partition('/')[0]}"
 
 
 def _rows_of(crew: Crew, best: str) -> int:
@@ -226,8 +235,9 @@ def final_node(crew: Crew) -> Node:
             last = last_of(crew, arm, range(1, state["round"] + 1))
             if last and last != state["best"]:
                 tested[arm] = (last, arm, 0)
-        if crew.folder.has("final/control/adapter/metrics.json"):
-            tested["control"] = ("final/control/adapter", "control", 0)
+        control = f"{_control_of(state['best'])}/adapter"
+        if crew.folder.has(f"{control}/metrics.json"):
+            tested["control"] = (control, "control", 0)
         _record_opening(crew, state["round"], tuple(tested))
         for name, (adapter, arm, shot) in tested.items():
             measure(crew, "test", adapter, arm, f"final/{name}", round_=state["round"], shots=shot)

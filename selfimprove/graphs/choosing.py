@@ -12,7 +12,7 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import round_folder
 from selfimprove.mining.library import Graded
-from selfimprove.records import Attempt, TrackRow
+from selfimprove.records import Attempt, TrackRow, Verdict
 from selfimprove.steps.select import Policy, Selection, choose, easy_to_hard, select
 
 
@@ -31,7 +31,8 @@ def choose_by(
         policy: any but `probe`.
         graded: the pool's grades.
         attempts: at the pool's problems, the greedy one first: what `failures` and `ladder` choose from.
-        count: problems wanted; None, for these two alone: all failures.
+        count: problems wanted, of those without a verdict as many as graded ones leave room for; None: as many as did
+            not come out right, those without a verdict among them.
         seed: decides which.
 
     Raises:
@@ -47,20 +48,22 @@ def choose_by(
         mixed = Random(f"own {seed}").sample(pool, len(pool))
         cut = round(len(mixed) * how.own)
         own, pool = mixed[:cut], mixed[cut:]
-    if count is None or policy == "probe":
-        raise InputError(f'select.policy = "{policy}" chooses nothing by itself; name one that has quotas')
+    if policy == "probe":
+        raise InputError('select.policy = "probe" chooses nothing by itself; name one that has quotas')
+    undecided = [some[0] for some in attempts if not some[0].verdict.decided]
+    wrong = sum(some[0].verdict is Verdict.WRONG for some in attempts)
     weights = how.weights if policy == how.policy else None
     made = choose(
         pool,
         cast("Policy", policy),
-        count,
+        wrong if count is None else count,
         weights=weights,
         own=own,
         stratify=how.stratify,
         order=how.order,
         seed=seed,
     )
-    return _filled(made, [some[0] for some in attempts if not some[0].verdict.decided], count, seed)
+    return _filled(made, undecided, wrong + len(undecided) if count is None else count, seed)
 
 
 def _filled(made: Selection, undecided: Sequence[Attempt], count: int, seed: int) -> Selection:
@@ -69,7 +72,7 @@ def _filled(made: Selection, undecided: Sequence[Attempt], count: int, seed: int
     more = Random(f"undecided {seed}").sample(ids, min(len(ids), max(0, count - len(made.ids))))
     if not more:
         return made
-    note = f"{len(more)} problems without a verdict are taught too, as graded ones ran out"
+    note = f"{len(more)} problems without a verdict are taught too"
     progress.current().say(f"select {made.policy}: {note}")
     return made.model_copy(update={"ids": (*made.ids, *more), "notes": (*made.notes, note)})
 

@@ -98,7 +98,7 @@ def _draft(crew: Crew) -> Callable[[LessonState], dict[str, Any]]:
                 crew.programs,
                 crew.task,
                 crew.greedy(),
-                questions=lesson.questions,
+                questions=lesson.questions if lesson.turns else 0,
                 asking=lesson.asking,
                 seed=crew.config.campaign.seed,
             )

@@ -13,6 +13,7 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import StateSnapshot
 
 from selfimprove import progress
 from selfimprove.errors import BudgetExceededError, RunFolderError
@@ -117,7 +118,8 @@ def _see_calls(crew: Crew) -> None:
     for name in crew.folder.hashes:
         if not name.endswith("/predictions.jsonl") or crew.folder.damaged([name]):
             continue
-        keys = {attempt.completion.call for attempt in crew.folder.rows(name, Attempt)}
+        made = [attempt.completion for attempt in crew.folder.rows(name, Attempt)]
+        keys = {one.call for one in made if one.finish_reason != "error"}  # which is asked again, and not looked up
         lacking = len(keys) - len(crew.ledger.lookup(sorted(keys)))
         if lacking:
             raise RunFolderError(
@@ -131,24 +133,34 @@ def _run(crew: Crew, checkpoints: Path, how: Any) -> dict[str, Any]:
         saver = _saver(connection)
         graph = build_campaign(crew).compile(checkpointer=saver)
         if _readable(saver) and _agrees(graph, how, crew.folder):
-            return _invoke(graph, how, crew.folder)
+            return _invoke(graph, how, crew)
     _put_aside(checkpoints)
     progress.current().say(f"{checkpoints} is damaged: put aside, and the campaign walked again from the ledger")
     with closing(_connected(checkpoints)) as connection:
-        return _invoke(build_campaign(crew).compile(checkpointer=_saver(connection)), how, crew.folder)
+        return _invoke(build_campaign(crew).compile(checkpointer=_saver(connection)), how, crew)
 
 
-def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: RunFolder) -> dict[str, Any]:
-    known, fork = graph.get_state(how), forked(folder)
-    if fork is not None and not known.values:
-        graph.update_state(how, _told(folder, fork.round), as_node="round" if fork.round else "baseline")
-        known = graph.get_state(how)
-    # `next` is empty too where a node was done and the process killed before the checkpoint behind it.
-    if known.values and not known.tasks:
+def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, crew: Crew) -> dict[str, Any]:
+    fork = forked(crew.folder)
+    if fork is not None and not graph.get_state(how).values:
+        graph.update_state(how, _told(crew.folder, fork.round), as_node="round" if fork.round else "baseline")
+    known = graph.get_state(how)
+    if _asks_for_rounds(known, crew):
         graph.update_state(how, {}, as_node="round")
     begin = None if known.values else {"round": 0, "best": "", "idle": 0}
     state: dict[str, Any] = graph.invoke(begin, how, durability="sync")
     return state
+
+
+def _asks_for_rounds(known: StateSnapshot, crew: Crew) -> bool:
+    """Say whether to decide again if a further round is begun: at the end, and where more were asked for before it."""
+    if not known.values:
+        return False
+    if not known.tasks:  # also where a node was done and the process killed before the checkpoint behind it
+        return True
+    state = known.values
+    ending = set(known.next) <= {"control", "final"}
+    return ending and why_stopped(crew, state["round"], state["idle"], state["best"]) is None
 
 
 def _connected(checkpoints: Path) -> sqlite3.Connection:

@@ -42,8 +42,7 @@ def _chosen(crew: Crew, round_: int, policy: str) -> Selection:
     how = config.select
     pool = crew.folder.record(pool_file(round_), Pool)
     graded = crew.folder.rows(f"{round_folder(round_)}/grades.jsonl", Graded)
-    count = how.lessons if policy in {"failures", "ladder"} else how.lessons or pool.failures + pool.no_verdict
-    made = choose_by(config, policy, graded, attempts_of(crew, round_), count, seed)
+    made = choose_by(config, policy, graded, attempts_of(crew, round_), how.lessons, seed)
     told = {
         "policy": policy,
         "order": how.order,

@@ -38,6 +38,11 @@ class Attempt(Record):
         """Give what was read and compared, and what may be trained on."""
         return self.solution or self.completion.text
 
+    @property
+    def cut_off(self) -> bool:
+        """True when it ran out of tokens: an answer stated before that counts, but nobody should learn the rest."""
+        return self.completion.finish_reason == "length"
+
 
 class Question(Record):
     """A clarifying question put to a teacher."""
@@ -106,8 +111,9 @@ class Lesson(Record):
 
     @property
     def settled(self) -> bool:
-        """True when the teacher need not reason about it: it is solved, and not by luck."""
-        return self.solved and not self.lucky
+        """True when the teacher need not reason about it: it is solved, not by luck, and can be learned from."""
+        last = self.rewrites[-1] if self.rewrites else self.draft
+        return self.solved and not self.lucky and not last.cut_off
 
 
 class Grade(Record):

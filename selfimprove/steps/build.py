@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
+from selfimprove import progress
 from selfimprove.arms import program_of
 from selfimprove.programs import stated
 from selfimprove.protocols import Task
@@ -70,29 +71,39 @@ def shown(problem: Problem, program: str) -> dict[str, str]:
 def balance(
     rows: Sequence[TrackRow], source: Sequence[Problem], *, tolerance: float = 0.02, seed: int = 0
 ) -> list[TrackRow]:
-    """Drop rows until every answer class has its share of the source, within `tolerance`.
+    """Drop rows until every answer class has its share of the source, within `tolerance`, and say how many.
 
     For tasks with few answer classes only; others come back as they are. A track that drifts from 54 to 72 % "no"
-    teaches the student to say no.
+    teaches the student to say no. A class that no row is of is left out of the count, so that one which nobody solved
+    takes no other with it.
     """
     shares = Counter(problem.answer for problem in source)
     if not rows or not 1 < len(shares) <= _FEW_CLASSES:
         return list(rows)
-    total = sum(shares.values())
-    wanted = {answer: count / total for answer, count in shares.items()}
+    there = {row.answer for row in rows}
+    total = sum(count for answer, count in shares.items() if answer in there)
+    wanted = {answer: count / total for answer, count in shares.items() if answer in there}
     by_class: dict[str, list[TrackRow]] = {answer: [] for answer in wanted}
     for row in Random(f"balance {seed}").sample(list(rows), len(rows)):
         by_class[row.answer].append(row)
     size = _largest_total({a: len(r) for a, r in by_class.items()}, wanted, tolerance)
-    return [row for answer, some in by_class.items() for row in some[: round(size * wanted[answer])]]
+    kept = [row for answer, some in by_class.items() for row in some[: round(size * wanted[answer])]]
+    if len(kept) < len(rows):
+        progress.current().say(
+            f"{len(rows) - len(kept)} of {len(rows)} rows are left out, so that each answer has its share of the data"
+        )
+    return kept
 
 
 def _largest_total(have: Mapping[str, int], wanted: Mapping[str, float], tolerance: float) -> float:
-    """Give the size of the largest track whose shares are the wanted ones, all rows where they already are."""
+    """Give the size of the largest track whose shares are the wanted ones, all rows where they already are.
+
+    Classes that are short may be so by the tolerance; those rarer than that bind nobody.
+    """
     total = sum(have.values())
     if all(abs(have[a] / total - share) <= tolerance for a, share in wanted.items()):
-        return float("inf") if not total else max(have[a] / share for a, share in wanted.items() if share)
-    return min(have[a] / share for a, share in wanted.items() if share)
+        return max(have[a] / share for a, share in wanted.items())
+    return min(have[a] / (share - tolerance) for a, share in wanted.items() if share > tolerance)
 
 
 def replayed(earlier: Sequence[TrackRow], count: int, seed: int) -> list[TrackRow]:

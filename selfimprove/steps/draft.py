@@ -8,6 +8,7 @@ from typing import Literal
 from selfimprove.programs import Item, Program, run, stated
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Attempt, Problem, Sampling
+from selfimprove.steps.ask import questions_in
 from selfimprove.steps.build import shown
 from selfimprove.steps.verify import verify
 
@@ -36,7 +37,7 @@ def draft(
     attempts = []
     for problem, completion in zip(problems, made, strict=True):
         read = program.parse(completion.text)
-        asked = tuple(read.get("questions", ()))[:questions]
+        asked = tuple(questions_in(read.get("questions", ())))[:questions]
         attempts.append(verify(task, problem, completion, text=read["solution"], questions=asked))
     return attempts
 

@@ -24,7 +24,7 @@ def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
     """Give one verified solution of each lesson that has any.
 
     The student's own words come first where they are right, unless by luck: they are easiest for it to learn. Where
-    they lack the strict form, the answer is put behind them in it.
+    they lack the strict form, the answer is put behind them in it. What was cut off is nobody's solution.
     """
     found = []
     for lesson in lessons:
@@ -56,7 +56,7 @@ def unverified(lessons: Iterable[Lesson], task: Task) -> list[Target]:
         first = next((r for r in lesson.rationales if r.verdict.decided), None)
         if first is not None:
             found.append(Target(lesson.problem, lesson.id, first.text, first.answer or "", first.source, first.calls))
-        elif last.verdict.decided:
+        elif last.verdict.decided and not last.cut_off:
             text = last.text if last.strict.decided else task.conclude(last.text, last.answer or "")
             found.append(Target(lesson.problem, lesson.id, text, last.answer or "", "self", _calls(lesson, last)))
     return found
@@ -64,7 +64,7 @@ def unverified(lessons: Iterable[Lesson], task: Task) -> list[Target]:
 
 def _own(lesson: Lesson) -> Attempt | None:
     tries: Sequence[Attempt] = (*reversed(lesson.rewrites), lesson.draft)
-    return next((a for a in tries if a.verdict is Verdict.CORRECT), None)
+    return next((a for a in tries if a.verdict is Verdict.CORRECT and not a.cut_off), None)
 
 
 def _calls(lesson: Lesson, own: Attempt) -> tuple[str, ...]:

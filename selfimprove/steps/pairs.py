@@ -24,7 +24,7 @@ def lesson_pairs(lessons: Iterable[Lesson], task: Task, shown: Mapping[str, str]
     rows = []
     for lesson in lessons:
         right = next(iter(harvest([lesson], task)), None)
-        if right is None or lesson.draft.verdict is not Verdict.WRONG:
+        if right is None or lesson.draft.verdict is not Verdict.WRONG or lesson.draft.cut_off:
             continue
         rows.append(
             PreferenceRow(
@@ -46,7 +46,7 @@ def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
     """Give the student's own right completion over its own wrong one, one pair a problem that it solves at times.
 
     Both are its own words, so that nothing but being right tells them apart. Of several the two of most equal length
-    are taken; a completion whose answer lacks the strict form is not preferred.
+    are taken; a completion whose answer lacks the strict form is not preferred, one that was cut off is left out.
 
     Args:
         attempts: of each problem, the greedy one first, shape `[P][any]`.
@@ -55,8 +55,9 @@ def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
     """
     rows = []
     for some in attempts:
-        right = [a for a in some if a.verdict is Verdict.CORRECT and a.strict is Verdict.CORRECT]
-        wrong = [a for a in some if a.verdict is Verdict.WRONG]
+        whole = [a for a in some if not a.cut_off]
+        right = [a for a in whole if a.verdict is Verdict.CORRECT and a.strict is Verdict.CORRECT]
+        wrong = [a for a in whole if a.verdict is Verdict.WRONG]
         if not right or not wrong:
             continue
         good, bad = min(((a, b) for a in right for b in wrong), key=_apart)
@@ -81,12 +82,12 @@ def verdict_rows(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
     """Give the student's own completions with what they were; one that says the same as another of the problem once.
 
     Args:
-        attempts: of each problem, shape `[P][any]`; those without a verdict are nobody's fault and left out.
+        attempts: of each problem, shape `[P][any]`; those without a verdict and those cut off are left out.
         shown: as in `lesson_pairs`.
         round_: the round they come from.
     """
     rows = {}
-    for attempt in (a for some in attempts for a in some if a.verdict.decided):
+    for attempt in (a for some in attempts for a in some if a.verdict.decided and not a.cut_off):
         right = attempt.verdict is Verdict.CORRECT and attempt.strict is Verdict.CORRECT
         if right or attempt.verdict is Verdict.WRONG:
             name = digest("verdict", attempt.problem, attempt.text)

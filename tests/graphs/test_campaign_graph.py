@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from selfimprove.errors import InputError
+from selfimprove.graphs import campaign as campaign_graph
 from selfimprove.graphs.campaign import Openings, lineage
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
@@ -162,7 +163,69 @@ def test_control_gets_as_many_trained_tokens(make_crew: Any) -> None:
     chain = lineage(crew, state["best"])
     assert len(chain) == 2
     tokens = sum(crew.folder.json(f"{a}/metrics.json")["trained_tokens"] for a in chain)
-    assert crew.folder.json("final/control/adapter/metrics.json")["trained_tokens"] == tokens
+    assert crew.folder.json("final/control-round-02/adapter/metrics.json")["trained_tokens"] == tokens
+
+
+def test_control_is_made_anew_for_the_best_of_added_rounds(make_crew: Any, tmp_path: Path) -> None:
+    """More rounds, more tokens: the control is the one that a campaign of as many rounds from the start would have."""
+    arms = ["track_b", "control"]
+    for rounds in (1, 2):
+        crew = make_crew(tmp_path / "added", campaign={"rounds": rounds, "arms": arms})
+        run(crew)
+        crew.folder.close()
+    whole = make_crew(tmp_path / "whole", campaign={"rounds": 2, "arms": arms})
+    run(whole)
+    assert crew.folder.json("final/tested.json") == whole.folder.json("final/tested.json")
+    control = whole.folder.json("final/tested.json")["control"]
+    assert crew.folder.json(f"{control}/metrics.json") == whole.folder.json(f"{control}/metrics.json")
+
+
+@pytest.mark.parametrize("stops_in", ["rationales", "measure"])
+def test_rounds_added_where_it_stopped_before_the_test_come_first(
+    make_crew: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops_in: str
+) -> None:
+    """Stopped in the control or in the test and given more rounds, it walks these, and then opens the test."""
+
+    def stop(*args: Any, **named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    real = getattr(campaign_graph, stops_in)
+    monkeypatch.setattr(
+        campaign_graph, stops_in, lambda *args, **named: real(*args, **named) if args[1] == "dev" else stop()
+    )
+    crew = make_crew(tmp_path / "run", campaign={"rounds": 1, "arms": ["track_b", "control"]})
+    with pytest.raises(KeyboardInterrupt):
+        run(crew)
+    crew.folder.close()
+    monkeypatch.setattr(campaign_graph, stops_in, real)
+    more = make_crew(tmp_path / "run", campaign={"rounds": 2, "arms": ["track_b", "control"]})
+    assert run(more)["round"] == 2
+    openings = more.folder.record("final/openings.json", Openings).openings
+    assert [one.after_round for one in openings] == ([2] if stops_in == "rationales" else [1, 2])
+
+
+def test_a_student_that_failed_once_does_not_bar_its_campaign(make_crew: Any, tmp_path: Path) -> None:
+    """What a student could not answer is no call that the ledger lost: the same command goes on."""
+
+    class Failing:
+        def __init__(self, student: Any) -> None:
+            self.student = student
+
+        identity = property(lambda self: self.student.identity)
+
+        def complete(self, requests: Any) -> Any:
+            made = self.student.complete(requests)
+            failed = {"text": "", "finish_reason": "error", "error": "the prompt is too long"}
+            return [made[0].model_copy(update=failed), *made[1:]]
+
+        def with_adapter(self, path: Any) -> Any:
+            return Failing(self.student.with_adapter(path))
+
+    crew = make_crew(tmp_path / "run", campaign={"rounds": 1})
+    failing = Crew(**{**crew.__dict__, "student": Failing(crew.student)})
+    ended = run(failing)
+    assert "error" in {a.completion.finish_reason for a in crew.folder.rows("round-00/predictions.jsonl", Attempt)}
+    assert run(failing) == ended
 
 
 def test_arms_get_equal_tokens(make_crew: Any) -> None:
