@@ -120,7 +120,8 @@ def panel_watched(crew: Crew, place: str) -> list[Watched]:
     if not rates:
         return []
     before, gate = _read(crew, f"{place.partition('/')[0]}/solved.json").rates, crew.config.gate
-    return [watch_solved(rates, {problem: before[problem] for problem in rates}, gate.panel_fall, gate.fall)]
+    old = {problem: before[problem] for problem in rates}
+    return [watch_solved(rates, old, _aside(crew), gate.panel_fall, gate.fall)]
 
 
 def _read(crew: Crew, name: str) -> Solved:
