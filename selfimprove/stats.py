@@ -152,8 +152,8 @@ def sign_flip_p(differences: Sequence[float], flips: int = _RESAMPLES, seed: int
 
     A randomisation test of Fisher's kind, exact but for the drawing where differences lie evenly about 0; for single
     answers it is mid-p McNemar. A bootstrap would call four gained and none lost of 400 a proof, which chance gives
-    once in sixteen. Beyond what the drawings can tell, Hoeffding's bound holds (1963, doi:10.1080/01621459.1963.10500830,
-    theorem 2).
+    once in sixteen. Beyond what the drawings can tell, Hoeffding's bound holds (1963,
+    doi:10.1080/01621459.1963.10500830, theorem 2).
 
     Args:
         differences: new less old, a problem each, shape `[P]`; several samples of a problem are one difference, and so

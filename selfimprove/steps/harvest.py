@@ -24,7 +24,8 @@ def harvest(lessons: Iterable[Lesson], problems: Mapping[str, Problem], task: Ta
     """Give one verified solution of each lesson that has any.
 
     The student's own words come first where they are right, unless by luck: they are easiest for it to learn. Where
-    they lack the strict form, the reference, which they mean, is put behind them in it. What was cut off is nobody's solution.
+    they lack the strict form, the reference, which they mean, is put behind them in it. What was cut off is nobody's
+    solution.
     """
     found = []
     for lesson in lessons:
