@@ -159,8 +159,8 @@ def _asks_for_rounds(known: StateSnapshot, crew: Crew) -> bool:
     if not known.tasks:  # also where a node was done and the process killed before the checkpoint behind it
         return True
     state = known.values
-    ending = set(known.next) <= {"control", "final"}
-    return ending and why_stopped(crew, state["round"], state["idle"], state["best"]) is None
+    ending = set(known.next) & {"control", "final"}
+    return bool(ending) and why_stopped(crew, state["round"], state["idle"], state["best"]) is None
 
 
 def _connected(checkpoints: Path) -> sqlite3.Connection:
