@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from selfimprove.graphs.crew import Crew
 from selfimprove.records import Attempt, Record
 from selfimprove.steps.select import Quota
+
+if TYPE_CHECKING:
+    from selfimprove.graphs.crew import Crew
+    from selfimprove.store import RunFolder
 
 Node = Callable[[Any], dict[str, Any]]
 
@@ -44,6 +47,14 @@ def round_folder(round_: int) -> str:
     'round-03'
     """
     return f"round-{round_:02d}"
+
+
+def decided_rounds(folder: RunFolder) -> int:
+    """Count the rounds that were decided on, however many the settings ask for; the baseline is not one."""
+    rounds = 0
+    while folder.has(f"{round_folder(rounds + 1)}/decision.json"):
+        rounds += 1
+    return rounds
 
 
 def pool_file(round_: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from selfimprove import __version__
 from selfimprove.arms import ARMS
 from selfimprove.config import Config, load_config
+from selfimprove.graphs.places import decided_rounds
 from selfimprove.ledger import Ledger
 from selfimprove.openings import elsewhere, looks_at
 from selfimprove.planning.plans import Plan
@@ -61,7 +62,7 @@ _SHOT_NAMES: Final = {0: "zero-shot", 1: "one-shot", 2: "two-shot", 3: "three-sh
 def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> Summary:
     """Sum up what a run folder holds so far."""
     config = load_config(folder.checked("campaign.toml"))
-    rounds = _rounds(folder, ledger, config)
+    rounds, begun = _rounds(folder, ledger), decided_rounds(folder) + 1
     test = _test(folder)
     best = _best(folder, config, rounds)
     started, ended = ledger.between()
@@ -84,14 +85,14 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         wall_s=ledger.seconds("campaign"),
         lessons=_lessons(folder, rounds),
         failures=_failures(folder, rounds),
-        failing=failure_groups(folder, config.campaign.rounds),
+        failing=failure_groups(folder, begun),
         repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
-        levels=levels_of(folder, config.campaign.rounds),
+        levels=levels_of(folder, begun),
         probe=probe_of(folder),
         answers=answer_counts(folder, rounds[-1].round if rounds else 0),
         dev=_dev(folder, rounds),
         guard=_guard(folder),
-        programs=programs_of(folder, config.campaign.rounds),
+        programs=programs_of(folder, begun),
         provenance=_provenance(folder, config, started, ended),
     )
 
@@ -136,12 +137,10 @@ def _labels(made: Evaluation) -> dict[str, dict[str, ScoreSummary]]:
     return {label: {v: ScoreSummary.of(s) for v, s in some.items()} for label, some in made.by_label.items()}
 
 
-def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSummary, ...]:
+def _rounds(folder: RunFolder, ledger: Ledger) -> tuple[RoundSummary, ...]:
     found = []
-    for round_ in range(1, config.campaign.rounds + 1):
+    for round_ in range(1, decided_rounds(folder) + 1):
         here = _folder(round_)
-        if not folder.has(f"{here}/decision.json"):
-            break
         pool = folder.json(f"{here}/pool.json")
         for decision in folder.json(f"{here}/decision.json")["decisions"]:
             arm = f"{here}/arms/{decision['arm']}"
