@@ -49,6 +49,15 @@ def round_folder(round_: int) -> str:
     return f"round-{round_:02d}"
 
 
+def arm_of(adapter: str) -> str:
+    """Name the arm that an adapter was trained as, by its folder; empty for none, which is the base.
+
+    >>> arm_of("round-03/arms/track_b/adapter")
+    'track_b'
+    """
+    return adapter.split("/")[-2] if adapter else ""
+
+
 def decided_rounds(folder: RunFolder) -> int:
     """Count the rounds that were decided on, however many the settings ask for; the baseline is not one."""
     rounds = 0

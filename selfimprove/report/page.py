@@ -61,7 +61,7 @@ def render_page(summary: Summary) -> str:
         mended=moves.repair_tables(summary),
         rounds=rounds,
         chosen=next((row for row in summary.baselines if row.chosen), None),
-        best_dev=next((row.dev for row in summary.rounds if figures.is_best(summary, row)), None),
+        best=next((row for row in summary.rounds if figures.is_best(summary, row)), None),
         best_tone=figures.best_tone(summary),
         test_rows=tested,
         test_scale=figures.scale_over(score for _, score, _, _ in tested),
@@ -130,6 +130,7 @@ def environment() -> Environment:
         formats.count,
         formats.large,
         formats.times,
+        figures.deciding,
         figures.in_order,
         figures.pair_scale,
     ):

@@ -11,7 +11,15 @@ from typing import Final, Literal
 from pydantic import Field
 
 from selfimprove.records import Verdict
-from selfimprove.report.decided_schema import AnswerCounts, ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
+from selfimprove.report.decided_schema import (
+    AnswerCounts,
+    ArmPair,
+    DevSummary,
+    Difference,
+    RoundSummary,
+    SampledSummary,
+    ScoreSummary,
+)
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
 from selfimprove.report.prompts_schema import ProgramSummary
@@ -51,6 +59,8 @@ class BaselineSummary(Part):
     """Worked examples in the prompt."""
     chosen: bool
     """True for the better one, which gains count from."""
+    sampled: SampledSummary | None = None
+    """Where evaluate.samples asks for samples, which then decide."""
     by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
     """Scores on dev by label and value."""
 

@@ -127,6 +127,7 @@ def _baselines(folder: RunFolder, config: Config) -> tuple[BaselineSummary, ...]
                 dev=ScoreSummary.of(made.lenient),
                 shots=shots,
                 chosen=shots == chosen,
+                sampled=_sampled(made),
                 by_label=_labels(made),
             )
         )
