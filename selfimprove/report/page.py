@@ -92,12 +92,9 @@ def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary |
     ]
     rows = [(name, score, strict, tone) for name, score, strict, tone in named if score is not None]
     tones = figures.arms_of(summary.rounds)
-    shown = [score for _, score, _, _ in rows]
     rows += [
         (f"{arm}, last round{_TOLD if arm in ARMS and ARMS[arm].told else ''}", score, None, tones.get(arm, "tone-1"))
         for arm, score in test.arms.items()
-        if arm != figures.CONTROL or test.control is None
-        if score not in shown
     ]
     return rows
 

@@ -98,7 +98,7 @@ class TestSummary(Part):
     control: ScoreSummary | None = None
     """The control arm's last round."""
     arms: Mapping[str, ScoreSummary] = Field(default_factory=dict)
-    """Each arm's last round."""
+    """The last round of each arm that is neither the best nor the control."""
     strict: StrictTest = StrictTest()
     """The same by the strict reading."""
     difference: Difference | None = None
