@@ -34,7 +34,8 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         round_: the last round that is taken over, 0: only the baseline; default: the last decided one.
 
     Raises:
-        InputError: there is no such campaign or round, `out` is in use, or a setting changes what was measured so far.
+        InputError: there is no such campaign or round, none is left to be made behind it, `out` is in use, or a setting
+            changes what was measured so far.
         RunFolderError: a file of the other campaign is damaged.
     """
     if not (run / "campaign.toml").is_file():
@@ -50,6 +51,11 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     round_ = last if round_ is None else round_
     if not 0 <= round_ <= last:
         raise InputError(f"{run} cannot be forked at round {round_}: it has decided rounds 0 to {last}")
+    if round_ >= new.campaign.rounds:
+        raise InputError(
+            f"{run} cannot be forked at round {round_}: campaign.rounds = {new.campaign.rounds}, so no round would "
+            f"follow; give an earlier one with --round, or more with --set campaign.rounds={round_ + 1}"
+        )
     _refuse_fixed(old, new, round_)
     rows = changed(old, new)
     made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(rows))
