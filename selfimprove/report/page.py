@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfimprove import formats
-from selfimprove.arms import ARMS
+from selfimprove.arms import is_told
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
 from selfimprove.report.decided_schema import ScoreSummary
@@ -93,7 +93,7 @@ def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary |
     rows = [(name, score, strict, tone) for name, score, strict, tone in named if score is not None]
     tones = figures.arms_of(summary.rounds)
     rows += [
-        (f"{arm}, last round{_TOLD if arm in ARMS and ARMS[arm].told else ''}", score, None, tones.get(arm, "tone-1"))
+        (f"{arm}, last round{_TOLD if is_told(arm) else ''}", score, None, tones.get(arm, "tone-1"))
         for arm, score in test.arms.items()
     ]
     return rows

@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Any, Final
 
 from selfimprove import __version__
-from selfimprove.arms import ARMS
+from selfimprove.arms import is_told
 from selfimprove.config import Config, load_config
 from selfimprove.graphs.places import decided_rounds
 from selfimprove.ledger import Ledger
@@ -191,14 +191,10 @@ def _arm_pairs(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[ArmPa
     """Compare the arms of each round with each other, by what it was decided on; one that is told has no equals."""
     found = []
     for one, other in combinations(rounds, 2):
-        if one.round == other.round and not (_told(one.arm) or _told(other.arm)):
+        if one.round == other.round and not (is_told(one.arm) or is_told(other.arm)):
             difference = Difference.of(compare(_decided_on(folder, one), _decided_on(folder, other)))
             found.append(ArmPair(round=one.round, arm=one.arm, other=other.arm, difference=difference))
     return tuple(found)
-
-
-def _told(arm: str) -> bool:
-    return arm in ARMS and ARMS[arm].told
 
 
 def _decided_on(folder: RunFolder, row: RoundSummary) -> list[Attempt]:
