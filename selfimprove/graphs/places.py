@@ -49,6 +49,15 @@ def round_folder(round_: int) -> str:
     return f"round-{round_:02d}"
 
 
+def round_of(adapter: str) -> int:
+    """Give the round that an adapter was trained in, by its folder.
+
+    >>> round_of("round-103/arms/track_b/adapter")
+    103
+    """
+    return int(adapter.partition("/")[0].removeprefix("round-"))
+
+
 def arm_of(adapter: str) -> str:
     """Name the arm that an adapter was trained as, by its folder; empty for none, which is the base.
 

@@ -92,9 +92,9 @@ def test_one_comparison_on_test_is_a_proof():
 
 
 def test_campaign_without_rounds_still_has_a_page():
-    """An interrupted campaign shows what there is and no empty section."""
+    """A campaign that has only begun shows what there is and no empty section."""
     bare = summary(
-        rounds=(), baselines=(), test=None, lessons=(), failures=(), state="interrupted",
+        rounds=(), baselines=(), test=None, lessons=(), failures=(), state="running",
         best=Best(path="", round=0, load=""), cost=CostSummary(usd=0),
     )  # fmt: skip
     page = render_page(bare)

@@ -29,9 +29,7 @@ class EndedInRoundTwo:
         return NullTrainer().train(job)
 
 
-def test_all_decided_rounds_are_told_though_fewer_are_asked_for(
-    make_crew: Callable[..., Crew], tmp_path: Path
-) -> None:
+def test_all_decided_rounds_are_told_though_fewer_are_asked_for(make_crew: Callable[..., Crew]) -> None:
     """Fewer rounds set while a round is under way: that round is made, and the adapter that was tested is the best."""
     crew = make_crew(campaign={"rounds": 3, "arms": ["track_b"]})
     with pytest.raises(KeyboardInterrupt):
