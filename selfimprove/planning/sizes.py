@@ -35,11 +35,9 @@ def sizes_of(config: Config, task: Task) -> Sizes:
         InputError: a split is empty.
     """
     data = config.data
-    train, dev, test = (
-        _count(task, split, most) for split, most in (("train", data.train), ("dev", data.dev), ("test", data.test))
-    )
+    train = _count(task, "train", data.train)
     aside = aside_size(config, train)
-    return Sizes(train - aside, aside, dev, test)
+    return Sizes(train - aside, aside, _count(task, "dev", data.dev), _count(task, "test", data.test))
 
 
 def _count(task: Task, split: Split, most: int) -> int:

@@ -134,7 +134,7 @@ def arms_of(rounds: Iterable[RoundSummary]) -> dict[str, str]:
 
 def accuracy_chart(summary: Summary) -> Chart | None:
     """Lay out the accuracy of every arm in every round, None when nothing was evaluated yet."""
-    scores = [deciding(row) for row in (*summary.baselines, *summary.rounds)]
+    scores = [*map(deciding, summary.baselines), *map(deciding, summary.rounds)]
     if not scores:
         return None
     scale = scale_over(scores)
