@@ -24,6 +24,7 @@ from selfimprove.records import Attempt, Completion, Problem, Split, Verdict
 from selfimprove.report.summary import summarise
 from selfimprove.steps.mine import MiningRule, Trial
 from selfimprove.students import load_student
+from selfimprove.tasks import load_task
 from selfimprove.tasks.arithmetic import Arithmetic
 
 PROBE = Probe(
@@ -160,7 +161,7 @@ def test_a_fork_does_not_pay_for_the_rounds_that_it_took_over() -> None:
     assert line(third, "train").tokens < line(whole, "train").tokens / 2
     looks = line(whole, "evaluate").student_calls - line(third, "evaluate").student_calls
     assert looks == 2 * 50 + 2 * 50  # the baseline, zero-shot and few-shot, and two rounds of one arm
-    assert "in round 3, " in str(third)
+    assert "points in round 3 (" in str(third)
     baseline = planned(taken=0, **settings)
     assert line(baseline, "mine").student_calls == 300
     assert line(whole, "evaluate").student_calls - line(baseline, "evaluate").student_calls == 2 * 50
@@ -295,3 +296,20 @@ def test_programs_that_are_optimised_have_their_line() -> None:
     assert 0 < line.usd < paid.usd_at_most
     once = planned(campaign={"compile": ["ask"], "rounds": 1}).lines
     assert next(x for x in once if x.stage == "compile").student_calls == 0
+
+
+def test_a_plan_tells_what_grouped_problems_can_show(tmp_path: Path) -> None:
+    """A grown file's dev problems are of few seeds: the gain that shows may be that of as many problems."""
+    rows = [
+        {"question": f"Box {seed}: what is {n} and {seed}?", "answer": str(n + seed), "lineage": {"root": f"s{seed}"}}
+        for seed in range(40)
+        for n in range(10)
+    ]
+    file = tmp_path / "grown.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = Campaign(task=str(file), teacher="reference", rounds=1).plan(probe=False)
+    groups = {problem.group for problem in load_task(str(file)).problems("dev")}
+    assert made.dev_groups == len(groups) == made.dev // 10
+    assert made.grouped_gain == pytest.approx(made.smallest_gains[1] * 10**0.5)
+    assert f"They are of {len(groups)} groups" in str(made)
+    assert str(made).count("points in round 1") == 2

@@ -47,6 +47,10 @@ class Plan(Record):
     offered: tuple[int, float] | None = None
     """So many samples a dev problem, and the gain that would show with them in the last round; None: they are drawn."""
     dev: int
+    dev_groups: int = 0
+    """Groups of dev problems that belong together; 0: each stands alone."""
+    grouped_gain: float = 0.0
+    """The gain that shows in the last round where a group's problems all rise and fall together, in points."""
     rounds: int
     probe: Probe | None
     tries_at_most: int | None = None
@@ -103,6 +107,8 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         smallest_gains=(_gain(dev, samples, first), _gain(dev, samples, last)),
         offered=None if samples else (_OFFERED, _gain(dev, _OFFERED, last)),
         dev=dev,
+        dev_groups=expected.sizes.dev_groups,
+        grouped_gain=_gain(expected.sizes.dev_groups, samples, last) if expected.sizes.dev_groups else 0.0,
         rounds=config.campaign.rounds,
         probe=probe,
         tries_at_most=most_tries(expected),
@@ -156,11 +162,16 @@ def _written(plan: Plan) -> Iterator[str]:
         yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}, as problems are tried until settled"
     whole = f", and {plan.whole_models} whole models of the student's size" if plan.whole_models else ""
     yield f"Disk: about {plan.disk_mb:,.0f} MB{whole}"
+    later = f", {plan.smallest_gains[1]:.1f} in round {plan.rounds}" if plan.rounds > plan.first else ""
     yield (
         f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "
-        f"round {plan.first}, {plan.smallest_gains[1]:.1f} in round {plan.rounds} (where the students differ on 20 % "
-        "of problems)"
+        f"round {plan.first}{later} (where the students differ on 20 % of problems)"
     )
+    if plan.dev_groups:
+        yield (
+            f"They are of {plan.dev_groups} groups: if the problems of a group rise and fall together, it takes up to "
+            f"{plan.grouped_gain:.1f} points in round {plan.rounds}"
+        )
     if plan.offered:
         yield (
             f"With evaluate.samples = {plan.offered[0]} it would be {plan.offered[1]:.1f} points there (where half of "

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 from selfimprove.config import Config
 from selfimprove.errors import InputError
 from selfimprove.graphs.panel import aside_size
 from selfimprove.protocols import Task
-from selfimprove.records import Split
+from selfimprove.records import Problem, Split
 
 
 class Sizes(NamedTuple):
@@ -20,12 +21,14 @@ class Sizes(NamedTuple):
         aside: training problems that the panel is taken from, see `graphs.panel`.
         dev: to decide on.
         test: to report on.
+        dev_groups: groups of dev problems that belong together, and count as one draw; 0: each stands alone.
     """
 
     train: int
     aside: int
     dev: int
     test: int
+    dev_groups: int = 0
 
 
 def sizes_of(config: Config, task: Task) -> Sizes:
@@ -37,11 +40,19 @@ def sizes_of(config: Config, task: Task) -> Sizes:
     data = config.data
     train = _count(task, "train", data.train)
     aside = aside_size(config, train)
-    return Sizes(train - aside, aside, _count(task, "dev", data.dev), _count(task, "test", data.test))
+    dev = [problem.group for problem in _some(task, "dev", data.dev)]
+    groups = len(set(dev) - {""}) + dev.count("")
+    test = _count(task, "test", data.test)
+    return Sizes(train - aside, aside, len(dev), test, groups if groups < len(dev) else 0)
 
 
 def _count(task: Task, split: Split, most: int) -> int:
-    found = sum(1 for _ in islice(task.problems(split), most))
-    if not found:
+    return sum(1 for _ in _some(task, split, most))
+
+
+def _some(task: Task, split: Split, most: int) -> Iterator[Problem]:
+    problems = islice(task.problems(split), most)
+    first = next(problems, None)
+    if first is None:
         raise InputError(f'task "{task.name}" has no {split} problems; give it some')
-    return found
+    return chain([first], problems)

@@ -50,7 +50,7 @@ from selfimprove.report.schema import (
     TestSummary,
 )
 from selfimprove.report.selected import levels_of, probe_of, selection_of
-from selfimprove.steps.evaluate import compare
+from selfimprove.steps.evaluate import compare, grouped
 from selfimprove.store import RunFolder
 
 _SHOWN: Final = 6
@@ -184,10 +184,11 @@ def _sampled(made: Evaluation) -> SampledSummary | None:
 
 def _arm_pairs(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[ArmPair, ...]:
     """Compare the arms of each round with each other, by what it was decided on; one that is told has no equals."""
-    found = []
+    found, groups = [], grouped(folder.rows("data/dev.jsonl", Problem)) if rounds else {}
     for one, other in combinations(rounds, 2):
         if one.round == other.round and not (is_told(one.arm) or is_told(other.arm)):
-            difference = Difference.of(compare(_decided_on(folder, one), _decided_on(folder, other)))
+            made, before = _decided_on(folder, one), _decided_on(folder, other)
+            difference = Difference.of(compare(made, before, groups=groups))
             found.append(ArmPair(round=one.round, arm=one.arm, other=other.arm, difference=difference))
     return tuple(found)
 
@@ -237,7 +238,7 @@ def _test(folder: RunFolder) -> TestSummary | None:
 
 def _difference(folder: RunFolder, new: str, old: str) -> Difference:
     made, before = (folder.rows(f"final/{name}/predictions.jsonl", Attempt) for name in (new, old))
-    return Difference.of(compare(made, before))
+    return Difference.of(compare(made, before, groups=grouped(folder.rows("data/test.jsonl", Problem))))
 
 
 def _pairs(base: Evaluation, best: Evaluation) -> dict[str, dict[str, LabelPair]]:

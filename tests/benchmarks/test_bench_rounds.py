@@ -16,6 +16,7 @@ from selfimprove.tasks.arithmetic import Arithmetic
 
 BENCH = "rounds"
 TRACK_A, TRACK_B = "round-01/arms/track_a/adapter", "round-02/arms/track_b/adapter"
+CONTROL = "final/control-round-02/adapter"
 
 
 def decided(round_: int, best: str) -> RoundDecision:
@@ -38,8 +39,8 @@ def campaign(bench: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_student_is_asked_as_its_campaign_asked_it(bench: ModuleType, campaign: RunFolder) -> None:
     """Track A under its own prompt, others under solve, and the base with the better baseline's worked examples."""
-    names = {adapter: bench.asked_as(campaign, adapter).name for adapter in (TRACK_A, TRACK_B, "final/control/adapter")}
-    assert names == {TRACK_A: "answer_only", TRACK_B: "solve", "final/control/adapter": "solve"}
+    names = {adapter: bench.asked_as(campaign, adapter).name for adapter in (TRACK_A, TRACK_B, CONTROL)}
+    assert names == {TRACK_A: "answer_only", TRACK_B: "solve", CONTROL: "solve"}
     shown = worked_examples(campaign.rows("data/train.jsonl", Problem), bench.TASK, 3)
     assert bench.asked_as(campaign, "").hash("") == bench.program_for("solve", bench.TASK).with_demos(shown).hash("")
     campaign.write_json("round-00/baseline.json", {"shots": 0})
@@ -61,6 +62,7 @@ def test_fresh_problems_go_to_the_best_after_round_1_and_at_the_end(
     campaign.write_json("round-00/decision.json", decided(0, ""))
     campaign.write_json("round-01/decision.json", decided(1, first))
     campaign.write_json("round-02/decision.json", decided(2, TRACK_B))
+    campaign.write_json("final/tested.json", {"base": "", "best": TRACK_B, "control": CONTROL})
     campaign.close()
     seen: dict[str, str] = {}
 
@@ -72,7 +74,8 @@ def test_fresh_problems_go_to_the_best_after_round_1_and_at_the_end(
             return self
 
     def solve(problems: list[Problem], model: Any, program: Any, *_: object) -> list[list[Attempt]]:
-        seen[program.name + " with examples" * bool(program.predict.demos)] = model.model.path
+        if model.model.path != CONTROL:
+            seen[program.name + " with examples" * bool(program.predict.demos)] = model.model.path
         verdict = Verdict.CORRECT if model.model.path == TRACK_B else Verdict.WRONG
         said = Completion(text="")
         return [[Attempt(problem=p.id, completion=said, verdict=verdict, strict=verdict)] for p in problems]
@@ -81,7 +84,7 @@ def test_fresh_problems_go_to_the_best_after_round_1_and_at_the_end(
     with closing(Ledger(":memory:")) as ledger:
         found = bench.on_fresh("arms", 1, Student(), ledger)
     assert seen == asked
-    assert found == {"last_minus_first": bench.Fresh([True] * 6, [False] * 6)}
+    assert found == dict.fromkeys(("last_minus_first", "best_minus_control"), bench.Fresh([True] * 6, [False] * 6))
 
 
 def test_differences_are_pooled_over_the_problems_of_all_seeds(bench: ModuleType) -> None:
