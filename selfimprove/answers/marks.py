@@ -35,17 +35,26 @@ _REVISED: Final = re.compile(
     r"\b(?:wait|actually|sorry|correction|instead|rather|mistake|mistaken|recheck|hold\son|hmm+|but|however|oops|let\sme)\b",
     re.IGNORECASE,
 )
-_BETWEEN: Final = re.compile(
-    r"(?:[\s.,;:!?*_$`()\[\]{}/|&+\\>-]|(?:and|or|the|my|final|correct|right|also|either|alternatively|possibly|maybe|"
-    r"perhaps|text|quad)\b)*",
+_OFFERING: Final = r"(?:/|(?:or|either|alternatively|possibly|maybe|perhaps|versus|vs)\b)"
+_CONNECTING: Final = rf"(?:{_OFFERING}|(?:and|to|also)\b)"
+_JOINING: Final = rf"(?:{_CONNECTING}|(?:even|the|my|final|correct|right|text|quad)\b)"
+_OFFERED: Final = re.compile(_OFFERING, re.IGNORECASE)
+_BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{_JOINING})*", re.IGNORECASE)
+_SIGN: Final = r"(?:\\[()]|[\s,;:/|&~±≠_*$\\{}`'\"“”-])"
+_BESIDE: Final = re.compile(  # perhaps with a unit after the first of the two
+    rf"{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{_OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{_CONNECTING}"
+    rf"(?:{_SIGN}|[(\[.]|{_JOINING})*(?:[a-z]\s?=\s?)?",
     re.IGNORECASE,
 )
+_IN_BRACKETS: Final = re.compile(rf"{_SIGN}*[(\[](?:{_SIGN}|{_JOINING})*", re.IGNORECASE)
+_CLOSED: Final = re.compile(r"[\s$\\]*[)\]]")
 _DENIAL: Final = re.compile(
     r"(?:\b(?:not|never|cannot|except|neither|nor|other\sthan|rather\sthan|instead\sof|anything\sbut|unlike)\b|n['’]?t\b"  # noqa: RUF001
     r"|≠|!=|\\neq?\b)[\s*_$(]*(?:\\\()?(?:(?:be|equal|to|exactly|just|simply|the|a|an|option|number)\b[\s*_$(]*){0,3}$",
     re.IGNORECASE,
 )
 _LONGEST_GAP: Final = 80
+_LONGEST_JOINT: Final = 40
 _NEAR: Final = 60
 _MOST_STATEMENTS: Final = 20  # no more are looked at
 _SOMETHING: Final = re.compile(r"[^\s*_`\"“”$.]")
@@ -121,6 +130,24 @@ def disagree(statements: Sequence[str], read: Callable[[str], object | None]) ->
 def nothing_between(text: str, start: int, end: int) -> bool:
     """Say whether a stretch of text holds nothing but signs and joining words: "4" or "5"."""
     return end - start <= _LONGEST_GAP and _BETWEEN.fullmatch(text, start, end) is not None
+
+
+def beside(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Say whether the second of two stretches is offered next to the first: "4 or 5", "4, 5", "4 (5)".
+
+    >>> beside("4 dollars or 5", (0, 1), (13, 14)), beside("4 of the 5", (0, 1), (9, 10))
+    (True, False)
+    """
+    gap = first[1], second[0]
+    if gap[1] - gap[0] > _LONGEST_JOINT:
+        return False
+    in_brackets = _CLOSED.match(text, second[1]) and _IN_BRACKETS.fullmatch(text, *gap)
+    return bool(in_brackets or _BESIDE.fullmatch(text, *gap))
+
+
+def offered_instead(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Say whether one of two stretches is to be chosen: "4 or 5", but not "4 and 5"."""
+    return beside(text, first, second) and _OFFERED.search(text, first[1], second[0]) is not None
 
 
 def denied(text: str, at: int) -> bool:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from selfimprove.answers.marks import denied, disagree, labelled, stated
+from selfimprove.answers.marks import beside, denied, disagree, labelled, offered_instead, stated
 from selfimprove.answers.signs import clean, visible
 from selfimprove.records import Parsed, Verdict
 
@@ -49,13 +49,6 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-_JOINED = re.compile(  # what stands between two numbers that are offered side by side
-    r"[\s,;:/|&~±≠_*$\\{}-]*|\s*\.{2,}\s*"
-    r"|[\s,;:/|&)\]]*(?:[^\W\d]{1,15}\s{1,2})?(?:or|and|to|vs\.?|versus)\s[\s$(]*(?:(?:perhaps|maybe|possibly|even)\s)?",
-    re.IGNORECASE,
-)
-_EITHER = re.compile(r"[\s,/]*(?:[^\W\d]{1,15}\s)?(?:or|/)\s?[\s$]*", re.IGNORECASE)
-_IN_BRACKETS = re.compile(r"\s{0,2}[(\[]\s?(?:or\s)?$", re.IGNORECASE)
 _SYMBOLIC = re.compile(  # no plain number, though one stands in it
     r"\\(?:sqrt|pi|sum|int|log|ln|sin|cos|tan|infty|binom)|[√π∞]|\b(?:sqrt|pi)\b"
 )
@@ -67,7 +60,6 @@ _COMPARED = re.compile(r"(?:\b(?:more|less|greater|fewer|larger|smaller|bigger|h
 _CONTRAST = re.compile(r"\b(?:but|rather|instead|it\sis|it['’]s|is)\b|=", re.IGNORECASE)
 _LONGEST_SPAN = 2_000  # characters of a mark's text that are read
 _NEAR = 40
-_LONGEST_JOINT = 40
 
 
 class Quantity(NamedTuple):
@@ -129,7 +121,7 @@ def last(text: str) -> str | None:
         return None
     if before is not None and _value(before) != _value(final):
         listed = "=" not in plain and re.search(r"[^\W\d_]", plain) is None
-        if listed or _EITHER.fullmatch(plain, before.end(), min(final.start(), before.end() + _LONGEST_JOINT)):
+        if listed or offered_instead(plain, before.span(), final.span()):
             return None
     return _bare(final)
 
@@ -232,7 +224,7 @@ def _chosen(span: str, tokens: list[re.Match[str]]) -> str | None:
     first = tokens[0]
     if _out_of_place(span, first):
         return None
-    if len(tokens) > 1 and _value(first) != _value(tokens[1]) and _side_by_side(span, first, tokens[1]):
+    if len(tokens) > 1 and _value(first) != _value(tokens[1]) and beside(span, first.span(), tokens[1].span()):
         return None
     return _bare(first)
 
@@ -241,11 +233,3 @@ def _out_of_place(span: str, token: re.Match[str]) -> bool:
     """True when a number is part of an operation, or a bound: `2^10`, "more than 18"."""
     before = span[max(0, token.start() - _NEAR) : token.start()]
     return _OPERATOR.match(span, token.end()) is not None or _COMPARED.search(before) is not None
-
-
-def _side_by_side(span: str, first: re.Match[str], second: re.Match[str]) -> bool:
-    gap = span[first.end() : second.start()]
-    if len(gap) > _LONGEST_JOINT:
-        return False
-    alone = span[second.end() : second.end() + 1] in {")", "]"}
-    return _JOINED.fullmatch(gap) is not None or (alone and _IN_BRACKETS.fullmatch(gap) is not None)
