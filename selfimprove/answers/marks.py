@@ -162,14 +162,16 @@ def denied(text: str, at: int) -> bool:
 def tidy(text: str) -> str:
     """Take markup, quotes, math delimiters and the final period off.
 
-    >>> tidy(" **$18$.** ")
-    '18'
+    >>> tidy(" **$18$.** "), tidy("$5$, since $2+3=5$")
+    ('18', '$5$, since $2+3=5$')
     """
     text = text.strip(' \t\r\n*_`"“”')
     text = text.removesuffix(".").strip(' \t\r\n*_`"“”')
     for left, right in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
-        if text.startswith(left) and text.endswith(right) and len(text) > len(left + right):
-            text = text[len(left) : -len(right)].strip()
+        inner = text[len(left) : -len(right)]
+        pair = text.startswith(left) and text.endswith(right) and left not in inner.replace("\\$", "")
+        if inner and pair:  # not the ends of two formulas
+            text = inner.strip()
     return text.removesuffix(".")
 
 
