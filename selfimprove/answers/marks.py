@@ -42,8 +42,8 @@ _OFFERED: Final = re.compile(_OFFERING, re.IGNORECASE)
 _BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{_JOINING})*", re.IGNORECASE)
 _SIGN: Final = r"(?:\\[()]|[\s,;:/|&~±≠_*$\\{}`'\"“”-])"
 _BESIDE: Final = re.compile(  # perhaps with a unit after the first of the two
-    rf"{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{_OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{_CONNECTING}"
-    rf"(?:{_SIGN}|[(\[.]|{_JOINING})*(?:[a-z]\s?=\s?)?",
+    rf"(?:{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{_OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{_CONNECTING}"
+    rf"(?:{_SIGN}|[(\[.]|{_JOINING})*)(?:[a-z]\s?=\s?)?",
     re.IGNORECASE,
 )
 _IN_BRACKETS: Final = re.compile(rf"{_SIGN}*[(\[](?:{_SIGN}|{_JOINING})*", re.IGNORECASE)
@@ -53,11 +53,20 @@ _DENIAL: Final = re.compile(
     r"|≠|!=|\\neq?\b)[\s*_$(]*(?:\\\()?(?:(?:be|equal|to|exactly|just|simply|the|a|an|option|number)\b[\s*_$(]*){0,3}$",
     re.IGNORECASE,
 )
+_CONTRAST: Final = re.compile(r"\b(?:but|rather|instead|it\sis|it['’]s|is)\b|=", re.IGNORECASE)  # noqa: RUF001
 _LONGEST_GAP: Final = 80
 _LONGEST_JOINT: Final = 40
 _NEAR: Final = 60
 _MOST_STATEMENTS: Final = 20  # no more are looked at
 _SOMETHING: Final = re.compile(r"[^\s*_`\"“”$.]")
+
+
+class Thing(NamedTuple):
+    """A number or a formula in a text: from where to where it stands, and what it is worth."""
+
+    start: int
+    end: int
+    value: object
 
 
 class _Mark(NamedTuple):
@@ -132,22 +141,33 @@ def nothing_between(text: str, start: int, end: int) -> bool:
     return end - start <= _LONGEST_GAP and _BETWEEN.fullmatch(text, start, end) is not None
 
 
-def beside(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Say whether the second of two stretches is offered next to the first: "4 or 5", "4, 5", "4 (5)".
+def first_meant(text: str, things: Sequence[Thing]) -> Thing | None:
+    """Give the first thing that a mark's text does not rule out; None when another is offered beside it.
 
-    >>> beside("4 dollars or 5", (0, 1), (13, 14)), beside("4 of the 5", (0, 1), (9, 10))
-    (True, False)
+    >>> first_meant("not 4 but 5", [Thing(4, 5, 4), Thing(10, 11, 5)])
+    Thing(start=10, end=11, value=5)
     """
-    gap = first[1], second[0]
+    first, *others = things
+    if denied(text, first.start):
+        others = [other for other in others if _CONTRAST.search(text, first.end, other.start)]
+        if not others or denied(text, others[0].start):
+            return None
+        first, *others = others
+    return None if others and others[0].value != first.value and beside(text, first, others[0]) else first
+
+
+def beside(text: str, first: Thing, second: Thing) -> bool:
+    """Say whether the second of two things is offered next to the first: "4 or 5", "4, 5", "4 (5)"."""
+    gap = first.end, second.start
     if gap[1] - gap[0] > _LONGEST_JOINT:
         return False
-    in_brackets = _CLOSED.match(text, second[1]) and _IN_BRACKETS.fullmatch(text, *gap)
+    in_brackets = _CLOSED.match(text, second.end) and _IN_BRACKETS.fullmatch(text, *gap)
     return bool(in_brackets or _BESIDE.fullmatch(text, *gap))
 
 
-def offered_instead(text: str, first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Say whether one of two stretches is to be chosen: "4 or 5", but not "4 and 5"."""
-    return beside(text, first, second) and _OFFERED.search(text, first[1], second[0]) is not None
+def offered_instead(text: str, first: Thing, second: Thing) -> bool:
+    """Say whether one of two things is to be chosen: "4 or 5", but not "4 and 5"."""
+    return beside(text, first, second) and _OFFERED.search(text, first.end, second.start) is not None
 
 
 def denied(text: str, at: int) -> bool:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from selfimprove.answers.marks import beside, denied, disagree, labelled, offered_instead, stated
+from selfimprove.answers.marks import Thing, denied, disagree, first_meant, labelled, offered_instead, stated
 from selfimprove.answers.signs import clean, visible
 from selfimprove.records import Parsed, Verdict
 
@@ -57,7 +57,11 @@ _OPERATOR = re.compile(  # an operation that is not carried out
     r"|\.{2,}\s?[0-9]|\s?[+^*]\s?\(?[a-z]\b|\s(?:squared|cubed|factorial)\b"
 )
 _COMPARED = re.compile(r"(?:\b(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower)\sthan|\S\s?[<>≠])[\s$]*$")
-_CONTRAST = re.compile(r"\b(?:but|rather|instead|it\sis|it['’]s|is)\b|=", re.IGNORECASE)
+_ASIDE = re.compile(  # what an equation after it says is not the answer
+    r"\b(?:since|because|as|when|where|if|given|assuming|so|which)\b|\((?=[^()]*=)|[.!?]\s"
+    r"|(?:[,;]|\b(?:for|with|at|and|or)\b)[\s$\\(]*[a-z]\s?=",
+    re.IGNORECASE,
+)
 _LONGEST_SPAN = 2_000  # characters of a mark's text that are read
 _NEAR = 40
 
@@ -121,7 +125,7 @@ def last(text: str) -> str | None:
         return None
     if before is not None and _value(before) != _value(final):
         listed = "=" not in plain and re.search(r"[^\W\d_]", plain) is None
-        if listed or offered_instead(plain, before.span(), final.span()):
+        if listed or offered_instead(plain, _thing(before), _thing(final)):
             return None
     return _bare(final)
 
@@ -211,22 +215,18 @@ def _only(text: str) -> str | None:
 
 
 def _chosen(span: str, tokens: list[re.Match[str]]) -> str | None:
-    """Give the number that a mark's text means: after its last "=", else its first; None when it names several."""
-    equals = max(span.rfind("="), span.rfind("≈"))
-    right = [token for token in tokens if token.start() > equals]
-    if equals >= 0 and right:
-        tokens = right
-    if denied(span, tokens[0].start()):  # "not 4 but 5" means 5
-        after = [token for token in tokens[1:] if _CONTRAST.search(span, tokens[0].end(), token.start())]
-        if not after or denied(span, after[0].start()):
-            return None
-        tokens = after
-    first = tokens[0]
-    if _out_of_place(span, first):
-        return None
-    if len(tokens) > 1 and _value(first) != _value(tokens[1]) and beside(span, first.span(), tokens[1].span()):
-        return None
-    return _bare(first)
+    """Give the number that a mark's text means: its first, or what that is worked out to; None where several are."""
+    aside = _ASIDE.search(span)
+    end = aside.start() if aside and aside.start() > tokens[0].start() else len(span)
+    equals = max(span.rfind("=", 0, end), span.rfind("≈", 0, end))
+    worked_out = [token for token in tokens if token.start() > equals] or tokens
+    meant = first_meant(span, [_thing(token) for token in worked_out])
+    found = next((token for token in worked_out if meant and token.start() == meant.start), None)
+    return _bare(found) if found and not _out_of_place(span, found) else None
+
+
+def _thing(token: re.Match[str]) -> Thing:
+    return Thing(*token.span(), _value(token))
 
 
 def _out_of_place(span: str, token: re.Match[str]) -> bool:
