@@ -14,7 +14,17 @@ from functools import lru_cache
 
 from selfimprove.answers import latex, number
 from selfimprove.answers.killable import WorkerError, shared
-from selfimprove.answers.marks import Thing, boxed_last, denied, disagree, first_meant, nothing_between, stated, tidy
+from selfimprove.answers.marks import (
+    Thing,
+    boxed_last,
+    denied,
+    disagree,
+    first_meant,
+    nothing_between,
+    sentence,
+    stated,
+    tidy,
+)
 from selfimprove.answers.signs import visible
 from selfimprove.errors import MissingDependencyError
 from selfimprove.records import Parsed, Verdict
@@ -48,10 +58,10 @@ def read(text: str) -> Parsed:
 
 
 def _within(span: str) -> str | None:
-    """Give the first formula of a mark's text, the number before it, or all of the text when it holds none."""
+    """Give the first formula of a mark's text, the number before it, or its sentence when it holds none."""
     formulas = list(_INLINE.finditer(span))
     if not formulas:
-        return span or None
+        return sentence(span) or None
     if _NUMBER_FIRST.match(span[: formulas[0].start()]):
         return number.offered(span)
     meant = first_meant(span, [Thing(*formula.span(), _content(formula)) for formula in formulas])

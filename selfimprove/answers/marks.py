@@ -40,6 +40,11 @@ _CONNECTING: Final = rf"(?:{_OFFERING}|(?:and|to|also)\b)"
 _JOINING: Final = rf"(?:{_CONNECTING}|(?:even|the|my|final|correct|right|text|quad)\b)"
 _OFFERED: Final = re.compile(_OFFERING, re.IGNORECASE)
 _BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{_JOINING})*", re.IGNORECASE)
+_NESTED: Final = re.compile(rf"(?:\s|{_JOINING})*{_SAID.pattern}", re.IGNORECASE)
+_SENTENCE_END: Final = re.compile(  # not after an initial or a title: "J. Doe", "X v. Y", "St. Louis"
+    r"(?<!\b[A-Zv])(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|No|Co|Mt|Ft|Lt|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|etc))"
+    r"(?<!\b(?:Prof|Capt|Corp))[.!?]\s+(?=[A-Z])"
+)
 _SIGN: Final = r"(?:\\[()]|[\s,;:/|&~±≠_*$\\{}`'\"“”-])"
 _BESIDE: Final = re.compile(  # perhaps with a unit after the first of the two
     rf"(?:{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{_OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{_CONNECTING}"
@@ -99,11 +104,22 @@ def boxed_last(text: str) -> list[str]:
 def labelled(text: str) -> str | None:
     r"""Give what the last line of the form "Answer: ..." holds, without markup and final period.
 
-    >>> labelled("It is hot.\n**Answer:** yes.")
-    'yes'
+    >>> labelled("It is hot.\n**Answer:** yes."), labelled("Answer: The answer is yes. I am sure.")
+    ('yes', 'yes')
     """
     found = (tidy(line.group(1)) for line in reversed(list(_LABEL.finditer(text))))
-    return next((line for line in found if line), None)
+    line = next((line for line in found if line), None)
+    nested = _NESTED.match(line or "")
+    return (sentence(line[nested.end() :]) or line) if line and nested else line
+
+
+def sentence(text: str) -> str:
+    """Give the first sentence of a mark's text, tidy.
+
+    >>> sentence("St. Louis. I hope this helps!")
+    'St. Louis'
+    """
+    return tidy(_SENTENCE_END.split(text, maxsplit=1)[0])
 
 
 def without_labelled(text: str) -> str:
@@ -252,4 +268,5 @@ def _together(text: str, marks: Sequence[_Mark]) -> list[str]:
             break
         said.insert(0, tidy(text[mark.opens : closes]))
         at = mark.start
-    return [each for each in said if each]
+    *before, last = said  # "Answer: The answer is 4": the first of these marks holds "The"
+    return [each for each in (*(each for each in before if not _BETWEEN.fullmatch(each)), last) if each]

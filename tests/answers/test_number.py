@@ -132,6 +132,8 @@ READ = [
     ("3 + 4 = 7\nAnswer: $1,200.", "1200", "1200"),
     ("**Answer:** 18 apples", "18", "18"),
     ("Final answer: 5", "5", "5"),
+    ("Final Answer: The final answer is $5$. I hope it is correct.", "5", "5"),
+    ("Final Answer: The final answer is 5 or 6. I hope it is correct.", None, None),
     ("Answer: 5\nWait.\nAnswer: 6", "6", "6"),
     ("Answer:\n\n18", "18", None),
     ("The answer is 18.", "18", None),

@@ -18,6 +18,13 @@ from selfimprove.records import Verdict
         ("Answer: Paris\nAnswer: London", None, None),
         ("Answer: Paris\nNo, wait.\nAnswer: London", "London", "London"),
         ("Answer:\nParis", "Paris", None),
+        ("Answer: The answer is Paris.", "Paris", "Paris"),
+        ("Final Answer: The final answer is St. Louis. I hope it is correct.", "St. Louis", "St. Louis"),
+        ("The answer is Paris. I hope this helps!", "Paris", None),
+        ("The answer is Montejo v. Louisiana.", "Montejo v. Louisiana", None),
+        ("Answer: J. Doe. He wrote it.", "J. Doe. He wrote it", "J. Doe. He wrote it"),
+        ("Answer: +", "+", "+"),
+        ("Answer: The answer is Paris\nAnswer: London", None, None),
         ("  \n ", None, None),
     ],
 )
