@@ -111,8 +111,8 @@ def alike(text: str, other: str) -> bool:
 def prepared(text: str) -> str:
     r"""Write LaTeX as math-verify reads it best.
 
-    No spacing that it takes for the border of a unit, no dollar signs, and units in `\text{}`: it multiplies letters
-    of words that it does not know.
+    No dollar signs, no spacing that it takes for the border of a unit, and units in `\text{}`, since it multiplies the
+    letters of words that it does not know.
 
     >>> prepared("5 marbles"), prepared("5 sqrt")
     ('5\\text{ marbles}', '5 sqrt')

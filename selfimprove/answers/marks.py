@@ -18,7 +18,7 @@ _HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _SAID: Final = re.compile(
-    r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
+    r"\b(?:answer|(?:correct|right|best)\s(?:option|choice))(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
     r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}",  # noqa: RUF001 - the wide colon
     re.IGNORECASE,
 )
@@ -35,23 +35,24 @@ _REVISED: Final = re.compile(
     r"\b(?:wait|actually|sorry|correction|instead|rather|mistake|mistaken|recheck|hold\son|hmm+|but|however|oops|let\sme)\b",
     re.IGNORECASE,
 )
-_OFFERING: Final = r"(?:/|(?:or|either|alternatively|possibly|maybe|perhaps|versus|vs)\b)"
-_CONNECTING: Final = rf"(?:{_OFFERING}|(?:and|to|also)\b)"
-_JOINING: Final = rf"(?:{_CONNECTING}|(?:even|the|my|final|correct|right|text|quad)\b)"
-_OFFERED: Final = re.compile(_OFFERING, re.IGNORECASE)
-_BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{_JOINING})*", re.IGNORECASE)
-_NESTED: Final = re.compile(rf"(?:\s|{_JOINING})*{_SAID.pattern}", re.IGNORECASE)
+# words between two things: to choose from, joined, said besides
+OFFERING: Final = r"(?:/|(?:or|either|alternatively|possibly|maybe|perhaps|versus|vs)\b)"
+CONNECTING: Final = rf"(?:{OFFERING}|(?:and|to|also)\b)"
+JOINING: Final = rf"(?:{CONNECTING}|(?:even|the|my|final|correct|right|text|quad)\b)"
+_OFFERED: Final = re.compile(OFFERING, re.IGNORECASE)
+_BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{JOINING})*", re.IGNORECASE)
+_NESTED: Final = re.compile(rf"(?:\s|{JOINING})*{_SAID.pattern}", re.IGNORECASE)
 _SENTENCE_END: Final = re.compile(  # not after an initial or a title: "J. Doe", "X v. Y", "St. Louis"
     r"(?<!\b[A-Zv])(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|No|Co|Mt|Ft|Lt|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|etc))"
     r"(?<!\b(?:Prof|Capt|Corp))[.!?]\s+(?=[A-Z])"
 )
 _SIGN: Final = r"(?:\\[()]|[\s,;:/|&~±≠_*$\\{}`'\"“”-])"
 _BESIDE: Final = re.compile(  # perhaps with a unit after the first of the two
-    rf"(?:{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{_OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{_CONNECTING}"
-    rf"(?:{_SIGN}|[(\[.]|{_JOINING})*)(?:[a-z]\s?=\s?)?",
+    rf"(?:{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{CONNECTING}"
+    rf"(?:{_SIGN}|[(\[.]|{JOINING})*)(?:[a-z]\s?=\s?)?",
     re.IGNORECASE,
 )
-_IN_BRACKETS: Final = re.compile(rf"{_SIGN}*[(\[](?:{_SIGN}|{_JOINING})*", re.IGNORECASE)
+_IN_BRACKETS: Final = re.compile(rf"{_SIGN}*[(\[](?:{_SIGN}|{JOINING})*", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"[\s$\\]*[)\]]")
 _DENIAL: Final = re.compile(
     r"(?:\b(?:not|never|cannot|except|neither|nor|other\sthan|rather\sthan|instead\sof|anything\sbut|unlike)\b|n['’]?t\b"  # noqa: RUF001
@@ -130,7 +131,7 @@ def without_labelled(text: str) -> str:
 def stated(text: str) -> list[str]:
     r"""Give what the last mark holds and, before it, what the marks directly before it hold.
 
-    A mark is a box, a `####` line that is no heading, "Answer: ..." or "the answer is ...".
+    A mark is a box, a `####` line that is no heading, "Answer: ...", "the answer is ...", "the correct option is ...".
 
     >>> stated("The answer is 3. Wait, no.\nAnswer: 4\nAnswer: 5")
     ['4', '5']
