@@ -31,10 +31,10 @@ _LABEL: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CLAUSE_END: Final = re.compile(r"[.!?;](?=\s|$)|\n")
-_REVISED: Final = re.compile(
-    r"\b(?:wait|actually|sorry|correction|instead|rather|mistake|mistaken|recheck|hold\son|hmm+|but|however|oops|let\sme)\b",
-    re.IGNORECASE,
+_TAKEN_BACK: Final = re.compile(
+    r"\b(?:wait|actually|sorry|correction|mistake|mistaken|hold\son|hmm+|but|however|oops)\b", re.IGNORECASE
 )
+_REVISED: Final = re.compile(rf"{_TAKEN_BACK.pattern}|\b(?:instead|rather|recheck|let\sme)\b", re.IGNORECASE)
 # words between two things: to choose from, joined, said besides
 OFFERING: Final = r"(?:/|(?:or|either|alternatively|possibly|maybe|perhaps|versus|vs)\b)"
 CONNECTING: Final = rf"(?:{OFFERING}|(?:and|to|also)\b)"
@@ -120,7 +120,9 @@ def sentence(text: str) -> str:
     >>> sentence("St. Louis. I hope this helps!")
     'St. Louis'
     """
-    return tidy(_SENTENCE_END.split(text, maxsplit=1)[0])
+    end = _SENTENCE_END.search(text)
+    goes_on = end and (_TAKEN_BACK.search(text, end.end()) or _OFFERED.match(text, end.end()))
+    return tidy(text[: end.start()] if end and not goes_on else text)
 
 
 def without_labelled(text: str) -> str:
@@ -159,7 +161,7 @@ def nothing_between(text: str, start: int, end: int) -> bool:
 
 
 def first_meant(text: str, things: Sequence[Thing]) -> Thing | None:
-    """Give the first thing that a mark's text does not rule out; None when another is offered beside it.
+    """Give the first thing that a mark's text does not rule out; None when another is offered beside it or in its place.
 
     >>> first_meant("not 4 but 5", [Thing(4, 5, 4), Thing(10, 11, 5)])
     Thing(start=10, end=11, value=5)
@@ -170,7 +172,11 @@ def first_meant(text: str, things: Sequence[Thing]) -> Thing | None:
         if not others or denied(text, others[0].start):
             return None
         first, *others = others
-    return None if others and others[0].value != first.value and beside(text, first, others[0]) else first
+    other = next((other for other in others if not denied(text, other.start)), first)
+    said = other.value == first.value
+    return (
+        first if said or not (beside(text, first, other) or _TAKEN_BACK.search(text, first.end, other.start)) else None
+    )
 
 
 def beside(text: str, first: Thing, second: Thing) -> bool:

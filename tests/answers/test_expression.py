@@ -24,6 +24,8 @@ READ = [
     (r"The answer is not $4$ but $5$.", "5", None),
     (r"The answer is 12 or $13$.", None, None),
     (r"The answer is $4$ (or $5$).", None, None),
+    (r"The answer is $4$. Wait, it is $5$.", None, None),
+    (r"The answer is $4$. Indeed $2 + 2 = 4$.", "4", None),
     (r"The answer is $\$18.90$.", r"\$18.90", None),
     (r"Then $a = 1$ and so $b = 2$.", "b = 2", None),
     (r"We get 3 and 4", "4", None),

@@ -21,6 +21,8 @@ from selfimprove.records import Verdict
         ("Answer: The answer is Paris.", "Paris", "Paris"),
         ("Final Answer: The final answer is St. Louis. I hope it is correct.", "St. Louis", "St. Louis"),
         ("The answer is Paris. I hope this helps!", "Paris", None),
+        ("The answer is Paris. Or London.", "Paris. Or London", None),
+        ("The answer is Paris. Wait, it is London.", "Paris. Wait, it is London", None),
         ("The answer is Montejo v. Louisiana.", "Montejo v. Louisiana", None),
         ("Answer: J. Doe. He wrote it.", "J. Doe. He wrote it", "J. Doe. He wrote it"),
         ("Answer: +", "+", "+"),
