@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from selfimprove.answers.marks import CONNECTING, JOINING, OFFERING, denied, disagree, labelled, stated, tidy
-from selfimprove.answers.signs import visible
+from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.answers.text import normalised
 from selfimprove.records import Parsed, Verdict
 
@@ -40,7 +40,7 @@ def read(text: str) -> Parsed:
     >>> read("The answer is (C), since it is cold.").answer
     'C'
     """
-    text = unicodedata.normalize("NFKC", visible(text)).replace("**", "")
+    text = unicodedata.normalize("NFKC", unwrapped(visible(text))).replace("**", "")
     said = stated(text)
     if disagree(said, _named):
         return Parsed()

@@ -6,11 +6,10 @@ import re
 from typing import Final
 
 from selfimprove.answers.marks import tidy
-from selfimprove.answers.signs import plain_digits, visible
+from selfimprove.answers.signs import plain_digits, unwrapped, visible
 
 _LONGEST: Final = 1_000  # characters; an answer longer than this is no final answer
 _DEEPEST: Final = 25  # brackets in brackets; MATH's answers have three
-_TEXT: Final = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf|textrm|textit|operatorname)\s?\{([^{}]{0,200})\}")
 _SPACING: Final = re.compile(r"(?<!\\)\\[,;:!> ]|\\q?quad(?![a-z])|\\left(?![a-z])|\\right(?![a-z])|[\s~]|\\(?=[$%])")
 _GROUPED: Final = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!)\s?(?=[0-9]{3})|(?<=[0-9])(?:\s|\\[,;: ])(?=[0-9]{3}(?![0-9]))")
 _APART: Final = re.compile(r"(?<=[0-9])(?:\s|\\[,;: ]|~)+(?=[0-9])")
@@ -96,8 +95,7 @@ def plain(text: str) -> str:
     ('\\frac{3}{8}cm', '1000', '1 2')
     """
     text = _fractions(_GROUPED.sub("", _LISTED.sub(";", _ABOUT.sub("", tidy(plain_digits(visible(text)))))))
-    text = _TEXT.sub(r"\1", text)
-    text = _APART.sub("\0", text)  # two numbers side by side are not one
+    text = _APART.sub("\0", unwrapped(text))  # two numbers side by side are not one
     text = re.sub(r"\^\{?\\circ\}?", "", _SPACING.sub("", text)).replace("\0", " ").replace("\\cdot", "*")
     text = text.replace(",", "") if _ONE_NUMBER.fullmatch(text) else text
     return text.rstrip(".,")
@@ -164,7 +162,7 @@ def is_words(reference: str) -> bool:
 
 
 def _unwrapped(text: str) -> str:
-    return _TEXT.sub(r"\1", tidy(visible(text))).strip()
+    return unwrapped(tidy(visible(text))).strip()
 
 
 def _same_words(mine: str, theirs: str) -> bool:
@@ -178,5 +176,5 @@ def _same_words(mine: str, theirs: str) -> bool:
 
 
 def _unit(side: str) -> str | None:
-    found = _UNIT.search(_TEXT.sub(r" \1", tidy(side)).rstrip())
+    found = _UNIT.search(unwrapped(tidy(side), " ").rstrip())
     return _UNITS.get(found[1].lower()) if found else None

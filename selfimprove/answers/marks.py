@@ -18,8 +18,8 @@ _HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _SAID: Final = re.compile(
-    r"\b(?:answer|(?:correct|right|best)\s(?:option|choice))(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
-    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}",  # noqa: RUF001 - the wide colon
+    r"(?:\b(?:answer|(?:correct|right|best)\s(?:option|choice))(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
+    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}|<answer>)",  # noqa: RUF001 - the wide colon
     re.IGNORECASE,
 )
 _SUPPOSED: Final = re.compile(
@@ -60,6 +60,7 @@ _DENIAL: Final = re.compile(
     re.IGNORECASE,
 )
 _CONTRAST: Final = re.compile(r"\b(?:but|rather|instead|it\sis|it['’]s|is)\b|=", re.IGNORECASE)  # noqa: RUF001
+_PAIRS: Final = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ("'", "'"), ("‘", "’"))  # noqa: RUF001
 _LONGEST_GAP: Final = 80
 _LONGEST_JOINT: Final = 40
 _NEAR: Final = 60
@@ -133,7 +134,7 @@ def without_labelled(text: str) -> str:
 def stated(text: str) -> list[str]:
     r"""Give what the last mark holds and, before it, what the marks directly before it hold.
 
-    A mark is a box, a `####` line that is no heading, "Answer: ...", "the answer is ...", "the correct option is ...".
+    A mark is a box, a `####` line that is no heading, "Answer: ...", "the answer is ...", "<answer>...".
 
     >>> stated("The answer is 3. Wait, no.\nAnswer: 4\nAnswer: 5")
     ['4', '5']
@@ -161,7 +162,7 @@ def nothing_between(text: str, start: int, end: int) -> bool:
 
 
 def first_meant(text: str, things: Sequence[Thing]) -> Thing | None:
-    """Give the first thing that a mark's text does not rule out; None when another is offered beside it or in its place.
+    """Give the first thing that a mark's text does not rule out; None when another is offered beside it or instead.
 
     >>> first_meant("not 4 but 5", [Thing(4, 5, 4), Thing(10, 11, 5)])
     Thing(start=10, end=11, value=5)
@@ -203,18 +204,20 @@ def denied(text: str, at: int) -> bool:
 
 
 def tidy(text: str) -> str:
-    """Take markup, quotes, math delimiters and the final period off.
+    r"""Take markup, quotes, math delimiters, a box and the final period off.
 
-    >>> tidy(" **$18$.** "), tidy("$5$, since $2+3=5$")
-    ('18', '$5$, since $2+3=5$')
+    >>> tidy(" **$18$.** "), tidy("$5$, since $2+3=5$"), tidy(r"$\boxed{18}$")
+    ('18', '$5$, since $2+3=5$', '18')
     """
     text = text.strip(' \t\r\n*_`"“”')
     text = text.removesuffix(".").strip(' \t\r\n*_`"“”')
-    for left, right in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
+    for left, right in _PAIRS:
         inner = text[len(left) : -len(right)]
         pair = text.startswith(left) and text.endswith(right) and left not in inner.replace("\\$", "")
         if inner and pair:  # not the ends of two formulas
             text = inner.strip()
+    around = _boxes(text)[:1] if text.startswith(("\\boxed", "\\fbox")) else []
+    text = next((text[box.opens : box.closes].strip() for box in around if box.end == len(text)), text)
     return text.removesuffix(".")
 
 

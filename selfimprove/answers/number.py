@@ -22,7 +22,7 @@ from selfimprove.answers.signs import clean, visible
 from selfimprove.records import Parsed, Verdict
 
 _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "%": -2, "percent": -2}
-_SCALES = {word: Fraction(10) ** power for word, power in _POWERS.items()}
+_SCALES = {"k": Fraction(1000), "K": Fraction(1000)} | {word: Fraction(10) ** power for word, power in _POWERS.items()}
 _WORDS = re.findall(
     r"\w+",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -45,7 +45,7 @@ _TOKEN = re.compile(
         | (?![0-9.,]{{0,40}}[eE][+-]?[0-9]) )
     )
     (?!\.?[0-9])(?![OОΟ]+(?![^\W_]))
-    (?:[ ]?(?P<unit>%|(?:percent|hundred|thousand|million|billion|trillion)\b))?
+    (?:[ ]?(?P<unit>%|(?<=[0-9])[kK]\b|(?:percent|hundred|thousand|million|billion|trillion)\b))?
     """,
     re.VERBOSE,
 )

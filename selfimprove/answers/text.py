@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 
 from selfimprove.answers.marks import disagree, labelled, sentence, stated, tidy
-from selfimprove.answers.signs import plain_digits, visible
+from selfimprove.answers.signs import plain_digits, unwrapped, visible
 from selfimprove.records import Parsed, Verdict
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -42,6 +42,7 @@ def read(text: str, *, multiline: bool = False) -> Parsed:
         labels = list(_AFTER_LABEL.finditer(text))
         block = (text[labels[-1].end() :] if labels else text).strip() or None
         return Parsed(answer=block, strict=block if labels else None)
+    text = unwrapped(text)
     said = [sentence(each) for each in stated(text)]
     if disagree(said, normalised):
         return Parsed()

@@ -7,7 +7,7 @@ import unicodedata
 from itertools import pairwise
 
 from selfimprove.answers.marks import disagree, labelled, stated, tidy
-from selfimprove.answers.signs import visible
+from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.records import Parsed, Verdict
 
 _MEANS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
@@ -43,7 +43,7 @@ def read(text: str) -> Parsed:
     >>> read("No, because whales are mammals.").answer
     'no'
     """
-    text = unicodedata.normalize("NFKC", visible(text))
+    text = unicodedata.normalize("NFKC", unwrapped(visible(text)))
     said = stated(text)
     if disagree(said, _decided):
         return Parsed()
