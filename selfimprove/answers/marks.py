@@ -37,7 +37,7 @@ _TAKEN_BACK: Final = re.compile(
 _REVISED: Final = re.compile(rf"{_TAKEN_BACK.pattern}|\b(?:instead|rather|recheck|let\sme)\b", re.IGNORECASE)
 # words between two things: to choose from, joined, said besides
 OFFERING: Final = r"(?:/|(?:or|either|alternatively|possibly|maybe|perhaps|versus|vs)\b)"
-CONNECTING: Final = rf"(?:{OFFERING}|(?:and|to|also)\b)"
+CONNECTING: Final = rf"(?:{OFFERING}|(?:and|nor|to|also)\b)"
 JOINING: Final = rf"(?:{CONNECTING}|(?:even|the|my|final|correct|right|text|quad)\b)"
 _OFFERED: Final = re.compile(OFFERING, re.IGNORECASE)
 _BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{JOINING})*", re.IGNORECASE)
