@@ -23,7 +23,7 @@ _SAID: Final = re.compile(
     re.IGNORECASE,
 )
 _SUPPOSED: Final = re.compile(
-    r"\b(?:if|suppose|assume|assuming|whether|unless|until)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:\w+\s+)?$",
+    r"\b(?:if|suppose|assume|assuming|whether|unless|until)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:\w+[ \t]+)?$",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
