@@ -71,7 +71,7 @@ def _unmarked(text: str) -> str | None:
     return lines[0] if len(lines) == 1 and len(named | capitals) < _FEW else None
 
 
-def _without_options(lines: Sequence[str]) -> Sequence[str]:
+def _without_options(lines: list[str]) -> list[str]:
     """Leave out the options, copied: lines that begin with "A.", "B." and so on, and hold more."""
     kept, copied = [], 0
     for line in lines:
