@@ -1,4 +1,4 @@
-r"""Where a text says "this is my answer": `\boxed{...}`, `#### ...`, `Answer: ...`, "the answer is ...".
+r"""Where a text says "this is my answer": `\boxed{...}`, `#### ...`, `Answer: ...`, `<answer>...`, "the answer is ...".
 
 Kinds of answers read what stands in these places; here is only where they are. The last mark counts: who writes "The
 answer is 3. Wait: \boxed{4}" has changed their mind. Marks with nothing between them are one statement, and when they
@@ -30,7 +30,12 @@ _LABEL: Final = re.compile(
     r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?[:：][*_]{0,2}[ \t]*([^\n]*)$",  # noqa: RUF001 - as above
     re.IGNORECASE | re.MULTILINE,
 )
-_CLAUSE_END: Final = re.compile(r"[.!?;](?=\s|$)|\n")
+_NO_TITLE: Final = (  # "St. Louis" and "X v. Y" go on
+    r"(?<!\bv)(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|Co|Mt|Ft|Lt|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|etc))"
+    r"(?<!\b(?:Prof|Capt|Corp))"
+)
+_CLAUSE_END: Final = re.compile(rf"{_NO_TITLE}[.!?;](?=\s|$)|\n")
+_SENTENCE_END: Final = re.compile(rf"{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])")  # nor after an initial
 _TAKEN_BACK: Final = re.compile(
     r"\b(?:wait|actually|sorry|correction|mistake|mistaken|hold\son|hmm+|but|however|oops)\b", re.IGNORECASE
 )
@@ -42,10 +47,6 @@ JOINING: Final = rf"(?:{CONNECTING}|(?:even|the|my|final|correct|right|text|quad
 _OFFERED: Final = re.compile(OFFERING, re.IGNORECASE)
 _BETWEEN: Final = re.compile(rf"(?:[\s.,;:!?*_$`()\[\]{{}}|&+\\>-]|{JOINING})*", re.IGNORECASE)
 _NESTED: Final = re.compile(rf"(?:\s|{JOINING})*{_SAID.pattern}", re.IGNORECASE)
-_SENTENCE_END: Final = re.compile(  # not after an initial or a title: "J. Doe", "X v. Y", "St. Louis"
-    r"(?<!\b[A-Zv])(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|No|Co|Mt|Ft|Lt|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|etc))"
-    r"(?<!\b(?:Prof|Capt|Corp))[.!?]\s+(?=[A-Z])"
-)
 _SIGN: Final = r"(?:\\[()]|[\s,;:/|&~±≠_*$\\{}`'\"“”-])"
 _BESIDE: Final = re.compile(  # perhaps with a unit after the first of the two
     rf"(?:{_SIGN}*|\s*\.{{2,}}\s*|(?:{_SIGN}|[)\]]|\.(?=\s{OFFERING}))*(?:[^\W\d]{{1,15}}\s{{1,2}})?{CONNECTING}"

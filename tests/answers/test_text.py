@@ -26,6 +26,8 @@ from selfimprove.records import Verdict
         ("The answer is Montejo v. Louisiana.", "Montejo v. Louisiana", None),
         ("Answer: J. Doe. He wrote it.", "J. Doe. He wrote it", "J. Doe. He wrote it"),
         ("Answer: +", "+", "+"),
+        ("Answer: Mr. Church\nAnswer: Blue", None, None),
+        ("Answer: Montejo v. Louisiana\nAnswer: Blue", None, None),
         ("Answer: 1969 until 1974\nAnswer: Paris", None, None),
         ("If the answer is Rome, I err.\nAnswer: Paris", "Paris", "Paris"),
         ("Answer: The answer is Paris\nAnswer: London", None, None),
