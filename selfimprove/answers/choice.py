@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from selfimprove.answers.marks import CONNECTING, JOINING, OFFERING, denied, disagree, labelled, stated, tidy
+from selfimprove.answers.marks import disagree, labelled, stated, tidy
+from selfimprove.answers.offered import CONNECTING, JOINING, OFFERING, denied
 from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.answers.text import normalised
 from selfimprove.records import Parsed, Verdict

@@ -14,17 +14,8 @@ from functools import lru_cache
 
 from selfimprove.answers import latex, number
 from selfimprove.answers.killable import WorkerError, shared
-from selfimprove.answers.marks import (
-    Thing,
-    boxed_last,
-    denied,
-    disagree,
-    first_meant,
-    nothing_between,
-    sentence,
-    stated,
-    tidy,
-)
+from selfimprove.answers.marks import boxed_last, disagree, sentence, stated, tidy
+from selfimprove.answers.offered import Thing, denied, first_meant, nothing_between
 from selfimprove.answers.signs import visible
 from selfimprove.errors import MissingDependencyError
 from selfimprove.records import Parsed, Verdict

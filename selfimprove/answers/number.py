@@ -17,7 +17,8 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from selfimprove.answers.marks import Thing, denied, disagree, first_meant, labelled, offered_instead, stated
+from selfimprove.answers.marks import disagree, labelled, stated
+from selfimprove.answers.offered import Thing, denied, first_meant, offered_instead
 from selfimprove.answers.signs import clean, visible
 from selfimprove.records import Parsed, Verdict
 

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from itertools import pairwise
 
-from selfimprove.answers.marks import CONNECTING, JOINING, disagree, labelled, stated, tidy
+from selfimprove.answers.marks import disagree, labelled, stated, tidy
+from selfimprove.answers.offered import CONNECTING, JOINING
 from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.records import Parsed, Verdict
 
