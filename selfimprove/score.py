@@ -142,7 +142,9 @@ def _matched(
 ) -> tuple[dict[str, Prediction], int, int]:
     """Find each prediction's problem: by id, else by question, else by order when nothing names any."""
     ids = {problem.id for problem in problems}
-    asked = {squeezed(problem.question): problem.id for problem in problems}
+    asked: dict[str, list[str]] = defaultdict(list)
+    for problem in problems:
+        asked[squeezed(problem.question)].append(problem.id)
     ordered = not any(prediction.identity or prediction.question for prediction in predictions)
     if ordered and len(predictions) != len(problems):
         raise InputError(
@@ -155,9 +157,10 @@ def _matched(
     for prediction in predictions:
         identity = aliases.get(prediction.identity, prediction.identity)
         if identity not in ids:
-            identity = asked.get(squeezed(prediction.question), "")
-        if ordered and prediction.position is not None and prediction.position < len(problems):
-            identity = problems[prediction.position].id
+            identity = _of_question(prediction, asked.get(squeezed(prediction.question), []), problems)
+        at = prediction.position if prediction.document is None else prediction.document
+        if ordered and at is not None and 0 <= at < len(problems):
+            identity = problems[at].id
         if identity not in ids:
             unknown.append(prediction)
             continue
@@ -168,11 +171,24 @@ def _matched(
                 f"{prediction.where}: another prediction for the problem of {first.where}; keep one of them"
             )
     if not found:
-        name = unknown[0].identity or unknown[0].question[:60] if unknown else ""
+        name = (unknown[0].identity or unknown[0].question)[:60] if unknown else ""
         raise InputError(
             f'{path}: no prediction names a problem of {said} (the first is for "{name}"); give its predictions'
         )
     return found, len(unknown), repeated
+
+
+def _of_question(prediction: Prediction, named: Sequence[str], problems: Sequence[Problem]) -> str:
+    """Give the problem that a question names, of several the one in its place."""
+    if len(named) < 2:  # noqa: PLR2004
+        return next(iter(named), "")
+    at = prediction.document
+    if at is None or not 0 <= at < len(problems) or problems[at].id not in named:
+        raise InputError(
+            f'{prediction.where}: {len(named)} problems ask "{prediction.question[:60]}"; '
+            'name one of them with its "id" or its "doc_id"'
+        )
+    return problems[at].id
 
 
 def _judged(task: Task, problem: Problem, prediction: Prediction | None) -> tuple[Verdict, Verdict]:
@@ -180,10 +196,10 @@ def _judged(task: Task, problem: Problem, prediction: Prediction | None) -> tupl
     if prediction is None:
         return Verdict.UNPARSEABLE, Verdict.UNPARSEABLE
     if prediction.answer is not None:
-        verdict = task.compare(prediction.answer, problem)
-        if verdict is Verdict.UNPARSEABLE:  # a worked answer under the name "answer"
-            parsed = task.parse(prediction.answer)
-            verdict = task.compare(parsed.answer, problem) if parsed.answer is not None else verdict
+        parsed = task.parse(prediction.answer)  # it may be a worked answer under the name "answer"
+        verdict = task.compare(prediction.answer if parsed.strict is None else parsed.strict, problem)
+        if verdict is Verdict.UNPARSEABLE and parsed.answer is not None:
+            verdict = task.compare(parsed.answer, problem)
         return verdict, verdict
     if prediction.finish_reason == "error":
         return Verdict.ERROR, Verdict.ERROR

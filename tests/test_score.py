@@ -118,6 +118,80 @@ def test_harness_samples(gsm8k: Task, tmp_path: Path):
     assert (report.lenient.correct, report.repeated) == (3, 4)
 
 
+def test_a_worked_answer_is_read(gsm8k: Task, folder: Path, tmp_path: Path):
+    """The data set's own rows are right predictions, whatever else stands in their worked answers."""
+    gold = folder / "gsm8k" / "test.jsonl"
+    assert score(gsm8k, gold).lenient.correct == 4
+    worked = [f"They need {n} more because 9 minus {9 - n} equals 26.\n#### {n}" for n in range(4)]
+    rows: list[Mapping[str, object]] = [{"answer": answer} for answer in worked]
+    assert score(gsm8k, _lines(tmp_path / "p.jsonl", rows), gold).lenient.correct == 4
+
+
+def test_a_worked_answer_of_a_text_task_is_read(tmp_path: Path):
+    """A bare answer is read strictly where it has the strict form, and as it stands where it has not."""
+    names = ["Paris", "London", "Rome", "Bern"] * 10
+    rows: list[Mapping[str, object]] = [{"question": f"Where is {n}?", "answer": name} for n, name in enumerate(names)]
+    task = load_task(
+        str(_lines(tmp_path / "data.jsonl", rows)), options={"test": str(_lines(tmp_path / "t.jsonl", rows[:4]))}
+    )
+    predictions: list[Mapping[str, object]] = [
+        {"question": "Where is 0?", "answer": "It lies in France.\nAnswer: Paris"},
+        {"question": "Where is 1?", "answer": "london"},
+        {"question": "Where is 2?", "answer": "Rome.\nAnswer: Milan"},
+    ]
+    assert score(task, _lines(tmp_path / "p.jsonl", predictions)).verdicts == {
+        "correct": 2,
+        "unparseable": 1,
+        "wrong": 1,
+    }
+
+
+@pytest.fixture
+def alike(tmp_path: Path) -> Task:
+    """Four test problems that ask the same of different options; the answers are A, B, A, B."""
+    rows: list[Mapping[str, object]] = [
+        {"question": "Which is true?", "choices": [f"cat {n}", f"dog {n}"], "answer": "AB"[n % 2]} for n in range(4)
+    ]
+    train: list[Mapping[str, object]] = [
+        {"question": f"Is {n}?", "choices": ["a", "b"], "answer": "A"} for n in range(30)
+    ]
+    test = _lines(tmp_path / "test.jsonl", rows)
+    return load_task(str(_lines(tmp_path / "train.jsonl", train)), options={"test": str(test)})
+
+
+@pytest.mark.parametrize(("letters", "correct"), [("ABAB", 4), ("AAAA", 2)])
+def test_the_same_question_is_told_apart_by_its_place(alike: Task, tmp_path: Path, letters: str, correct: int):
+    """Where several problems ask the same, the harness's `doc_id` says which is meant, in any order."""
+    rows: list[Mapping[str, object]] = [
+        {"doc_id": n, "doc": {"question": "Which is true?"}, "resps": [[f"Answer: {letters[n]}"]]} for n in (2, 0, 3, 1)
+    ]
+    report = score(alike, _lines(tmp_path / "p.jsonl", rows))
+    assert (report.lenient.correct, report.missing, report.repeated) == (correct, 0, 0)
+
+
+def test_the_same_question_without_a_place_is_refused(alike: Task, tmp_path: Path):
+    """What names four problems names none, and is told so."""
+    rows: list[Mapping[str, object]] = [{"question": "Which is true?", "text": "Answer: A"}]
+    with pytest.raises(InputError, match=r'line 1: 4 problems ask "Which is true\?"; name one of them'):
+        score(alike, _lines(tmp_path / "p.jsonl", rows))
+
+
+@pytest.mark.parametrize("harness", [True, False])
+def test_maths_question_is_its_problem(tmp_path: Path, harness: bool):  # noqa: FBT001 - a table
+    """MATH's rows hold the question as "problem": in a harness's `doc`, in any order, and plainly."""
+    (tmp_path / "math").mkdir()
+    for name, count in (("train", 30), ("math500", 4)):
+        problems = [{"problem": f"{name} {n}?", "solution": rf"so \boxed{{{n}}}"} for n in range(count)]
+        _lines(tmp_path / "math" / f"{name}.jsonl", list(problems))
+    rows: list[Mapping[str, object]] = []
+    for place, n in enumerate((2, 0, 3, 1)):
+        asked = {"problem": f"math500 {n}?"}
+        said = rf"\boxed{{{n}}}"
+        rows.append({"doc_id": place, "doc": asked, "resps": [[said]]} if harness else {**asked, "text": said})
+    task = load_task("math", data_dir=tmp_path, options={"dev_size": 2})
+    assert score(task, _lines(tmp_path / "p.jsonl", rows)).lenient.correct == 4
+
+
 @pytest.mark.parametrize(
     "predictions",
     [

@@ -6,8 +6,9 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from selfimprove.answers.marks import denied, disagree, labelled, stated, tidy
-from selfimprove.answers.signs import visible
+from selfimprove.answers.marks import disagree, labelled, stated, tidy
+from selfimprove.answers.offered import CONNECTING, JOINING, OFFERING, denied
+from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.answers.text import normalised
 from selfimprove.records import Parsed, Verdict
 
@@ -19,8 +20,10 @@ _LEADING = re.compile(
     r"|([B-HJ])(?=\s)|([a-j])(?=\)|\.?$))"
 )
 _OPENING = re.compile(r"[*_]{0,3}(?:\(([A-J])\)|([A-J])(?=[).:*_]|$)|([a-j])(?=\)|$))")  # of a line without a mark
-_SEVERAL = re.compile(
-    r"[)*_\].]{0,3}\s{0,2}(?:[,;/&|+(\[-]|\band\b|\bor\b|(?<=[\s)]))\s{0,2}(?:(?:and|or|not)\s){0,2}[*_(]{0,2}([A-J])(?![\w'’])"  # noqa: RUF001
+_SEVERAL = re.compile(  # another letter; but after a full stop "I hope" and "A cell" begin a sentence
+    rf"[)*_\]]{{0,3}}(?:(?:\s{{0,2}}(?:[,;&|+(\[-]|(?i:{CONNECTING})|not\b)|\.\s{{0,2}}(?i:{OFFERING}))"
+    rf"(?:[\s,(*_]|(?i:{JOINING})|not\b){{0,6}}|\.?\s{{1,2}}[*_]{{0,2}}(?![A-J]\s[a-z]))"
+    rf"(?!I\s(?!{JOINING})[a-z])([A-J])(?![\w'’])"  # noqa: RUF001
 )
 _CAPITAL = re.compile(r"\b([A-J])\b")
 _IN_BRACKETS = re.compile(r"\(([A-J])\)")
@@ -38,7 +41,7 @@ def read(text: str) -> Parsed:
     >>> read("The answer is (C), since it is cold.").answer
     'C'
     """
-    text = unicodedata.normalize("NFKC", visible(text)).replace("**", "")
+    text = unicodedata.normalize("NFKC", unwrapped(visible(text))).replace("**", "")
     said = stated(text)
     if disagree(said, _named):
         return Parsed()
@@ -54,17 +57,31 @@ def read(text: str) -> Parsed:
 def _unmarked(text: str) -> str | None:
     """Read a text without a mark, see `read`."""
     lines = [tidy(part) for part in text.splitlines() if tidy(part)]
+    lines = _without_options(lines)
     openings = [found for line in lines if (found := _OPENING.match(line))]
     if len(openings) == len(lines) > 1 and len({_letter("", found) for found in openings}) > 1:
-        return None  # the options, copied
+        return None
     for candidate in (lines[0], lines[-1]) if lines else ():
         if found := _OPENING.match(candidate):
             return _letter(candidate, found)
+    text = "\n".join(lines)
     named = {found[1] for found in _IN_BRACKETS.finditer(text) if not denied(text, found.start())}
     if len(named) == 1:
         return named.pop()
     capitals = set(_CAPITAL.findall(text)) if len(lines) == 1 else set()
     return lines[0] if len(lines) == 1 and len(named | capitals) < _FEW else None
+
+
+def _without_options(lines: list[str]) -> list[str]:
+    """Leave out the options, copied: lines that begin with "A.", "B." and so on, and hold more."""
+    kept, copied = [], 0
+    for line in lines:
+        found = _OPENING.match(line)
+        if found and _letter("", found) == LETTERS[copied] and not _ALONE.fullmatch(line):
+            copied = min(copied + 1, len(LETTERS) - 1)
+        else:
+            kept.append(line)
+    return kept if copied > 1 else lines
 
 
 def _named(span: str) -> str | None:

@@ -14,13 +14,15 @@ from functools import lru_cache
 
 from selfimprove.answers import latex, number
 from selfimprove.answers.killable import WorkerError, shared
-from selfimprove.answers.marks import boxed_last, denied, disagree, nothing_between, stated, tidy
+from selfimprove.answers.marks import boxed_last, disagree, sentence, stated, tidy
+from selfimprove.answers.offered import Thing, denied, first_meant, nothing_between
 from selfimprove.answers.signs import visible
 from selfimprove.errors import MissingDependencyError
 from selfimprove.records import Parsed, Verdict
 
 TIMEOUT_S = 5.0
-_INLINE = re.compile(r"\$([^$\n]{1,300})\$|\\\(([^\n]{1,300}?)\\\)")
+_INLINE = re.compile(r"(?<!\\)\$((?:\\.|[^\\$\n]){1,300})\$|\\\(([^\n]{1,300}?)\\\)")
+_NUMBER_FIRST = re.compile(r"(?:(?![^\W\d]{2})[^0-9])*[0-9]")  # before any word
 _WORKER = "selfimprove.answers.algebra:judge"
 
 
@@ -47,8 +49,14 @@ def read(text: str) -> Parsed:
 
 
 def _within(span: str) -> str | None:
-    """Give the formula of a mark's text, or all of the text when it holds none."""
-    return _last_formula(span) if _INLINE.search(span) else span or None
+    """Give the first formula of a mark's text, the number before it, or its sentence when it holds none."""
+    formulas = list(_INLINE.finditer(span))
+    if not formulas:
+        return sentence(span) or None
+    if _NUMBER_FIRST.match(span[: formulas[0].start()]):
+        return number.offered(span)
+    meant = first_meant(span, [Thing(*formula.span(), _content(formula)) for formula in formulas])
+    return str(meant.value) or None if meant else None
 
 
 def _last_formula(text: str) -> str | None:
@@ -58,7 +66,11 @@ def _last_formula(text: str) -> str | None:
         return None
     if len(found) > 1 and nothing_between(text, found[-2].end(), found[-1].start()):
         return None
-    return tidy(found[-1][1] or found[-1][2]) or None
+    return _content(found[-1]) or None
+
+
+def _content(formula: re.Match[str]) -> str:
+    return tidy(formula[1] or formula[2])
 
 
 def compare(answer: str, reference: str, timeout_s: float = TIMEOUT_S) -> Verdict:

@@ -6,11 +6,10 @@ import re
 from typing import Final
 
 from selfimprove.answers.marks import tidy
-from selfimprove.answers.signs import plain_digits, visible
+from selfimprove.answers.signs import plain_digits, unwrapped, visible
 
 _LONGEST: Final = 1_000  # characters; an answer longer than this is no final answer
 _DEEPEST: Final = 25  # brackets in brackets; MATH's answers have three
-_TEXT: Final = re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf|textrm|textit|operatorname)\s?\{([^{}]{0,200})\}")
 _SPACING: Final = re.compile(r"(?<!\\)\\[,;:!> ]|\\q?quad(?![a-z])|\\left(?![a-z])|\\right(?![a-z])|[\s~]|\\(?=[$%])")
 _GROUPED: Final = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!)\s?(?=[0-9]{3})|(?<=[0-9])(?:\s|\\[,;: ])(?=[0-9]{3}(?![0-9]))")
 _APART: Final = re.compile(r"(?<=[0-9])(?:\s|\\[,;: ]|~)+(?=[0-9])")
@@ -48,6 +47,18 @@ _SAME_UNITS: Final = (
     "liter liters litre litres",
 )
 _UNITS: Final = {word: words.split(" ")[0] for words in _SAME_UNITS for word in words.split(" ")}
+_WORDED: Final = re.compile(  # a number and a unit in plain words
+    r"([0-9})]|\\pi)(?:\s|\\[ ,;:])+((?:[A-Za-z]{2,12}\.?\s){0,2}"
+    r"(?:[A-Za-z]{4,20}|[ckm]m|ft|yd|kg|lbs?|hrs?|mins?|secs?|mph|m(?=/))(?:/[A-Za-z]{1,12})?(?:\^\{?[23]\}?)?"
+    r"(?:\s[A-Za-z]{2,12}){0,2})$"
+)
+_NO_UNIT: Final = re.compile(  # words that make another number of it
+    r"\b(?:pi|sqrt|root|(?:arc)?(?:sin|cos|tan)h?|log|ln|alpha|beta|gamma|theta|lambda|omega|inf(?:ty|inity)|factorial|squared"
+    r"|cubed|plus|minus|over|choose|mod|modulo|remainder|base|percent|hundred|thousand|million|billion|trillion|dozen"
+    r"|hal(?:f|ves)|thirds|fourths|fifths|tenths|hundredths|thousandths|below|under|above|more|less|fewer|most|least|than"
+    r"|not|never|wrong|incorrect|false|or|and|but|except|if|when|where|maybe|perhaps|possibly|probably)\b",
+    re.IGNORECASE,
+)
 
 _BEGUN: Final = re.compile(r"[*/^·×]")  # noqa: RUF001
 
@@ -84,8 +95,7 @@ def plain(text: str) -> str:
     ('\\frac{3}{8}cm', '1000', '1 2')
     """
     text = _fractions(_GROUPED.sub("", _LISTED.sub(";", _ABOUT.sub("", tidy(plain_digits(visible(text)))))))
-    text = _TEXT.sub(r"\1", text)
-    text = _APART.sub("\0", text)  # two numbers side by side are not one
+    text = _APART.sub("\0", unwrapped(text))  # two numbers side by side are not one
     text = re.sub(r"\^\{?\\circ\}?", "", _SPACING.sub("", text)).replace("\0", " ").replace("\\cdot", "*")
     text = text.replace(",", "") if _ONE_NUMBER.fullmatch(text) else text
     return text.rstrip(".,")
@@ -97,12 +107,22 @@ def alike(text: str, other: str) -> bool:
 
 
 def prepared(text: str) -> str:
-    """Write LaTeX as math-verify reads it best: no spacing that it takes for the border of a unit, no dollar signs."""
+    r"""Write LaTeX as math-verify reads it best.
+
+    No dollar signs, no spacing that it takes for the border of a unit, and units in `\text{}`, since it multiplies the
+    letters of words that it does not know.
+
+    >>> prepared("5 marbles"), prepared("5 sqrt")
+    ('5\\text{ marbles}', '5 sqrt')
+    """
     text = _fractions(_GROUPED.sub("", tidy(plain_digits(visible(text))))).replace("\\$", "").replace("$", "")
     text = _ABOUT.sub("", re.sub(r"\\phantom\s?(?:\{[^{}]*\}|-)?", "", text).rstrip(".,; "))
     text = re.sub(
         r"(\\(?:sin|cos|tan|cot|sec|csc|log|ln))\^\{?([0-9n])\}?\s?([a-z0-9])(?![a-z0-9])", r"\1^{\2}{\3}", text
     )
+    unit = _WORDED.search(text)
+    if unit and not _NO_UNIT.search(unit[2]):
+        text = rf"{text[: unit.end(1)]}\text{{ {unit[2]}}}"
     return re.sub(r"(?<![A-Za-z]{2})(?<!,)\s+(?![A-Za-z]{2})", "", text)  # words, commands and lists keep theirs
 
 
@@ -142,7 +162,7 @@ def is_words(reference: str) -> bool:
 
 
 def _unwrapped(text: str) -> str:
-    return _TEXT.sub(r"\1", tidy(visible(text))).strip()
+    return unwrapped(tidy(visible(text))).strip()
 
 
 def _same_words(mine: str, theirs: str) -> bool:
@@ -156,5 +176,5 @@ def _same_words(mine: str, theirs: str) -> bool:
 
 
 def _unit(side: str) -> str | None:
-    found = _UNIT.search(_TEXT.sub(r" \1", tidy(side)).rstrip())
+    found = _UNIT.search(unwrapped(tidy(side), " ").rstrip())
     return _UNITS.get(found[1].lower()) if found else None

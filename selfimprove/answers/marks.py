@@ -1,4 +1,4 @@
-r"""Where a text says "this is my answer": `\boxed{...}`, `#### ...`, `Answer: ...`, "the answer is ...".
+r"""Where a text says "this is my answer": `\boxed{...}`, `#### ...`, `Answer: ...`, `<answer>...`, "the answer is ...".
 
 Kinds of answers read what stands in these places; here is only where they are. The last mark counts: who writes "The
 answer is 3. Wait: \boxed{4}" has changed their mind. Marks with nothing between them are one statement, and when they
@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from selfimprove.answers.offered import BETWEEN, JOINING, OFFERED, TAKEN_BACK, nothing_between
+
 _BRACE: Final = re.compile(r"\\f?boxed\s?\{|\\[{}\\]|[{}]")
 _HASHES: Final = re.compile(r"####[ \t]{0,3}")
 _HEADING: Final = re.compile(
@@ -18,34 +20,27 @@ _HEADING: Final = re.compile(
     re.IGNORECASE,
 )
 _SAID: Final = re.compile(
-    r"\banswer(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
-    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}",  # noqa: RUF001 - the wide colon
+    r"(?:\b(?:answer|(?:correct|right|best)\s(?:option|choice))(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
+    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}|<answer>)",  # noqa: RUF001 - the wide colon
     re.IGNORECASE,
 )
 _SUPPOSED: Final = re.compile(
-    r"\b(?:if|suppose|assume|assuming|whether|unless|until)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:\w+\s+)?$",
+    r"\b(?:if|suppose|assume|assuming|whether|unless|until)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:\w+[ \t]+)?$",
     re.IGNORECASE,
 )
 _LABEL: Final = re.compile(
     r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?[:：][*_]{0,2}[ \t]*([^\n]*)$",  # noqa: RUF001 - as above
     re.IGNORECASE | re.MULTILINE,
 )
-_CLAUSE_END: Final = re.compile(r"[.!?;](?=\s|$)|\n")
-_REVISED: Final = re.compile(
-    r"\b(?:wait|actually|sorry|correction|instead|rather|mistake|mistaken|recheck|hold\son|hmm+|but|however|oops|let\sme)\b",
-    re.IGNORECASE,
+_NO_TITLE: Final = (  # "St. Louis" and "X v. Y" go on
+    r"(?<!\bv)(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|Co|Mt|Ft|Lt|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|etc))"
+    r"(?<!\b(?:Prof|Capt|Corp))"
 )
-_BETWEEN: Final = re.compile(
-    r"(?:[\s.,;:!?*_$`()\[\]{}/|&+\\>-]|(?:and|or|the|my|final|correct|right|also|either|alternatively|possibly|maybe|"
-    r"perhaps|text|quad)\b)*",
-    re.IGNORECASE,
-)
-_DENIAL: Final = re.compile(
-    r"(?:\b(?:not|never|cannot|except|neither|nor|other\sthan|rather\sthan|instead\sof|anything\sbut|unlike)\b|n['’]?t\b"  # noqa: RUF001
-    r"|≠|!=|\\neq?\b)[\s*_$(]*(?:\\\()?(?:(?:be|equal|to|exactly|just|simply|the|a|an|option|number)\b[\s*_$(]*){0,3}$",
-    re.IGNORECASE,
-)
-_LONGEST_GAP: Final = 80
+_CLAUSE_END: Final = re.compile(rf"{_NO_TITLE}[.!?;](?=\s|$)|\n")
+_SENTENCE_END: Final = re.compile(rf"{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])")  # nor after an initial
+_REVISED: Final = re.compile(rf"{TAKEN_BACK.pattern}|\b(?:instead|rather|recheck|let\sme)\b", re.IGNORECASE)
+_NESTED: Final = re.compile(rf"(?:\s|{JOINING})*{_SAID.pattern}", re.IGNORECASE)
+_PAIRS: Final = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ("'", "'"), ("‘", "’"))  # noqa: RUF001
 _NEAR: Final = 60
 _MOST_STATEMENTS: Final = 20  # no more are looked at
 _SOMETHING: Final = re.compile(r"[^\s*_`\"“”$.]")
@@ -81,11 +76,24 @@ def boxed_last(text: str) -> list[str]:
 def labelled(text: str) -> str | None:
     r"""Give what the last line of the form "Answer: ..." holds, without markup and final period.
 
-    >>> labelled("It is hot.\n**Answer:** yes.")
-    'yes'
+    >>> labelled("It is hot.\n**Answer:** yes."), labelled("Answer: The answer is yes. I am sure.")
+    ('yes', 'yes')
     """
     found = (tidy(line.group(1)) for line in reversed(list(_LABEL.finditer(text))))
-    return next((line for line in found if line), None)
+    line = next((line for line in found if line), None)
+    nested = _NESTED.match(line or "")
+    return (sentence(line[nested.end() :]) or line) if line and nested else line
+
+
+def sentence(text: str) -> str:
+    """Give the first sentence of a mark's text, tidy.
+
+    >>> sentence("St. Louis. I hope this helps!")
+    'St. Louis'
+    """
+    end = _SENTENCE_END.search(text)
+    goes_on = end and (TAKEN_BACK.search(text, end.end()) or OFFERED.match(text, end.end()))
+    return tidy(text[: end.start()] if end and not goes_on else text)
 
 
 def without_labelled(text: str) -> str:
@@ -96,7 +104,7 @@ def without_labelled(text: str) -> str:
 def stated(text: str) -> list[str]:
     r"""Give what the last mark holds and, before it, what the marks directly before it hold.
 
-    A mark is a box, a `####` line that is no heading, "Answer: ..." or "the answer is ...".
+    A mark is a box, a `####` line that is no heading, "Answer: ...", "the answer is ...", "<answer>...".
 
     >>> stated("The answer is 3. Wait, no.\nAnswer: 4\nAnswer: 5")
     ['4', '5']
@@ -118,31 +126,21 @@ def disagree(statements: Sequence[str], read: Callable[[str], object | None]) ->
     return len(statements) > 1 and len({read(each) for each in statements} - {None}) > 1
 
 
-def nothing_between(text: str, start: int, end: int) -> bool:
-    """Say whether a stretch of text holds nothing but signs and joining words: "4" or "5"."""
-    return end - start <= _LONGEST_GAP and _BETWEEN.fullmatch(text, start, end) is not None
-
-
-def denied(text: str, at: int) -> bool:
-    """Say whether what stands at a place is named only to be ruled out.
-
-    >>> denied("It is not 4", 10), denied("It is 4", 6)
-    (True, False)
-    """
-    return _DENIAL.search(text[max(0, at - _NEAR) : at]) is not None
-
-
 def tidy(text: str) -> str:
-    """Take markup, quotes, math delimiters and the final period off.
+    r"""Take markup, quotes, math delimiters, a box and the final period off.
 
-    >>> tidy(" **$18$.** ")
-    '18'
+    >>> tidy(" **$18$.** "), tidy("$5$, since $2+3=5$"), tidy(r"$\boxed{18}$")
+    ('18', '$5$, since $2+3=5$', '18')
     """
     text = text.strip(' \t\r\n*_`"“”')
     text = text.removesuffix(".").strip(' \t\r\n*_`"“”')
-    for left, right in (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$")):
-        if text.startswith(left) and text.endswith(right) and len(text) > len(left + right):
-            text = text[len(left) : -len(right)].strip()
+    for left, right in _PAIRS:
+        inner = text[len(left) : -len(right)]
+        pair = text.startswith(left) and text.endswith(right) and left not in inner.replace("\\$", "")
+        if inner and pair:  # not the ends of two formulas
+            text = inner.strip()
+    around = _boxes(text)[:1] if text.startswith(("\\boxed", "\\fbox")) else []
+    text = next((text[box.opens : box.closes].strip() for box in around if box.end == len(text)), text)
     return text.removesuffix(".")
 
 
@@ -203,4 +201,5 @@ def _together(text: str, marks: Sequence[_Mark]) -> list[str]:
             break
         said.insert(0, tidy(text[mark.opens : closes]))
         at = mark.start
-    return [each for each in said if each]
+    *before, last = said  # "Answer: The answer is 4": the first of these marks holds "The"
+    return [each for each in (*(each for each in before if not BETWEEN.fullmatch(each)), last) if each]

@@ -17,12 +17,13 @@ from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
-from selfimprove.answers.marks import denied, disagree, labelled, stated
+from selfimprove.answers.marks import disagree, labelled, stated
+from selfimprove.answers.offered import Thing, denied, first_meant, offered_instead
 from selfimprove.answers.signs import clean, visible
 from selfimprove.records import Parsed, Verdict
 
 _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "%": -2, "percent": -2}
-_SCALES = {word: Fraction(10) ** power for word, power in _POWERS.items()}
+_SCALES = {"k": Fraction(1000), "K": Fraction(1000)} | {word: Fraction(10) ** power for word, power in _POWERS.items()}
 _WORDS = re.findall(
     r"\w+",
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -45,17 +46,10 @@ _TOKEN = re.compile(
         | (?![0-9.,]{{0,40}}[eE][+-]?[0-9]) )
     )
     (?!\.?[0-9])(?![OОΟ]+(?![^\W_]))
-    (?:[ ]?(?P<unit>%|(?:percent|hundred|thousand|million|billion|trillion)\b))?
+    (?:[ ]?(?P<unit>%|(?<=[0-9])[kK]\b|(?:percent|hundred|thousand|million|billion|trillion)\b))?
     """,
     re.VERBOSE,
 )
-_JOINED = re.compile(  # what stands between two numbers that are offered side by side
-    r"[\s,;:/|&~±≠_*$\\{}-]*|\s*\.{2,}\s*"
-    r"|[\s,;:/|&)\]]*(?:[^\W\d]{1,15}\s{1,2})?(?:or|and|to|vs\.?|versus)\s[\s$(]*(?:(?:perhaps|maybe|possibly|even)\s)?",
-    re.IGNORECASE,
-)
-_EITHER = re.compile(r"[\s,/]*(?:[^\W\d]{1,15}\s)?(?:or|/)\s?[\s$]*", re.IGNORECASE)
-_IN_BRACKETS = re.compile(r"\s{0,2}[(\[]\s?(?:or\s)?$", re.IGNORECASE)
 _SYMBOLIC = re.compile(  # no plain number, though one stands in it
     r"\\(?:sqrt|pi|sum|int|log|ln|sin|cos|tan|infty|binom)|[√π∞]|\b(?:sqrt|pi)\b"
 )
@@ -64,10 +58,13 @@ _OPERATOR = re.compile(  # an operation that is not carried out
     r"|\.{2,}\s?[0-9]|\s?[+^*]\s?\(?[a-z]\b|\s(?:squared|cubed|factorial)\b"
 )
 _COMPARED = re.compile(r"(?:\b(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower)\sthan|\S\s?[<>≠])[\s$]*$")
-_CONTRAST = re.compile(r"\b(?:but|rather|instead|it\sis|it['’]s|is)\b|=", re.IGNORECASE)
+_ASIDE = re.compile(  # what an equation after it says is not the answer
+    r"\b(?:since|because|as|when|where|if|given|assuming|so|which)\b|\((?=[^()]*=)|[.!?]\s"
+    r"|(?:[,;]|\b(?:for|with|at|and|or)\b)[\s$\\(]*[a-z]\s?=",
+    re.IGNORECASE,
+)
 _LONGEST_SPAN = 2_000  # characters of a mark's text that are read
 _NEAR = 40
-_LONGEST_JOINT = 40
 
 
 class Quantity(NamedTuple):
@@ -129,7 +126,7 @@ def last(text: str) -> str | None:
         return None
     if before is not None and _value(before) != _value(final):
         listed = "=" not in plain and re.search(r"[^\W\d_]", plain) is None
-        if listed or _EITHER.fullmatch(plain, before.end(), min(final.start(), before.end() + _LONGEST_JOINT)):
+        if listed or offered_instead(plain, _thing(before), _thing(final)):
             return None
     return _bare(final)
 
@@ -219,33 +216,21 @@ def _only(text: str) -> str | None:
 
 
 def _chosen(span: str, tokens: list[re.Match[str]]) -> str | None:
-    """Give the number that a mark's text means: after its last "=", else its first; None when it names several."""
-    equals = max(span.rfind("="), span.rfind("≈"))
-    right = [token for token in tokens if token.start() > equals]
-    if equals >= 0 and right:
-        tokens = right
-    if denied(span, tokens[0].start()):  # "not 4 but 5" means 5
-        after = [token for token in tokens[1:] if _CONTRAST.search(span, tokens[0].end(), token.start())]
-        if not after or denied(span, after[0].start()):
-            return None
-        tokens = after
-    first = tokens[0]
-    if _out_of_place(span, first):
-        return None
-    if len(tokens) > 1 and _value(first) != _value(tokens[1]) and _side_by_side(span, first, tokens[1]):
-        return None
-    return _bare(first)
+    """Give the number that a mark's text means: its first, or what that is worked out to; None where several are."""
+    aside = _ASIDE.search(span)
+    end = aside.start() if aside and aside.start() > tokens[0].start() else len(span)
+    equals = max(span.rfind("=", 0, end), span.rfind("≈", 0, end))
+    worked_out = [token for token in tokens if token.start() > equals] or tokens
+    meant = first_meant(span, [_thing(token) for token in worked_out])
+    found = next((token for token in worked_out if meant and token.start() == meant.start), None)
+    return _bare(found) if found and not _out_of_place(span, found) else None
+
+
+def _thing(token: re.Match[str]) -> Thing:
+    return Thing(*token.span(), _value(token))
 
 
 def _out_of_place(span: str, token: re.Match[str]) -> bool:
     """True when a number is part of an operation, or a bound: `2^10`, "more than 18"."""
     before = span[max(0, token.start() - _NEAR) : token.start()]
     return _OPERATOR.match(span, token.end()) is not None or _COMPARED.search(before) is not None
-
-
-def _side_by_side(span: str, first: re.Match[str], second: re.Match[str]) -> bool:
-    gap = span[first.end() : second.start()]
-    if len(gap) > _LONGEST_JOINT:
-        return False
-    alone = span[second.end() : second.end() + 1] in {")", "]"}
-    return _JOINED.fullmatch(gap) is not None or (alone and _IN_BRACKETS.fullmatch(gap) is not None)

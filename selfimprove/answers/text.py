@@ -10,8 +10,8 @@ import string
 import unicodedata
 from collections import Counter
 
-from selfimprove.answers.marks import disagree, labelled, stated, tidy
-from selfimprove.answers.signs import plain_digits, visible
+from selfimprove.answers.marks import disagree, labelled, sentence, stated, tidy
+from selfimprove.answers.signs import plain_digits, unwrapped, visible
 from selfimprove.records import Parsed, Verdict
 
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
@@ -27,8 +27,8 @@ _AFTER_LABEL = re.compile(
 def read(text: str, *, multiline: bool = False) -> Parsed:
     r"""Find the answer of a completion as text.
 
-    Strictly what stands after "Answer:", to the end of the line. Leniently the last mark (see `marks.concluded`), else
-    the last line.
+    Strictly what stands after "Answer:", to the end of the line. Leniently the sentence of the last mark (see
+    `marks.concluded`), else the last line.
 
     Args:
         text: the completion.
@@ -42,7 +42,8 @@ def read(text: str, *, multiline: bool = False) -> Parsed:
         labels = list(_AFTER_LABEL.finditer(text))
         block = (text[labels[-1].end() :] if labels else text).strip() or None
         return Parsed(answer=block, strict=block if labels else None)
-    said = stated(text)
+    text = unwrapped(text)
+    said = [sentence(each) for each in stated(text)]
     if disagree(said, normalised):
         return Parsed()
     strict = labelled(text)

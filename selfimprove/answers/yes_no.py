@@ -7,7 +7,8 @@ import unicodedata
 from itertools import pairwise
 
 from selfimprove.answers.marks import disagree, labelled, stated, tidy
-from selfimprove.answers.signs import visible
+from selfimprove.answers.offered import CONNECTING, JOINING
+from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.records import Parsed, Verdict
 
 _MEANS = {"yes": "yes", "true": "yes", "no": "no", "false": "no"}
@@ -16,12 +17,13 @@ _BEFORE_NOTHING = (
 )
 _WORD = re.compile(rf"\b(yes|true|false)\b|\b(no)\b{_BEFORE_NOTHING}", re.IGNORECASE)
 _NEGATED = re.compile(r"\b(?:not|n't|neither|cannot)\b|n['’]t\b", re.IGNORECASE)  # noqa: RUF001 - people write it
-_SIDE_BY_SIDE = re.compile(r"\W{0,5}(?:(?:and|or|nor|also)\b\W{0,3}){0,2}", re.IGNORECASE)
+_JOINT = rf"\W{{0,5}}(?:{JOINING}\W{{0,3}}){{0,3}}"
+_SIDE_BY_SIDE = re.compile(_JOINT, re.IGNORECASE)
 _TORN = re.compile(
-    r"\b(?:yes|no)\b\W{0,3}(?:and|or|/|nor)\W{0,3}\b(?:yes|no)\b|\byes\W{1,2}no\b|\bno\W{1,2}yes\b", re.IGNORECASE
+    rf"\b(?:yes|no)\b\W{{0,3}}{CONNECTING}{_JOINT}\b(?:yes|no)\b|\byes\W{{1,2}}no\b|\bno\W{{1,2}}yes\b", re.IGNORECASE
 )
 _HEDGED = re.compile(
-    rf"{_TORN.pattern}|\b(?:true|false)\b\W{{0,3}}(?:and|or|/|nor)\W{{0,3}}\b(?:true|false)\b", re.IGNORECASE
+    rf"{_TORN.pattern}|\b(?:true|false)\b\W{{0,3}}{CONNECTING}{_JOINT}\b(?:true|false)\b", re.IGNORECASE
 )
 _CHANGED = re.compile(r"\b(?:wait|actually|sorry|correction|rather|i\smean)\b", re.IGNORECASE)
 _TWISTED = re.compile(r"\b(?:false|untrue|incorrect|wrong|not\strue|doubt(?:ful)?)\sthat\b", re.IGNORECASE)
@@ -43,7 +45,7 @@ def read(text: str) -> Parsed:
     >>> read("No, because whales are mammals.").answer
     'no'
     """
-    text = unicodedata.normalize("NFKC", visible(text))
+    text = unicodedata.normalize("NFKC", unwrapped(visible(text)))
     said = stated(text)
     if disagree(said, _decided):
         return Parsed()

@@ -25,6 +25,9 @@ class Prediction:
     identity: str = ""
     question: str = ""
     position: int | None = None
+    """Place in the file, from 0."""
+    document: int | None = None
+    """Place of the problem in its split as the file says it, from 0: a harness's `doc_id`."""
     text: str | None = None
     answer: str | None = None
     finish_reason: str = "stop"
@@ -74,9 +77,9 @@ def _prediction(row: Row, index: int) -> Prediction:
         return Prediction(row.where, identity=attempt.problem, text=done.text, finish_reason=done.finish_reason)
     identity = next((str(fields[name]) for name in ID_FIELDS if fields.get(name) is not None), "")
     document = fields.get("doc")
-    asked = (document if isinstance(document, dict) else fields).get("question") or ""
+    asking = document if isinstance(document, dict) else fields
+    asked = asking.get("question") or asking.get("problem") or ""  # MATH's rows have a "problem"
     at = fields.get("doc_id")
-    position = at if isinstance(at, int) else index
     text = _first(fields.get("resps")) or next(
         (str(fields[n]) for n in _TEXT_FIELDS if isinstance(fields.get(n), str)), None
     )
@@ -85,7 +88,13 @@ def _prediction(row: Row, index: int) -> Prediction:
         wanted = ", ".join(f'"{name}"' for name in (*_TEXT_FIELDS[:3], "answer"))
         raise InputError(f"{row.where}: no prediction; give one of {wanted}")
     return Prediction(
-        row.where, identity, str(asked), position, text=text, answer=None if text is not None else _said(bare)
+        row.where,
+        identity,
+        str(asked),
+        position=index,
+        document=at if isinstance(at, int) else None,
+        text=text,
+        answer=None if text is not None else _said(bare),
     )
 
 

@@ -6,6 +6,7 @@ from selfimprove.answers import choice
 from selfimprove.records import Verdict
 
 OPTIONS = ("the nucleus", "Mitochondria", "a dog", "B")
+LISTED = "A. the nucleus\nB. Mitochondria\nC. a dog\nD. B"
 
 READ = [
     ("Answer: B", "B", "B"),
@@ -35,6 +36,22 @@ READ = [
     ("Answer: A, B", None, None),
     ("A, B, C, D", None, None),
     ("(A) or (B) might both\nbe it, hard to say", None, None),
+    ("The answer is B. I hope this helps!", "B", None),
+    ("The answer is (B). I am confident.", "B", None),
+    ("The answer is B, I think.", "B", None),
+    ("The correct answer is B. A cell needs energy.", "B", None),
+    ("The answer is B. The A option is wrong.", "B", None),
+    ("The answer is A. B. C.", None, None),
+    ("The answer is A. Or B.", None, None),
+    ("The answer is A or maybe B", None, None),
+    ("The answer is A (alternatively B)", None, None),
+    ("The answer is B, I and A", None, None),
+    ("Answer: (A) (B) are both right", None, None),
+    (f"{LISTED}\n\nThe correct option is B.", "B", None),
+    (f"{LISTED}\nB. Mitochondria", "B", None),
+    (f"{LISTED}\nIt has to be (B).", "B", None),
+    (f"{LISTED}\nWho knows?", "Who knows?", None),
+    (LISTED, None, None),
     ("", None, None),
 ]
 

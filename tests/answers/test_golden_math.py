@@ -209,6 +209,16 @@ def test_equivalence_beside_the_references(name: str):
         assert bool(differing) is bool(reason), (equal.__name__, reason, differing[:3])
 
 
+@pytest.mark.parametrize("written", ["${}$", "{}"])
+def test_every_answer_is_read_in_minervas_form(written: str):
+    """The form that Minerva's prompt asks for (Lewkowycz et al. 2022, arXiv:2206.14858, appendix D) is read, all 500."""
+    for reference in _answers():
+        said = f"So be it. Final Answer: The final answer is {written.format(reference)}. I hope it is correct."
+        found = expression.read(said).answer
+        assert found is not None
+        assert expression.canonical(found) == expression.canonical(reference)
+
+
 def test_there_are_enough_pairs():
     """The golden set holds at least 300 pairs."""
     assert sum(len(_pairs(form)) for form in FORMS.values()) >= 300
