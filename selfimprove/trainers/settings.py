@@ -30,6 +30,8 @@ _DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
 """Ways to draw that vLLM has and our engine has not."""
 _SCHEDULES: Final = {"linear", "cosine", "constant", "constant_with_warmup"}
 """Everyday ones of transformers' schedules."""
+_ENDLESS: Final = {"constant", "constant_with_warmup", "inverse_sqrt"}
+"""Those that need not know how many steps there will be."""
 _LOSSES: Final = {
     "train.grpo": ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
     "train.dpo": (
@@ -57,6 +59,7 @@ def check_settings(train: TrainConfig) -> None:
             raise InputError(f"train.{name}.{key} is set by the trainer itself; leave it out")
     _see_idle(parts)
     _see_schedules(parts)
+    _see_horizons(parts)
     for name in _REWARDED:
         _check_groups(name, parts[name])
     see_versions()
@@ -136,6 +139,25 @@ def _see_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
         if schedule not in known:
             told = f'train.{name}.lr_scheduler_type = "{schedule}" is no schedule'
             raise InputError(f"{told}; {nearest(str(schedule), known)}")
+
+
+def _see_horizons(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a schedule that needs to know its last step, where a training ends when its tokens are generated."""
+    for name in PRACTISED:
+        given = parts[name]
+        if given.get("max_steps"):
+            continue
+        told, warmup = f"train.{name}.", given.get("warmup_steps", 0)
+        if 0 < warmup < 1:
+            raise InputError(
+                f"{told}warmup_steps = {warmup} is a share of steps, and a training ends when its tokens are "
+                "generated, after nobody knows how many; give a number of steps, or set max_steps"
+            )
+        if given.get("lr_scheduler_type", "constant") not in _ENDLESS:
+            raise InputError(
+                f'{told}lr_scheduler_type = "{given["lr_scheduler_type"]}" needs a last step, and a training ends when '
+                'its tokens are generated; take "constant_with_warmup", or set max_steps'
+            )
 
 
 def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:

@@ -76,3 +76,15 @@ def test_everyday_settings_are_looked_at_without_torch() -> None:
         "assert not {'torch', 'trl', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("section", ["grpo", "rloo", "distill"])
+def test_a_schedule_that_needs_a_last_step_is_refused_where_there_is_none(section: str) -> None:
+    """By tokens a training ends after a few of 10,000 steps: no share of them passes, no cosine decays."""
+    with pytest.raises(InputError, match=rf"train.{section}.warmup_steps = 0.1 is a share of steps.* set max_steps"):
+        check(**{section: {"warmup_steps": 0.1}})
+    with pytest.raises(InputError, match=rf'train.{section}.lr_scheduler_type = "cosine" needs a last step'):
+        check(**{section: {"lr_scheduler_type": "cosine"}})
+    check(**{section: {"warmup_steps": 5, "lr_scheduler_type": "constant_with_warmup"}})
+    check(**{section: {"warmup_steps": 0.1, "lr_scheduler_type": "cosine", "max_steps": 20}})
+    check(sft={"warmup_steps": 0.1, "lr_scheduler_type": "cosine"})
