@@ -44,7 +44,7 @@ from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers import distill, dpo, kto, sft
 from selfimprove.trainers.defaults import given
-from selfimprove.trainers.loading import begun, load, owned
+from selfimprove.trainers.loading import arguments, begun, load
 
 QUICK = bool(os.environ.get("QUICK"))
 MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
@@ -217,7 +217,7 @@ def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequen
     asked = [{"prompt": prompt, "answer": row.problem.answer} for prompt, row in zip(prompts, rows, strict=True)]
     return GRPOTrainer(
         model=model,
-        args=GRPOConfig(**owned(job, {**settings, **parts, "num_train_epochs": 1.0, "logging_steps": 1})),
+        args=arguments(GRPOConfig, job, {**settings, **parts, "num_train_epochs": 1.0, "logging_steps": 1}),
         reward_funcs=[correct],
         train_dataset=Dataset.from_list(asked),
         processing_class=tokenizer,

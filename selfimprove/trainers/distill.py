@@ -21,7 +21,7 @@ from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, load, owned, rows_of, save, watched, write_outcome
+from selfimprove.trainers.loading import arguments, begun, load, rows_of, save, watched, write_outcome
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates
@@ -79,7 +79,7 @@ def _trainer(job: TrainingJob) -> Any:
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], group=1)
     coach = Coach(rows, prompts, task_of(job), sampler, rates, limit, how)
     epochs = STEPS_AT_MOST if job.trained_tokens else settings["num_train_epochs"]
-    args = DistillationConfig(**{**owned(job, settings), "num_train_epochs": epochs})
+    args = arguments(DistillationConfig, job, settings, num_train_epochs=epochs)
     made = EngineTrainer(
         model=model,
         teacher_model=teacher,

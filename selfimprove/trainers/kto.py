@@ -18,9 +18,9 @@ from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import FEWEST, given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
+    arguments,
     begun,
     enough,
-    owned,
     rows_of,
     see_reference,
     watched,
@@ -112,7 +112,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
         settings |= {"desirable_weight": max(1.0, wrong / right), "undesirable_weight": max(1.0, right / wrong)}
     made = VerdictTrainer(
         model=model,
-        args=KTOConfig(**owned(job, settings)),
+        args=arguments(KTOConfig, job, settings),
         train_dataset=Dataset.from_list(with_strangers(rows, settings["per_device_train_batch_size"])),
         processing_class=tokenizer,
         peft_config=new,

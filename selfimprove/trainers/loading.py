@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -110,7 +110,29 @@ def save(trainer: Any, folder: str) -> None:
             file.chmod(0o644)  # which safetensors gives to its owner alone
 
 
-def owned(job: TrainingJob, settings: dict[str, Any]) -> dict[str, Any]:
+def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: Any) -> Any:
+    """Give TRL's arguments of a training, on one GPU a process.
+
+    Args:
+        kind: TRL's class of them.
+        job: what is trained.
+        settings: of the method.
+        more: what its trainer sets itself.
+    """
+    return one_gpu(kind(**{**_owned(job, settings), **more}))
+
+
+def one_gpu(args: Any) -> Any:
+    """Give arguments with which one process takes one of several GPUs, where transformers would take all.
+
+    TRL refuses `torch.nn.DataParallel`, and it would part a reward model's rows from the steps that name them.
+    """
+    if args.n_gpu > 1:
+        args._n_gpu = 1  # noqa: SLF001 - there is no other way to say so
+    return args
+
+
+def _owned(job: TrainingJob, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give the settings that every trainer of ours sets itself, beside the given ones."""
     import torch
 

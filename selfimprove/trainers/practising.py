@@ -18,9 +18,9 @@ from selfimprove.trainers.defaults import given
 from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.line import Caller
 from selfimprove.trainers.loading import (
+    arguments,
     begun,
     load,
-    owned,
     rows_of,
     save,
     see_reference,
@@ -132,7 +132,7 @@ def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Call
         worth = Worth(Caller(), task, programs["rewrite"], tokenizer, again, most)
     drafting = programs.get("draft_and_ask")
     coach = Coach(rows, prompts, task, sampler, rates, limit, how, scorer_for(weights, named), drafting, worth)
-    args = config(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, settings))
+    args = arguments(config, job, settings, reward_weights=[weights[name] for name in weighted(weights)])
     groups = args.generation_batch_size // args.num_generations
     if args.max_steps <= 0:
         most = max(1, round(float(settings["num_train_epochs"]) * len(rows) / groups))
