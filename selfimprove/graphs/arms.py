@@ -243,5 +243,10 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
         if not crew.folder.has(f"{run.place}/adapter/metrics.json"):
             crew.ledger.check_hours()  # so that a campaign goes over its hours by one training at most
         made = crew.trainer.train(job)
+    if made.trained_tokens < run.tokens:
+        progress.current().say(
+            f"{run.arm} was trained on {made.trained_tokens} of the {run.tokens} tokens that the others get: "
+            f"train.{run.method}.max_steps ended it; raise it, or leave it out"
+        )
     crew.folder.list_tree(run.place)
     return made

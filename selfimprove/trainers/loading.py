@@ -122,6 +122,14 @@ def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: 
     return one_gpu(kind(**{**_owned(job, settings), **more}))
 
 
+def within_budget(trainer: Any, job: TrainingJob) -> None:
+    """Let `max_steps` be a ceiling at most where tokens are asked for: rows that carry them are gone over once."""
+    args = trainer.args
+    if job.trained_tokens and args.max_steps > 0:
+        size = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
+        args.max_steps = min(args.max_steps, math.ceil(len(trainer.train_dataset) / size))
+
+
 def one_gpu(args: Any) -> Any:
     """Give arguments with which one process takes one of several GPUs, where transformers would take all.
 

@@ -96,6 +96,28 @@ def test_few_pairs_leave_their_tokens_to_the_track(make_crew: Any, monkeypatch: 
     assert any(s.startswith("track_b+dpo: 1 pairs carry some ") and s.endswith("and its track the rest") for s in said)
 
 
+def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(make_crew: Any) -> None:
+    """One that max_steps ended is set beside arms with more tokens: a person should know."""
+    said = list[str]()
+
+    class Listening(Nobody):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    class Short(Trainer):
+        def train(self, job: TrainingJob) -> Adapter:
+            made = super().train(job)
+            return made.model_copy(update={"trained_tokens": 7}) if "track_a" in job.out else made
+
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "track_a"]})
+    made = Crew(**{**crew.__dict__, "trainer": Short()})
+    with watched_by(Listening()):
+        run_campaign(made, made.folder.at("graph.sqlite"))
+    (sentence,) = [text for text in said if "that the others get" in text]
+    assert sentence.startswith("track_a was trained on 7 of the ")
+    assert "train.sft.max_steps ended it" in sentence
+
+
 def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:
     """Its rows are the round's tried problems with their counts; it goes on from the best, with the same tokens."""
     crew, trainer = run(make_crew, campaign={"rounds": 1})
