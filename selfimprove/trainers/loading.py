@@ -97,17 +97,21 @@ def save(trainer: Any, folder: str) -> None:
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(folder)  # which gathers what lies in several processes
         (Path(folder) / "training_args.bin").unlink(missing_ok=True)
-        return
-    if not trainer.is_world_process_zero():
-        return
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(model, "peft_config"):
-        model.save_pretrained(folder, selected_adapters=["default"])
-    else:
-        model.save_pretrained(folder)
-        trainer.processing_class.save_pretrained(folder)
-        for file in Path(folder).glob("*.safetensors"):
-            file.chmod(0o644)  # which safetensors gives to its owner alone
+    elif trainer.is_world_process_zero():
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if hasattr(model, "peft_config"):
+            model.save_pretrained(folder, selected_adapters=["default"])
+        else:
+            model.save_pretrained(folder)
+            trainer.processing_class.save_pretrained(folder)
+    if trainer.is_world_process_zero():
+        readable(Path(folder))
+
+
+def readable(folder: Path) -> None:
+    """Let others read weights, which safetensors gives to their owner alone, as they read all other files."""
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)
 
 
 def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: Any) -> Any:

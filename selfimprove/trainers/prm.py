@@ -27,7 +27,7 @@ from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.defaults import DEFAULTS, given_lora
 from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import gone_over, one_gpu, write_outcome
+from selfimprove.trainers.loading import gone_over, one_gpu, readable, write_outcome
 from selfimprove.trainers.logfile import LogFile
 
 _OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "report_to", "save_strategy", "remove_unused_columns"}
@@ -190,6 +190,7 @@ def _write(
     model.base.save_pretrained(folder)
     head = {name: tensor.detach().float().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
     save_file(head, folder / "head.safetensors")
+    readable(folder)
     base = Path(job.model).resolve()
     card = {"base": str(base), "base_hash": model_hash(base), "max_length": limit}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

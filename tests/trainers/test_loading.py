@@ -14,10 +14,11 @@ import torch
 from test_resuming import job_of
 from transformers import TrainingArguments
 
+from selfimprove.errors import InputError
 from selfimprove.records import TrainingJob
-from selfimprove.trainers import distill, dpo, grpo, kto, practising, rloo, sft
+from selfimprove.trainers import distill, dpo, grpo, kto, practising, preflight, rloo, sft
 from selfimprove.trainers.defaults import given
-from selfimprove.trainers.loading import load
+from selfimprove.trainers.loading import load, save
 
 
 def made(job: TrainingJob) -> Any:
@@ -53,3 +54,33 @@ def test_one_process_takes_one_of_several_gpus(
     monkeypatch.setattr(TrainingArguments, "_setup_devices", several)
     trainer = made(job_of(method, family("llama"), tmp_path))
     assert (trainer.args.n_gpu, trainer.args.train_batch_size) == (1, trainer.args.per_device_train_batch_size)
+
+
+def test_others_may_read_an_adapter(tmp_path: Path) -> None:
+    """The safetensors library lets nobody but its owner read what it writes; the files beside it are for all."""
+
+    class Adapted:
+        peft_config = None
+
+        def save_pretrained(self, folder: str, selected_adapters: list[str]) -> None:
+            assert selected_adapters == ["default"]
+            file = Path(folder) / "adapter_model.safetensors"
+            file.touch(mode=0o600)
+
+    trainer = SimpleNamespace(
+        is_fsdp_enabled=False, is_deepspeed_enabled=False, is_world_process_zero=lambda: True, model=Adapted(),
+        accelerator=SimpleNamespace(unwrap_model=lambda model: model),
+    )  # fmt: skip
+    save(trainer, str(tmp_path))
+    assert (tmp_path / "adapter_model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_three_checkpoints_have_to_fit_beside_what_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third is written before the first goes, each 7.3 times the trained weights: room for 22 is too little."""
+    job = TrainingJob(model="", rows="", out=str(tmp_path / "adapter"))
+    model = torch.nn.Linear(1000, 1, bias=False)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=22 * 4000))
+    with pytest.raises(InputError, match="make room and run the same command again"):
+        preflight.see_room(job, model)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=24 * 4000))
+    preflight.see_room(job, model)
