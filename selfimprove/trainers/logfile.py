@@ -21,7 +21,7 @@ def write_log(folder: Path, history: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    kept = {key: value for key, value in entry.items() if value is not None and not key.endswith(_TIMED)}
+    kept = {key: value for key, value in entry.items() if not key.endswith(_TIMED)}
     return json.dumps(kept, sort_keys=True) + "\n"
 
 

@@ -12,7 +12,7 @@ import pytest
 from test_resuming import job_of
 
 from selfimprove.trainers import learning, sft
-from selfimprove.trainers.logfile import LogFile, write_log
+from selfimprove.trainers.logfile import LogFile
 
 
 def steps(folder: Path) -> list[int]:
@@ -42,13 +42,6 @@ def test_an_entry_is_written_as_it_comes_and_no_step_twice(tmp_path: Path) -> No
     again.on_train_begin(None, state, None)
     logged(again, state, 4)
     assert steps(tmp_path) == [1, 2, 3, 4]
-
-
-def test_what_a_step_has_no_value_of_is_left_out(tmp_path: Path) -> None:
-    """TRL logs None for a step of reinforcement that moved nothing; a curve has no point there."""
-    write_log(tmp_path, [{"step": 1, "entropy": None, "loss": 0.0}, {"step": 2, "entropy": 1.5}])
-    lines = (tmp_path / "training.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == [{"step": 1, "loss": 0.0}, {"step": 2, "entropy": 1.5}]
 
 
 def test_only_the_first_of_several_processes_writes(tmp_path: Path) -> None:
