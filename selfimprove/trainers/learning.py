@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selfimprove.records import TrainingJob
-from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import gone_over, load, save, within_budget, write_outcome
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
@@ -35,7 +34,6 @@ def learn(
         trained: tokens of a row that carry loss.
         seen: tokens of it that are processed.
     """
-    die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     tokenizer, model = load(job)
     rows = read(job, tokenizer)

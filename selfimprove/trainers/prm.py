@@ -26,7 +26,6 @@ from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.defaults import DEFAULTS, given_lora
-from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.loading import gone_over, one_gpu, readable, write_outcome
 from selfimprove.trainers.logfile import LogFile
 
@@ -60,7 +59,6 @@ class StepModel(torch.nn.Module):
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    die_with_parent()
     train(TrainingJob.model_validate_json(Path(job_file).read_bytes()), Path(folder))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_resuming import job_of
 
-from selfimprove.trainers import dpo, kto, learning, sft
+from selfimprove.trainers import dpo, kto, sft
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,6 @@ def run(
     """Train in this process, and give the metrics with the tokens of all rows."""
     from tiny_models import tokenizer
 
-    patch.setattr(learning, "die_with_parent", lambda: None)
     job = job_of(method, model, folder)
     given = {**job.settings[method], "max_steps": steps}  # type: ignore[dict-item]
     settings = {**job.settings, method: given, "checkpoint_steps": 0}

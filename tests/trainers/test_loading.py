@@ -16,21 +16,16 @@ from transformers import TrainingArguments
 
 from selfimprove.errors import InputError
 from selfimprove.records import TrainingJob
-from selfimprove.trainers import distill, dpo, grpo, kto, practising, preflight, rloo, sft
-from selfimprove.trainers.defaults import given
+from selfimprove.trainers import distill, dpo, grpo, kto, preflight, rloo, sft
 from selfimprove.trainers.loading import load, save
 
 
 def made(job: TrainingJob) -> Any:
     """Give the trainer of a job, in this process."""
-    if job.method == "distill":
-        return distill._trainer(job)
-    if job.method in {"grpo", "rloo"}:
-        module: Any = {"grpo": grpo, "rloo": rloo}[job.method]
-        config = getattr(module, f"{job.method.upper()}Config")
-        return practising._trainer(job, given(job), config, module._made)[0]
+    if job.method in {"grpo", "rloo", "distill"}:
+        return {"grpo": grpo, "rloo": rloo, "distill": distill}[job.method]._trainer(job)
     tokenizer, model = load(job)
-    module = {"sft": sft, "dpo": dpo, "kto": kto}[job.method]
+    module: Any = {"sft": sft, "dpo": dpo, "kto": kto}[job.method]
     read = {"sft": sft.job_examples, "dpo": dpo.job_pairs, "kto": kto.job_rows}[job.method]
     return module._trainer(job, tokenizer, model, read(job, tokenizer))  # type: ignore[operator]
 

@@ -15,9 +15,7 @@ from test_resuming import job_of
 from selfimprove.errors import InputError
 from selfimprove.render import TrainingExample
 from selfimprove.trainers import distill, dpo, grpo, kto, rloo, sft
-from selfimprove.trainers.defaults import given
 from selfimprove.trainers.loading import base_of, load
-from selfimprove.trainers.practising import _trainer
 from selfimprove.trainers.preflight import NOTE, see_loss, try_longest, within_reach
 
 
@@ -106,7 +104,7 @@ def test_the_longest_batch_is_tried_as_a_step_is_made(
         tokenizer, model = load(job)
         dpo._trainer(job, tokenizer, model, dpo.job_pairs(job, tokenizer))
     else:
-        _trainer(job, given(job), grpo.GRPOConfig, grpo._made)
+        grpo._trainer(job)
     assert seen == [(True, True)]
 
 
@@ -125,13 +123,8 @@ def test_the_longest_tries_go_first_where_the_student_writes(
 
     monkeypatch.setattr(kind, "compute_loss", looked_at)
     job = job_of(method, family("llama"), tmp_path)
-    if method == "distill":
-        made = distill._trainer(job)
-        coach = made.coach
-    else:
-        module: Any = {"grpo": grpo, "rloo": rloo}[method]
-        config = getattr(module, f"{method.upper()}Config")
-        made, coach = _trainer(job, given(job), config, module._made)
+    made = {"grpo": grpo, "rloo": rloo, "distill": distill}[method]._trainer(job)
+    coach = made.coach
     assert tried == [(made.args.per_device_train_batch_size, max(map(len, coach.prompts)), 8)]
     assert all(weight.grad is None for weight in made.model.parameters())
     assert not made._metrics["train"]
