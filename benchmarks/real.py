@@ -27,6 +27,7 @@ from typing import Any, Final
 
 from selfimprove import Campaign
 from selfimprove.errors import BudgetExceededError
+from selfimprove.graphs.places import arm_of
 from selfimprove.ledger import Ledger
 from selfimprove.records import Attempt, Comparison, Interval, Problem, TrackRow, Verdict
 from selfimprove.report.classes import CLASSES, said
@@ -123,7 +124,7 @@ def cell(name: str, problems: int) -> Summary | None:
 def tested(folder: RunFolder, arm: str) -> str:
     """Give where an arm's answers on test are; empty: it was not trained. The promoted one's are the best's."""
     adapters = folder.json("final/tested.json")
-    found = [name for name, adapter in adapters.items() if adapter and adapter.split("/")[-2] == arm]
+    found = [name for name, adapter in adapters.items() if adapter and arm_of(adapter) == arm]
     return f"final/{found[0]}" if found else ""
 
 

@@ -33,6 +33,7 @@ from selfimprove import Campaign
 from selfimprove.arms import program_of
 from selfimprove.errors import BudgetExceededError
 from selfimprove.graphs.deciding import RoundDecision
+from selfimprove.graphs.places import arm_of
 from selfimprove.graphs.training import worked_examples
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.programs import Program, program_for
@@ -118,7 +119,7 @@ def fresh_problems(folder: RunFolder, seed: int) -> list[Problem]:
 def asked_as(folder: RunFolder, adapter: str) -> Program:
     """Give the prompt that a student of a campaign is asked under: its arm's, or the better baseline's examples."""
     if adapter:
-        return program_for(program_of(adapter.split("/")[-2]), TASK)
+        return program_for(program_of(arm_of(adapter)), TASK)
     shots = int(folder.json("round-00/baseline.json")["shots"])
     train = folder.rows("data/train.jsonl", Problem)
     plain = program_for("solve", TASK)

@@ -55,3 +55,8 @@ ABLATED: Final = ("track_b_given", "no_questions", "no_selection", "no_verificat
 def program_of(arm: str) -> str:
     """Name the program of an arm; the base student's and the control's is `solve`."""
     return ARMS[arm].program if arm in ARMS else "solve"
+
+
+def is_told(arm: str) -> bool:
+    """Say whether an arm's prompt holds the reference rationale; the base student's and the control's does not."""
+    return arm in ARMS and ARMS[arm].told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +10,7 @@ from typing import Any, Final
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError
 from selfimprove.graphs.forked import FORK, Forked
-from selfimprove.graphs.places import round_folder
+from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.store import RunFolder
@@ -35,7 +34,8 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         round_: the last round that is taken over, 0: only the baseline; default: the last decided one.
 
     Raises:
-        InputError: there is no such campaign or round, `out` is in use, or a setting changes what was measured so far.
+        InputError: there is no such campaign or round, none is left to be made behind it, `out` is in use, or a setting
+            changes what was measured so far.
         RunFolderError: a file of the other campaign is damaged.
     """
     if not (run / "campaign.toml").is_file():
@@ -45,11 +45,17 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old
-    last = max(_decided(theirs), default=None)
+    if not theirs.has(f"{round_folder(0)}/decision.json"):
+        raise InputError(f"{run} cannot be forked: it has decided no round yet; wait for its baseline")
+    last = decided_rounds(theirs)
     round_ = last if round_ is None else round_
-    if round_ is None or last is None or not 0 <= round_ <= last:
-        known = "it has decided no round yet" if last is None else f"it has decided rounds 0 to {last}"
-        raise InputError(f"{run} cannot be forked at round {round_}: {known}")
+    if not 0 <= round_ <= last:
+        raise InputError(f"{run} cannot be forked at round {round_}: it has decided rounds 0 to {last}")
+    if round_ >= new.campaign.rounds:
+        raise InputError(
+            f"{run} cannot be forked at round {round_}: campaign.rounds = {new.campaign.rounds}, so no round would "
+            f"follow; give an earlier one with --round, or more with --set campaign.rounds={round_ + 1}"
+        )
     _refuse_fixed(old, new, round_)
     rows = changed(old, new)
     made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(rows))
@@ -79,13 +85,6 @@ def _fill(theirs: RunFolder, out: Path, made: Forked, config: Config) -> None:
             folder.list_tree(name)
         folder.write_json(FORK, made)
         folder.write_text("campaign.toml", write_config(config))
-
-
-def _decided(folder: RunFolder) -> Iterator[int]:
-    round_ = 0
-    while folder.has(f"{round_folder(round_)}/decision.json"):
-        yield round_
-        round_ += 1
 
 
 def _refuse_fixed(old: Config, new: Config, round_: int) -> None:

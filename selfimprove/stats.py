@@ -102,10 +102,13 @@ def compare_paired(new: Sequence[bool], old: Sequence[bool]) -> Comparison:
         interval=paired_interval(gained, lost, n),
         p_better=mcnemar_mid_p(gained, lost),
         p_worse=mcnemar_mid_p(lost, gained),
+        spread=round((gained + lost) / n, 6),
     )
 
 
-def bootstrap_means(differences: Sequence[float], resamples: int = 10_000, seed: int = 0) -> Any:
+def bootstrap_means(
+    differences: Sequence[float], resamples: int = 10_000, seed: int = 0, groups: Sequence[str] = ()
+) -> Any:
     """Give the means of paired differences over problems drawn again with replacement, shape `[resamples]`.
 
     Problems of equal difference are drawn together, by one multinomial over the values that occur: the same
@@ -116,50 +119,72 @@ def bootstrap_means(differences: Sequence[float], resamples: int = 10_000, seed:
             means, so that they are clustered by problem.
         resamples: means wanted.
         seed: of the draws.
+        groups: which problems belong together, shape `[P]`: whole groups are drawn. Empty: each stands alone.
 
     >>> bool(abs(bootstrap_means([1.0, 0.0, 0.0, 0.0]).mean() - 0.25) < 0.01)
     True
     """
     import numpy as np
 
-    values, counts = _grouped(np.asarray(differences, dtype=float))
-    drawn = np.random.default_rng(seed).multinomial(len(differences), counts / len(differences), size=resamples)
-    return drawn @ values / len(differences)
+    sums, sizes = summed(differences, groups)
+    (values, many), counts = _alike(np.stack([sums, sizes]))
+    drawn = np.random.default_rng(seed).multinomial(len(sums), counts / len(sums), size=resamples)
+    return drawn @ values / (drawn @ many)
+
+
+def summed(differences: Sequence[float], groups: Sequence[str] = ()) -> tuple[Any, Any]:
+    """Give the sum of each group's differences, and its size, shape `[G]` each; without groups a problem is one.
+
+    >>> [list(map(float, each)) for each in summed([1.0, -1.0, 1.0], ["a", "b", "a"])]
+    [[2.0, -1.0], [2.0, 1.0]]
+    """
+    import numpy as np
+
+    values = np.asarray(differences, dtype=float)
+    if not groups:
+        return values, np.ones(len(values))
+    _, at = np.unique(np.asarray(groups), return_inverse=True)
+    return np.bincount(at, weights=values), np.bincount(at).astype(float)
 
 
 def sign_flip_p(differences: Sequence[float], flips: int = _RESAMPLES, seed: int = 0) -> float:
     """Test paired differences, one-sided mid-p, that the new model is not better: their signs could be any.
 
-    A randomisation test of Fisher's kind, exact but for the drawing; for single answers it is mid-p McNemar. A
-    bootstrap would call four gained and none lost of 400 a proof, which chance gives once in sixteen.
+    A randomisation test of Fisher's kind, exact but for the drawing where differences lie evenly about 0; for single
+    answers it is mid-p McNemar. A bootstrap would call four gained and none lost of 400 a proof, which chance gives
+    once in sixteen. Beyond what the drawings can tell, Hoeffding's bound holds (1963,
+    doi:10.1080/01621459.1963.10500830, theorem 2).
 
     Args:
-        differences: new less old, a problem each, shape `[P]`; several samples of a problem are one difference.
+        differences: new less old, a problem each, shape `[P]`; several samples of a problem are one difference, and so
+            are problems that belong together (see `summed`).
         flips: drawings.
         seed: of them.
 
-    >>> round(sign_flip_p([1.0] * 4 + [0.0] * 396), 2)
-    0.03
+    >>> round(sign_flip_p([1.0] * 4 + [0.0] * 396), 2), sign_flip_p([1.0] * 40) < 1e-8
+    (0.03, True)
     """
     import numpy as np
 
-    sizes, counts = _grouped(np.abs(np.asarray(differences, dtype=float)))
+    ((sizes,), counts) = _alike(np.abs(np.asarray(differences, dtype=float))[np.newaxis])
     heads = np.random.default_rng(seed).binomial(counts, 0.5, size=(flips, len(counts)))
     sums = (2 * heads - counts) @ sizes
     seen = sum(differences)
     above, even = (sums > seen + _TINY).sum(), (abs(sums - seen) <= _TINY).sum()
-    return float((1 + above + even / 2) / (1 + flips))
+    squares = float(counts @ sizes**2)
+    bound = math.exp(-(seen**2) / (2 * squares)) if seen > 0 else 1.0
+    return min(float((1 + above + even / 2) / (1 + flips)), bound)
 
 
-def _grouped(values: Any) -> tuple[Any, Any]:
-    """Give the values that occur, and how often each does; thirds that differ in their last bits are one.
+def _alike(columns: Any) -> tuple[Any, Any]:
+    """Give the columns that occur, shape `[C][any]`, and how often each; thirds that differ in last bits are one.
 
     The values are not rounded themselves: a sum of thirds of nine digits would miss the ties with the sum seen.
     """
     import numpy as np
 
-    _, first, counts = np.unique(values.round(9), return_index=True, return_counts=True)
-    return values[first], counts
+    _, first, counts = np.unique(columns.round(9), axis=1, return_index=True, return_counts=True)
+    return columns[:, first], counts
 
 
 def quantiles(means: Any, confidence: float = 0.95) -> tuple[float, float]:
@@ -171,11 +196,17 @@ def quantiles(means: Any, confidence: float = 0.95) -> tuple[float, float]:
     return round(float(low), 4), round(float(high), 4)
 
 
-def compare_means(new: Sequence[float], old: Sequence[float]) -> Comparison:
+def compare_means(new: Sequence[float], old: Sequence[float], groups: Sequence[str] = ()) -> Comparison:
     """Compare two models by scores on the same problems, in the same order, shape `[P]` each.
 
     The interval is a paired bootstrap's over problems (Efron and Tibshirani 1993, chapter 16), the p-values are
-    `sign_flip_p`'s.
+    `sign_flip_p`'s. Where problems belong together, whole groups are drawn and flipped: variants of one seed rise and
+    fall with each other, and as many independent problems they would seem to prove what chance gives.
+
+    Args:
+        new: scores of the new model.
+        old: of the old one.
+        groups: which problems belong together, shape `[P]`; empty: each stands alone.
 
     Raises:
         ValueError: the sequences differ in length or are empty.
@@ -186,17 +217,23 @@ def compare_means(new: Sequence[float], old: Sequence[float]) -> Comparison:
     if len(new) != len(old) or not new:
         raise ValueError(f"paired scores need equal, non-zero lengths, got {len(new)} and {len(old)}")
     differences = [a - b for a, b in zip(new, old, strict=True)]
-    means = bootstrap_means(differences)
-    low, high = quantiles(means)
+    low, high = quantiles(bootstrap_means(differences, groups=groups))
+    sums, _ = summed(differences, groups)
+    difference = round(sum(differences) / len(new), 6)
+    if low == high:  # all are alike, so no resample differs
+        none = paired_interval(0, 0, len(sums))
+        low, high = round(max(-1.0, difference + none.low), 4), round(min(1.0, difference + none.high), 4)
     return Comparison(
         n=len(new),
         gained=sum(d > 0 for d in differences),
         lost=sum(d < 0 for d in differences),
-        difference=round(sum(differences) / len(new), 6),
+        difference=difference,
         interval=Interval(low=low, high=high),
-        p_better=sign_flip_p(differences),
-        p_worse=sign_flip_p([-d for d in differences]),
+        p_better=sign_flip_p(list(sums)),
+        p_worse=sign_flip_p(list(-sums)),
         test="paired sign flips",
+        groups=len(sums) if len(sums) < len(new) else 0,
+        spread=round(float(sums @ sums) / len(new), 6),
     )
 
 

@@ -100,11 +100,12 @@ def tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]
         yield lambda _: None
         return
     from selfimprove.graphs.deciding import RoundDecision
+    from selfimprove.graphs.places import round_folder
 
     tracker = WandbTracker(config.track.wandb, written(config), folder.path)
 
     def log(round_: int) -> None:
-        here = f"round-{round_:02d}"
+        here = round_folder(round_)
         if round_ == 0:
             tracker.log(0, metrics_of(folder.record(f"{here}/evaluation.json", Evaluation)))
         for decision in folder.record(f"{here}/decision.json", RoundDecision).decisions:

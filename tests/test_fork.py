@@ -127,10 +127,12 @@ def test_baseline_can_be_forked(finished: Path, tmp_path: Path, make_crew: Calla
         ({"student": {"max_tokens": 8}}, 1, "cannot change student.max_tokens"),
         ({"campaign": {"seed": 5}}, 1, "cannot change campaign.seed"),
         ({}, 7, "it has decided rounds 0 to 3"),
+        ({}, None, "at round 3: campaign.rounds = 3, so .* --round, or more with --set campaign.rounds=4$"),
+        ({"campaign": {"rounds": 1}}, 2, "at round 2: campaign.rounds = 1, "),
     ],
 )
 def test_what_cannot_be_forked_is_refused(
-    finished: Path, tmp_path: Path, sections: dict[str, Any], round_: int, said: str
+    finished: Path, tmp_path: Path, sections: dict[str, Any], round_: int | None, said: str
 ) -> None:
     """One sentence, and no folder is left."""
     with pytest.raises(InputError, match=said):

@@ -96,8 +96,8 @@ def test_only_the_solution_of_a_draft_is_trained_on() -> None:
         id="l", problem=PROBLEM.id, round=1, draft=attempt,
         rationales=(Rationale(text="2 + 2 = 4\nAnswer: 4", answer="4", source="t", verdict=Verdict.CORRECT),),
     )  # fmt: skip
-    (row,) = lesson_pairs([lesson], TASK, {PROBLEM.id: "q"}, 1)
+    (row,) = lesson_pairs([lesson], {PROBLEM.id: PROBLEM}, TASK, 1)
     assert (row.chosen, row.rejected) == ("2 + 2 = 4\nAnswer: 4", "2 + 2 = 5\nAnswer: 5")
     right = verify(TASK, PROBLEM, Completion(text="So 4.\nAnswer: 4\nQuestions: none"), text="So 4.\nAnswer: 4")
-    (target,) = harvest([lesson.model_copy(update={"draft": right, "rationales": ()})], TASK)
+    (target,) = harvest([lesson.model_copy(update={"draft": right, "rationales": ()})], {PROBLEM.id: PROBLEM}, TASK)
     assert target.text == "So 4.\nAnswer: 4"

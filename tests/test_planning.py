@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -10,13 +13,14 @@ from statistics import fmean
 import pytest
 
 from selfimprove import Campaign
+from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.planning import Plan, Probe, plan, probe
 from selfimprove.planning.expected import Line
 from selfimprove.planning.finding import samples_each
 from selfimprove.programs import SIGNATURES, program_for
-from selfimprove.records import Attempt, Completion, Problem, Verdict
+from selfimprove.records import Attempt, Completion, Problem, Split, Verdict
 from selfimprove.report.summary import summarise
 from selfimprove.steps.mine import MiningRule, Trial
 from selfimprove.students import load_student
@@ -45,6 +49,45 @@ def test_planned_calls_are_those_made(make_crew: Callable[..., Crew]) -> None:
     assert rows["evaluate"].calls == rows["evaluate"].planned_calls > 0
     assert rows["train"].planned_s is not None
     assert rows["lessons"].wall_s > 0
+
+
+def test_problems_that_do_not_exist_are_not_planned(tmp_path: Path) -> None:
+    """A file of fewer problems than the settings allow: calls, pools and the smallest gain are of those it has."""
+    rows = [{"question": f"What is {n} and {n * n}?", "answer": f"{n + n * n}", "rationale": "Add."} for n in range(90)]
+    (tmp_path / "own.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    sections: dict[str, dict[str, object]] = {"mine": {"samples": 0, "longer": 1.0}, "evaluate": {"shots": 4}}
+    campaign = Campaign(task=str(tmp_path / "own.jsonl"), rounds=2, arms=["track_b"], sections=sections)
+    train, dev, test = (len(list(campaign.load_task().problems(split))) for split in ("train", "dev", "test"))
+    assert train + dev + test == 90
+    made = campaign.plan(probe=False)
+    assert made.dev == dev
+    assert f"Smallest true gain that {dev} dev problems show" in str(made)
+    assert made.smallest_gains[0] > 15
+    assert line(made, "mine").student_calls == 2 * train
+    assert line(made, "evaluate").student_calls == 4 * dev + 2 * test  # two baselines and two rounds; base and best
+
+
+def test_no_more_problems_are_read_than_are_counted() -> None:
+    """A task that never ends is read up to its limits."""
+    read = Counter[str]()
+
+    class Endless(Arithmetic):
+        def problems(self, split: Split) -> Iterator[Problem]:
+            for number in count():
+                read[split] += 1
+                yield Problem.of(f"What is {number}?", f"{number}")
+
+    config = Campaign(task="arithmetic", sections={"data": {"train": 300, "dev": 50, "test": 60}}).config
+    assert plan(config, Endless(), PROBE).dev == 50
+    assert (read["dev"], read["test"]) == (50, 60)
+    assert read["train"] <= 300 + 200
+
+
+def test_an_empty_split_is_refused() -> None:
+    """One sentence, where nothing could be decided on."""
+    config = Campaign(task="arithmetic").config
+    with pytest.raises(InputError, match='task "arithmetic" has no dev problems; give it some'):
+        plan(config, Arithmetic(sizes={"train": 60, "dev": 0, "test": 50}), PROBE)
 
 
 def line(made: Plan, stage: str) -> Line:
@@ -163,7 +206,8 @@ def test_a_judge_is_paid_for_what_fails() -> None:
 def test_a_probe_of_policies_is_planned() -> None:
     """What is tried before the first round has its line: at most a twentieth of the rows, and a test of each."""
     select: dict[str, object] = {"policy": "probe", "lessons": 400, "candidates": ["failures", "random"], "probe": 100}
-    made = planned(select=select, teacher={"model": "openai/gpt-4o-mini"})
+    data: dict[str, object] = {"train": 600, "dev": 50, "test": 50}
+    made = planned(data=data, select=select, teacher={"model": "openai/gpt-4o-mini"})
     tried = line(made, "probe")
     taught = 2 * (3 * 400 // 20 // 2)
     tests = 2 * 100
@@ -171,11 +215,13 @@ def test_a_probe_of_policies_is_planned() -> None:
     assert tried.student_calls == tests + lessons
     assert tried.teacher_calls == 2 * taught  # a reply and a rationale
     assert tried.usd > 0
-    named = planned(select={**select, "policy": "failures"}, teacher={"model": "openai/gpt-4o-mini"})
+    named = planned(data=data, select={**select, "policy": "failures"}, teacher={"model": "openai/gpt-4o-mini"})
     assert made.usd_at_most > named.usd_at_most
     assert made.disk_mb > named.disk_mb + 2 * 25
-    few = planned(select={**select, "lessons": 20})
+    few = planned(data=data, select={**select, "lessons": 20})
     assert line(few, "probe").tokens == 0
+    full = planned(data={**data, "train": 499}, select=select)  # the pool leaves no hundred to test on
+    assert "probe" not in [each.stage for each in full.lines]
 
 
 def test_a_paid_first_teacher_is_paid_once() -> None:
@@ -201,7 +247,12 @@ def test_questions_asked_in_practice_are_paid_for() -> None:
     rewards = {"correct": 1.0, "questions": 0.3}
     plain = planned(teacher=teacher, campaign=arms)
     asks = [
-        planned(teacher=teacher, campaign=arms, train={"grpo": {"rewards": rewards, "most_questions": most}})
+        planned(
+            data={"train": 600, "dev": 50, "test": 50},
+            teacher=teacher,
+            campaign=arms,
+            train={"grpo": {"rewards": rewards, "most_questions": most}},
+        )
         for most in (10, 1000)
     ]
     assert plain.usd_at_most < asks[0].usd_at_most < asks[1].usd_at_most

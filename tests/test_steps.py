@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,26 +23,28 @@ from selfimprove.records import (
     TrackRow,
     Verdict,
 )
-from selfimprove.stats import compare_paired
+from selfimprove.stats import compare_means, compare_paired
 from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
 from selfimprove.steps.build import balance, build
-from selfimprove.steps.decide import alpha_of_round, carried_on, decide
+from selfimprove.steps.decide import alpha_left, alpha_of_round, decide
 from selfimprove.steps.draft import draft
 from selfimprove.steps.evaluate import evaluate
-from selfimprove.steps.harvest import harvest
-from selfimprove.steps.pairs import lesson_pairs
+from selfimprove.steps.harvest import harvest, unverified
+from selfimprove.steps.pairs import lesson_pairs, sample_pairs, verdict_rows
 from selfimprove.steps.reason import reason
 from selfimprove.steps.rewrite import rewrite
 from selfimprove.steps.select import select
 from selfimprove.steps.verify import verify
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.tasks.jsonl import JsonlTask
 from selfimprove.tasks.strategyqa import StrategyQa
 
 TASK = Arithmetic()
 YES_NO = StrategyQa()
 PROGRAMS = {name: program_for(name, TASK) for name in SIGNATURES}
 PROBLEM = Problem.of("What is 2 + 3?", "5", rationale="2 + 3 = 5")
+BY_ID = {PROBLEM.id: PROBLEM}
 
 
 class Says:
@@ -99,10 +102,17 @@ def test_draft_asks_in_one_call() -> None:
     assert found[0].verdict is Verdict.WRONG
 
 
+def test_lines_of_a_draft_that_ask_nothing_are_no_questions() -> None:
+    """A teacher is not paid for "None needed."; a draft with nothing else is silent."""
+    model = Says(draft="Answer: 4\nQuestions:\nNone needed.\nAnswer: 4\nOf what?\nOf what?")
+    (found,) = draft([PROBLEM], model, PROGRAMS, TASK, Sampling(), questions=2, asking="one_call")
+    assert found.questions == ("Of what?",)
+
+
 def test_silent_draft_is_asked_in_a_second_call() -> None:
     """A draft without questions, of a problem not solved, is asked for them; lines that ask nothing are dropped."""
     model = Says(ask="Here are my questions:\n- Is it a sum?\nIs it a sum?\nThat is all.")
-    found = ask([lesson()], {PROBLEM.id: PROBLEM}, model, PROGRAMS["ask"], Sampling())
+    found = ask([lesson()], BY_ID, model, PROGRAMS["ask"], Sampling())
     assert found[0].draft.questions == ("Is it a sum?",)
     assert ask([lesson("Answer: 5")], {}, Says(), PROGRAMS["ask"], Sampling())[0].draft.questions == ()
 
@@ -138,7 +148,7 @@ def asked_lesson() -> Lesson:
 def test_answer_that_solves_the_problem_is_refused(replies: list[str], kept: str, refused: int) -> None:
     """A giveaway is asked again once as a new attempt; a second one is left out, and both are on record."""
     teacher = Telling(replies)
-    found = answer([asked_lesson()], {PROBLEM.id: PROBLEM}, teacher, TASK)[0].clarifications[0]
+    found = answer([asked_lesson()], BY_ID, teacher, TASK)[0].clarifications[0]
     assert (found.answer, len(found.refused)) == (kept, refused)
     assert len(found.calls) == len(teacher.attempts) == min(2, refused + 1)
 
@@ -148,7 +158,7 @@ def test_rewrite_needs_something_learned() -> None:
     model = Says(rewrite="2 + 3 = 5\nAnswer: 5")
     told = lesson(clarifications=(Clarification(question="How?", answer="Add."),))
     empty = lesson(clarifications=(Clarification(question="How?", answer=""),)).model_copy(update={"id": "m"})
-    found = rewrite([told, empty], {PROBLEM.id: PROBLEM}, model, PROGRAMS["rewrite"], TASK, Sampling())
+    found = rewrite([told, empty], BY_ID, model, PROGRAMS["rewrite"], TASK, Sampling())
     assert [len(x.rewrites) for x in found] == [1, 0]
     assert found[0].solved
     assert "Q: How?\nA: Add." in model.asked[0].messages[-1].content
@@ -168,37 +178,65 @@ def test_words_behind_a_lucky_answer_are_not_learned(lucky: bool, kept: str) -> 
 
     (found,) = reason([done], {problem.id: problem}, Right([]), YES_NO)
     assert bool(found.rationales) == lucky
-    assert [t.source for t in harvest([found], YES_NO)] == [kept]
-    assert [t.source for t in harvest([done], YES_NO)] == ["self:draft"], "better a lucky row than none"
+    assert [t.source for t in harvest([found], {}, YES_NO)] == [kept]
+    assert [t.source for t in harvest([done], {}, YES_NO)] == ["self:draft"], "better a lucky row than none"
 
 
 def test_only_verified_rationales_are_harvested() -> None:
     """Of a wrong and a right rationale, both are on record and the right one is harvested."""
-    found = reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2)
+    found = reason([lesson()], BY_ID, Telling([]), TASK, samples=2)
     assert [r.verdict for r in found[0].rationales] == ["wrong", "correct"]
-    assert [t.text for t in harvest(found, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
+    assert [t.text for t in harvest(found, BY_ID, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
 
 
 def test_own_right_words_are_preferred_and_paired() -> None:
     """A student's verified rewrite is the target, and stands over its wrong draft."""
     taught = lesson(rewrites=(attempt("2 + 3 = 5\nAnswer: 5"),))
-    assert [t.source for t in harvest([taught], TASK)] == ["self:rewrite"]
-    pair = lesson_pairs([taught], TASK, {PROBLEM.id: "q"}, 1)[0]
+    assert [t.source for t in harvest([taught], BY_ID, TASK)] == ["self:rewrite"]
+    pair = lesson_pairs([taught], BY_ID, TASK, 1)[0]
     assert (pair.chosen, pair.rejected) == ("2 + 3 = 5\nAnswer: 5", "4")
 
 
 def test_right_answer_in_the_wrong_form_is_put_into_it() -> None:
     """What is right by the lenient reading alone would teach the wrong form as it stands."""
-    assert [t.text for t in harvest([lesson("it is 5")], TASK)] == ["it is 5\nAnswer: 5"]
+    assert [t.text for t in harvest([lesson("it is 5")], BY_ID, TASK)] == ["it is 5\nAnswer: 5"]
+    assert [t.text for t in harvest([lesson("Answer: none.\nSo it is 5")], BY_ID, TASK)] == ["So it is 5\nAnswer: 5"]
+
+
+def test_an_option_in_words_is_learned_as_its_letter(tmp_path: Path) -> None:
+    """What is right in the words of an option ends in the letter that the strict reader wants."""
+    file = tmp_path / "some.jsonl"
+    file.write_text(
+        "".join(f'{{"question": "{n}?", "answer": "B", "choices": ["Rome", "Paris"]}}\n' for n in "abcdefgh")
+    )
+    options, problem = JsonlTask(path=file), Problem.of("Capital?", "B", choices=("Rome", "Paris"))
+    said = verify(options, problem, Completion(text="I think the answer is Paris."))
+    made = Lesson(id="l", problem=problem.id, round=1, draft=said)
+    (target,) = harvest([made], {problem.id: problem}, options)
+    assert (said.verdict, said.strict, options.parse(target.text).strict) == ("correct", "unparseable", "B")
+
+
+def test_what_was_cut_off_is_not_learned() -> None:
+    """An answer stated before the cut counts as right, but its ragged end is no target, no pair and no verdict."""
+    cut = attempt("2 + 3 = 5\nAnswer: 5\nWhat is 3 +", "length")
+    assert cut.verdict is Verdict.CORRECT
+    drafted = lesson().model_copy(update={"draft": cut})
+    assert (drafted.solved, drafted.settled) == (True, False)
+    assert harvest([drafted], BY_ID, TASK) == [] == unverified([drafted], TASK)
+    wrong = attempt("Answer: 6", "stop")
+    assert sample_pairs([[cut, wrong]], {PROBLEM.id: "q"}, 1) == []
+    assert [row.text for row in verdict_rows([[cut, wrong]], {PROBLEM.id: "q"}, 1)] == ["Answer: 6"]
+    (taught,) = reason([drafted], BY_ID, Telling([]), TASK, samples=2)
+    assert [t.text for t in harvest([taught], BY_ID, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
+    assert lesson_pairs([taught], BY_ID, TASK, 1) == []
 
 
 def test_track_rows_are_unique_and_bounded() -> None:
     """The same solution twice is one row; a target that could not be generated whole is none."""
-    target = harvest(reason([lesson()], {PROBLEM.id: PROBLEM}, Telling([]), TASK, samples=2), TASK)[0]
-    by_id = {PROBLEM.id: PROBLEM}
-    assert len(build([target, target], by_id, TASK, "track_b", round_=1, longest=50)) == 1
-    assert build([target], by_id, TASK, "track_b", round_=1, longest=3) == []
-    assert build([target], by_id, TASK, "track_a", round_=1, longest=50)[0].target == "Answer: 5"
+    target = harvest(reason([lesson()], BY_ID, Telling([]), TASK, samples=2), BY_ID, TASK)[0]
+    assert len(build([target, target], BY_ID, TASK, "track_b", round_=1, longest=50)) == 1
+    assert build([target], BY_ID, TASK, "track_b", round_=1, longest=3) == []
+    assert build([target], BY_ID, TASK, "track_a", round_=1, longest=50)[0].target == "Answer: 5"
 
 
 def row(index: int, answer_: str) -> TrackRow:
@@ -264,19 +302,36 @@ def test_gain_below_the_least_is_held() -> None:
     comparison = compare_paired([True] * 100 + [False] * 900, [True] * 80 + [False] * 920)
     made = decide(comparison, round_=1, arm="a", alpha=0.025, min_gain=0.05, adapter="n", best="o")
     assert (comparison.p_better < 0.001, made.outcome) == (True, "hold")
+    assert made.sentence.endswith("p < 0.001), but less than the 5 points asked for.")
 
 
-def test_what_a_promotion_spent_goes_on() -> None:
-    """A round after a promotion has its level and its own share; after a hold only its own."""
+def test_problems_needed_go_by_how_far_samples_differ() -> None:
+    """Differences of eighths scatter less than ones of whole answers: fewer problems show the same gain."""
+    new, old = [0.5 + 0.125 * (i % 8 != 0) for i in range(400)], [0.5 + 0.125 * (i % 8 < 6) for i in range(400)]
+    comparison = compare_means(new, old)
+    made = decide(comparison, round_=1, arm="a", alpha=1e-12, min_gain=0.0, adapter="n", best="o")
+    assert comparison.spread == pytest.approx(0.125**2 * 3 / 8, abs=1e-6)
+    assert "needed 1e-12). 1489 dev problems would show such a gain." in made.sentence
+
+
+def test_what_a_promotion_spent_comes_back() -> None:
+    """A round may spend half of what is left, and only what promoted nothing is gone."""
     clear, none = compare_paired([True] * 40 + [False] * 60, [False] * 100), compare_paired([True], [True])
     alphas, before = list[float](), list[Decision]()
     for round_, comparison in enumerate((clear, clear, none, clear), 1):
-        alphas.append(alpha_of_round(0.05, round_, 2, carried_on(before)))
+        alphas.append(alpha_left(0.05, before, 2))
         how = {"round_": round_, "alpha": alphas[-1], "min_gain": 0.0, "adapter": "n", "best": "o"}
-        before = [decide(comparison, arm="a", **how), decide(none, arm="b", **how)]  # type: ignore[arg-type]
-    assert alphas == pytest.approx([0.0125, (0.0125 + 0.0125) / 2, (0.00625 + 0.0125) / 2, 0.003125 / 2])
+        before += [decide(comparison, arm="a", **how), decide(none, arm="b", **how)]  # type: ignore[arg-type]
+    left = [0.05, 0.05 - 0.0125, 0.0375 - 0.0375 / 4, 0.028125 / 2]
+    assert alphas == pytest.approx([each / 4 for each in left])
 
 
 def test_alpha_is_never_overspent() -> None:
     """The shares of any number of rounds and arms add up to less than the whole."""
-    assert sum(4 * alpha_of_round(0.05, r, 4) for r in range(1, 60)) <= 0.05
+    none, before = compare_paired([True], [True]), list[Decision]()
+    for round_ in range(1, 40):
+        alpha = alpha_left(0.05, before, 4)
+        assert alpha == pytest.approx(alpha_of_round(0.05, round_, 4))
+        how = {"round_": round_, "alpha": alpha, "min_gain": 0.0, "adapter": "n", "best": "o"}
+        before += [decide(none, arm=arm, **how) for arm in "abcd"]  # type: ignore[arg-type]
+    assert sum(each.alpha for each in before) <= 0.05

@@ -8,7 +8,7 @@ import pytest
 from selfimprove.records import Attempt, Completion, Problem, Verdict, Watched
 from selfimprove.stats import bootstrap_means, compare_means, compare_paired, mcnemar_mid_p, sign_flip_p
 from selfimprove.steps.decide import decide
-from selfimprove.steps.evaluate import compare, sum_samples
+from selfimprove.steps.evaluate import compare, grouped, score, sum_samples
 from selfimprove.steps.watch import watch_breadth, watch_labels, watch_solved, watch_task, watch_text
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -58,7 +58,7 @@ def test_narrowing_is_seen_where_the_mean_rises() -> None:
     old = attempts([[True, False, False, False]] * 80 + [[False] * 4] * 20)
     new = attempts([[True] * 4] * 40 + [[False] * 4] * 60)
     assert compare(new, old).difference == pytest.approx(0.2)
-    found = watch_breadth(new, old, 0.05)
+    found = watch_breadth(new, old, problems(["sum"] * 100), 0.05)
     assert (found.name, found.before, found.after, found.fell) == ("pass@4", 0.8, 0.4, True)
 
 
@@ -73,8 +73,8 @@ def test_loss_on_the_text_may_rise_a_little(*, rise: float, fell: bool) -> None:
 def test_another_task_may_not_be_forgotten() -> None:
     """Losing what the base could is a fall; being as good is not."""
     base = {str(at): at < 60 for at in range(100)}
-    assert not watch_task("mmlu", base, base, 0.05).fell
-    assert watch_task("mmlu", {name: right and int(name) > 20 for name, right in base.items()}, base, 0.05).fell
+    assert not watch_task("mmlu", base, base, [], 0.05).fell
+    assert watch_task("mmlu", {name: right and int(name) > 20 for name, right in base.items()}, base, [], 0.05).fell
 
 
 def test_arm_that_lets_something_fall_is_held_and_says_what() -> None:
@@ -145,7 +145,7 @@ def test_several_samples_are_summed_up() -> None:
 def test_problems_solved_before_may_be_lost_in_part(lost: int, fell: bool) -> None:  # noqa: FBT001 - pytest gives it
     """Of a hundred a few may go, as five in a hundred are let pass; a quarter may not."""
     old = {f"p{at}": 1.0 for at in range(100)}
-    found = watch_solved({i: 0.0 if at < lost else 1.0 for at, i in enumerate(old)}, old, 0.05, 0.05)
+    found = watch_solved({i: 0.0 if at < lost else 1.0 for at, i in enumerate(old)}, old, [], 0.05, 0.05)
     assert (found.before, found.after, found.fell) == (1.0, 1 - lost / 100, fell)
 
 
@@ -157,5 +157,54 @@ def test_students_that_do_not_differ_seldom_seem_to_fall() -> None:
         new, old = (
             {f"p{at}": sum(rng.random() < rate for _ in range(2)) / 2 for at, rate in enumerate(rates)} for _ in "no"
         )
-        fell += watch_solved(new, old, 0.0, 0.05).fell
+        fell += watch_solved(new, old, [], 0.0, 0.05).fell
     assert 1 <= fell <= 20
+
+
+@pytest.mark.parametrize(("samples", "by_group"), [(1, True), (3, True), (1, False)])
+def test_problems_that_belong_together_are_one_draw(*, samples: int, by_group: bool) -> None:
+    """Of equal students, each with luck of its own in each group of ten variants, one in twenty seems better.
+
+    Counted as four hundred problems that stand alone, more than twice as many do.
+    """
+    rng, better = Random(5), 0
+    some = [problem.model_copy(update={"group": str(at // 10)}) for at, problem in enumerate(problems(["sum"] * 400))]
+    groups = grouped(some) if by_group else {}
+    for _ in range(50):
+        new, old = (student(rng, samples) for _ in "no")
+        better += compare(new, old, groups=groups).p_better <= 0.05
+    assert (better <= 6) is by_group
+    assert compare(new, old, groups=groups).groups == (40 if by_group else 0)
+
+
+def student(rng: Random, samples: int) -> list[Attempt]:
+    """Give the attempts of a student that is good at some of forty groups of ten problems and bad at others."""
+    luck = [rng.choice([0.2, 0.8]) for _ in range(40)]
+    return attempts([[rng.random() < luck[at // 10] for _ in range(samples)] for at in range(400)])
+
+
+def test_intervals_and_what_is_watched_go_by_groups() -> None:
+    """Ten variants of each of ten seeds tell as much as ten problems where they rise and fall together."""
+    some = [problem.model_copy(update={"group": str(at // 10)}) for at, problem in enumerate(problems(["sum"] * 100))]
+    verdicts = [Verdict.CORRECT if at < 50 else Verdict.WRONG for at in range(100)]
+    alone, together = score(verdicts), score(verdicts, [problem.group for problem in some])
+    assert together.interval.high - together.interval.low > 2 * (alone.interval.high - alone.interval.low)
+    old = attempts([[True] * 2] * 100)
+    new = attempts([[False] * 2] * 20 + [[True] * 2] * 80)
+    assert watch_breadth(new, old, problems(["sum"] * 100), 0.05).fell
+    assert not watch_breadth(new, old, some, 0.05).fell
+    rates = {a.problem: float(a.verdict is Verdict.CORRECT) for a in new}
+    assert watch_solved(rates, dict.fromkeys(rates, 1.0), problems(["sum"] * 100), 0.05, 0.05).fell
+    assert not watch_solved(rates, dict.fromkeys(rates, 1.0), some, 0.05, 0.05).fell
+
+
+def test_students_that_solve_nothing_are_not_known_to_be_equal() -> None:
+    """Where no problem tells two students apart, the interval of their difference is not a point."""
+    made = compare_means([0.0] * 100, [0.0] * 100)
+    assert made.interval == compare_paired([False] * 100, [False] * 100).interval
+
+
+def test_a_clear_gain_is_below_any_level() -> None:
+    """The level of a late round is below what 100,000 drawings can tell; two hundred gained and none lost are not."""
+    assert sign_flip_p([1.0] * 200 + [0.0] * 200) < 1e-20
+    assert sign_flip_p([-1.0] * 200) > 0.999

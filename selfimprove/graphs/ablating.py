@@ -47,7 +47,7 @@ def ablated(
         bare = [lesson.model_copy(update={"rewrites": (), "clarifications": ()}) for lesson in lessons]
         targets = _taught(crew, bare, problems, teacher)
     elif track == "plain_programs":
-        targets = harvest(_plain(crew, lessons, problems, best, round_), crew.task)
+        targets = harvest(_plain(crew, lessons, problems, best, round_), problems, crew.task)
     elif track == "no_selection":
         targets = _taught(crew, _drawn(crew, len(lessons), problems, round_), problems, teacher)
     else:
@@ -83,7 +83,8 @@ def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Proble
     open_ = [x for x in lessons if not x.settled and not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
     told = rationales([problems[x.problem] for x in open_], teacher, crew.task, crew.config.lesson.rationales)
     new = {x.id: tuple(some) for x, some in zip(open_, told, strict=True)}
-    return harvest([x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons], crew.task)
+    done = [x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons]
+    return harvest(done, problems, crew.task)
 
 
 def _drawn(crew: Crew, count: int, problems: Mapping[str, Problem], round_: int) -> list[Lesson]:

@@ -15,7 +15,7 @@ from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, tracks
 from selfimprove.graphs.forked import taken_over
-from selfimprove.graphs.places import Node, attempts_of, round_folder
+from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder
 from selfimprove.programs import Program
 from selfimprove.records import Adapter, Lesson, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.steps.build import replayed
@@ -81,7 +81,7 @@ def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> i
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
     """Give the adapter an arm goes on from: the best one, or its own last that held where that has another prompt."""
-    owner = best.split("/")[-2] if best else arm
+    owner = arm_of(best) or arm
     return best if program_of(owner) == program_of(arm) else last_of(crew, arm, _usable_rounds(crew, round_, arm))
 
 

@@ -22,7 +22,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision, count, tracks
 from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.phases import begin_phase
-from selfimprove.graphs.places import Node, round_folder
+from selfimprove.graphs.places import Node, arm_of, round_folder
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
 from selfimprove.graphs.watching import measure_panel
@@ -207,7 +207,7 @@ def _rows_of(crew: Crew, best: str) -> int:
     taught = [
         count
         for adapter, count in counts.items()
-        if adapter.endswith("/sft/adapter") or ARMS[_arm(adapter)].methods == ("sft",)
+        if adapter.endswith("/sft/adapter") or ARMS[arm_of(adapter)].methods == ("sft",)
     ]
     return sum(taught) or max(counts.values())
 
@@ -228,7 +228,7 @@ def final_node(crew: Crew) -> Node:
 
     def node(state: CampaignState) -> dict[str, Any]:
         shots = int(crew.folder.json("round-00/baseline.json")["shots"])
-        tested = {"base": ("", "base", shots), "best": (state["best"], _arm(state["best"]), 0)}
+        tested = {"base": ("", "base", shots), "best": (state["best"], arm_of(state["best"]), 0)}
         if not state["best"]:
             tested.pop("best")
         for arm in tracks(crew.config):
@@ -245,10 +245,6 @@ def final_node(crew: Crew) -> Node:
         return {}
 
     return node
-
-
-def _arm(adapter: str) -> str:
-    return adapter.split("/")[-2] if adapter else "base"
 
 
 def _record_opening(crew: Crew, round_: int, models: tuple[str, ...]) -> None:

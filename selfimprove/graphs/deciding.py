@@ -13,8 +13,8 @@ from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
 from selfimprove.openings import Look, count_look, run_id
 from selfimprove.records import Decision, Record
-from selfimprove.steps.decide import alpha_of_round, carried_on, decide
-from selfimprove.steps.evaluate import compare
+from selfimprove.steps.decide import alpha_left, decide
+from selfimprove.steps.evaluate import compare, grouped
 
 
 class RoundDecision(Record):
@@ -40,10 +40,11 @@ def decide_node(crew: Crew) -> Node:
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         round_, gate = state["round"], crew.config.gate
-        before = crew.folder.record(f"{round_folder(round_ - 1)}/decision.json", RoundDecision)
+        rounds = [crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_)]
+        before, spent = rounds[-1], [decision for made in rounds for decision in made.decisions]
         old = decided_on(crew, before.predictions.rpartition("/")[0])
         arms = tracks(crew.config)
-        asked = sum(not ARMS[arm].told for arm in arms)
+        asked, groups = sum(not ARMS[arm].told for arm in arms), grouped(crew.problems("dev"))
         decisions, scored = [], list[tuple[int, Decision]]()
         for arm in arms:
             place = f"{round_folder(round_)}/arms/{arm}"
@@ -51,10 +52,10 @@ def decide_node(crew: Crew) -> Node:
                 continue
             new = decided_on(crew, place)
             decision = decide(
-                compare(new, old),
+                compare(new, old, groups=groups),
                 round_=round_,
                 arm=arm,
-                alpha=alpha_of_round(gate.alpha, round_, asked, carried_on(before.decisions)),
+                alpha=alpha_left(gate.alpha, spent, asked),
                 min_gain=gate.min_gain,
                 adapter=f"{place}/adapter",
                 best=before.best,

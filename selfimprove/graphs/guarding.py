@@ -18,6 +18,7 @@ from selfimprove.leakage.public import Guarded, NotGuarded, PublicSet, families_
 from selfimprove.protocols import Task
 from selfimprove.records import PreferenceRow, Problem, Record, Split, TrackRow, VerdictRow
 from selfimprove.splits import Overlap, Splits, freeze
+from selfimprove.steps.evaluate import grouped
 from selfimprove.tasks.source import from_hub, read_rows
 
 Row = TypeVar("Row", TrackRow, PreferenceRow, VerdictRow)
@@ -64,6 +65,12 @@ def freeze_guarded(crew: Crew) -> Splits:
     crew.folder.write_json("data/leakage.json", report)
     if splits.leaked:
         progress.current().say(f"{len(splits.leaked)} training problems are held out and were dropped")
+    for name in ("dev", "test"):
+        if groups := set(grouped(getattr(splits, name)).values()):
+            count = len(getattr(splits, name))
+            progress.current().say(
+                f"{name} holds {count} problems of {len(groups)} groups, which are compared as wholes"
+            )
     return splits
 
 

@@ -16,7 +16,8 @@ from selfimprove import progress
 from selfimprove.arms import program_of
 from selfimprove.config import Config
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.places import round_folder
+from selfimprove.graphs.phases import largest_pool
+from selfimprove.graphs.places import arm_of, round_folder
 from selfimprove.records import Attempt, Problem, Record, Verdict, Watched, digest
 from selfimprove.steps.watch import watch_solved
 
@@ -43,8 +44,7 @@ class Solved(Record):
 
 def aside_size(config: Config, train: int) -> int:
     """Give how many of so many training problems are set aside: twice the panel, of what no round needs; 0: too few."""
-    pool = max((phase.pool or config.mine.pool for phase in config.phases), default=config.mine.pool)
-    spare = train - config.campaign.rounds * pool
+    spare = train - config.campaign.rounds * largest_pool(config)
     size = min(2 * config.gate.panel, train // SHARE, spare)
     return size if size >= 2 * FEWEST else 0
 
@@ -86,7 +86,7 @@ def renew_panel(crew: Crew, round_: int, best: str) -> Solved:
         made = before.model_copy(update={"model": identity})
     else:
         with crew.stage("evaluate panel", len(open_)):
-            arm = best.split("/")[-2] if best else ""
+            arm = arm_of(best)
             solved = _solved(crew, open_, best, arm)[:room]
             made = Solved(model=identity, rates={**before.rates, **_rates(crew, solved, best, arm)})
         if len(made.rates) < FEWEST:
@@ -120,7 +120,8 @@ def panel_watched(crew: Crew, place: str) -> list[Watched]:
     if not rates:
         return []
     before, gate = _read(crew, f"{place.partition('/')[0]}/solved.json").rates, crew.config.gate
-    return [watch_solved(rates, {problem: before[problem] for problem in rates}, gate.panel_fall, gate.fall)]
+    old = {problem: before[problem] for problem in rates}
+    return [watch_solved(rates, old, _aside(crew), gate.panel_fall, gate.fall)]
 
 
 def _read(crew: Crew, name: str) -> Solved:

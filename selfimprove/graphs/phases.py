@@ -27,6 +27,11 @@ def _values(crew: Crew, round_: int) -> dict[str, float]:
     return {**known, "consistency": sampled.consistency, "pass_at_k": sampled.pass_at_k} if sampled else known
 
 
+def largest_pool(config: Config) -> int:
+    """Give how many problems a round tries at most, whatever its phase."""
+    return max((phase.pool or config.mine.pool for phase in config.phases), default=config.mine.pool)
+
+
 def phased(crew: Crew, round_: int) -> Config:
     """Give the settings of a round: the campaign's, with those of its phase over them."""
     config = crew.config

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from selfimprove.graphs.crew import Crew
 from selfimprove.records import Attempt, Record
 from selfimprove.steps.select import Quota
+
+if TYPE_CHECKING:
+    from selfimprove.graphs.crew import Crew
+    from selfimprove.store import RunFolder
 
 Node = Callable[[Any], dict[str, Any]]
 
@@ -44,6 +47,32 @@ def round_folder(round_: int) -> str:
     'round-03'
     """
     return f"round-{round_:02d}"
+
+
+def round_of(adapter: str) -> int:
+    """Give the round that an adapter was trained in, by its folder.
+
+    >>> round_of("round-103/arms/track_b/adapter")
+    103
+    """
+    return int(adapter.partition("/")[0].removeprefix("round-"))
+
+
+def arm_of(adapter: str) -> str:
+    """Name the arm that an adapter was trained as, by its folder; empty for none, which is the base.
+
+    >>> arm_of("round-03/arms/track_b/adapter")
+    'track_b'
+    """
+    return adapter.split("/")[-2] if adapter else ""
+
+
+def decided_rounds(folder: RunFolder) -> int:
+    """Count the rounds that were decided on, however many the settings ask for; the baseline is not one."""
+    rounds = 0
+    while folder.has(f"{round_folder(rounds + 1)}/decision.json"):
+        rounds += 1
+    return rounds
 
 
 def pool_file(round_: int) -> str:

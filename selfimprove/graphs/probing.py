@@ -123,7 +123,7 @@ def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
         crew.folder.write_rows(f"{cohort}/problems.jsonl", [by_id[i] for i in wanted[start : start + size]])
         done = lesson.invoke({"round": 1, "adapter": best, "cohort": cohort})
         lessons += crew.folder.rows(done["lessons"], Lesson)
-    targets, longest = harvest(lessons, crew.task), crew.config.student.max_tokens
+    targets, longest = harvest(lessons, by_id, crew.task), crew.config.student.max_tokens
     rows = build(targets, by_id, crew.task, tracks(crew.config)[0], round_=1, longest=longest)
     rows = guarded(crew, rows, f"{round_folder(1)}/probe/refused.jsonl")
     seed = crew.config.campaign.seed

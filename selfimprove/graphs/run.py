@@ -21,7 +21,7 @@ from selfimprove.graphs.campaign import build_campaign, reached_so_far, why_stop
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
-from selfimprove.graphs.places import round_folder
+from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.ledger.inherited import INHERITED
 from selfimprove.programs.in_force import FROZEN
@@ -61,7 +61,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         with seldom_collected():
             state = _run(crew, checkpoints, how)
     except BudgetExceededError:
-        _write_end(crew, _so_far(crew.folder), "budget")
+        _write_end(crew, _told(crew.folder, decided_rounds(crew.folder)), "budget")
         raise
     except sqlite3.Error as error:
         raise RunFolderError(
@@ -75,14 +75,6 @@ def _write_end(crew: Crew, state: Any, why: str) -> None:
     """Write what a campaign came to, and why it stopped."""
     ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
     crew.folder.write_json(ENDED, {**ended, "accuracy": reached_so_far(crew, state["best"]), "stopped": why})
-
-
-def _so_far(folder: RunFolder) -> dict[str, Any]:
-    """Give the state after the rounds that were decided on."""
-    rounds = 0
-    while folder.has(f"{round_folder(rounds + 1)}/decision.json"):
-        rounds += 1
-    return _told(folder, rounds)
 
 
 def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
@@ -159,8 +151,8 @@ def _asks_for_rounds(known: StateSnapshot, crew: Crew) -> bool:
     if not known.tasks:  # also where a node was done and the process killed before the checkpoint behind it
         return True
     state = known.values
-    ending = set(known.next) <= {"control", "final"}
-    return ending and why_stopped(crew, state["round"], state["idle"], state["best"]) is None
+    ending = set(known.next) & {"control", "final"}
+    return bool(ending) and why_stopped(crew, state["round"], state["idle"], state["best"]) is None
 
 
 def _connected(checkpoints: Path) -> sqlite3.Connection:

@@ -62,7 +62,7 @@ def build_node(crew: Crew) -> Node:
         train = crew.problems("train")
         by_id = {p.id: p for p in train}
         with crew.stage("build", len(lessons)) as watcher:
-            targets, guard = harvest(lessons, crew.task), guard_of(crew)
+            targets, guard = harvest(lessons, by_id, crew.task), guard_of(crew)
             for track in ("track_a", "track_b"):
                 rows = build(targets, by_id, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
                 _write_track(crew, rows, track, here, train, guard)
@@ -99,7 +99,7 @@ def _preferred(crew: Crew, lessons: Sequence[Lesson], by_id: dict[str, Problem],
     kinds, rows = crew.config.train.pairs, list[PreferenceRow]()
     shown = {problem.id: stated(problem) for problem in by_id.values()}
     if kinds != "samples":
-        rows += lesson_pairs(lessons, crew.task, shown, round_)
+        rows += lesson_pairs(lessons, by_id, crew.task, round_)
     if kinds != "lessons":
         rows += sample_pairs(attempts_of(crew, round_), shown, round_)
     return rows

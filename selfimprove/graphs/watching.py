@@ -147,16 +147,19 @@ def watched(crew: Crew, place: str, new: Sequence[Attempt], old: Sequence[Attemp
         new: what it is decided on: its attempts at dev, one or several a problem.
         old: those of the best student so far.
     """
-    gate = crew.config.gate
-    found = watch_labels(new, old, crew.problems("dev"), gate.fall)
+    gate, dev = crew.config.gate, crew.problems("dev")
+    found = watch_labels(new, old, dev, gate.fall)
     if crew.config.evaluate.samples:
-        found.append(watch_breadth(new, old, gate.fall))
+        found.append(watch_breadth(new, old, dev, gate.fall))
     found += panel_watched(crew, place)
     panel, base = _panel(crew.folder, place), _panel(crew.folder, "round-00")
     if panel.losses:
         found.append(watch_text(panel.losses, base.losses, gate.text_rise, gate.fall))
+    frozen = crew.folder.record(_FROZEN, Frozen) if panel.tasks else Frozen()
     level = gate.fall / max(1, len(panel.tasks))
-    return (*found, *(watch_task(name, solved, base.tasks[name], level) for name, solved in panel.tasks.items()))
+    for name, solved in panel.tasks.items():
+        found.append(watch_task(name, solved, base.tasks[name], frozen.tasks[name], level))
+    return tuple(found)
 
 
 def _panel(folder: RunFolder, place: str) -> Panel:

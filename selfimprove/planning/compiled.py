@@ -26,14 +26,15 @@ class _Calls(NamedTuple):
 
 def _calls(expected: Expected, name: str) -> _Calls:
     own = expected.config.compiling
-    replies = own.calls + _MEASURED * own.problems
+    problems = min(own.problems, expected.sizes.train)
+    replies = own.calls + _MEASURED * problems
     writer = 0.0 if own.optimizer == "bootstrap" else own.calls / _REFLECTED
     if name == "ask":  # a draft for each case; for each reply answers to its questions, and a rewrite
-        return _Calls(own.problems + 2 * replies, 2 * replies, writer)
+        return _Calls(problems + 2 * replies, 2 * replies, writer)
     if name == "answer_question":
-        return _Calls(2 * own.problems + replies, replies, writer)
+        return _Calls(2 * problems + replies, replies, writer)
     if name == "rewrite":  # a draft, its questions and their answers for each case
-        return _Calls(2 * own.problems + replies, 2 * own.problems, writer)
+        return _Calls(2 * problems + replies, 2 * problems, writer)
     return _Calls(0.0, replies, writer)
 
 

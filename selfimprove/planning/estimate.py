@@ -9,7 +9,7 @@ from typing import Final
 from selfimprove.arms import ARMS
 from selfimprove.config.training import asking
 from selfimprove.graphs.deciding import tracks
-from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES, aside_size
+from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES
 from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.planning.finding import mining
@@ -164,27 +164,26 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
 
 
 def _evaluations(expected: Expected) -> Iterator[Line]:
-    config, shots = expected.config, expected.config.evaluate.shots
+    config, sizes, shots = expected.config, expected.sizes, expected.config.evaluate.shots
     examples = shots * (expected.prompt + expected.target)
     arms, each = len(tracks(config)), 1 + config.evaluate.samples
     watched = len(config.gate.tasks) * config.gate.task_problems
     begun = expected.taken is not None  # a fork took the baseline over
-    yield expected.line("evaluate", 0 if begun else each * config.data.dev + watched, expected.prompt, expected.written)
+    yield expected.line("evaluate", 0 if begun else each * sizes.dev + watched, expected.prompt, expected.written)
     written = (expected.written + expected.target) / 2  # worked examples let an untrained student stop earlier
-    for size in (0 if begun else config.data.dev, config.data.test):
+    for size in (0 if begun else sizes.dev, sizes.test):
         yield expected.line("evaluate", each * size if shots else 0, expected.prompt, written, examples)
     for round_ in expected.rounds:
-        tried = arms * (each * config.data.dev + watched)
+        tried = arms * (each * sizes.dev + watched)
         yield expected.line("evaluate", tried, expected.prompt, expected.length(round_ + 1))
         yield expected.line("evaluate", _panel(expected, round_), expected.prompt, expected.length(round_ + 1))
     tested = arms + ("control" in config.campaign.arms) + (not shots)
-    yield expected.line("evaluate", tested * each * config.data.test, expected.prompt, expected.target)
+    yield expected.line("evaluate", tested * each * sizes.test, expected.prompt, expected.target)
 
 
 def _panel(expected: Expected, round_: int) -> float:
     """Count the calls for problems solved before: by a new best student a round, and by the arms."""
-    config = expected.config
-    size = aside_size(config, config.data.train)
+    config, size = expected.config, expected.sizes.aside
     before, now = (
         min(config.gate.panel, size * (1 - expected.failed(at))) if at else 0.0 for at in (round_ - 1, round_)
     )
@@ -199,7 +198,7 @@ def _control(expected: Expected) -> Line:
     rounds = range(1, expected.config.campaign.rounds + 1)
     rows = sum(sum(expected.lessons(r)) for r in rounds)
     price, each = expected.price(1), expected.config.lesson.rationales
-    told = rows * each if price else 0.0
+    told = min(rows, expected.sizes.train) * each if price else 0.0
     usd = price.of(told * expected.prompt, told * expected.target) if price else 0.0
     trained = _arm(expected, "control", rows, "control")
     return trained.model_copy(update={"teacher_calls": round(told), "usd": usd})

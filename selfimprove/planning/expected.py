@@ -12,6 +12,7 @@ from typing import Final
 from selfimprove.config import Config
 from selfimprove.graphs.library import library_file
 from selfimprove.planning.probing import Probe
+from selfimprove.planning.sizes import Sizes, sizes_of
 from selfimprove.protocols import Task
 from selfimprove.records import Record
 from selfimprove.scorers import split_steps
@@ -40,6 +41,7 @@ class Expected:
     """What calls look like: mean tokens, and the student's speeds in tokens a second."""
 
     config: Config
+    sizes: Sizes
     probe: Probe | None
     prompt: float
     written: float
@@ -62,12 +64,13 @@ class Expected:
 
     @property
     def probes(self) -> bool:
-        """Whether policies are tried before the first round."""
-        return self.config.select.policy == "probe" and 1 in self.rounds
+        """Whether policies are tried before the first round; its pool leaves a probe set, or they are not."""
+        select = self.config.select
+        return select.policy == "probe" and 1 in self.rounds and self.sizes.train - self.pool(1) >= select.probe
 
     def mined(self, round_: int) -> int:
         """Give how many problems a round tries and grades."""
-        return 0 if self.library and round_ == 1 else self.config.mine.pool
+        return 0 if self.library and round_ == 1 else min(self.config.mine.pool, self.sizes.train)
 
     def pool(self, round_: int) -> int:
         """Give how many problems a round chooses from."""
@@ -121,6 +124,7 @@ def expect(config: Config, task: Task, probe: Probe | None, taken: int | None = 
     target = counted or (fmean(rationales) / a_token + 1 if rationales else written)
     return Expected(
         config=config,
+        sizes=sizes_of(config, task),
         probe=probe,
         prompt=probe.prompt_tokens if probe else stated,
         written=written,

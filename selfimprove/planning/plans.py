@@ -13,6 +13,7 @@ from selfimprove.arms import ARMS
 from selfimprove.config import Config
 from selfimprove.formats import duration
 from selfimprove.graphs.deciding import tracks
+from selfimprove.graphs.phases import largest_pool
 from selfimprove.ledger import Used
 from selfimprove.planning.estimate import most_usd, stages
 from selfimprove.planning.expected import Expected, Line, expect, total
@@ -83,7 +84,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         taken: the last round that a fork took over, which is not paid for again; None: it is no fork.
 
     Raises:
-        InputError: the teacher's price is not known, or there is no such library.
+        InputError: the teacher's price is not known, a split is empty, or there is no such library.
     """
     config = _widest(config)
     expected = expect(config, task, probe, taken)
@@ -93,15 +94,15 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
     models, each = _models(expected), whole if config.train.full else _ADAPTER_MB
     asked = sum(not ARMS[arm].told for arm in tracks(config))
     first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (begins, config.campaign.rounds))
-    samples = config.evaluate.samples
+    samples, dev = config.evaluate.samples, expected.sizes.dev
     return Plan(
         lines=lines,
         usd_at_most=most_usd(expected),
         budget_usd=config.campaign.budget_usd,
         disk_mb=calls * _BYTES_A_ROW / 1e6 + models * (each or 0.0),
-        smallest_gains=(_gain(config.data.dev, samples, first), _gain(config.data.dev, samples, last)),
-        offered=None if samples else (_OFFERED, _gain(config.data.dev, _OFFERED, last)),
-        dev=config.data.dev,
+        smallest_gains=(_gain(dev, samples, first), _gain(dev, samples, last)),
+        offered=None if samples else (_OFFERED, _gain(dev, _OFFERED, last)),
+        dev=dev,
         rounds=config.campaign.rounds,
         probe=probe,
         tries_at_most=most_tries(expected),
@@ -119,10 +120,9 @@ def _models(expected: Expected) -> int:
 
 def _widest(config: Config) -> Config:
     """Give the settings of the phase that takes most: a campaign with phases is planned as if all of it were that."""
-    pool = max((phase.pool or config.mine.pool for phase in config.phases), default=config.mine.pool)
     asked = [phase.lessons or config.select.lessons for phase in config.phases] or [config.select.lessons]
     known = [count for count in asked if count is not None]
-    mine = config.mine.model_copy(update={"pool": pool})
+    mine = config.mine.model_copy(update={"pool": largest_pool(config)})
     select = config.select.model_copy(update={"lessons": max(known) if len(known) == len(asked) else None})
     return config.model_copy(update={"mine": mine, "select": select})
 

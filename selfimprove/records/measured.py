@@ -76,6 +76,10 @@ class Comparison(Record):
     """One-sided, against `not better`."""
     p_worse: float
     test: Literal["mid-p McNemar", "paired sign flips"] = "mid-p McNemar"
+    groups: int = 0
+    """Groups of problems that belong together, which are what is tested; 0: each stands alone."""
+    spread: float | None = None
+    """Mean square of what is tested, a problem: what the number of problems needed goes with; None in older files."""
 
 
 class Watched(Record):

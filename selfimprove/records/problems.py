@@ -49,6 +49,9 @@ class Problem(Record):
     """Anything results are grouped by: kind, level, steps, topic."""
     canonical: str = ""
     """For procedural tasks: what makes two problems the same under reordering."""
+    group: str = ""
+    """What it was made from together with others, such as the seed of a grown problem: they stay in one split, and
+    count as one draw where students are compared; empty: it stands alone."""
 
     @classmethod
     def of(cls, question: str, answer: str, **rest: object) -> Problem:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from selfimprove.graphs.places import round_folder
 from selfimprove.records import Attempt, Problem
 from selfimprove.report.decided_schema import AnswerCounts
 from selfimprove.store import RunFolder
@@ -46,7 +47,7 @@ def answer_counts(folder: RunFolder, rounds: int) -> AnswerCounts | None:
 
 def _predictions(folder: RunFolder, round_: int) -> str:
     """Name the greedy answers on dev of what was best after a round."""
-    named: str = folder.json(f"round-{round_:02d}/decision.json")["predictions"]
+    named: str = folder.json(f"{round_folder(round_)}/decision.json")["predictions"]
     return named
 
 

@@ -140,7 +140,7 @@ class RoundSummary(Part):
     truncated: int = 0
     """Completions on dev that the token limit cut off."""
     sampled: SampledSummary | None = None
-    """Where evaluate.samples asks for samples."""
+    """Where evaluate.samples asks for samples, which then decide."""
     watched: tuple[WatchedSummary, ...] = ()
     """What was watched for a fall."""
     informative_groups: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from selfimprove.graphs.places import round_folder
 from selfimprove.mining.library import Graded
 from selfimprove.mining.patterns import ALL, Group, Movement, Patterns, movements
 from selfimprove.records import Attempt, Problem, Verdict
@@ -52,7 +53,7 @@ def _place(moved: Movement, by_key: Sequence[Mapping[tuple[str, str], Group]]) -
 
 def _pools(folder: RunFolder, rounds: int) -> Iterator[_Pool]:
     for round_ in range(1, rounds + 1):
-        here = f"round-{round_:02d}"
+        here = round_folder(round_)
         if folder.has(f"{here}/patterns.json"):
             graded = {g.problem: g for g in folder.rows(f"{here}/grades.jsonl", Graded)}
             yield _Pool(round_, folder.record(f"{here}/patterns.json", Patterns), graded)
@@ -129,8 +130,8 @@ def repairs(folder: RunFolder, arms: Sequence[tuple[int, str]]) -> tuple[Repairs
 
 
 def _change(folder: RunFolder, round_: int, arm: str) -> _Change:
-    before = folder.json(f"round-{round_ - 1:02d}/decision.json")["predictions"]
-    after = f"round-{round_:02d}/arms/{arm}/predictions.jsonl"
+    before = folder.json(f"{round_folder(round_ - 1)}/decision.json")["predictions"]
+    after = f"{round_folder(round_)}/arms/{arm}/predictions.jsonl"
     return _Change(round_, arm, _right(folder, before), _right(folder, after))
 
 

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from selfimprove.report.decided_schema import RoundSummary, ScoreSummary
-from selfimprove.report.schema import LabelPair, Summary
+from selfimprove.graphs.places import arm_of
+from selfimprove.report.decided_schema import RoundSummary, SampledSummary, ScoreSummary
+from selfimprove.report.schema import BaselineSummary, LabelPair, Summary
 from selfimprove.report.selected_schema import LevelSummary
 
 HEIGHT_PX = 320
@@ -84,7 +85,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Chart:
-    """Accuracy on dev from round to round."""
+    """Accuracy on dev from round to round, by what decides."""
 
     scale: Scale
     slots: tuple[tuple[float, str], ...]
@@ -96,7 +97,12 @@ class Chart:
     """Of the points, in pixels: smaller where there are many."""
 
 
-def scale_over(scores: Iterable[ScoreSummary]) -> Scale:
+def deciding(row: RoundSummary | BaselineSummary) -> ScoreSummary | SampledSummary:
+    """Give what is decided on: the samples of a dev problem where some are drawn, else the greedy answer."""
+    return row.sampled or row.dev
+
+
+def scale_over(scores: Iterable[ScoreSummary | SampledSummary]) -> Scale:
     """Choose a stretch with round ends that holds all intervals.
 
     >>> scale_over([]).ticks
@@ -128,7 +134,7 @@ def arms_of(rounds: Iterable[RoundSummary]) -> dict[str, str]:
 
 def accuracy_chart(summary: Summary) -> Chart | None:
     """Lay out the accuracy of every arm in every round, None when nothing was evaluated yet."""
-    scores = [*(row.dev for row in summary.baselines), *(row.dev for row in summary.rounds)]
+    scores = [*map(deciding, summary.baselines), *map(deciding, summary.rounds)]
     if not scores:
         return None
     scale = scale_over(scores)
@@ -162,7 +168,7 @@ def _points(summary: Summary, arm: str, scale: Scale, at: Mapping[int, float]) -
     rows = [row for row in summary.rounds if row.arm == arm]
     return tuple(
         _point(
-            row.dev,
+            row,
             scale,
             at[row.round],
             row.decision,
@@ -175,8 +181,7 @@ def _points(summary: Summary, arm: str, scale: Scale, at: Mapping[int, float]) -
 
 def is_best(summary: Summary, row: RoundSummary) -> bool:
     """Say whether this arm of this round made the best adapter."""
-    made = [each for each in summary.rounds if each.round == summary.best.round and each.decision == "promote"]
-    return bool(made) and row == max(made, key=lambda each: each.dev.accuracy)
+    return (row.round, row.arm) == (summary.best.round, arm_of(summary.best.path))
 
 
 def best_tone(summary: Summary) -> str:
@@ -185,10 +190,13 @@ def best_tone(summary: Summary) -> str:
     return arms_of(summary.rounds)[arm] if arm else "tone-0"
 
 
-def _point(score: ScoreSummary, scale: Scale, x: float, mark: str, what: str, *, labelled: bool) -> Point:
+def _point(
+    row: RoundSummary | BaselineSummary, scale: Scale, x: float, mark: str, what: str, *, labelled: bool
+) -> Point:
+    score = deciding(row)
     low, high = score.interval
     share = f"{100 * score.accuracy:.1f} %"
-    title = f"{what}: {share} of {score.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f}"
+    title = f"{what}: {share} of {row.dev.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f}"
     return Point(
         x, scale.down(score.accuracy), scale.down(high), scale.down(low), mark, title, share if labelled else ""
     )
@@ -197,7 +205,7 @@ def _point(score: ScoreSummary, scale: Scale, x: float, mark: str, what: str, *,
 def _baselines(summary: Summary, scale: Scale, x: float) -> Series:
     points = [
         _point(
-            row.dev,
+            row,
             scale,
             x,
             "baseline" if row.chosen else "other",
@@ -210,7 +218,7 @@ def _baselines(summary: Summary, scale: Scale, x: float) -> Series:
 
 
 def _band(summary: Summary, scale: Scale) -> Band | None:
-    chosen = next((row.dev for row in summary.baselines if row.chosen), None)
+    chosen = next((deciding(row) for row in summary.baselines if row.chosen), None)
     if chosen is None:
         return None
     top, bottom = scale.down(chosen.interval[1]), scale.down(chosen.interval[0])

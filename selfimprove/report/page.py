@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selfimprove import formats
-from selfimprove.arms import ARMS
+from selfimprove.arms import is_told
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
 from selfimprove.report.decided_schema import ScoreSummary
@@ -61,7 +61,7 @@ def render_page(summary: Summary) -> str:
         mended=moves.repair_tables(summary),
         rounds=rounds,
         chosen=next((row for row in summary.baselines if row.chosen), None),
-        best_dev=next((row.dev for row in summary.rounds if figures.is_best(summary, row)), None),
+        best=next((row for row in summary.rounds if figures.is_best(summary, row)), None),
         best_tone=figures.best_tone(summary),
         test_rows=tested,
         test_scale=figures.scale_over(score for _, score, _, _ in tested),
@@ -92,12 +92,9 @@ def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary |
     ]
     rows = [(name, score, strict, tone) for name, score, strict, tone in named if score is not None]
     tones = figures.arms_of(summary.rounds)
-    shown = [score for _, score, _, _ in rows]
     rows += [
-        (f"{arm}, last round{_TOLD if arm in ARMS and ARMS[arm].told else ''}", score, None, tones.get(arm, "tone-1"))
+        (f"{arm}, last round{_TOLD if is_told(arm) else ''}", score, None, tones.get(arm, "tone-1"))
         for arm, score in test.arms.items()
-        if arm != figures.CONTROL or test.control is None
-        if score not in shown
     ]
     return rows
 
@@ -130,6 +127,7 @@ def environment() -> Environment:
         formats.count,
         formats.large,
         formats.times,
+        figures.deciding,
         figures.in_order,
         figures.pair_scale,
     ):

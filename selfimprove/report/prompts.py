@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from selfimprove.graphs.places import round_folder
 from selfimprove.programs.in_force import FROZEN, Frozen
 from selfimprove.programs.saved import Card
 from selfimprove.records import Interval
@@ -19,7 +20,7 @@ def programs_of(folder: RunFolder, rounds: int) -> tuple[ProgramSummary, ...]:
     found: list[ProgramSummary] = []
     last: dict[str, Card] = {}
     for since in range(rounds + 1):
-        name = f"round-{since:02d}/{FROZEN}" if since else FROZEN
+        name = f"{round_folder(since)}/{FROZEN}" if since else FROZEN
         if not folder.has(name):
             continue
         for program, card in sorted(folder.record(name, Frozen).cards.items()):

@@ -11,13 +11,21 @@ from typing import Final, Literal
 from pydantic import Field
 
 from selfimprove.records import Verdict
-from selfimprove.report.decided_schema import AnswerCounts, ArmPair, DevSummary, Difference, RoundSummary, ScoreSummary
+from selfimprove.report.decided_schema import (
+    AnswerCounts,
+    ArmPair,
+    DevSummary,
+    Difference,
+    RoundSummary,
+    SampledSummary,
+    ScoreSummary,
+)
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
 from selfimprove.report.prompts_schema import ProgramSummary
 from selfimprove.report.selected_schema import LevelSummary, ProbeSummary
 
-State = Literal["finished", "running", "stopped at the budget", "interrupted"]
+State = Literal["finished", "running", "stopped at the budget"]
 Stopped = Literal["", "rounds", "patience", "target", "budget"]
 STOPPED: Final[Mapping[Stopped, str]] = {
     "rounds": "all its rounds were made",
@@ -51,6 +59,8 @@ class BaselineSummary(Part):
     """Worked examples in the prompt."""
     chosen: bool
     """True for the better one, which gains count from."""
+    sampled: SampledSummary | None = None
+    """Where evaluate.samples asks for samples, which then decide."""
     by_label: Mapping[str, Mapping[str, ScoreSummary]] = Field(default_factory=dict)
     """Scores on dev by label and value."""
 
@@ -88,7 +98,7 @@ class TestSummary(Part):
     control: ScoreSummary | None = None
     """The control arm's last round."""
     arms: Mapping[str, ScoreSummary] = Field(default_factory=dict)
-    """Each arm's last round."""
+    """The last round of each arm that is neither the best nor the control."""
     strict: StrictTest = StrictTest()
     """The same by the strict reading."""
     difference: Difference | None = None

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from selfimprove.graphs.places import round_folder
 from selfimprove.mining.library import Graded, count_levels
 from selfimprove.report.selected_schema import (
     CandidateSummary,
@@ -27,7 +28,7 @@ def levels_of(folder: RunFolder, rounds: int) -> tuple[LevelSummary, ...]:
         folder: the run folder.
         rounds: how many there are at most.
     """
-    names = [(round_, f"round-{round_:02d}/grades.jsonl") for round_ in range(1, rounds + 1)]
+    names = [(round_, f"{round_folder(round_)}/grades.jsonl") for round_ in range(1, rounds + 1)]
     return tuple(_levels(round_, folder.rows(name, Graded)) for round_, name in names if folder.has(name))
 
 

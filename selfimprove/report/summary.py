@@ -11,8 +11,9 @@ from itertools import combinations
 from typing import Any, Final
 
 from selfimprove import __version__
-from selfimprove.arms import ARMS
+from selfimprove.arms import is_told
 from selfimprove.config import Config, load_config
+from selfimprove.graphs.places import decided_rounds, round_folder, round_of
 from selfimprove.ledger import Ledger
 from selfimprove.openings import elsewhere, looks_at
 from selfimprove.planning.plans import Plan
@@ -49,7 +50,6 @@ from selfimprove.report.schema import (
     TestSummary,
 )
 from selfimprove.report.selected import levels_of, probe_of, selection_of
-from selfimprove.stats import compare_paired
 from selfimprove.steps.evaluate import compare
 from selfimprove.store import RunFolder
 
@@ -58,12 +58,12 @@ _PACKAGES: Final = ("torch", "transformers", "trl", "peft", "dspy", "litellm", "
 _SHOT_NAMES: Final = {0: "zero-shot", 1: "one-shot", 2: "two-shot", 3: "three-shot", 4: "four-shot", 8: "eight-shot"}
 
 
-def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> Summary:
+def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
     """Sum up what a run folder holds so far."""
     config = load_config(folder.checked("campaign.toml"))
-    rounds = _rounds(folder, ledger, config)
+    rounds, begun = _rounds(folder, ledger), decided_rounds(folder) + 1
     test = _test(folder)
-    best = _best(folder, config, rounds)
+    best = _best(folder, config)
     started, ended = ledger.between()
     stopped = _stopped(folder)
     return Summary(
@@ -74,7 +74,7 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         student=config.campaign.student,
         teacher=config.teacher.model,
         seed=config.campaign.seed,
-        state=state or _state(stopped),
+        state=_state(stopped),
         stopped=stopped or "",
         baselines=_baselines(folder, config),
         rounds=rounds,
@@ -84,14 +84,14 @@ def summarise(folder: RunFolder, ledger: Ledger, state: State | None = None) -> 
         wall_s=ledger.seconds("campaign"),
         lessons=_lessons(folder, rounds),
         failures=_failures(folder, rounds),
-        failing=failure_groups(folder, config.campaign.rounds),
+        failing=failure_groups(folder, begun),
         repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
-        levels=levels_of(folder, config.campaign.rounds),
+        levels=levels_of(folder, begun),
         probe=probe_of(folder),
         answers=answer_counts(folder, rounds[-1].round if rounds else 0),
         dev=_dev(folder, rounds),
         guard=_guard(folder),
-        programs=programs_of(folder, config.campaign.rounds),
+        programs=programs_of(folder, begun),
         provenance=_provenance(folder, config, started, ended),
     )
 
@@ -108,10 +108,6 @@ def _state(stopped: Stopped | None) -> State:
     return "stopped at the budget" if stopped == "budget" else "finished"
 
 
-def _folder(round_: int) -> str:
-    return f"round-{round_:02d}"
-
-
 def _baselines(folder: RunFolder, config: Config) -> tuple[BaselineSummary, ...]:
     if not folder.has("round-00/baseline.json"):
         return ()
@@ -126,6 +122,7 @@ def _baselines(folder: RunFolder, config: Config) -> tuple[BaselineSummary, ...]
                 dev=ScoreSummary.of(made.lenient),
                 shots=shots,
                 chosen=shots == chosen,
+                sampled=_sampled(made),
                 by_label=_labels(made),
             )
         )
@@ -136,12 +133,10 @@ def _labels(made: Evaluation) -> dict[str, dict[str, ScoreSummary]]:
     return {label: {v: ScoreSummary.of(s) for v, s in some.items()} for label, some in made.by_label.items()}
 
 
-def _rounds(folder: RunFolder, ledger: Ledger, config: Config) -> tuple[RoundSummary, ...]:
+def _rounds(folder: RunFolder, ledger: Ledger) -> tuple[RoundSummary, ...]:
     found = []
-    for round_ in range(1, config.campaign.rounds + 1):
-        here = _folder(round_)
-        if not folder.has(f"{here}/decision.json"):
-            break
+    for round_ in range(1, decided_rounds(folder) + 1):
+        here = round_folder(round_)
         pool = folder.json(f"{here}/pool.json")
         for decision in folder.json(f"{here}/decision.json")["decisions"]:
             arm = f"{here}/arms/{decision['arm']}"
@@ -191,23 +186,19 @@ def _arm_pairs(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[ArmPa
     """Compare the arms of each round with each other, by what it was decided on; one that is told has no equals."""
     found = []
     for one, other in combinations(rounds, 2):
-        if one.round == other.round and not (_told(one.arm) or _told(other.arm)):
+        if one.round == other.round and not (is_told(one.arm) or is_told(other.arm)):
             difference = Difference.of(compare(_decided_on(folder, one), _decided_on(folder, other)))
             found.append(ArmPair(round=one.round, arm=one.arm, other=other.arm, difference=difference))
     return tuple(found)
 
 
-def _told(arm: str) -> bool:
-    return arm in ARMS and ARMS[arm].told
-
-
 def _decided_on(folder: RunFolder, row: RoundSummary) -> list[Attempt]:
     name = "samples" if row.sampled else "predictions"
-    return folder.rows(f"{_folder(row.round)}/arms/{row.arm}/{name}.jsonl", Attempt)
+    return folder.rows(f"{round_folder(row.round)}/arms/{row.arm}/{name}.jsonl", Attempt)
 
 
-def _best(folder: RunFolder, config: Config, rounds: Sequence[RoundSummary]) -> Best:
-    last = _folder(rounds[-1].round) if rounds else "round-00"
+def _best(folder: RunFolder, config: Config) -> Best:
+    last = round_folder(decided_rounds(folder))
     adapter = folder.json(f"{last}/decision.json")["best"] if folder.has(f"{last}/decision.json") else ""
     if not adapter:
         return Best(path="", round=0, load="")
@@ -217,7 +208,7 @@ def _best(folder: RunFolder, config: Config, rounds: Sequence[RoundSummary]) -> 
     whole = folder.has(f"{adapter}/config.json")
     lora = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{path}")'
     load = f'AutoModelForCausalLM.from_pretrained("{path}")' if whole else lora
-    return Best(path=path, round=int(adapter[6:8]), load=load)
+    return Best(path=path, round=round_of(adapter), load=load)
 
 
 def _test(folder: RunFolder) -> TestSummary | None:
@@ -245,12 +236,8 @@ def _test(folder: RunFolder) -> TestSummary | None:
 
 
 def _difference(folder: RunFolder, new: str, old: str) -> Difference:
-    right = []
-    for name in (new, old):
-        rows = folder.rows(f"final/{name}/predictions.jsonl", Attempt)
-        right.append({a.problem: a.verdict is Verdict.CORRECT for a in rows})
-    ids = sorted(right[0])
-    return Difference.of(compare_paired([right[0][i] for i in ids], [right[1][i] for i in ids]))
+    made, before = (folder.rows(f"final/{name}/predictions.jsonl", Attempt) for name in (new, old))
+    return Difference.of(compare(made, before))
 
 
 def _pairs(base: Evaluation, best: Evaluation) -> dict[str, dict[str, LabelPair]]:
@@ -285,7 +272,7 @@ def _lessons(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[LessonE
     by_id = _problems(folder, "train")
     found: list[Lesson] = []
     for round_ in dict.fromkeys(r.round for r in rounds):
-        found += folder.rows(f"{_folder(round_)}/lessons.jsonl", Lesson)
+        found += folder.rows(f"{round_folder(round_)}/lessons.jsonl", Lesson)
     found.sort(key=lambda x: (not x.clarifications, x.draft.verdict != Verdict.WRONG, not x.rationales, x.id))
     return tuple(_lesson(lesson, by_id[lesson.problem]) for lesson in found[:_SHOWN])
 
@@ -314,7 +301,7 @@ def _failures(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[Failur
     if not rounds:
         return ()
     by_id = _problems(folder, "dev")
-    name = folder.json(f"{_folder(rounds[-1].round)}/decision.json")["predictions"]
+    name = folder.json(f"{round_folder(rounds[-1].round)}/decision.json")["predictions"]
     wrong = [a for a in folder.rows(name, Attempt) if a.verdict is not Verdict.CORRECT][:_SHOWN]
     return tuple(
         FailureExample(

@@ -9,29 +9,30 @@ from selfimprove.records import Comparison, Decision, Watched
 from selfimprove.stats import problems_needed
 
 
-def alpha_of_round(alpha: float, round_: int, arms: int, carried: float = 0.0) -> float:
-    """Give what one comparison of a round may spend: half of what is left each round, shared by its arms.
+def alpha_of_round(alpha: float, round_: int, arms: int) -> float:
+    """Give what one comparison of a round may spend where no round before it promoted: see `alpha_left`.
 
-    The shares add up to less than `alpha` however many rounds follow, so a campaign can be prolonged. What a promotion
-    spent was spent on something true, or the campaign's one false promotion has happened already: it goes on to the
-    next round (the fallback procedure: Wiens 2003, doi:10.1002/pst.64). So a campaign that climbs keeps its power, and
-    the chance of any false promotion stays under `alpha`: `make bench-statistics`.
+    >>> alpha_of_round(0.04, 1, 1), alpha_of_round(0.04, 2, 1), alpha_of_round(0.04, 2, 2)
+    (0.02, 0.01, 0.005)
+    """
+    return alpha * 0.5**round_ / max(1, arms)
+
+
+def alpha_left(alpha: float, before: Iterable[Decision], arms: int) -> float:
+    """Give what one comparison of a round may spend: half of what is left, shared by its arms.
+
+    What was spent on a comparison is gone, unless it promoted: then it was spent on something true, or the campaign's
+    one false promotion has happened already, and it comes back (a graphical procedure whose weights halve: Bretz et al.
+    2009, doi:10.1002/sim.3495; over hypotheses that come one by one: Tian and Ramdas 2021,
+    doi:10.1177/0962280220983381). So however many rounds follow, the chance of any false promotion stays under
+    `alpha`, and a campaign that climbs keeps its power: `make bench-statistics`.
 
     Args:
         alpha: the campaign's.
-        round_: from 1.
+        before: the decisions of all earlier rounds.
         arms: compared in this round.
-        carried: levels at which the round before promoted.
-
-    >>> alpha_of_round(0.04, 1, 1), alpha_of_round(0.04, 2, 1), alpha_of_round(0.04, 2, 2, carried=0.02)
-    (0.02, 0.01, 0.015)
     """
-    return (alpha * 0.5**round_ + carried) / max(1, arms)
-
-
-def carried_on(decisions: Iterable[Decision]) -> float:
-    """Give what a round's promotions leave to the next round's comparisons."""
-    return sum(d.alpha for d in decisions if d.outcome == "promote")
+    return (alpha - sum(d.alpha for d in before if d.outcome != "promote")) / 2 / max(1, arms)
 
 
 def decide(
@@ -63,6 +64,7 @@ def decide(
         outcome = "hold" if fallen else "promote"
     elif c.p_worse <= alpha and c.difference < 0:
         outcome = "roll back"
+    sentence = _sentence(outcome, c, alpha, min_gain, fallen)
     return Decision(
         round=round_,
         arm=arm,
@@ -71,22 +73,25 @@ def decide(
         alpha=alpha,
         min_gain=min_gain,
         adapter=adapter if outcome == "promote" else best,
-        sentence=f"Round {round_}, {arm}: {_sentence(outcome, c, alpha, fallen)}",
+        sentence=f"Round {round_}, {arm}: {sentence}",
         watched=tuple(watched),
     )
 
 
-def _sentence(outcome: str, c: Comparison, alpha: float, fallen: Sequence[Watched]) -> str:
-    change = f"{100 * c.difference:+.1f} points on {c.n} dev problems ({c.gained} gained, {c.lost} lost"
+def _sentence(outcome: str, c: Comparison, alpha: float, min_gain: float, fallen: Sequence[Watched]) -> str:
+    of = f" of {c.groups} groups" if c.groups else ""
+    change = f"{100 * c.difference:+.1f} points on {c.n} dev problems{of} ({c.gained} gained, {c.lost} lost"
     if outcome == "promote":
         return f"promoted, {change}; p {p_text(c.p_better)})."
     if outcome == "roll back":
         return f"rolled back, {change}; p {p_text(c.p_worse)} of being worse). Its rows are set aside."
     if fallen and c.p_better <= alpha:
         return f"held, {change}; p {p_text(c.p_better)}), but {told(fallen)}."
+    if c.p_better <= alpha and c.difference > 0:
+        return f"held, {change}; p {p_text(c.p_better)}), but less than the {100 * min_gain:g} points asked for."
     if c.difference > 0:
-        discordant = max(c.difference, (c.gained + c.lost) / c.n)
-        needed = problems_needed(c.difference, discordant, alpha)
+        spread = (c.gained + c.lost) / c.n if c.spread is None else c.spread
+        needed = problems_needed(c.difference, spread, alpha)
         shown = f"{needed} dev problems would show such a gain."
         return f"held, {change}; p {p_text(c.p_better)}, needed {alpha:.3g}). {shown}"
     return f"held, {change}; p {p_text(c.p_better)}). Not better."

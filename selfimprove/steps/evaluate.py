@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import Final
 
 from selfimprove.mining.clusters import cluster_sizes, consistency
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Comparison, Evaluation, Interval, Problem, Sampled, Score, Split, Verdict
 from selfimprove.stats import bootstrap_means, compare_means, compare_paired, quantiles, wilson
 
+_ALONE: Final[Mapping[str, str]] = {}
 
-def score(verdicts: Sequence[Verdict]) -> Score:
-    """Count correct ones among all, with Wilson's interval."""
-    n, correct = len(verdicts), sum(v is Verdict.CORRECT for v in verdicts)
+
+def score(verdicts: Sequence[Verdict], groups: Sequence[str] = ()) -> Score:
+    """Count correct ones among all, with Wilson's interval; a bootstrap's over groups where problems belong together.
+
+    Args:
+        verdicts: one a problem, shape `[P]`.
+        groups: which problems belong together, shape `[P]`; empty: each stands alone.
+    """
+    n, right = len(verdicts), [float(v is Verdict.CORRECT) for v in verdicts]
+    correct = int(sum(right))
     return Score(
         n=n,
         correct=correct,
         accuracy=round(correct / n, 6) if n else 0.0,
-        interval=wilson(correct, n),
+        interval=_between(right, groups) if groups else wilson(correct, n),
         no_verdict=sum(not v.decided for v in verdicts),
     )
+
+
+def _between(shares: Sequence[float], groups: Sequence[str]) -> Interval:
+    """Give the interval of a mean of shares; Wilson's where all problems are alike, so that no resample differs."""
+    low, high = quantiles(bootstrap_means(shares, groups=groups))
+    if low == high:
+        n = len(set(groups)) or len(shares)
+        return wilson(round(n * fmean(shares)), n)
+    return Interval(low=low, high=high)
+
+
+def grouped(problems: Iterable[Problem]) -> dict[str, str]:
+    """Give the group of each problem by its id, its own id where it has none; nothing where all stand alone."""
+    found = {problem.id: problem.group or problem.id for problem in problems}
+    return found if len(set(found.values())) < len(found) else {}
+
+
+def _groups(ids: Iterable[str], groups: Mapping[str, str]) -> list[str]:
+    return [groups.get(i, i) for i in ids] if groups else []
 
 
 def evaluate(
@@ -37,6 +65,7 @@ def evaluate(
     sampled: Sampled | None = None,
 ) -> Evaluation:
     """Sum up one model's attempts at one split, in the same order as the problems."""
+    groups = _groups((problem.id for problem in problems), grouped(problems))
     return Evaluation(
         split=split,
         round=round_,
@@ -45,8 +74,8 @@ def evaluate(
         program=program,
         render_hash=render_hash,
         shots=shots,
-        lenient=score([a.verdict for a in attempts]),
-        strict=score([a.strict for a in attempts]),
+        lenient=score([a.verdict for a in attempts], groups),
+        strict=score([a.strict for a in attempts], groups),
         truncated=sum(a.completion.finish_reason == "length" for a in attempts),
         by_label=_by_label(attempts, problems),
         completion_tokens=sum(a.completion.completion_tokens for a in attempts),
@@ -62,14 +91,10 @@ def sum_samples(samples: Sequence[Sequence[Attempt]], problems: Sequence[Problem
     shares = [share(some) for some in samples]
     sizes = [cluster_sizes(problem, some, task) for problem, some in zip(problems, samples, strict=True)]
     agree = [sum(size) == len(some) and consistency(size) == 1 for size, some in zip(sizes, samples, strict=True)]
-    low, high = quantiles(bootstrap_means(shares))
-    if low == high:  # all problems are alike, so no resample differs
-        between = wilson(round(len(shares) * fmean(shares)), len(shares))
-        low, high = between.low, between.high
     return Sampled(
         samples=len(samples[0]),
         accuracy=round(fmean(shares), 6),
-        interval=Interval(low=low, high=high),
+        interval=_between(shares, _groups((problem.id for problem in problems), grouped(problems))),
         pass_at_k=round(fmean(s > 0 for s in shares), 6),
         consistency=round(fmean(agree), 6),
     )
@@ -81,25 +106,51 @@ def share(attempts: Sequence[Attempt]) -> float:
 
 
 def _by_label(attempts: Sequence[Attempt], problems: Sequence[Problem]) -> Mapping[str, Mapping[str, Score]]:
-    groups: dict[str, dict[str, list[Verdict]]] = defaultdict(lambda: defaultdict(list))
+    belong = grouped(problems)
+    some: dict[str, dict[str, list[tuple[Verdict, str]]]] = defaultdict(lambda: defaultdict(list))
     for attempt, problem in zip(attempts, problems, strict=True):
         for label, value in problem.labels.items():
-            groups[label][value].append(attempt.verdict)
-    return {label: {v: score(some) for v, some in sorted(values.items())} for label, values in sorted(groups.items())}
+            some[label][value].append((attempt.verdict, problem.id))
+    return {
+        label: {
+            value: score([verdict for verdict, _ in found], _groups((i for _, i in found), belong))
+            for value, found in sorted(values.items())
+        }
+        for label, values in sorted(some.items())
+    }
 
 
 def compare(
-    new: Sequence[Attempt], old: Sequence[Attempt], read: Callable[[Attempt], Verdict] = lambda a: a.verdict
+    new: Sequence[Attempt],
+    old: Sequence[Attempt],
+    read: Callable[[Attempt], Verdict] = lambda a: a.verdict,
+    groups: Mapping[str, str] = _ALONE,
 ) -> Comparison:
     """Compare two models' attempts at the same problems, one each or as many samples each, in any order.
 
-    Several samples of a problem count as one score, their mean: what is drawn for a test is the problem.
+    Several samples of a problem count as one score, their mean: what is drawn for a test is the problem, or the group
+    of problems that belong together.
+
+    Args:
+        new: attempts of the new model.
+        old: of the old one.
+        read: which of an attempt's verdicts counts.
+        groups: problem id to its group, as `grouped` gives them; one that is not named stands alone.
     """
-    right_new, right_old = _by_problem(new, read), _by_problem(old, read)
-    pairs = [(right_new[problem], right_old[problem]) for problem in sorted(right_new)]
-    if all(len(a) == len(b) == 1 for a, b in pairs):
-        return compare_paired([a[0] for a, _ in pairs], [b[0] for _, b in pairs])
-    return compare_means([fmean(a) for a, _ in pairs], [fmean(b) for _, b in pairs])
+    return compare_right(_by_problem(new, read), _by_problem(old, read), groups)
+
+
+def compare_right(
+    new: Mapping[str, Sequence[bool]], old: Mapping[str, Sequence[bool]], groups: Mapping[str, str] = _ALONE
+) -> Comparison:
+    """Compare as `compare` does, by problem id which of a problem's attempts are right."""
+    ids = sorted(new)
+    belong = _groups(ids, groups)
+    if len(set(belong)) == len(ids):
+        belong = []
+    if not belong and all(len(new[i]) == len(old[i]) == 1 for i in ids):
+        return compare_paired([new[i][0] for i in ids], [old[i][0] for i in ids])
+    return compare_means([fmean(new[i]) for i in ids], [fmean(old[i]) for i in ids], belong)
 
 
 def _by_problem(attempts: Sequence[Attempt], read: Callable[[Attempt], Verdict]) -> dict[str, list[bool]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from selfimprove.protocols import Task
-from selfimprove.records import Attempt, Lesson, Verdict
+from selfimprove.records import Attempt, Lesson, Problem, Verdict
 
 
 class Target(NamedTuple):
@@ -20,11 +20,12 @@ class Target(NamedTuple):
     calls: tuple[str, ...]
 
 
-def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
+def harvest(lessons: Iterable[Lesson], problems: Mapping[str, Problem], task: Task) -> list[Target]:
     """Give one verified solution of each lesson that has any.
 
     The student's own words come first where they are right, unless by luck: they are easiest for it to learn. Where
-    they lack the strict form, the answer is put behind them in it. What was cut off is nobody's solution.
+    they lack the strict form, the reference, which they mean, is put behind them in it. What was cut off is nobody's
+    solution.
     """
     found = []
     for lesson in lessons:
@@ -35,7 +36,7 @@ def harvest(lessons: Iterable[Lesson], task: Task) -> list[Target]:
             calls = _calls(lesson, own)
             text = own.text
             if own.strict is not Verdict.CORRECT:
-                text = task.conclude(text, own.answer or "")
+                text = task.conclude(text, problems[lesson.problem].answer)
             found.append(Target(lesson.problem, lesson.id, text, own.answer or "", source, calls))
         elif taught:
             best = min(taught, key=lambda r: (r.rationalised, len(r.text)))

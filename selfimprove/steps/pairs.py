@@ -7,8 +7,9 @@ from statistics import fmean
 from typing import Final
 
 from selfimprove import progress
+from selfimprove.programs import stated
 from selfimprove.protocols import Task
-from selfimprove.records import Attempt, Lesson, PreferenceRow, Verdict, VerdictRow, digest
+from selfimprove.records import Attempt, Lesson, PreferenceRow, Problem, Verdict, VerdictRow, digest
 from selfimprove.steps.harvest import harvest
 
 _TOLERANCE = 0.05
@@ -16,25 +17,27 @@ _PASSES: Final = 3
 """Times that pairs or verdicts are gone over at most."""
 
 
-def lesson_pairs(lessons: Iterable[Lesson], task: Task, shown: Mapping[str, str], round_: int) -> list[PreferenceRow]:
+def lesson_pairs(
+    lessons: Iterable[Lesson], problems: Mapping[str, Problem], task: Task, round_: int
+) -> list[PreferenceRow]:
     """Give what is right in a lesson, the teacher's words or the student's, over its wrong draft.
 
     Args:
         lessons: finished.
+        problems: by id.
         task: reads and writes answers.
-        shown: problem id to the text that a program is given.
         round_: the round they come from.
     """
     rows = []
     for lesson in lessons:
-        right = next(iter(harvest([lesson], task)), None)
+        right = next(iter(harvest([lesson], problems, task)), None)
         if right is None or lesson.draft.verdict is not Verdict.WRONG or lesson.draft.cut_off:
             continue
         rows.append(
             PreferenceRow(
                 id=digest("pair", lesson.id),
                 program="solve",
-                inputs={"problem": shown[lesson.problem]},
+                inputs={"problem": stated(problems[lesson.problem])},
                 chosen=right.text,
                 rejected=lesson.draft.text,
                 problem=lesson.problem,
@@ -54,7 +57,7 @@ def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
 
     Args:
         attempts: of each problem, the greedy one first, shape `[P][any]`.
-        shown: as in `lesson_pairs`.
+        shown: problem id to the text that a program is given.
         round_: the round they come from.
     """
     rows = []
@@ -87,7 +90,7 @@ def verdict_rows(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
 
     Args:
         attempts: of each problem, shape `[P][any]`; those without a verdict and those cut off are left out.
-        shown: as in `lesson_pairs`.
+        shown: problem id to the text that a program is given.
         round_: the round they come from.
     """
     rows = {}

@@ -8,8 +8,8 @@ from statistics import fmean
 from typing import Final
 
 from selfimprove.records import Attempt, Problem, Verdict, Watched
-from selfimprove.stats import bootstrap_means, mcnemar_mid_p
-from selfimprove.steps.evaluate import compare
+from selfimprove.stats import bootstrap_means
+from selfimprove.steps.evaluate import compare, compare_right, grouped
 
 _MOST_VALUES: Final = 50
 """A label of more values, such as an id, groups nothing."""
@@ -26,6 +26,7 @@ def watch_labels(
         problems: with their labels.
         level: chance that any group seems to fall where none does; shared by the groups (Bonferroni).
     """
+    belong = grouped(problems)
     groups = {
         f"{label} {value}": ids
         for label, values in sorted(_by_label(problems).items())
@@ -35,7 +36,7 @@ def watch_labels(
     found = []
     for name, ids in groups.items():
         mine, before = ([a for a in attempts if a.problem in ids] for attempts in (new, old))
-        p = compare(mine, before).p_worse
+        p = compare(mine, before, groups=belong).p_worse
         found.append(Watched(name=name, before=_accuracy(before), after=_accuracy(mine), p_worse=p, fell=False))
     return [each.model_copy(update={"fell": each.p_worse <= level / len(groups)}) for each in found]
 
@@ -52,29 +53,31 @@ def _accuracy(attempts: Sequence[Attempt]) -> float:
     return round(fmean(a.verdict is Verdict.CORRECT for a in attempts), 6)
 
 
-def watch_breadth(new: Sequence[Attempt], old: Sequence[Attempt], level: float) -> Watched:
+def watch_breadth(new: Sequence[Attempt], old: Sequence[Attempt], problems: Sequence[Problem], level: float) -> Watched:
     """Compare how many problems at least one of several samples solves: a student may get surer and narrower.
 
     Args:
         new: samples of the new model, as many of each problem.
         old: of the old one, at the same problems.
+        problems: with their groups.
         level: chance that it seems to fall where it does not.
     """
     after, before = _any(new), _any(old)
-    p = mcnemar_mid_p(len(before - after), len(after - before))
-    count = len({a.problem for a in new})
-    name = f"pass@{len(new) // count}"
-    return Watched(
-        name=name,
-        before=round(len(before) / count, 6),
-        after=round(len(after) / count, 6),
-        p_worse=p,
-        fell=p <= level,
-    )
+    return _fell(f"pass@{len(new) // len(after)}", after, before, grouped(problems), level)
 
 
-def _any(attempts: Sequence[Attempt]) -> set[str]:
-    return {a.problem for a in attempts if a.verdict is Verdict.CORRECT}
+def _any(attempts: Sequence[Attempt]) -> dict[str, bool]:
+    right = {a.problem for a in attempts if a.verdict is Verdict.CORRECT}
+    return {a.problem: a.problem in right for a in attempts}
+
+
+def _fell(
+    name: str, new: Mapping[str, bool], old: Mapping[str, bool], groups: Mapping[str, str], level: float
+) -> Watched:
+    """Say whether fewer problems come out right, by id."""
+    p = compare_right({i: [new[i]] for i in new}, {i: [old[i]] for i in new}, groups).p_worse
+    before, after = (round(fmean(each[i] for i in new), 6) for each in (old, new))
+    return Watched(name=name, before=before, after=after, p_worse=p, fell=p <= level)
 
 
 def watch_text(new: Sequence[float], old: Sequence[float], rise: float, level: float) -> Watched:
@@ -91,31 +94,35 @@ def watch_text(new: Sequence[float], old: Sequence[float], rise: float, level: f
     return Watched(name="loss on the text", before=fmean(old), after=fmean(new), p_worse=p, fell=p <= level)
 
 
-def watch_solved(new: Mapping[str, float], old: Mapping[str, float], fall: float, level: float) -> Watched:
+def watch_solved(
+    new: Mapping[str, float], old: Mapping[str, float], problems: Sequence[Problem], fall: float, level: float
+) -> Watched:
     """Compare how often problems are solved that were solved before, by problems, as shares of samples.
 
     Args:
         new: problem id to the share of the new model's samples that solve it.
         old: the same of the model that solved it before, by samples drawn after it was chosen for that.
+        problems: with their groups.
         fall: that is let pass, as a share.
         level: chance that they seem to have fallen by more where they have not.
     """
-    means = bootstrap_means([new[i] - old[i] + fall for i in new])
+    groups = grouped(problem for problem in problems if problem.id in new)
+    means = bootstrap_means([new[i] - old[i] + fall for i in new], groups=[groups[i] for i in new] if groups else ())
     p = float((1 + (means >= 0).sum()) / (1 + len(means)))
     before, after = (round(fmean(each[i] for i in new), 6) for each in (old, new))
     return Watched(name="problems solved before", before=before, after=after, p_worse=p, fell=p <= level)
 
 
-def watch_task(name: str, new: Mapping[str, bool], old: Mapping[str, bool], level: float) -> Watched:
+def watch_task(
+    name: str, new: Mapping[str, bool], old: Mapping[str, bool], problems: Sequence[Problem], level: float
+) -> Watched:
     """Compare which problems of another task two models solve.
 
     Args:
         name: the task's.
         new: problem id to whether the new model solves it.
         old: the same of the old one.
+        problems: with their groups.
         level: chance that it seems to fall where it does not.
     """
-    lost, gained = (sum(a[i] and not b[i] for i in new) for a, b in ((old, new), (new, old)))
-    p = mcnemar_mid_p(lost, gained)
-    before, after = (round(fmean(each.values()), 6) for each in (old, new))
-    return Watched(name=name, before=before, after=after, p_worse=p, fell=p <= level)
+    return _fell(name, new, old, grouped(problems), level)

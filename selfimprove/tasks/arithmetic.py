@@ -15,6 +15,7 @@ from random import Random
 from typing import Final
 
 from selfimprove.answers import number
+from selfimprove.answers.kinds import labelled_conclusion
 from selfimprove.errors import InputError, nearest
 from selfimprove.records import Parsed, Problem, Split, Verdict
 from selfimprove.tasks.arithmetic_kinds import KINDS, Worked
@@ -70,7 +71,7 @@ class Arithmetic:
 
     def conclude(self, rationale: str, answer: str) -> str:
         """Write the steps and the answer line."""
-        return f"{rationale}\nAnswer: {answer}" if rationale else f"Answer: {answer}"
+        return labelled_conclusion(rationale, answer)
 
 
 def split_of(canonical: str) -> Split:

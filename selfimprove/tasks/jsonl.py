@@ -170,7 +170,8 @@ class JsonlTask(OfKind):
         for split, rows in self._rows.items():
             for row, problem in _once(self._kind, rows, [self.problem(row) for row in rows]):
                 group = group_of(row, self.group_field)
-                pools[self._cut(group, problem) if split == "train" else split].append((group, problem))
+                pool = pools[self._cut(group, problem) if split == "train" else split]
+                pool.append((group, problem.model_copy(update={"group": group})))
         for split, share in self._shares.items():
             if share and not pools[split]:
                 move_nearest(pools, split, _place)

@@ -56,7 +56,7 @@ def test_easy_to_hard_reaches_training(make_crew: Any) -> None:
             assert len({level for level, _ in hardness}) > 2
     assert {row.round for row in trainer.rows("track_b", 2)} == {1, 2}
     how = {job.out.split("/")[-2]: job.settings["sft"].get("train_sampling_strategy") for job in trainer.jobs}  # type: ignore[attr-defined]
-    assert how == {"track_b": "sequential", "track_a": "sequential", "control": None}
+    assert how == {"track_b": "sequential", "track_a": "sequential", "control-round-02": None}
 
 
 def test_shuffled_leaves_the_order_to_the_trainer(make_crew: Any) -> None:

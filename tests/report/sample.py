@@ -170,7 +170,7 @@ def tested() -> TestSummary:
         base=base,
         best=best,
         control=control,
-        arms={"track_b": score(0.56), "control": control},
+        arms={"track_b": score(0.56)},
         strict=StrictTest(base=score(0.02), best=score(0.55), control=score(0.44)),
         difference=Difference(points=45.75, interval=(40.1, 51.2), p_value=1e-40),
         best_minus_control=Difference(points=11.0, interval=(5.6, 16.3), p_value=0.00007),

@@ -78,15 +78,23 @@ def test_arm_that_is_told_says_so_beside_the_others():
     assert page.count("not comparable") == 1
 
 
+def test_arm_that_is_as_good_as_another_is_shown():
+    """An arm with exactly as many right answers as the base, or as another arm, has its own row."""
+    made = summary()
+    arms = {"track_a": made.test.base, "grpo": made.test.base}
+    page = render_page(made.model_copy(update={"test": made.test.model_copy(update={"arms": arms})}))
+    assert re.findall(r'<th scope="row">(\w+), last round</th>', page) == ["track_a", "grpo"]
+
+
 def test_one_comparison_on_test_is_a_proof():
     """The page says that only best against base was settled before the split was opened."""
     assert "This comparison alone was settled beforehand; the others are for reading." in render_page(summary())
 
 
 def test_campaign_without_rounds_still_has_a_page():
-    """An interrupted campaign shows what there is and no empty section."""
+    """A campaign that has only begun shows what there is and no empty section."""
     bare = summary(
-        rounds=(), baselines=(), test=None, lessons=(), failures=(), state="interrupted",
+        rounds=(), baselines=(), test=None, lessons=(), failures=(), state="running",
         best=Best(path="", round=0, load=""), cost=CostSummary(usd=0),
     )  # fmt: skip
     page = render_page(bare)

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from selfimprove.config import make_config
+from selfimprove.errors import InputError
+from selfimprove.graphs.choosing import choose_by
+from selfimprove.mining.library import Graded
+from selfimprove.records import Attempt, Completion, Verdict
+
+WRONG, CUT, RIGHT = Verdict.WRONG, Verdict.TRUNCATED, Verdict.CORRECT
+VERDICTS = [WRONG] * 100 + [CUT] * 80 + [RIGHT] * 420
+
+
+def tried() -> list[list[Attempt]]:
+    return [
+        [Attempt(problem=f"p{at:03d}", completion=Completion(text=""), verdict=verdict, strict=verdict)]
+        for at, verdict in enumerate(VERDICTS)
+    ]
+
+
+def graded() -> list[Graded]:
+    """Grade what has a verdict: what is right at level 0, what is wrong at levels 1 to 5."""
+    return [
+        Graded(
+            problem=f"p{at:03d}", difficulty=0 if verdict is RIGHT else 1 + at % 5, pass_rate=float(verdict is RIGHT),
+            samples=1, by="pass_rate", student="s", verdict=verdict,
+        )
+        for at, verdict in enumerate(VERDICTS)
+        if verdict.decided
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("count", "chosen"),
+    [
+        (None, {WRONG: 100, CUT: 80}),
+        (90, {WRONG: 90}),
+        (560, {WRONG: 100, RIGHT: 420, CUT: 40}),
+    ],
+)
+def test_all_that_did_not_come_out_right_are_lessons(count: int | None, chosen: dict[Verdict, int]) -> None:
+    """Without a number the curriculum takes all failures, those without a verdict among them, and nothing solved."""
+    made = choose_by(make_config({}), "curriculum", graded(), tried(), count, 0)
+    assert Counter(VERDICTS[int(each[1:])] for each in made.ids) == chosen
+    assert len(set(made.ids)) == len(made.ids)
+
+
+def test_a_probe_is_no_way_to_choose() -> None:
+    """It only finds another policy."""
+    with pytest.raises(InputError, match="chooses nothing by itself"):
+        choose_by(make_config({}), "probe", graded(), tried(), 10, 0)

@@ -1,0 +1,32 @@
+"""The result in one sentence, and what to do next."""
+
+from __future__ import annotations
+
+from sample import round_row, score
+
+from selfimprove.config import make_config
+from selfimprove.report.decided_schema import Difference, RoundSummary
+from selfimprove.report.outcome import next_step
+from selfimprove.report.schema import Best, TestSummary
+
+BASE = Best(path="", round=0, load="")
+TESTED = TestSummary(n=400, opened=1, base=score(0.3))
+
+
+def row(arm: str, points: float) -> RoundSummary:
+    """Make an arm of the first round."""
+    change = Difference(points=points, interval=(points - 4, points + 4), p_value=0.3)
+    return round_row(1, "track_b", "hold", change).model_copy(update={"arm": arm})
+
+
+def test_advice_leaves_out_what_was_told() -> None:
+    """An arm whose prompt holds the rationale gained most; that is no gain that more problems would show."""
+    rows = (row("track_b", 1.0), row("track_b_given", 61.0))
+    said = next_step(rows, TESTED, BASE, make_config({"campaign": {"arms": ["track_b", "track_b_given"]}}))
+    assert "12366 would show the 1.0 points seen on dev" in said
+    assert "61" not in said
+
+
+def test_students_differ_on_as_many_problems_as_are_gained() -> None:
+    """Sixty points are not had of students that differ on a fifth of the problems: eleven problems show them, not four."""
+    assert "11 would show the 60.0 points" in next_step((row("track_b", 60.0),), TESTED, BASE, make_config({}))

@@ -1,0 +1,109 @@
+"""Which rounds a report tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from selfimprove.formats import percent
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.run import run_campaign
+from selfimprove.graphs.studio import studio_crew
+from selfimprove.records import Adapter, Completion, Request, TrainingJob
+from selfimprove.report.figures import accuracy_chart, best_tone, is_best
+from selfimprove.report.page import render_page
+from selfimprove.report.schema import Summary
+from selfimprove.report.summary import summarise
+from selfimprove.testing import NullTrainer, ScriptedStudent
+
+
+class EndedInRoundTwo:
+    """A trainer during which the process ends."""
+
+    def train(self, job: TrainingJob) -> Adapter:
+        if "round-02/" in job.out:
+            raise KeyboardInterrupt
+        return NullTrainer().train(job)
+
+
+def test_all_decided_rounds_are_told_though_fewer_are_asked_for(make_crew: Callable[..., Crew]) -> None:
+    """Fewer rounds set while a round is under way: that round is made, and the adapter that was tested is the best."""
+    crew = make_crew(campaign={"rounds": 3, "arms": ["track_b"]})
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(replace(crew, trainer=EndedInRoundTwo()), crew.folder.at("graph.sqlite"))
+    assert [made.round for made in summarise(crew.folder, crew.ledger).levels] == [1, 2]  # the second is under way
+    crew.ledger.close()
+    crew.folder.close()
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b"]})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    made = summarise(crew.folder, crew.ledger)
+    assert [row.round for row in made.rounds] == [1, 2]
+    assert made.best.path == str(crew.folder.at(crew.folder.json("final/tested.json")["best"]))
+    assert made.sentence.startswith("Round 2 answers")
+
+
+class Shifting(ScriptedStudent):
+    """Track B is better at greedy answers, track A at samples."""
+
+    arm = ""
+
+    @property
+    def identity(self) -> str:
+        return f"{super().identity}/{self.arm}"
+
+    def with_adapter(self, path: Path | None) -> Shifting:
+        made = super().with_adapter(path)
+        assert isinstance(made, Shifting)
+        made.arm = path.parent.name if path else ""
+        return made
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        found, skill = list[Completion](), self.skill
+        for request in requests:
+            gains = self.arm and (self.arm == "track_b") == (request.sample == 0)
+            self.skill = skill + (0.15 if gains else 0.0)
+            found += super().complete([request])
+        self.skill = skill
+        return found
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Summary:
+    """Sum up a campaign whose samples decide for another arm than its greedy answers would."""
+    settings = {
+        "campaign": {"rounds": 1, "arms": ["track_b", "track_a"]},
+        "evaluate": {"samples": 4, "shots": 0},
+        "gate": {"panel": 0},
+    }
+    crew = studio_crew("sampled", tmp_path_factory.mktemp("sampled") / "run", settings)
+    crew = replace(crew, student=Shifting(crew.task))
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    made = summarise(crew.folder, crew.ledger)
+    assert [row.decision for row in made.rounds] == ["promote", "promote"]
+    assert made.rounds[0].dev.accuracy > made.rounds[1].dev.accuracy
+    return made
+
+
+def test_the_best_is_the_one_that_was_taken(sampled: Summary) -> None:
+    """Of two promoted arms the samples took the second; the greedy answers of the first are better."""
+    assert [row.arm for row in sampled.rounds if is_best(sampled, row)] == ["track_a"]
+    assert best_tone(sampled) == "tone-1"
+
+
+def test_chart_and_table_show_what_decides(sampled: Summary) -> None:
+    """Samples where they decide, the baseline's too: its difference to an arm is the one that is told."""
+    (base,), (_, best) = sampled.baselines, sampled.rounds
+    assert base.sampled is not None
+    assert best.sampled is not None
+    assert 100 * (best.sampled.accuracy - base.sampled.accuracy) == pytest.approx(best.difference.points, abs=1e-3)
+    chart = accuracy_chart(sampled)
+    assert chart is not None
+    written = [p.value for series in (*chart.series, chart.baselines) for p in series.points if p.value]
+    shares = [f"{100 * one.sampled.accuracy:.1f} %" for one in (best, base) if one.sampled]
+    assert written == shares
+    page = render_page(sampled)
+    assert "On the dev split, which decides, by the share of right answers among 4 samples a problem." in page
+    assert f'data-label="Dev accuracy">{percent(best.sampled.accuracy)}<' in page
