@@ -43,8 +43,7 @@ from selfimprove.records import PracticeRow, PreferenceRow, Record, TrackRow, Tr
 from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers import distill, dpo, kto, sft
-from selfimprove.trainers.defaults import given
-from selfimprove.trainers.loading import begun, load, owned
+from selfimprove.trainers.loading import arguments, begun, load
 
 QUICK = bool(os.environ.get("QUICK"))
 MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
@@ -217,7 +216,7 @@ def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequen
     asked = [{"prompt": prompt, "answer": row.problem.answer} for prompt, row in zip(prompts, rows, strict=True)]
     return GRPOTrainer(
         model=model,
-        args=GRPOConfig(**owned(job, {**settings, **parts, "num_train_epochs": 1.0, "logging_steps": 1})),
+        args=arguments(GRPOConfig, job, {**settings, **parts, "num_train_epochs": 1.0, "logging_steps": 1}),
         reward_funcs=[correct],
         train_dataset=Dataset.from_list(asked),
         processing_class=tokenizer,
@@ -227,13 +226,11 @@ def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequen
 
 def grpo_seconds(folder: Path) -> dict[str, float]:
     """Measure steps of reinforcement over our engine and over TRL's own way to generate, in turns of a step each."""
-    from trl import GRPOConfig
-
-    from selfimprove.trainers.grpo import _made
-    from selfimprove.trainers.practising import _trainer
+    from selfimprove.trainers import grpo
 
     job, rows, settings = practice_job(folder)
-    trainer, coach = _trainer(job, given(job), GRPOConfig, _made)
+    trainer = grpo._trainer(job)  # noqa: SLF001 - what the process runs
+    coach = trainer.coach
     plain = plain_trainer(job, settings, [trainer.processing_class.decode(ids) for ids in coach.prompts], rows)
     ours, theirs, alike = Clock(), Clock(), list[float]()
     trainer.add_callback(ours)

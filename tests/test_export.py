@@ -124,6 +124,37 @@ def test_the_merged_model_answers_as_the_campaign_measured(run: Path, tmp_path: 
     assert (made.folder / "model.safetensors").stat().st_mode & 0o044
 
 
+@pytest.mark.parametrize("merge", [False, True])
+def test_an_export_that_is_there_is_given_again(
+    run: Path,
+    summary: Summary,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    merge: bool,  # noqa: FBT001 - pytest
+) -> None:
+    """So that the same command uploads what an upload that failed left; one of another kind or campaign is not given."""
+    made = export(run, tmp_path / "out", merge=merge)
+    files = {path: path.stat().st_mtime_ns for path in made.folder.iterdir()}
+    assert export(run, tmp_path / "out", merge=merge) == made
+    assert {path: path.stat().st_mtime_ns for path in made.folder.iterdir()} == files
+    with pytest.raises(InputError, match="is not empty"):
+        export(run, tmp_path / "out", merge=not merge)
+    monkeypatch.setattr(exported, "read_summary", lambda _: summary.model_copy(update={"seed": 7}))
+    with pytest.raises(InputError, match="is not empty"):
+        export(run, tmp_path / "out", merge=merge)
+
+
+@pytest.mark.usefixtures("summary")
+def test_the_folder_that_one_is_in_is_not_exported_into(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not be put in place whole; one sentence."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"\. is the folder that you are in; name a new one"):
+        export(run, Path())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_exported(run: Path, summary: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No promotion, a folder with files, no campaign: one sentence each, and nothing is written."""
     (tmp_path / "full").mkdir()

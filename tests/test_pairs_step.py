@@ -2,14 +2,25 @@ from __future__ import annotations
 
 from statistics import fmean
 
+from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Attempt, Completion, Lesson, PreferenceRow, Problem, Rationale, Verdict
 from selfimprove.steps.harvest import harvest
-from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs
+from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs, split
 from selfimprove.steps.verify import verify
 from selfimprove.tasks.arithmetic import Arithmetic
 
 TASK, PROBLEM = Arithmetic(), Problem.of("What is 2 + 2?", "4")
 SHOWN = {"p": "What is 2 + 2?", "q": "What is 3 + 3?"}
+
+
+class Heard(Nobody):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
 
 
 def tried(problem: str, text: str, verdict: Verdict, *, sample: int, strict: Verdict | None = None) -> Attempt:
@@ -58,6 +69,23 @@ def test_lopsided_pairs_are_dropped_until_lengths_agree() -> None:
     assert all(len(row.chosen) == 160 for row in rows if row not in kept)
     assert length_balanced([pair(0, 98, 100)]) == [pair(0, 98, 100)]
     assert length_balanced([pair(0, 10, 500)]) == []
+
+
+def test_how_many_pairs_balancing_leaves_is_told() -> None:
+    """Pairs that are lopsided one way are dropped nearly all; where none is dropped there is nothing to tell."""
+    heard = Heard()
+    with watched_by(heard):
+        length_balanced([pair(0, 98, 100), *(pair(at, 50, 200) for at in range(1, 9))])
+        length_balanced([pair(0, 98, 100)])
+    assert heard.said == ["1 of 9 pairs are left after balancing lengths"]
+
+
+def test_few_pairs_are_gone_over_three_times_at_most() -> None:
+    """Enough of them get their share of the tokens; what few cannot carry in three passes is the track's."""
+    assert split(10_000, 0.3, 5_000) == (7_000, 3_000)
+    assert split(10_000, 0.3, 1_000) == (7_000, 3_000)
+    assert split(10_000, 0.3, 100) == (9_700, 300)
+    assert split(0, 0.3, 100) == (0, 0)
 
 
 def test_only_the_solution_of_a_draft_is_trained_on() -> None:

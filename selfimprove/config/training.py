@@ -70,7 +70,8 @@ class TrainConfig(Section):
     """Preferred completions: verified ones of lessons over wrong drafts, the student's own verified samples over its
     own wrong ones (mine.samples draws them), or both."""
     pairs_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Of an arm's trained tokens, in pairs or verdicts; the rest are its track's."""
+    """Of an arm's trained tokens, in pairs or verdicts; the rest are its track's. Few of them get less: they are gone
+    over three times at most."""
     grpo: GrpoConfig = GrpoConfig()
     """Of the arm `grpo`: as many generated tokens as the other arms have trained ones, unless max_steps says less."""
     kto: KtoConfig = KtoConfig()

@@ -16,6 +16,7 @@ from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.card import Told, card_of
 from selfimprove.programs import Program
 from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
+from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder, write_whole
 from selfimprove.students.adapters import is_whole
 
@@ -31,6 +32,8 @@ _LICENCES: Final = {
 }
 """Of bases that have a short name here; those of others are read beside their weights."""
 _CHECKED: Final = 200
+_CARD: Final = "README.md"
+_CHECK: Final = "Merging was checked on"
 
 
 class Exported(NamedTuple):
@@ -53,6 +56,8 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     Merging is into the 16-bit weights that the campaign evaluated, also where training held the base in 4 bits; the
     merged model then solves dev problems again, and the card says what changed.
 
+    Where this export is there already, as an upload failed, it is given as it is.
+
     Args:
         run: the campaign's folder, which stays as it is.
         out: a new or empty folder.
@@ -66,10 +71,22 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
         raise InputError(
             f"{run}: no round was promoted, so the base model is still the best; there is nothing to export"
         )
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty; name a new folder")
+    if out.resolve() == Path.cwd():
+        raise InputError(f"{out} is the folder that you are in; name a new one")
     config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
-    base, whole, begun = _base_name(config), is_whole(adapter), out.with_name(f".{out.name}.part")
+    whole = is_whole(adapter)
+    load = (
+        f'AutoModelForCausalLM.from_pretrained("{out}")'
+        if merge or whole
+        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
+    )
+    told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter))
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        checked = _checked_there(out, summary, told, merge=merge)
+        if checked is None:
+            raise InputError(f"{out} is not empty; name a new folder")
+        return Exported(out, checked, load)
+    begun = out.with_name(f".{out.name}.part")
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)
     try:
@@ -79,20 +96,25 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
                 adapter, begun, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
             )
         elif not merge:
-            _copied(adapter, begun, base)
-        told = Told(base, _licence(config), merge or whole, checked, _asked(adapter))
-        write_whole(begun / "README.md", card_of(summary, told).encode())
+            _copied(adapter, begun, told.base)
+        write_whole(begun / _CARD, card_of(summary, told._replace(checked=checked)).encode())
         if out.exists():
             out.rmdir()
         begun.rename(out)
     finally:
         shutil.rmtree(begun, ignore_errors=True)
-    load = (
-        f'AutoModelForCausalLM.from_pretrained("{out}")'
-        if merge or whole
-        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
-    )
     return Exported(out, checked, load)
+
+
+def _checked_there(out: Path, summary: Summary, told: Told, *, merge: bool) -> str | None:
+    """Give what merging was checked to change in an export that is there, whole; None where it is another or none.
+
+    A folder gets its name when all of it is written, so one with this campaign's card can be uploaded as it is.
+    """
+    card = (out / _CARD).read_text(encoding="utf-8") if (out / _CARD).is_file() else ""
+    checked = next((line for line in card.splitlines() if line.startswith(_CHECK)), "")
+    same = bool(checked) is merge and card == card_of(summary, told._replace(checked=checked))
+    return checked if same else None
 
 
 def _asked(adapter: Path) -> str:
@@ -180,7 +202,7 @@ def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
     same = sum(a.completion.text == before[a.problem].completion.text for a in after)
     right = [sum(a.verdict is Verdict.CORRECT for a in some) for some in ([before[p.id] for p in problems], after)]
     said = (
-        f"Merging was checked on {len(problems)} dev problems: {right[0]} solved before, {right[1]} after, "
+        f"{_CHECK} {len(problems)} dev problems: {right[0]} solved before, {right[1]} after, "
         f"{same} of the completions are the same."
     )
     progress.current().say(said)

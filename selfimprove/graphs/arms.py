@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 from selfimprove import progress
@@ -16,8 +17,9 @@ from selfimprove.graphs.deciding import RoundDecision, tracks
 from selfimprove.graphs.forked import taken_over
 from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder
 from selfimprove.programs import Program
-from selfimprove.records import Adapter, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
+from selfimprove.records import Adapter, Lesson, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.steps.build import replayed
+from selfimprove.steps.pairs import split
 from selfimprove.steps.practise import practise
 
 
@@ -146,13 +148,27 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
         what = "pairs" if method == "dpo" else "verdicts"
         progress.current().say(f"{arm}: there are no {what}, so all is trained on its track")
         return _tokens_of(crew, rows, place, arm, start, tokens)
-    share = crew.config.train.pairs_share
-    first = train_arm(crew, rows, f"{place}/sft", arm, start, round(tokens * (1 - share)))
+    share, once = crew.config.train.pairs_share, _carried(crew, here, pairs)
+    first = train_arm(crew, rows, f"{place}/sft", arm, start, split(tokens, share, once)[0])
     total = tokens or round(first.trained_tokens / (1 - share))
+    most = split(total, share, once)[1]
+    if most < int(share * total):
+        progress.current().say(
+            f"{arm}: {len(pairs)} {'pairs' if method == 'dpo' else 'verdicts'} carry some {once} tokens, too few for "
+            f"{share:g} of {total}: they get {most}" + (", and its track the rest" if tokens else "")
+        )
     file = crew.folder.write_rows(f"{place}/rows.jsonl", pairs)
-    run = _Run(arm, place, method, file, f"{place}/sft/adapter", max(1, total - first.trained_tokens))
+    run = _Run(arm, place, method, file, f"{place}/sft/adapter", max(1, min(most, total - first.trained_tokens)))
     both = first.trained_tokens + _train(crew, run, _settings(crew, method)).trained_tokens
     return tokens or both
+
+
+def _carried(crew: Crew, here: str, pairs: Sequence[PreferenceRow | VerdictRow]) -> int:
+    """Estimate the tokens that carry loss when all pairs are gone over once, by those of the round's drafts."""
+    drafts = [lesson.draft.completion for lesson in crew.folder.rows(f"{here}/lessons.jsonl", Lesson)]
+    tokens = sum(draft.completion_tokens or len(draft.text.split()) for draft in drafts)
+    texts = ((row.text,) if isinstance(row, VerdictRow) else (row.chosen, row.rejected) for row in pairs)
+    return round(sum(map(len, chain.from_iterable(texts))) * tokens / max(1, sum(len(draft.text) for draft in drafts)))
 
 
 def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
@@ -227,5 +243,10 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
         if not crew.folder.has(f"{run.place}/adapter/metrics.json"):
             crew.ledger.check_hours()  # so that a campaign goes over its hours by one training at most
         made = crew.trainer.train(job)
+    if made.trained_tokens < run.tokens:
+        progress.current().say(
+            f"{run.arm} was trained on {made.trained_tokens} of the {run.tokens} tokens that the others get: "
+            f"train.{run.method}.max_steps ended it; raise it, or leave it out"
+        )
     crew.folder.list_tree(run.place)
     return made

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from typing import Final
 
+from selfimprove import progress
 from selfimprove.programs import stated
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Lesson, PreferenceRow, Problem, Verdict, VerdictRow, digest
 from selfimprove.steps.harvest import harvest
 
 _TOLERANCE = 0.05
+_PASSES: Final = 3
+"""Times that pairs or verdicts are gone over at most."""
 
 
 def lesson_pairs(
@@ -108,9 +112,10 @@ def verdict_rows(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
 
 
 def length_balanced(rows: Sequence[PreferenceRow], tolerance: float = _TOLERANCE) -> list[PreferenceRow]:
-    """Drop the most lopsided pairs until what is chosen is as long as what is rejected, in the mean.
+    """Drop the most lopsided pairs until what is chosen is as long as what is rejected, in the mean; say how many stay.
 
-    Else the first thing that is learned is to write more, or less (arXiv:2403.19159).
+    Else the first thing that is learned is to write more, or less (arXiv:2403.19159). Where all pairs are lopsided one
+    way, as in a round whose student rambles and whose solutions are terse, next to none stay: no choice of them agrees.
 
     Args:
         rows: pairs.
@@ -123,7 +128,26 @@ def length_balanced(rows: Sequence[PreferenceRow], tolerance: float = _TOLERANCE
             break
         kept.pop(-1 if gap > 0 else 0)
     left = {row.id for row in kept}
+    if len(left) < len(rows):
+        progress.current().say(f"{len(left)} of {len(rows)} pairs are left after balancing lengths")
     return [row for row in rows if row.id in left]
+
+
+def split(tokens: int, share: float, once: int) -> tuple[int, int]:
+    """Part an arm's tokens between its track and its pairs, so that few pairs are not gone over many times.
+
+    Args:
+        tokens: of both.
+        share: of the pairs, in (0, 1).
+        once: tokens that all pairs carry together.
+
+    >>> split(1000, 0.3, 500)
+    (700, 300)
+    >>> split(1000, 0.3, 20)
+    (940, 60)
+    """
+    theirs = min(tokens - round(tokens * (1 - share)), _PASSES * once)
+    return tokens - theirs, theirs
 
 
 def _apart(pair: tuple[Attempt, Attempt]) -> tuple[int, int, int]:

@@ -61,13 +61,12 @@ class Coach:
         self.tokens = self.seen = 0
         self._tried: list[Tried] = []
 
-    def rollout(self, prompts: Sequence[str], _: Any) -> dict[str, Any]:
-        """Generate a completion for each prompt, which is the place of its row."""
+    def generate(self, prompts: Sequence[str]) -> list[list[int]]:
+        """Give the tokens of a completion for each prompt, which is the place of its row."""
         places = [int(prompt) for prompt in prompts]
-        asked = [self.prompts[place] for place in places]
-        made = self.sampler.generate(asked, limit=self.limit, **self.how)
+        made = self.sampler.generate([self.prompts[place] for place in places], limit=self.limit, **self.how)
         self._look(places, made)
-        return {"prompt_ids": asked, "completion_ids": [list(one.ids) for one in made], "logprobs": None}
+        return [list(one.ids) for one in made]
 
     def take(self, prompts: Sequence[str], completions: Sequence[Sequence[int]]) -> None:
         """Read completions that another engine made of prompts, token by token, as if they came from ours."""

@@ -8,28 +8,19 @@ count. The student writes, by our own engine, and learns the teacher's distribut
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from trl import DistillationConfig, DistillationTrainer
 
 from selfimprove.errors import InputError
-from selfimprove.records import PracticeRow, TrainingJob
-from selfimprove.render import prompt_ids
+from selfimprove.records import TrainingJob
 from selfimprove.students.fetch import fetch
-from selfimprove.students.resident import ends_of
-from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.defaults import given
-from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import begun, load, owned, rows_of, save, watched, write_outcome
-from selfimprove.trainers.logfile import LogFile
-from selfimprove.trainers.pace import Pace
-from selfimprove.trainers.practice import PassRates
-from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, copied
+from selfimprove.trainers.loading import arguments, load
+from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, begun_to_try, looked_over, practise
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import programs_of, see_room, show, try_longest_tries, within_reach
-from selfimprove.trainers.resuming import Resumes, run
-from selfimprove.trainers.rollouts import Sampler, see_taken_over
+from selfimprove.trainers.preflight import programs_of
+from selfimprove.trainers.resuming import Resumes
 from selfimprove.trainers.vocabulary import same_words
 
 
@@ -39,15 +30,7 @@ class EngineTrainer(Generated, Resumes, FullSteps, DistillationTrainer):
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    die_with_parent()
-    job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
-    trainer = _trainer(job)
-    trainer.add_callback(Pace(lambda: trainer.coach.seen))
-    trainer.add_callback(LogFile(Path(folder)))
-    outcome = run(trainer, job, trainer.coach)
-    save(trainer, folder)
-    coach = trainer.coach
-    write_outcome(Path(folder), job, trainer, outcome, rows=len(coach.rows), trained=coach.tokens, seen=coach.seen)
+    practise(job_file, folder, _trainer)
 
 
 def _trainer(job: TrainingJob) -> Any:
@@ -65,37 +48,19 @@ def _trainer(job: TrainingJob) -> Any:
         raise InputError(
             f"train.distill.teacher = {named} has {sizes[1]:,} rows of tokens and the student {sizes[0]:,}"
         )
-    copy = copied(model, settings)
-    model, new = begun(model, job)
-    rows = rows_of(job, PracticeRow)
-    programs = programs_of(job, tokenizer)
-    prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
-    limit = int(settings["max_completion_length"])
-    rows, prompts = within_reach(job, rows, prompts, model, limit)
-    show(tokenizer, prompts[0], len(prompts[0]))
-    settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), len(rows))
-    sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
-    how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
-    rates = PassRates([r.passed for r in rows], [r.failed for r in rows], group=1)
-    coach = Coach(rows, prompts, task_of(job), sampler, rates, limit, how)
+    coach, model, new = begun_to_try(job, settings, tokenizer, model, programs_of(job, tokenizer), group=1)
+    count = len(coach.rows)
+    settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), count)
     epochs = STEPS_AT_MOST if job.trained_tokens else settings["num_train_epochs"]
-    args = DistillationConfig(**{**owned(job, settings), "num_train_epochs": epochs})
     made = EngineTrainer(
         model=model,
         teacher_model=teacher,
-        args=args,
-        train_dataset=Dataset.from_list([{"prompt": str(at)} for at in range(len(rows))]),
+        args=arguments(DistillationConfig, job, settings, num_train_epochs=epochs),
+        train_dataset=Dataset.from_list([{"prompt": str(at)} for at in range(count)]),
         processing_class=tokenizer,
         peft_config=new,
     )
-    made.coach = coach
-    see_room(job, made.model)
-    sampler.model, sampler.copy = made.model, copy.to(args.device) if copy is not None else None
-    see_taken_over(made.model, copy)
-    try_longest_tries(made, max(map(len, prompts)), limit)
-    watched(made, job)
-    made.add_callback(Enough(coach, job.trained_tokens))
-    return made
+    return looked_over(made, job, coach)
 
 
 if __name__ == "__main__":

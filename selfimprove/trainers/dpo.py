@@ -19,9 +19,9 @@ from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
+    arguments,
     begun,
     enough,
-    owned,
     rows_of,
     see_reference,
     watched,
@@ -93,7 +93,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, pairs: list[Pair]) ->
     data = [{"prompt_ids": p.prompt, "chosen_ids": p.chosen, "rejected_ids": p.rejected} for p in pairs]
     made = PairTrainer(
         model=model,
-        args=DPOConfig(**owned(job, given(job))),
+        args=arguments(DPOConfig, job, given(job)),
         train_dataset=Dataset.from_list(data),
         processing_class=tokenizer,
         peft_config=new,

@@ -9,30 +9,31 @@ default here is 0.0), as there is no reference otherwise.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, ClassVar
 
 from trl import GRPOConfig, GRPOTrainer
 
+from selfimprove.records import TrainingJob
 from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.only_moving import OnlyMoving
-from selfimprove.trainers.practising import Generated, Practised, practise
+from selfimprove.trainers.practising import Generated, Practised, practise, reinforced
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
 
 class EngineTrainer(OnlyMoving, CompletionHead, Generated, Practised, Resumes, FullSteps, GRPOTrainer):
-    """TRL's trainer over our engine, which its `rollout_func` has a place for; over vLLM where that is asked for."""
+    """TRL's trainer over our engine, in the place of its own way to generate; over vLLM where that is asked for."""
 
-
-def _made(coach: Any, **how: Any) -> Any:
-    made = EngineTrainer(rollout_func=None if how["args"].use_vllm else coach.rollout, **how)
-    made.coach = coach
-    return made
+    scored: ClassVar[bool] = True
 
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    practise(job_file, folder, GRPOConfig, _made)
+    practise(job_file, folder, _trainer)
+
+
+def _trainer(job: TrainingJob) -> Any:
+    return reinforced(job, GRPOConfig, EngineTrainer)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import FEWEST, given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
+    arguments,
     begun,
     enough,
-    owned,
     rows_of,
     see_reference,
     watched,
@@ -78,15 +78,19 @@ def job_rows(job: TrainingJob, tokenizer: Any) -> list[Judged]:
 def with_strangers(rows: list[Judged], size: int) -> list[dict[str, Any]]:
     """Give the rows with the reply of the row before in their batch, by which TRL estimates the divergence.
 
+    One that is left over in the last batch gets the reply of the row before that.
+
     >>> rows = [Judged([1], [10], True), Judged([2], [20], False), Judged([3], [30], True), Judged([4], [40], True)]
     >>> [row["KL_completion_ids"] for row in with_strangers(rows, 2)]
     [[20], [10], [40], [30]]
+    >>> [row["KL_completion_ids"] for row in with_strangers(rows[:3], 2)]
+    [[20], [10], [20]]
     """
     found = []
     for start in range(0, len(rows), size):
         batch = rows[start : start + size]
         for at, row in enumerate(batch):
-            stranger = (batch if len(batch) > 1 else rows)[at - 1].reply
+            stranger = (batch[at - 1] if len(batch) > 1 else rows[start - 1]).reply
             found.append(
                 {
                     "prompt_ids": row.prompt,
@@ -112,7 +116,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
         settings |= {"desirable_weight": max(1.0, wrong / right), "undesirable_weight": max(1.0, right / wrong)}
     made = VerdictTrainer(
         model=model,
-        args=KTOConfig(**owned(job, settings)),
+        args=arguments(KTOConfig, job, settings),
         train_dataset=Dataset.from_list(with_strangers(rows, settings["per_device_train_batch_size"])),
         processing_class=tokenizer,
         peft_config=new,

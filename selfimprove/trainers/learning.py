@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selfimprove.records import TrainingJob
-from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import gone_over, load, save, write_outcome
+from selfimprove.trainers.loading import gone_over, load, save, within_budget, write_outcome
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.resuming import run
@@ -35,11 +34,11 @@ def learn(
         trained: tokens of a row that carry loss.
         seen: tokens of it that are processed.
     """
-    die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     tokenizer, model = load(job)
     rows = read(job, tokenizer)
     trainer = made(job, tokenizer, model, rows)
+    within_budget(trainer, job)
     carried, read_in_all = sum(map(trained, rows)), sum(map(seen, rows))
     trainer.add_callback(Pace(lambda: gone_over(trainer, read_in_all)))
     trainer.add_callback(LogFile(Path(folder)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -97,20 +97,54 @@ def save(trainer: Any, folder: str) -> None:
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(folder)  # which gathers what lies in several processes
         (Path(folder) / "training_args.bin").unlink(missing_ok=True)
-        return
-    if not trainer.is_world_process_zero():
-        return
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    if hasattr(model, "peft_config"):
-        model.save_pretrained(folder, selected_adapters=["default"])
-    else:
-        model.save_pretrained(folder)
-        trainer.processing_class.save_pretrained(folder)
-        for file in Path(folder).glob("*.safetensors"):
-            file.chmod(0o644)  # which safetensors gives to its owner alone
+    elif trainer.is_world_process_zero():
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        if hasattr(model, "peft_config"):
+            model.save_pretrained(folder, selected_adapters=["default"])
+        else:
+            model.save_pretrained(folder)
+            trainer.processing_class.save_pretrained(folder)
+    if trainer.is_world_process_zero():
+        readable(Path(folder))
 
 
-def owned(job: TrainingJob, settings: dict[str, Any]) -> dict[str, Any]:
+def readable(folder: Path) -> None:
+    """Let others read weights, which safetensors gives to their owner alone, as they read all other files."""
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)
+
+
+def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: Any) -> Any:
+    """Give TRL's arguments of a training, on one GPU a process.
+
+    Args:
+        kind: TRL's class of them.
+        job: what is trained.
+        settings: of the method.
+        more: what its trainer sets itself.
+    """
+    return one_gpu(kind(**{**_owned(job, settings), **more}))
+
+
+def within_budget(trainer: Any, job: TrainingJob) -> None:
+    """Let `max_steps` be a ceiling at most where tokens are asked for: rows that carry them are gone over once."""
+    args = trainer.args
+    if job.trained_tokens and args.max_steps > 0:
+        size = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
+        args.max_steps = min(args.max_steps, math.ceil(len(trainer.train_dataset) / size))
+
+
+def one_gpu(args: Any) -> Any:
+    """Give arguments with which one process takes one of several GPUs, where transformers would take all.
+
+    TRL refuses `torch.nn.DataParallel`, and it would part a reward model's rows from the steps that name them.
+    """
+    if args.n_gpu > 1:
+        args._n_gpu = 1  # noqa: SLF001 - there is no other way to say so
+    return args
+
+
+def _owned(job: TrainingJob, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Give the settings that every trainer of ours sets itself, beside the given ones."""
     import torch
 

@@ -38,7 +38,7 @@ class OnlyMoving:
         scored = torch.zeros(len(input_ids), logits_to_keep)
         if not len(rows):
             still = next(p for p in model.parameters() if p.requires_grad).sum() * 0.0
-            return scored + still, torch.zeros_like(scored), None
+            return scored + still, torch.full_like(scored, torch.nan), None  # which TRL leaves out of what it logs
         mask = attention_mask[rows]
         made, entropy, more = score(model, input_ids[rows], mask, logits_to_keep, *given, **how)
         if entropy is not None:  # what is told of a step is of what moves it

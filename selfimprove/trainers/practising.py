@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from selfimprove.errors import InputError
+from selfimprove.programs import Program
 from selfimprove.records import PracticeRow, TrainingJob
 from selfimprove.render import prompt_ids
 from selfimprove.students.resident import ends_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.defaults import given
-from selfimprove.trainers.lifeline import die_with_parent
 from selfimprove.trainers.line import Caller
 from selfimprove.trainers.loading import (
+    arguments,
     begun,
     load,
-    owned,
     rows_of,
     save,
     see_reference,
@@ -57,6 +57,8 @@ class Generated:
 
     coach: Coach
     args: Any
+    scored: ClassVar[bool] = False
+    """Whether TRL's trainer wants log-probabilities beside completions; ours come without."""
     _asked: Sequence[str] = ()
 
     def _tokenize_prompts(self, prompts: Sequence[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
@@ -65,94 +67,117 @@ class Generated:
 
     def _generate_single_turn(self, *given: Any, **how: Any) -> Any:
         if not self.args.use_vllm:
-            return self.coach.rollout(self._asked, self)["completion_ids"]
+            written = self.coach.generate(self._asked)
+            return (written, None) if self.scored else written
         parent: Any = super()
         made = parent._generate_single_turn(*given, **how)  # noqa: SLF001 - its own base
-        self.coach.take(self._asked, made[0] if isinstance(made, tuple) else made)  # grpo gives log-probabilities too
+        self.coach.take(self._asked, made[0] if self.scored else made)
         return made
 
 
-def practise(
-    job_file: str,
-    folder: str,
-    config: Any,
-    made: Callable[..., Any],
-) -> None:
+def practise(job_file: str, folder: str, made: Callable[[TrainingJob], Any]) -> None:
     """Train as a job says.
 
     Args:
         job_file: the job.
         folder: that is written into.
-        config: TRL's class of settings.
-        made: gives the trainer, from a coach and TRL's arguments.
+        made: gives the trainer, with its coach.
     """
-    die_with_parent()
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(f"{job.method} runs in one process: its problems are drawn by what all tries so far came to")
-    trainer, coach = _trainer(job, given(job), config, made)
+    trainer = made(job)
+    coach, drawn = trainer.coach, isinstance(trainer, Practised)
     trainer.add_callback(Pace(lambda: coach.seen))
     trainer.add_callback(LogFile(Path(folder)))
-    outcome = run(trainer, job, coach, trainer.practice)
+    outcome = run(trainer, job, coach, *([trainer.practice] if drawn else []))
     save(trainer, folder)
     counts = {"rows": len(coach.rows), "trained": coach.tokens, "seen": coach.seen}
-    write_outcome(Path(folder), job, trainer, outcome, **counts, informative=coach.rates.share)
+    write_outcome(Path(folder), job, trainer, outcome, **counts, informative=coach.rates.share if drawn else None)
 
 
-def copied(model: Any, settings: Mapping[str, Any]) -> Any:
-    """Give the copy of the base that our engine generates with; None where vLLM does."""
-    if settings.get("use_vllm"):
-        return None
-    copy = deepcopy(model)
-    copy.set_attn_implementation("sdpa")
-    return copy
+def begun_to_try(
+    job: TrainingJob,
+    settings: Mapping[str, Any],
+    tokenizer: Any,
+    model: Any,
+    programs: Mapping[str, Program],
+    group: int,
+) -> tuple[Coach, Any, Any]:
+    """Give the coach of a job, with an engine that generates, and the model as `loading.begun` does.
+
+    Args:
+        job: what is trained.
+        settings: of its method.
+        tokenizer: the student's.
+        model: the base.
+        programs: that prompts are rendered by.
+        group: tries that a problem gets at a time.
+    """
+    copy = None if settings.get("use_vllm") else deepcopy(model)  # which is generated with, where vLLM does not
+    if copy is not None:
+        copy.set_attn_implementation("sdpa")
+    model, new = begun(model, job)
+    rows = rows_of(job, PracticeRow)
+    prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
+    limit = int(settings["max_completion_length"])
+    rows, prompts = within_reach(job, rows, prompts, model, limit)
+    show(tokenizer, prompts[0], len(prompts[0]))
+    rates = PassRates([r.passed for r in rows], [r.failed for r in rows], group)
+    sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
+    how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
+    return Coach(rows, prompts, task_of(job), sampler, rates, limit, how), model, new
 
 
-def _trainer(job: TrainingJob, settings: dict[str, Any], config: Any, made: Callable[..., Any]) -> tuple[Any, Coach]:
+def looked_over(trainer: Any, job: TrainingJob, coach: Coach) -> Any:
+    """Give a trainer its coach, and look at what can be looked at before it trains."""
+    trainer.coach, sampler = coach, coach.sampler
+    see_reference(trainer.model, job)
+    see_room(job, trainer.model)
+    sampler.model = trainer.model
+    if sampler.copy is not None:
+        sampler.copy.to(trainer.args.device)
+    see_taken_over(trainer.model, sampler.copy)
+    try_longest_tries(trainer, max(map(len, coach.prompts)), coach.limit)
+    watched(trainer, job)
+    trainer.add_callback(Enough(coach, job.trained_tokens))
+    return trainer
+
+
+def reinforced(job: TrainingJob, config: Any, kind: Any) -> Any:
+    """Give a trainer that reinforces what is rewarded.
+
+    Args:
+        job: what is trained.
+        config: TRL's class of settings.
+        kind: the trainer's class.
+    """
     from datasets import Dataset
 
+    settings = given(job)
     weights: Mapping[str, float] = settings.pop("rewards", DEFAULT)
     named: str = settings.pop("scorer", "")
     most = int(settings.pop("most_questions", MOST_QUESTIONS))
     tokenizer, model = load(job)
-    copy = copied(model, settings)
-    model, new = begun(model, job)
-    rows = rows_of(job, PracticeRow)
     programs = programs_of(job, tokenizer)
-    prompts = [prompt_ids(tokenizer, programs[row.program].messages(row.inputs)) for row in rows]
-    limit, task = int(settings["max_completion_length"]), task_of(job)
-    rows, prompts = within_reach(job, rows, prompts, model, limit)
-    show(tokenizer, prompts[0], len(prompts[0]))
-    rates = PassRates([r.passed for r in rows], [r.failed for r in rows], int(settings["num_generations"]))
-    sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
-    how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
-    worth = None
+    coach, model, new = begun_to_try(job, settings, tokenizer, model, programs, int(settings["num_generations"]))
+    coach.scorer, coach.drafting = scorer_for(weights, named), programs.get("draft_and_ask")
     if weights.get("questions"):
-        again = partial(sampler.generate, limit=limit, temperature=0.0)
-        worth = Worth(Caller(), task, programs["rewrite"], tokenizer, again, most)
-    drafting = programs.get("draft_and_ask")
-    coach = Coach(rows, prompts, task, sampler, rates, limit, how, scorer_for(weights, named), drafting, worth)
-    args = config(reward_weights=[weights[name] for name in weighted(weights)], **owned(job, settings))
+        again = partial(coach.sampler.generate, limit=coach.limit, temperature=0.0)
+        coach.worth = Worth(Caller(), coach.task, programs["rewrite"], tokenizer, again, most)
+    args = arguments(config, job, settings, reward_weights=[weights[name] for name in weighted(weights)])
     groups = args.generation_batch_size // args.num_generations
     if args.max_steps <= 0:
-        most = max(1, round(float(settings["num_train_epochs"]) * len(rows) / groups))
-        args.max_steps = STEPS_AT_MOST if job.trained_tokens else most
-    trainer = made(
-        coach,
+        epochs = max(1, round(float(settings["num_train_epochs"]) * len(coach.rows) / groups))
+        args.max_steps = STEPS_AT_MOST if job.trained_tokens else epochs
+    trainer = kind(
         model=model,
         args=args,
         reward_funcs=[coach.reward(name, function) for name, function in weighted(weights).items()],
-        train_dataset=Dataset.from_list([{"prompt": str(at)} for at in range(len(rows))]),
+        train_dataset=Dataset.from_list([{"prompt": str(at)} for at in range(len(coach.rows))]),
         processing_class=tokenizer,
         peft_config=new,
     )
     times = args.num_iterations * args.steps_per_generation
-    trainer.practice = Practice(rates, groups, times, job.seed, length=args.max_steps * groups)
-    see_reference(trainer.model, job)
-    see_room(job, trainer.model)
-    sampler.model, sampler.copy = trainer.model, copy.to(args.device) if copy is not None else None
-    see_taken_over(trainer.model, copy)
-    try_longest_tries(trainer, max(map(len, prompts)), limit)
-    watched(trainer, job)
-    trainer.add_callback(Enough(coach, job.trained_tokens))
-    return trainer, coach
+    trainer.practice = Practice(coach.rates, groups, times, job.seed, length=args.max_steps * groups)
+    return looked_over(trainer, job, coach)

@@ -15,9 +15,9 @@ from selfimprove.errors import InputError
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 
-ROOM: Final = 16
-"""Times the trained weights that have to fit on the disk: two checkpoints, each with float32 copies and two moments of
-them, and what comes out."""
+ROOM: Final = 24
+"""Times the trained weights that have to fit on the disk. A checkpoint takes 7.3 of them where they are of half
+precision (themselves, float32 copies, two moments); three lie there while the third is written; and what comes out."""
 NOTE: Final = "note: "
 
 T = TypeVar("T")
@@ -164,13 +164,17 @@ def try_longest_tries(trainer: Any, prompt: int, limit: int) -> None:
         "num_items_in_batch": torch.tensor(float(rows * limit), device=device),
         "ref_per_token_logps": torch.zeros(rows, limit, device=device),
     }
-    trainer.model.train()
     trainer.current_gradient_accumulation_steps = 1  # which transformers sets when it begins
     _forward_and_backward(trainer, batch)
 
 
 def _forward_and_backward(trainer: Any, batch: Any) -> None:
-    """Do what a step does up to its gradients, and leave nothing behind."""
+    """Do what a step does up to its gradients; the model is left as transformers makes it when training begins."""
+    trainer.model.train()
+    if trainer.args.gradient_checkpointing:
+        how = dict(trainer.args.gradient_checkpointing_kwargs or {})
+        which = {key: how.pop(key) for key in ("every_n_layers", "offload") if key in how}  # not torch's own
+        trainer.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how or None, **which)
     with trainer.compute_loss_context_manager():
         loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()

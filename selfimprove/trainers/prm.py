@@ -26,8 +26,7 @@ from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.defaults import DEFAULTS, given_lora
-from selfimprove.trainers.lifeline import die_with_parent
-from selfimprove.trainers.loading import gone_over, write_outcome
+from selfimprove.trainers.loading import gone_over, one_gpu, readable, write_outcome
 from selfimprove.trainers.logfile import LogFile
 
 _OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "report_to", "save_strategy", "remove_unused_columns"}
@@ -60,7 +59,6 @@ class StepModel(torch.nn.Module):
 
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    die_with_parent()
     train(TrainingJob.model_validate_json(Path(job_file).read_bytes()), Path(folder))
 
 
@@ -133,7 +131,7 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         if key not in names:
             raise InputError(f'there is no setting "{key}"; {nearest(key, names)}')
     cpu = not torch.cuda.is_available()
-    args: Any = TrainingArguments(
+    args = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         seed=job.seed,
         use_cpu=cpu,
@@ -146,9 +144,7 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         dataloader_pin_memory=not cpu,
         **{**DEFAULTS["prm"], **given},
     )
-    if args.n_gpu > 1:
-        args._n_gpu = 1  # noqa: SLF001 - torch.nn.DataParallel would part rows from the steps that name them
-    return args
+    return one_gpu(args)
 
 
 def _base(job: TrainingJob) -> Any:
@@ -192,6 +188,7 @@ def _write(
     model.base.save_pretrained(folder)
     head = {name: tensor.detach().float().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
     save_file(head, folder / "head.safetensors")
+    readable(folder)
     base = Path(job.model).resolve()
     card = {"base": str(base), "base_hash": model_hash(base), "max_length": limit}
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, Final
 
 from selfimprove import progress
 from selfimprove.errors import RunFolderError, TrainingError
@@ -32,17 +32,16 @@ from selfimprove.protocols import Teacher
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, own_only
 from selfimprove.trainers.defaults import FEWEST, given
+from selfimprove.trainers.endings import KEPT, KILLED, Ended, ended, sentence
 from selfimprove.trainers.lifeline import LIFELINE
 from selfimprove.trainers.line import LINE, Switchboard, answering
 from selfimprove.trainers.preflight import NOTE
 
 _STEP: Final = re.compile(r"^step (\d+) of \d+")
-_NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
+LOG: Final = "training.log"
 _MODULE: Final = "selfimprove.trainers.{method}"
 _SHARED: Final = {"sft", "dpo", "kto"}
 """Methods that run in several processes; others draw their rows by what all tries so far came to."""
-_KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
-"""As a child of this process ends, and as a shell or launcher between tells it."""
 _VMSTAT: Final = Path("/proc/vmstat")
 _TICK_S: Final = 0.5
 _SHUTDOWN_S: Final = 300.0
@@ -50,16 +49,6 @@ _SHUTDOWN_S: Final = 300.0
 _LAST_WORDS_S: Final = 10.0
 """Time to go in peace, in seconds."""
 _log = logging.getLogger(__name__)
-
-
-class _Ended(NamedTuple):
-    """How a training process ended."""
-
-    code: int
-    hung: bool
-    last: tuple[str, ...]
-    memory: bool
-    """It ran out of memory, by its own words or by the system's count of processes killed for that."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +78,13 @@ class ProcessTrainer:
         """
         out = Path(job.out)
         if not (out / "metrics.json").is_file():
+            board = None
             try:
-                self._make(job, out)
+                with answering(self.teacher) as board:
+                    self._make(job, out, board)
             except OSError as error:
+                if board is not None and error is board.failed:
+                    raise
                 what = f"{error.strerror or error} ({error.filename or 'no file'})"
                 raise RunFolderError(
                     f"{out} cannot be made: {what}; mend that and run the same command again"
@@ -99,40 +92,39 @@ class ProcessTrainer:
         shutil.rmtree(checkpoints_of(job), ignore_errors=True)  # also of one that was killed before it came to that
         return Adapter(path=str(out), **json.loads((out / "metrics.json").read_text()))
 
-    def _make(self, job: TrainingJob, out: Path) -> None:
+    def _make(self, job: TrainingJob, out: Path, board: Switchboard | None) -> None:
         for left in (out, *out.parent.glob(f"{out.name}.attempt-*")):
             shutil.rmtree(left, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
         job = halved_before(job) or job
         own_only(job)
-        with answering(self.teacher) as board:
-            attempt = self._made(job, out, board)
+        attempt = self._made(job, out, board)
         _sync(attempt)
         attempt.rename(out)
 
     def _made(self, job: TrainingJob, out: Path, board: Switchboard | None) -> Path:
         """Run the job, and once more where that may help; give the whole attempt."""
-        attempt, ended = self._attempt(job, out, "", board)
-        if not _whole(attempt, ended):
-            tried, why = again(job, ended)
+        attempt, end = self._attempt(job, out, "", board)
+        if not _whole(attempt, end):
+            tried, why = again(job, end)
             if tried is None:
-                raise TrainingError(_sentence(out, ended, self.silent_s))
+                raise TrainingError(sentence(out, end, self.silent_s, attempt / LOG))
             _log.warning("%s", why)
             progress.current().say(why)
             shutil.rmtree(attempt, ignore_errors=True)
             own_only(tried)
-            attempt, ended = self._attempt(tried, out, why, board)
-            if not _whole(attempt, ended):
-                raise TrainingError(f"{why}; {_sentence(out, ended, self.silent_s)}")
+            attempt, end = self._attempt(tried, out, why, board)
+            if not _whole(attempt, end):
+                raise TrainingError(f"{why}; {sentence(out, end, self.silent_s, attempt / LOG)}")
         return attempt
 
-    def _attempt(self, job: TrainingJob, out: Path, why: str, board: Switchboard | None) -> tuple[Path, _Ended]:
+    def _attempt(self, job: TrainingJob, out: Path, why: str, board: Switchboard | None) -> tuple[Path, Ended]:
         """Run the job once, in a folder of its own: what an orphan may still write is never in the way."""
         attempt = Path(tempfile.mkdtemp(prefix=f"{out.name}.attempt-", dir=out.parent))
         attempt.chmod(0o755)
         (attempt / "job.json").write_text(job.model_dump_json(indent=1))
         killed_before = killed_for_memory()
-        with (attempt / "training.log").open("w", encoding="utf-8", buffering=1) as log:
+        with (attempt / LOG).open("w", encoding="utf-8", buffering=1) as log:
             if why:
                 log.write(f"{why}\n")
             with self._process(job, attempt, board) as child:
@@ -143,9 +135,7 @@ class ProcessTrainer:
             raise board.failed
         killed = killed_for_memory()
         counted = killed is None or killed_before is None or killed > killed_before
-        said = bool(_NO_MEMORY.search("\n".join(last)))
-        memory = not hung and child.returncode != 0 and (said or (child.returncode in _KILLED and counted))
-        return attempt, _Ended(child.returncode, hung, tuple(last), memory)
+        return attempt, ended(child.returncode, tuple(last), hung=hung, counted=counted)
 
     @contextlib.contextmanager
     def _process(self, job: TrainingJob, attempt: Path, board: Switchboard | None) -> Iterator[subprocess.Popen[str]]:
@@ -173,10 +163,10 @@ class ProcessTrainer:
             _end(child)
 
 
-def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
+def again(job: TrainingJob, end: Ended) -> tuple[TrainingJob | None, str]:
     """Give the job to try once more, and why; None where a second try would end as the first did."""
     arm = Path(job.out).parent.name
-    if ended.memory:
+    if end.memory:
         size, steps = _batches(job)
         most = size // FEWEST.get(job.method, 1)
         part = next((n for n in range(2, most + 1) if size % n == 0), 0)
@@ -189,7 +179,7 @@ def again(job: TrainingJob, ended: _Ended) -> tuple[TrainingJob | None, str]:
             f"training of {arm} ran out of memory with batches of {size} x {steps} and is tried again with "
             f"{size // part} x {steps * part}"
         )
-    if ended.code in _KILLED and not ended.hung:
+    if end.code in KILLED and not end.hung:
         return job, f"training of {arm} was killed and is started again"
     return None, ""
 
@@ -200,24 +190,14 @@ def _batches(job: TrainingJob) -> tuple[int, int]:
     return int(settings["per_device_train_batch_size"]), int(settings.get("gradient_accumulation_steps", 1))
 
 
-def _whole(attempt: Path, ended: _Ended) -> bool:
-    return ended.code == 0 and not ended.hung and (attempt / "metrics.json").is_file()
-
-
-def _sentence(out: Path, ended: _Ended, silent_s: float) -> str:
-    said = " | ".join(line for line in ended.last if line.strip())[-600:]
-    if ended.hung:
-        return f"training of {out.parent.name} said nothing for {silent_s:g} s and was ended; its last words: {said}"
-    hint = ""
-    if ended.memory:
-        hint = " for want of memory; lower max_length or take a smaller student"
-    return f"training of {out.parent.name} ended with code {ended.code}{hint}: {said}"
+def _whole(attempt: Path, end: Ended) -> bool:
+    return end.code == 0 and not end.hung and (attempt / "metrics.json").is_file()
 
 
 def _follow(child: subprocess.Popen[str], log: IO[str], silent_s: float) -> tuple[deque[str], bool]:
     """Copy the child's lines to its log and tell the watcher how far it is; give its last lines, and if it hung."""
     watcher, passed, heard = progress.current(), 0, time.monotonic()
-    last, lines = deque[str](maxlen=12), queue.Queue[str | None]()
+    last, lines = deque[str](maxlen=KEPT), queue.Queue[str | None]()
     threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
     while True:
         try:

@@ -10,9 +10,10 @@ from typing import Any
 
 from trl import RLOOConfig, RLOOTrainer
 
+from selfimprove.records import TrainingJob
 from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.only_moving import OnlyMoving
-from selfimprove.trainers.practising import Generated, Practised, practise
+from selfimprove.trainers.practising import Generated, Practised, practise, reinforced
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
@@ -21,15 +22,13 @@ class EngineTrainer(OnlyMoving, CompletionHead, Generated, Practised, Resumes, F
     """TRL's trainer over our engine, in the place of its own way to generate; over vLLM where that is asked for."""
 
 
-def _made(coach: Any, **how: Any) -> Any:
-    made = EngineTrainer(**how)
-    made.coach = coach
-    return made
-
-
 def main(job_file: str, folder: str) -> None:
     """Train as the job says."""
-    practise(job_file, folder, RLOOConfig, _made)
+    practise(job_file, folder, _trainer)
+
+
+def _trainer(job: TrainingJob) -> Any:
+    return reinforced(job, RLOOConfig, EngineTrainer)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Mapping
 from typing import Any, Final
 
 from selfimprove.config.training import TrainConfig
@@ -12,64 +12,34 @@ from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Method
 from selfimprove.scorers import see_weights
 from selfimprove.trainers.defaults import DEFAULTS
+from selfimprove.trainers.everyday import EVERYDAY, see_everyday
 from selfimprove.trainers.extras import PRACTISED, see_extras
 from selfimprove.trainers.rewards import scorer_for, weighted
 from selfimprove.trainers.versions import see_versions
 
 OWNED: Final = {
     *("output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy", "save_steps"),
-    *("save_total_limit", "disable_tqdm", "dataloader_pin_memory"),
+    *("save_total_limit", "disable_tqdm", "dataloader_pin_memory", "do_eval", "eval_strategy"),
 }
-"""What the trainer sets itself."""
+"""What the trainer sets itself; a campaign measures on dev, and no trainer does."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
 _REWARDED: Final[tuple[Method, ...]] = ("grpo", "rloo")
 _REPLACED: Final = {"reward_weights", "cache_implementation", "use_transformers_continuous_batching"}
 """What our engine and our rewards stand for."""
 _DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
 """Ways to draw that vLLM has and our engine has not."""
-_EVERYDAY: Final = {
-    "learning_rate",
-    "num_train_epochs",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "lr_scheduler_type",
-    "warmup_steps",
-    "max_length",
-    "weight_decay",
-    "beta",
-    "max_steps",
-    "num_generations",
-    "max_completion_length",
-    "temperature",
-    "r",
-    "lora_alpha",
-    "lora_dropout",
-    "target_modules",
-}
-
-_COUNTS: Final = {
-    *("per_device_train_batch_size", "gradient_accumulation_steps", "max_length", "r", "num_generations"),
-    *("max_completion_length", "max_steps"),
-}
-"""What is a whole number."""
 _SCHEDULES: Final = {"linear", "cosine", "constant", "constant_with_warmup"}
 """Everyday ones of transformers' schedules."""
-_LEAST: Final = {
-    "learning_rate": (0, "a number from 0 up"),
-    "weight_decay": (0, "a number from 0 up"),
-    "num_train_epochs": (0, "a number from 0 up"),
-    "lora_dropout": (0, "a number from 0 up"),
-    "per_device_train_batch_size": (1, "a number from 1 up"),
-    "gradient_accumulation_steps": (1, "a number from 1 up"),
-    "max_length": (1, "a number from 1 up"),
-    "lora_alpha": (1, "a number from 1 up"),
-    "r": (1, "a number from 1 up"),
-    "beta": (0, "a number from 0 up"),
-    "temperature": (0, "a number from 0 up"),
-    "num_generations": (2, "a number from 2 up"),
-    "max_completion_length": (1, "a number from 1 up"),
-    "max_steps": (0, "a number from 0 up"),
+_ENDLESS: Final = {"constant", "constant_with_warmup", "inverse_sqrt"}
+"""Those that need not know how many steps there will be."""
+_LOSSES: Final = {
+    "train.grpo": ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
+    "train.dpo": (
+        *("sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot"),
+        *("aot_unpaired", "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm"),
+    ),
 }
+"""Values of `loss_type` that TRL's trainers know, and look at in their first step only."""
 
 
 def check_settings(train: TrainConfig) -> None:
@@ -84,30 +54,29 @@ def check_settings(train: TrainConfig) -> None:
     parts = {name: getattr(train, name).model_dump() for name in _SECTIONS}
     _take_own(parts)
     for name, given in parts.items():
-        section = f"train.{name}"
-        for key, (least, what) in _LEAST.items():
-            value = given.get(key, least)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
-                raise InputError(f"{section}.{key} = {value!r} will not do: it must be {what}")
-            if key in _COUNTS and value != int(value):
-                raise InputError(f"{section}.{key} = {value!r} will not do: it must be a whole number")
+        see_everyday(name, given)
         for key in (OWNED | _ours(name, given)) & given.keys():
-            raise InputError(f"{section}.{key} is set by the trainer itself; leave it out")
+            raise InputError(f"train.{name}.{key} is set by the trainer itself; leave it out")
     _see_idle(parts)
     _see_schedules(parts)
+    _see_horizons(parts)
     for name in _REWARDED:
         _check_groups(name, parts[name])
     see_versions()
     _see_kind(train, parts)
     see_extras(train, parts)
-    if all(given.keys() <= _EVERYDAY for given in parts.values()):
-        return
+    if any(not given.keys() <= EVERYDAY[name].keys() for name, given in parts.items()):
+        _ask_trl(parts)
+
+
+def _ask_trl(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make the configurations that are given, as TRL and PEFT look at most values then."""
     try:
         from peft import LoraConfig
         from trl import DistillationConfig, DPOConfig, GRPOConfig, KTOConfig, RLOOConfig, SFTConfig
     except ImportError as error:
         raise MissingDependencyError(f'training needs {error.name}; pip install "selfimprove[train]"') from error
-    known = {
+    known: dict[str, Any] = {
         "sft": SFTConfig,
         "continued": SFTConfig,
         "dpo": DPOConfig,
@@ -118,7 +87,18 @@ def check_settings(train: TrainConfig) -> None:
         "lora": LoraConfig,
     }
     for name, given in parts.items():
-        _check(f"train.{name}", given, (field.name for field in dataclasses.fields(known[name])))
+        _see_names(f"train.{name}", given, {field.name: field for field in dataclasses.fields(known[name])})
+        if not given:
+            continue
+        base: Mapping[str, Any] = {**DEFAULTS["sft"], **parts["sft"]} if name == "continued" else DEFAULTS.get(name, {})  # type: ignore[call-overload]
+        here = {} if name == "lora" else {"output_dir": "unused", "use_cpu": True, "bf16": False, "report_to": []}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they are told in the training's log
+                known[name](**{**base, **given, **here})
+        except Exception as error:  # their looks at values share no base
+            said = " ".join(str(error).split())[:300]
+            raise InputError(f"train.{name} = {dict(given)!r:.200} will not do: {said}") from error
 
 
 def _take_own(parts: dict[str, dict[str, Any]]) -> None:
@@ -159,6 +139,25 @@ def _see_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
         if schedule not in known:
             told = f'train.{name}.lr_scheduler_type = "{schedule}" is no schedule'
             raise InputError(f"{told}; {nearest(str(schedule), known)}")
+
+
+def _see_horizons(parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a schedule that needs to know its last step, where a training ends when its tokens are generated."""
+    for name in PRACTISED:
+        given = parts[name]
+        if given.get("max_steps"):
+            continue
+        told, warmup = f"train.{name}.", given.get("warmup_steps", 0)
+        if 0 < warmup < 1:
+            raise InputError(
+                f"{told}warmup_steps = {warmup} is a share of steps, and a training ends when its tokens are "
+                "generated, after nobody knows how many; give a number of steps, or set max_steps"
+            )
+        if given.get("lr_scheduler_type", "constant") not in _ENDLESS:
+            raise InputError(
+                f'{told}lr_scheduler_type = "{given["lr_scheduler_type"]}" needs a last step, and a training ends when '
+                'its tokens are generated; take "constant_with_warmup", or set max_steps'
+            )
 
 
 def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -209,8 +208,12 @@ def _weights(name: str, given: object) -> Mapping[str, float]:
     return given
 
 
-def _check(section: str, given: Mapping[str, Any], known: Iterable[str]) -> None:
-    names = list(known)
-    for key in given:
-        if key not in names:
-            raise InputError(f'there is no setting "{section}.{key}"; {nearest(key, names)}')
+def _see_names(section: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Refuse a name that there is not, and a word that is none of those a setting may be."""
+    for key, value in given.items():
+        if key not in known:
+            raise InputError(f'there is no setting "{section}.{key}"; {nearest(key, list(known))}')
+        words = known[key].metadata.get("choices") or (_LOSSES.get(section) if key == "loss_type" else None)
+        for word in value if isinstance(value, list | tuple) else [value]:
+            if words and word not in words:
+                raise InputError(f'{section}.{key} = "{word}" will not do; give one of {", ".join(map(str, words))}')

@@ -17,7 +17,7 @@ from selfimprove.render import TrainingExample, training_example
 from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
-from selfimprove.trainers.loading import begun, enough, owned, rows_of, watched
+from selfimprove.trainers.loading import arguments, begun, enough, rows_of, watched
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
 from selfimprove.trainers.resuming import Resumes
@@ -65,7 +65,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
     )
     made = RowTrainer(
         model=model,
-        args=SFTConfig(completion_only_loss=True, **owned(job, given(job))),
+        args=arguments(SFTConfig, job, given(job), completion_only_loss=True),
         train_dataset=data,
         processing_class=tokenizer,
         peft_config=new,

@@ -14,11 +14,13 @@ from selfimprove.arms import ARMS as TABLE
 from selfimprove.config import CampaignConfig, make_config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
+from selfimprove.graphs import training
 from selfimprove.graphs.campaign import lineage
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.places import attempts_of
 from selfimprove.graphs.run import run_campaign
+from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
@@ -70,6 +72,50 @@ def test_pairs_are_trained_on_behind_their_track_with_the_tokens_of_the_others(m
     assert len(starts) == 1
     adapter = "round-02/arms/track_b+dpo/adapter"
     assert lineage(crew, adapter)[:2] == [adapter, "round-02/arms/track_b+dpo/sft/adapter"]
+
+
+def test_few_pairs_leave_their_tokens_to_the_track(make_crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pair is gone over three times, not a hundred; the arm has as many tokens as the others, and says so."""
+    monkeypatch.setattr(training, "length_balanced", lambda rows: rows[:1])
+    said = list[str]()
+
+    class Listening(Nobody):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    with watched_by(Listening()):
+        crew, trainer = run(make_crew, campaign={"rounds": 1, "arms": ["track_b", "track_b+dpo"]})
+    jobs = {name_of(job): job for job in trainer.jobs}
+    (row,) = crew.folder.rows("round-01/preferences.jsonl", PreferenceRow)
+    own, pairs = jobs["track_b+dpo/sft/adapter"].trained_tokens, jobs["track_b+dpo/adapter"].trained_tokens
+    words = len(row.chosen.split()) + len(row.rejected.split())  # a token each, to a student that is scripted
+    assert words < pairs < 6 * words
+    total = json.loads((crew.folder.at("round-01/arms/track_b/adapter/metrics.json")).read_text())["trained_tokens"]
+    assert own + pairs == total
+    assert pairs < round(0.3 * total)
+    assert any(s.startswith("track_b+dpo: 1 pairs carry some ") and s.endswith("and its track the rest") for s in said)
+
+
+def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(make_crew: Any) -> None:
+    """One that max_steps ended is set beside arms with more tokens: a person should know."""
+    said = list[str]()
+
+    class Listening(Nobody):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    class Short(Trainer):
+        def train(self, job: TrainingJob) -> Adapter:
+            made = super().train(job)
+            return made.model_copy(update={"trained_tokens": 7}) if "track_a" in job.out else made
+
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "track_a"]})
+    made = Crew(**{**crew.__dict__, "trainer": Short()})
+    with watched_by(Listening()):
+        run_campaign(made, made.folder.at("graph.sqlite"))
+    (sentence,) = [text for text in said if "that the others get" in text]
+    assert sentence.startswith("track_a was trained on 7 of the ")
+    assert "train.sft.max_steps ended it" in sentence
 
 
 def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:

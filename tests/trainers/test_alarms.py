@@ -22,6 +22,13 @@ def test_entropy_that_collapses_is_told() -> None:
     assert entropy_collapse(logs(entropy=(1.0, 0.05))[:9]) is None
 
 
+def test_steps_without_an_entropy_are_no_collapse() -> None:
+    """Where no group moved there is none: neither at the beginning nor now does it count."""
+    none: Any = [{"entropy": None}] * 5
+    assert entropy_collapse(none + logs(entropy=(1.0, 0.9)) + none) is None
+    assert entropy_collapse(none + logs(entropy=(1.0, 0.05)) + none)
+
+
 def test_completions_that_grow_are_told() -> None:
     """Twice the length is too long."""
     assert length_explosion(logs(completions__mean_length=(40, 90)))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_resuming import job_of
 
-from selfimprove.trainers import dpo, kto, learning, sft
+from selfimprove.trainers import dpo, kto, sft
 
 
 @pytest.mark.parametrize(
@@ -26,21 +26,39 @@ def test_tokens_are_counted_by_the_steps_made(
     epochs: float,
 ) -> None:
     """With max_steps the count is of what was gone over, not of all rows, so that other arms get no more."""
+    made, whole = run(family("llama"), tmp_path, monkeypatch, method, module, steps)
+    assert made["steps"] == steps
+    assert made["trained_tokens"] == round(epochs * whole)
+    assert made["rows"] == 24
+
+
+@pytest.mark.parametrize(("method", "module", "most"), [("sft", sft, 3), ("dpo", dpo, 3)])
+def test_most_steps_are_a_ceiling_beside_a_budget_of_tokens(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, module: Any, most: int
+) -> None:
+    """More steps than the tokens take are not made, so that arms are trained on the same; fewer end it earlier."""
+    for name, steps, made_steps in (("more", 40, most), ("fewer", 2, 2)):
+        made, _ = run(family("llama"), tmp_path / name, monkeypatch, method, module, steps, 200)
+        assert made["steps"] == made_steps
+        assert (made["trained_tokens"] >= 200) is (steps > most)
+
+
+def run(
+    model: Path, folder: Path, patch: pytest.MonkeyPatch, method: str, module: Any, steps: int, tokens: int = 0
+) -> tuple[dict[str, Any], int]:
+    """Train in this process, and give the metrics with the tokens of all rows."""
     from tiny_models import tokenizer
 
-    monkeypatch.setattr(learning, "die_with_parent", lambda: None)  # it runs in this process
-    job = job_of(method, family("llama"), tmp_path)
+    job = job_of(method, model, folder)
     given = {**job.settings[method], "max_steps": steps}  # type: ignore[dict-item]
-    job = job.model_copy(update={"settings": {**job.settings, method: given, "checkpoint_steps": 0}})
-    (tmp_path / "job.json").write_text(job.model_dump_json())
-    module.main(str(tmp_path / "job.json"), str(tmp_path))
-    made = json.loads((tmp_path / "metrics.json").read_text())
+    settings = {**job.settings, method: given, "checkpoint_steps": 0}
+    job = job.model_copy(update={"settings": settings, "trained_tokens": tokens})
+    (folder / "job.json").write_text(job.model_dump_json())
+    module.main(str(folder / "job.json"), str(folder))
     read, trained = {
         "sft": (sft.job_examples, sft.loss_tokens),
         "dpo": (dpo.job_pairs, lambda pair: pair.replies),
         "kto": (kto.job_rows, lambda row: len(row.reply)),
     }[method]
     whole = sum(map(trained, read(job, tokenizer())))  # type: ignore[operator, arg-type, call-overload]
-    assert made["steps"] == steps
-    assert made["trained_tokens"] == round(epochs * whole)
-    assert made["rows"] == 24
+    return json.loads((folder / "metrics.json").read_text()), whole

@@ -14,7 +14,6 @@ from test_resuming import job_of
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.trainers import extras
-from selfimprove.trainers.defaults import DEFAULTS
 from selfimprove.trainers.process import ProcessTrainer
 from selfimprove.trainers.settings import check_settings
 
@@ -150,9 +149,7 @@ def test_vllm_generates_and_the_coach_reads(
     family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """TRL's settings reach TRL's own generator with our prompts; no copy is kept, and what came is rewarded."""
-    from trl import GRPOConfig, RLOOConfig
-
-    from selfimprove.trainers import grpo, practising, rloo
+    from selfimprove.trainers import grpo, rloo
 
     monkeypatch.setattr(f"trl.trainer.{method}_trainer.VLLMGeneration", Served)
     (tmp_path / "letters.py").write_text("def count(tried):\n    return float(len(tried.attempt.text))\n")
@@ -160,8 +157,9 @@ def test_vllm_generates_and_the_coach_reads(
     SERVERS.clear()
     job = job_of(method, family("llama"), tmp_path / "made")
     settings = {**job.settings[method], **SERVED, "vllm_gpu_memory_utilization": 0.2, "max_steps": 2}  # type: ignore[dict-item]
-    module, config = {"grpo": (grpo, GRPOConfig), "rloo": (rloo, RLOOConfig)}[method]
-    trainer, coach = practising._trainer(job, {**DEFAULTS["grpo"], **settings}, config, module._made)
+    job = job.model_copy(update={"settings": {**job.settings, method: settings}})
+    trainer = {"grpo": grpo, "rloo": rloo}[method]._trainer(job)
+    coach = trainer.coach
     trainer.train()
     (server,) = SERVERS
     assert (server.how["mode"], server.how["gpu_memory_utilization"]) == ("colocate", 0.2)

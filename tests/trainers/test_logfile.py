@@ -62,7 +62,6 @@ def test_a_training_has_its_whole_log_before_its_adapter(
     def read(*_: object) -> None:
         during.append((tmp_path / "training.jsonl").read_text())
 
-    monkeypatch.setattr(learning, "die_with_parent", lambda: None)  # it runs in this process
     monkeypatch.setattr(learning, "save", read)
     job = job_of("sft", family("llama"), tmp_path)
     (tmp_path / "job.json").write_text(job.model_dump_json())

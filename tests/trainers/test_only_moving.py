@@ -99,10 +99,11 @@ def test_entropies_are_trls_where_all_move() -> None:
 
 
 def test_a_batch_without_an_advantage_costs_no_pass_and_moves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All groups are alike: the loss is 0 and so is each gradient."""
+    """All groups are alike: the loss is 0 and so is each gradient, and there is no entropy to tell of."""
     monkeypatch.setattr(Plain, "_get_per_token_logps_and_entropies", lambda *_: pytest.fail("the model was asked"))
-    loss, moved, _ = stepped(Ours(), batch([0.0] * ROWS))
+    loss, moved, entropy = stepped(Ours(), batch([0.0] * ROWS))
     assert loss == 0
+    assert entropy.isnan().all()
     assert not any(grad is not None and grad.abs().sum() > 0 for grad in moved.values())
 
 

@@ -15,8 +15,7 @@ from test_resuming import job_of
 from selfimprove.errors import InputError
 from selfimprove.render import TrainingExample
 from selfimprove.trainers import distill, dpo, grpo, kto, rloo, sft
-from selfimprove.trainers.defaults import given
-from selfimprove.trainers.practising import _trainer
+from selfimprove.trainers.loading import base_of, load
 from selfimprove.trainers.preflight import NOTE, see_loss, try_longest, within_reach
 
 
@@ -52,6 +51,7 @@ class Tries:
 
     def __init__(self, order: str = "random") -> None:
         self.args = SimpleNamespace(train_sampling_strategy=order, per_device_train_batch_size=2)
+        self.args.gradient_checkpointing = False
         self.model = torch.nn.Linear(1, 1)
         self.train_dataset = [[0.0] * length for length in (3, 9, 5, 9, 1)]
         self.data_collator = list
@@ -81,6 +81,33 @@ def test_the_longest_batch_goes_first_and_leaves_no_trace() -> None:
     assert grouped.tried == []  # its first batch is the longest one
 
 
+@pytest.mark.parametrize("method", ["dpo", "grpo"])
+def test_the_longest_batch_is_tried_as_a_step_is_made(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """In training mode, and with checkpoints of activations where they are asked for: it takes no more memory."""
+    monkeypatch.setitem(sys.modules, "letters", SimpleNamespace(count=lambda _: 1.0))
+    kind = {"dpo": dpo.PairTrainer, "grpo": grpo.EngineTrainer}[method]
+    seen, whole = list[tuple[bool, bool]](), kind.compute_loss
+
+    def looked_at(trainer: Any, *given: Any, **more: Any) -> Any:
+        layer = base_of(trainer.model).model.layers[0]
+        seen.append((layer.training, layer.gradient_checkpointing))
+        return whole(trainer, *given, **more)
+
+    monkeypatch.setattr(kind, "compute_loss", looked_at)
+    job = job_of(method, family("llama"), tmp_path)
+    own: Any = {**job.settings[method], "gradient_checkpointing": True}  # type: ignore[dict-item]
+    own["gradient_checkpointing_kwargs"] = {"every_n_layers": 1}
+    job = job.model_copy(update={"settings": {**job.settings, method: own}})
+    if method == "dpo":
+        tokenizer, model = load(job)
+        dpo._trainer(job, tokenizer, model, dpo.job_pairs(job, tokenizer))
+    else:
+        grpo._trainer(job)
+    assert seen == [(True, True)]
+
+
 @pytest.mark.parametrize("method", ["grpo", "rloo", "distill"])
 def test_the_longest_tries_go_first_where_the_student_writes(
     family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
@@ -96,13 +123,8 @@ def test_the_longest_tries_go_first_where_the_student_writes(
 
     monkeypatch.setattr(kind, "compute_loss", looked_at)
     job = job_of(method, family("llama"), tmp_path)
-    if method == "distill":
-        made = distill._trainer(job)
-        coach = made.coach
-    else:
-        module: Any = {"grpo": grpo, "rloo": rloo}[method]
-        config = getattr(module, f"{method.upper()}Config")
-        made, coach = _trainer(job, given(job), config, module._made)
+    made = {"grpo": grpo, "rloo": rloo, "distill": distill}[method]._trainer(job)
+    coach = made.coach
     assert tried == [(made.args.per_device_train_batch_size, max(map(len, coach.prompts)), 8)]
     assert all(weight.grad is None for weight in made.model.parameters())
     assert not made._metrics["train"]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from selfimprove.errors import RunFolderError, TrainingError
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.trainers import process
+from selfimprove.trainers.endings import Ended, ended
 from selfimprove.trainers.process import ProcessTrainer
 
 HEAD = """
@@ -92,14 +94,14 @@ def test_out_of_memory_is_tried_again_with_half_the_batch(train: Train, tmp_path
 
 def test_a_method_that_compares_rows_of_a_batch_keeps_two(tmp_path: Path) -> None:
     """Verdicts in batches of two cannot be halved: the trainer would make them two again."""
-    ended = process._Ended(code=1, hung=False, last=("MemoryError",), memory=True)
+    end = Ended(code=1, hung=False, last=("MemoryError",), memory=True)
     sizes = {}
     for size in (2, 4, 6):
         job = TrainingJob(
             model="", rows="", out=str(tmp_path / "arm" / "adapter"), method="kto", program_state={}, render_hash="",
             settings={"kto": {"per_device_train_batch_size": size}},
         )  # fmt: skip
-        tried, _ = process.again(job, ended)
+        tried, _ = process.again(job, end)
         given: Any = tried.settings["kto"] if tried else {}
         sizes[size] = given.get("per_device_train_batch_size")
     assert sizes == {2: None, 4: 2, 6: 3}
@@ -132,7 +134,7 @@ def test_killed_where_the_system_keeps_no_count_may_have_been_for_memory(
 
 def test_memory_that_never_suffices_is_told_after_two_tries(train: Train, tmp_path: Path) -> None:
     """The error names both tries and the last lines, and no adapter is left."""
-    with pytest.raises(TrainingError, match=r"tried again with 8 x 2; .* for want of memory; lower .* MemoryError"):
+    with pytest.raises(TrainingError, match=r"tried again with 8 x 2; .* for want of memory; lower .* MemoryError;"):
         train("print('MemoryError')\nsys.exit(1)")
     assert tries(tmp_path) == 2
     assert not (tmp_path / "arm" / "adapter").exists()
@@ -151,6 +153,64 @@ def test_exception_is_told_with_its_last_lines_and_not_tried_again(train: Train,
         train("finish()\nraise ValueError('no such thing')")
     assert tries(tmp_path) == 1
     assert not (tmp_path / "arm" / "adapter").exists()
+
+
+TORCHRUN = """
+TORCH = ("torch.distributed.elastic.multiprocessing.errors.ChildFailedError: ", "=" * 60, "FAILED", "Failures:", "[1]:",
+    "  rank      : 1 (local_rank: 1)", "  exitcode  : -15 (pid: 12)  (SIGTERM)", *["  File torch/run.py"] * 30,
+    "Root Cause (first observed failure):", "[0]:", "  rank      : 0 (local_rank: 0)", "  exitcode  : {code} (pid: 11)",
+    "  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html", "=" * 60)
+"""
+
+
+def test_the_error_behind_a_launcher_is_told(train: Train, tmp_path: Path) -> None:
+    """Not torchrun's account of it, which ends the output; and where all of the output stands."""
+    told = "[rank0]: ValueError: no such thing"
+    with pytest.raises(TrainingError) as error:
+        train(f"{TORCHRUN.format(code=1)}\nprint({told!r}, 'x: y', *TORCH, sep=chr(10))\nsys.exit(1)")
+    said, _, log = str(error.value).partition("; all of it is in ")
+    assert said == "training of arm ended with code 1: ValueError: no such thing"
+    assert told in Path(log).read_text()
+    assert tries(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [TORCHRUN.format(code=-9) + "print(*TORCH, sep=chr(10))", "print('Command x died with <Signals.SIGKILL: 9>.')"],
+)
+@pytest.mark.usefixtures("vmstat")
+def test_killed_behind_a_launcher_is_started_again(train: Train, said: str) -> None:
+    """The launcher's own code is 1; that the process was killed stands in what it prints."""
+    made = train(f"if first:\n{textwrap.indent(said, '    ')}\n    sys.exit(1)\nfinish()")
+    assert "was killed and is started again" in (Path(made.path) / "training.log").read_text()
+
+
+def test_want_of_memory_behind_a_launcher_is_tried_again_with_half_the_batch(train: Train) -> None:
+    """Its words stand some fifty lines before the end."""
+    said = textwrap.indent(TORCHRUN.format(code=1) + "print('MemoryError', *TORCH, sep=chr(10))", "    ")
+    made = train(f"if first:\n{said}\n    sys.exit(1)\nfinish()")
+    assert settings(made) == {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}
+
+
+def test_what_a_teacher_raised_is_told_as_it_is(tmp_path: Path) -> None:
+    """Also where it is of the system's kind: it is not the adapter's place that cannot be written to."""
+
+    class Refused:
+        def answer(self, asked: object) -> list[Any]:
+            raise ConnectionError("my server refused")
+
+    (tmp_path / "ask.py").write_text("from selfimprove.trainers.line import Caller\nCaller().answer([])\n")
+    job = TrainingJob(
+        model="m",
+        rows="r",
+        out=str(tmp_path / "arm" / "adapter"),
+        method="grpo",
+        settings={"grpo": {}},
+        render_hash="h",
+    )
+    teacher: Any = Refused()
+    with pytest.raises(ConnectionError, match="my server refused"):
+        ProcessTrainer(launcher=(sys.executable, str(tmp_path / "ask.py")), teacher=teacher).train(job)
 
 
 def test_a_process_that_ends_well_without_metrics_made_no_adapter(train: Train, tmp_path: Path) -> None:
@@ -244,7 +304,7 @@ def test_torch_says_what_is_looked_for() -> None:
     """The words of a real refused allocation are read as want of memory."""
     code = "import torch; torch.empty(10**15)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert process._NO_MEMORY.search(done.stderr), done.stderr
+    assert ended(1, tuple(done.stderr.splitlines()), hung=False, counted=False).memory, done.stderr
 
 
 def wait_for(what: Callable[[], bool], seconds: float) -> None:

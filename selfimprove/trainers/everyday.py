@@ -1,0 +1,67 @@
+"""The everyday settings of each section, known without importing TRL or PEFT, with what their values have to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from selfimprove.errors import InputError
+
+
+class Number(NamedTuple):
+    """What a number has to be.
+
+    Attributes:
+        least: the smallest there may be.
+        whole: whether it has to be a whole one.
+    """
+
+    least: float
+    whole: bool = False
+
+
+_COUNT: Final = Number(1, whole=True)
+_COMMON: Final[Mapping[str, Number | None]] = {
+    "learning_rate": Number(0),
+    "weight_decay": Number(0),
+    "warmup_steps": Number(0),
+    "num_train_epochs": Number(0),
+    "max_steps": Number(0, whole=True),
+    "per_device_train_batch_size": _COUNT,
+    "gradient_accumulation_steps": _COUNT,
+    "lr_scheduler_type": None,
+}
+_ROWS: Final = {**_COMMON, "max_length": _COUNT}
+_TRIES: Final = {**_COMMON, "beta": Number(0), "max_completion_length": _COUNT, "temperature": Number(0)}
+_GROUPS: Final = {**_TRIES, "num_generations": Number(2, whole=True)}
+EVERYDAY: Final[Mapping[str, Mapping[str, Number | None]]] = {
+    "sft": _ROWS,
+    "continued": _ROWS,
+    "dpo": {**_ROWS, "beta": Number(0)},
+    "kto": {**_ROWS, "beta": Number(0)},
+    "grpo": _GROUPS,
+    "rloo": _GROUPS,
+    "distill": _TRIES,
+    "lora": {"r": _COUNT, "lora_alpha": Number(1), "lora_dropout": Number(0), "target_modules": None},
+}
+"""Section to names; None: no number."""
+
+
+def see_everyday(section: str, given: Mapping[str, object]) -> None:
+    """Refuse an everyday setting whose value will not do, or that is another section's.
+
+    Raises:
+        InputError: there is one.
+    """
+    for key in given.keys() - EVERYDAY[section].keys():
+        if owners := [f"train.{name}" for name, known in EVERYDAY.items() if key in known]:
+            raise InputError(f'there is no setting "train.{section}.{key}"; {key} is one of {", ".join(owners)}')
+    for key, number in EVERYDAY[section].items():
+        if number is None or key not in given:
+            continue
+        told, value = f"train.{section}.{key} = {given[key]!r} will not do: it must be", given[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not number.least <= value < math.inf:
+            raise InputError(f"{told} a number from {number.least:g} up")
+        if number.whole and value != int(value):
+            raise InputError(f"{told} a whole number")

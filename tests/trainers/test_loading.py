@@ -1,0 +1,81 @@
+"""What every trainer is made with, on machines of any kind."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from test_resuming import job_of
+from transformers import TrainingArguments
+
+from selfimprove.errors import InputError
+from selfimprove.records import TrainingJob
+from selfimprove.trainers import distill, dpo, grpo, kto, preflight, rloo, sft
+from selfimprove.trainers.loading import load, save
+
+
+def made(job: TrainingJob) -> Any:
+    """Give the trainer of a job, in this process."""
+    if job.method in {"grpo", "rloo", "distill"}:
+        return {"grpo": grpo, "rloo": rloo, "distill": distill}[job.method]._trainer(job)
+    tokenizer, model = load(job)
+    module: Any = {"sft": sft, "dpo": dpo, "kto": kto}[job.method]
+    read = {"sft": sft.job_examples, "dpo": dpo.job_pairs, "kto": kto.job_rows}[job.method]
+    return module._trainer(job, tokenizer, model, read(job, tokenizer))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "grpo", "rloo", "distill"])
+def test_one_process_takes_one_of_several_gpus(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """TRL refuses a process that would take all; nobody has to hide the others."""
+    monkeypatch.setitem(sys.modules, "letters", SimpleNamespace(count=lambda _: 1.0))
+
+    alone: Any = TrainingArguments._setup_devices
+
+    def of_four(self: TrainingArguments) -> torch.device:
+        device: torch.device = alone.func(self)
+        self._n_gpu = 4
+        return device
+
+    several = cached_property(of_four)
+    several.__set_name__(TrainingArguments, "_setup_devices")
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", several)
+    trainer = made(job_of(method, family("llama"), tmp_path))
+    assert (trainer.args.n_gpu, trainer.args.train_batch_size) == (1, trainer.args.per_device_train_batch_size)
+
+
+def test_others_may_read_an_adapter(tmp_path: Path) -> None:
+    """The safetensors library lets nobody but its owner read what it writes; the files beside it are for all."""
+
+    class Adapted:
+        peft_config = None
+
+        def save_pretrained(self, folder: str, selected_adapters: list[str]) -> None:
+            assert selected_adapters == ["default"]
+            file = Path(folder) / "adapter_model.safetensors"
+            file.touch(mode=0o600)
+
+    trainer = SimpleNamespace(
+        is_fsdp_enabled=False, is_deepspeed_enabled=False, is_world_process_zero=lambda: True, model=Adapted(),
+        accelerator=SimpleNamespace(unwrap_model=lambda model: model),
+    )  # fmt: skip
+    save(trainer, str(tmp_path))
+    assert (tmp_path / "adapter_model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_three_checkpoints_have_to_fit_beside_what_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third is written before the first goes, each 7.3 times the trained weights: room for 22 is too little."""
+    job = TrainingJob(model="", rows="", out=str(tmp_path / "adapter"))
+    model = torch.nn.Linear(1000, 1, bias=False)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=22 * 4000))
+    with pytest.raises(InputError, match="make room and run the same command again"):
+        preflight.see_room(job, model)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=24 * 4000))
+    preflight.see_room(job, model)

@@ -1,0 +1,90 @@
+"""What a training's settings may be, told when they are loaded: names by section, values, schedules."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from selfimprove.config.training import TrainConfig
+from selfimprove.errors import InputError
+from selfimprove.trainers.everyday import EVERYDAY
+from selfimprove.trainers.settings import check_settings
+
+
+def check(**train: Any) -> None:
+    check_settings(TrainConfig.model_validate(train))
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "owners"),
+    [
+        ("sft", "r", "train.lora"),
+        ("sft", "max_completion_length", "train.grpo, train.rloo, train.distill"),
+        ("grpo", "max_length", "train.sft, train.continued, train.dpo, train.kto"),
+        ("dpo", "num_generations", "train.grpo, train.rloo"),
+        ("continued", "beta", "train.dpo, train.kto, train.grpo, train.rloo, train.distill"),
+    ],
+)
+def test_an_everyday_name_of_another_section_is_refused(section: str, key: str, owners: str) -> None:
+    """It would end in TRL's TypeError, behind lessons that were paid; the sentence says where it belongs."""
+    with pytest.raises(InputError, match=rf'no setting "train.{section}.{key}"; {key} is one of {owners}$'):
+        check(**{section: {key: 8}})
+
+
+def test_everyday_names_are_those_of_trl_and_peft() -> None:
+    """Each name of a section is a field of its class, and one of another section that it lacks is none."""
+    from peft import LoraConfig
+    from trl import DistillationConfig, DPOConfig, GRPOConfig, KTOConfig, RLOOConfig, SFTConfig
+
+    kinds: dict[str, Any] = {"sft": SFTConfig, "continued": SFTConfig, "dpo": DPOConfig, "kto": KTOConfig}
+    kinds |= {"grpo": GRPOConfig, "rloo": RLOOConfig, "distill": DistillationConfig, "lora": LoraConfig}
+    every = {key for known in EVERYDAY.values() for key in known}
+    for section, known in EVERYDAY.items():
+        assert every & {field.name for field in fields(kinds[section])} == set(known), section
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ({"sft": {"optim": "nonsense"}}, "train.sft = .* will not do: nonsense is not a valid OptimizerNames"),
+        ({"continued": {"adam_beta1": 0.9, "optim": "nonsense"}}, "train.continued = .* will not do: nonsense"),
+        ({"sft": {"eval_strategy": "steps"}}, "train.sft.eval_strategy is set by the trainer itself"),
+        ({"grpo": {"loss_type": "nope"}}, 'train.grpo.loss_type = "nope" will not do; give one of grpo, bnpo'),
+        ({"dpo": {"loss_type": ["ipo", "sgmoid"]}}, 'train.dpo.loss_type = "sgmoid" will not do; give one of'),
+        ({"sft": {"loss_type": "nlll"}}, 'train.sft.loss_type = "nlll" will not do; give one of nll, dft'),
+        ({"distill": {"beta": 2.0, "adam_beta1": 0.9}}, "train.distill = .* will not do: beta must be in"),
+        ({"lora": {"init_lora_weights": "eva", "use_rslora": True, "corda_config": 1}}, "train.lora = .* will not do"),
+        ({"sft": {"warmup_steps": -3}}, "train.sft.warmup_steps = -3 will not do: it must be a number from 0 up"),
+    ],
+)
+def test_values_that_would_end_a_training_are_refused_when_they_are_loaded(train: dict[str, Any], said: str) -> None:
+    """One sentence that names the section, in the words of TRL or PEFT where they look at it."""
+    with pytest.raises(InputError, match=said):
+        check(**train)
+
+
+def test_everyday_settings_are_looked_at_without_torch() -> None:
+    """A usual campaign is checked in a moment."""
+    code = (
+        "import sys; from selfimprove.config.training import TrainConfig\n"
+        "from selfimprove.trainers.settings import check_settings\n"
+        "check_settings(TrainConfig.model_validate({'sft': {'learning_rate': 1e-4, 'warmup_steps': 0.1}}))\n"
+        "assert not {'torch', 'trl', 'transformers'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("section", ["grpo", "rloo", "distill"])
+def test_a_schedule_that_needs_a_last_step_is_refused_where_there_is_none(section: str) -> None:
+    """By tokens a training ends after a few of 10,000 steps: no share of them passes, no cosine decays."""
+    with pytest.raises(InputError, match=rf"train.{section}.warmup_steps = 0.1 is a share of steps.* set max_steps"):
+        check(**{section: {"warmup_steps": 0.1}})
+    with pytest.raises(InputError, match=rf'train.{section}.lr_scheduler_type = "cosine" needs a last step'):
+        check(**{section: {"lr_scheduler_type": "cosine"}})
+    check(**{section: {"warmup_steps": 5, "lr_scheduler_type": "constant_with_warmup"}})
+    check(**{section: {"warmup_steps": 0.1, "lr_scheduler_type": "cosine", "max_steps": 20}})
+    check(sft={"warmup_steps": 0.1, "lr_scheduler_type": "cosine"})
