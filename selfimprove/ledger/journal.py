@@ -142,6 +142,7 @@ class Ledger:
 
         Raises:
             CapReachedError: they could go over a cap.
+            StoppedError: they fit, but `stop` is set.
             BudgetExceededError: one is in doubt, and the policy is to stop there.
         """
         self._refuse_doubtful(wanted)
