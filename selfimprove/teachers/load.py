@@ -137,7 +137,8 @@ def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Pr
             if price is None:
                 raise unknown_price(model)
             found.append(price)
-    return Price(max(p.input_usd for p in found), max(p.output_usd for p in found))
+    dearest = [max(getattr(price, name) for price in found) for name in ("input_usd", "output_usd", "call_usd")]
+    return Price(dearest[0], dearest[1], call_usd=dearest[2])
 
 
 def is_model(name: str) -> bool:
