@@ -67,7 +67,7 @@ def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: fl
     if asks:
         parts.append(expected.line(stage, taught * config.turns, prompt + length, length / 2))
         parts.append(expected.line(stage, taught * min(1.0, rate) * config.turns, prompt + length, length))
-    price = expected.price(round_)
+    price = expected.asked(round_)
     if price is not None:
         again = 1 + len(_REASONED & set(expected.config.campaign.arms))
         replies, reasons = taught * rate * config.turns, taught * config.rationales * again
@@ -141,7 +141,7 @@ def _most_asked(expected: Expected, arm: str) -> int:
 
 def _asked(expected: Expected, round_: int, rows: float, arm: str) -> Line:
     """Sum up what a teacher is asked in practice: by the wrong half of the tries, half of which ask."""
-    price = expected.price(round_)
+    price = expected.asked(round_)
     if price is None:
         return Line(stage="train", seconds=0.0)
     rate = expected.probe.questions if expected.probe else expected.config.lesson.questions
