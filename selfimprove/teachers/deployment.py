@@ -161,7 +161,7 @@ class Deployment:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = redacted(str(error) or type(error).__name__, secrets)
             raise InputError(
-                f'teacher.base_url = "{at(self.base_url)[1:]}" cannot be reached ({said}); start it or correct it'
+                f"the model server {at(self.base_url)[1:]} cannot be reached ({said}); start it or correct its address"
             ) from error
 
 
@@ -212,7 +212,7 @@ def provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.BadRequestError as error:
         raise InputError(
-            f'teacher model "{model}" names no provider that LiteLLM knows; write "provider/model", such as '
+            f'the model "{model}" names no provider that LiteLLM knows; write "provider/model", such as '
             f'"openai/{model}" with base_url for an OpenAI-compatible server'
         ) from error
 
@@ -239,8 +239,8 @@ def make_deployment(
         missing = [n for n in litellm.validate_environment(model)["missing_keys"] if n.endswith(("_API_KEY", "_TOKEN"))]
         if missing:
             raise InputError(
-                f'teacher model "{model}" needs a key: set the environment variable {" or ".join(missing)}, or name '
-                "another one with teacher.api_key_env"
+                f'the model "{model}" needs a key: set the environment variable {" or ".join(missing)} (a '
+                "configuration can name another one: api_key_env)"
             )
     if is_here(base_url):
         _past_the_proxy()

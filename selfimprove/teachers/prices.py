@@ -73,8 +73,11 @@ def given_price(input_price: float | None, output_price: float | None) -> Price 
     if input_price is None and output_price is None:
         return None
     if input_price is None or output_price is None:
-        lacking = "input_price" if input_price is None else "output_price"
-        raise InputError(f"teacher.{lacking} is not set but the other price is; set both (dollars per million tokens)")
+        lacking = "input" if input_price is None else "output"
+        raise InputError(
+            f"{lacking}_price (--{lacking}-price) is not set but the other price is; set both, in dollars per "
+            "million tokens"
+        )
     return Price(input_price / _PER, output_price / _PER, given=True)
 
 
@@ -131,7 +134,7 @@ def refuse_unbounded(model: str, provider: str) -> None:
     taken = quiet_litellm().get_supported_openai_params(model, custom_llm_provider=provider)
     if taken is not None and not {"max_tokens", "max_completion_tokens"} & set(taken):
         raise InputError(
-            f'teacher model "{model}" takes no limit on the tokens it writes, so the budget could not be kept; '
+            f'the model "{model}" takes no limit on the tokens it writes, so the budget could not be kept; '
             "name another model"
         )
 
@@ -139,6 +142,6 @@ def refuse_unbounded(model: str, provider: str) -> None:
 def unknown_price(model: str) -> InputError:
     """Write what a user reads when a model has no known price."""
     return InputError(
-        f'teacher model "{model}" has no known price, so the budget could not be kept; set teacher.input_price and '
-        "teacher.output_price, in dollars per million tokens (0 when it is free)"
+        f'the model "{model}" has no known price, so the budget could not be kept; set input_price and output_price in '
+        "its configuration, or --input-price and --output-price, in dollars per million tokens (0 when it is free)"
     )

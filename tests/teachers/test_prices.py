@@ -68,3 +68,27 @@ def test_a_model_whose_reply_has_no_limit_is_refused(model: str) -> None:
     """Where LiteLLM drops `max_tokens`, what was held would be no worst cost."""
     with pytest.raises(InputError, match="takes no limit on the tokens it writes"):
         LiteLLMModel("answer", [model], Ledger(":memory:"), **MOCKED)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        (
+            {},
+            r"^the model \"openai/my-own\" needs a key: set the environment variable OPENAI_API_KEY \(a configuration",
+        ),
+        (
+            {"api_key": "marker-key"},
+            r"^the model \"openai/my-own\" has no known price.*, or --input-price and --output-price",
+        ),
+        ({"api_key": "marker-key", "input_price": 1.0}, r"^output_price \(--output-price\) is not set"),
+    ],
+)
+def test_what_is_lacking_is_named_for_settings_and_options(
+    how: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command has no `[teacher]`: a sentence names the option beside the setting, and no setting as the only way."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(InputError, match=said) as refused:
+        LiteLLMModel("answer", ["openai/my-own"], Ledger(":memory:"), **how)
+    assert "teacher" not in str(refused.value)
