@@ -203,7 +203,7 @@ class Campaign:
 
     def _teacher(self, model: str, task: Task, programs: Mapping[str, Program], ledger: Ledger) -> Teacher | None:
         """Load a teacher and see that it can be reached; None for the student itself."""
-        from selfimprove.teachers.load import checked, load_teacher
+        from selfimprove.teachers.load import load_teacher, own_teacher
 
         given = self._given.get("teacher") if model == self.config.teacher.model else None
         if given is None and model == "self":
@@ -212,7 +212,7 @@ class Campaign:
         teacher = (
             load_teacher(config, task, programs, ledger, self.config.campaign.seed)
             if given is None
-            else checked(given, type(given).__name__)
+            else own_teacher(given, model, config, ledger)
         )
         check = getattr(teacher, "check", None)
         if check is not None:
@@ -332,11 +332,11 @@ def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[s
     for name, thing in names.items():
         if thing is None:
             continue
-        label = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
-        if name == "teacher":
+        if name == "teacher":  # an object is called as one that is plugged in by its path
+            label = thing if isinstance(thing, str) else f"{type(thing).__module__}:{type(thing).__name__}"
             values.setdefault("teacher", {})["model"] = label
         else:
-            campaign[name] = label
+            campaign[name] = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
     for key, value in settings.items():
         if isinstance(value, Mapping):
             values.setdefault(key, {}).update(value)

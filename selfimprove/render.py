@@ -19,6 +19,12 @@ from selfimprove.records import Message, digest
 _VERSION: Final = 1
 _ITEM: Final = re.compile(r"^\s*(?:[-*•]|\(?\d+[.):])\s*")
 _NOTHING: Final = {"", "none", "no questions", "no question", "n/a", "nothing"}
+_DATE: Final = {"d": "26", "m": "07", "b": "Jul", "B": "July", "Y": "2024", "y": "24", "a": "Fri", "A": "Friday"}
+_FIXED: Final = (
+    "{%- macro strftime_now(form) -%}{{ form"
+    + "".join(f" | replace('%{code}', '{said}')" for code, said in _DATE.items())
+    + " }}{%- endmacro %}\n"  # the line's end goes with the block, so nothing is written before the template
+)
 
 
 class PlainAdapter(dspy.Adapter):
@@ -121,10 +127,13 @@ class TrainingExample(NamedTuple):
 def prompt_text(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> str:
     """Write messages with the model's chat template, up to where the reply begins.
 
+    A template that writes today's date (Llama 3.2's does, by `strftime_now`) is given 26 July 2024, which Llama 3.1's
+    states: two students, or a prompt and what is trained on, must not differ by the day they were asked on.
+
     Raises:
         InputError: the tokenizer has no chat template.
     """
-    return _apply(tokenizer, messages, add_generation_prompt=True)
+    return chat_text(tokenizer, messages, add_generation_prompt=True)
 
 
 def prompt_ids(tokenizer: ChatTokenizer, messages: Sequence[Message], prefix: str = "") -> list[int]:
@@ -139,7 +148,7 @@ def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], targ
         InputError: the chat template changes the prompt or drops part of the reply.
     """
     prompt = prompt_text(tokenizer, messages)
-    whole = _apply(tokenizer, [*messages, Message(role="assistant", content=target)], add_generation_prompt=False)
+    whole = chat_text(tokenizer, [*messages, Message(role="assistant", content=target)], add_generation_prompt=False)
     if not whole.startswith(prompt):
         raise InputError(
             "the chat template writes another prompt when a reply follows, so training would not match "
@@ -155,11 +164,14 @@ def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], targ
     return TrainingExample([*head, *tail], len(head))
 
 
-def _apply(tokenizer: ChatTokenizer, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+def chat_text(tokenizer: ChatTokenizer, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
+    """Write messages with the model's chat template, as `prompt_text` does, with or without the reply's beginning."""
     if not tokenizer.chat_template:
         raise InputError("the student's tokenizer has no chat template; use an instruction-tuned model or add one")
     turns = [{"role": m.role, "content": m.content} for m in messages]
-    how = {"tokenize": False, "add_generation_prompt": add_generation_prompt}
+    how: dict[str, Any] = {"tokenize": False, "add_generation_prompt": add_generation_prompt}
+    if "strftime_now" in tokenizer.chat_template:
+        how["chat_template"] = _FIXED + tokenizer.chat_template
     try:
         return str(tokenizer.apply_chat_template(turns, **how))
     except Exception as error:

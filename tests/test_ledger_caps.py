@@ -9,7 +9,7 @@ import pytest
 
 from selfimprove.config import CampaignConfig, changed, make_config
 from selfimprove.errors import BudgetExceededError
-from selfimprove.ledger import CapReachedError, Caps, Ledger, Reservation, Settlement, Used
+from selfimprove.ledger import CapReachedError, Caps, Ledger, Reservation, Settlement, StoppedError, Used
 from selfimprove.records import Completion, Request
 
 ASKED = Request(role="reason", messages=())
@@ -85,6 +85,29 @@ def test_what_does_not_fit_waits_for_what_is_under_way() -> None:
     settle(ledger, "b", usd=0.1)
     with pytest.raises(BudgetExceededError):
         reserve(ledger, "c", stop=stop)
+
+
+def test_a_call_that_waited_is_not_sent_after_the_stop() -> None:
+    """Room that comes when the batch has ended is not taken: nothing is held, nothing is paid."""
+    ledger, stop, met = Ledger(":memory:", budget_usd=0.3), threading.Event(), list[str]()
+    reserve(ledger, "a")
+
+    def patient() -> None:
+        try:
+            reserve(ledger, "b", stop=stop)
+            met.append("sent")
+        except StoppedError:
+            met.append("stopped")
+
+    waiting = threading.Thread(target=patient, daemon=True)
+    waiting.start()
+    waiting.join(0.05)
+    assert waiting.is_alive()
+    stop.set()
+    settle(ledger, "a", usd=0.01)
+    waiting.join(5)
+    assert met == ["stopped"]
+    assert (ledger.totals().calls, ledger.spent_usd) == (1, pytest.approx(0.01))
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,39 @@ def test_no_template_is_one_sentence() -> None:
         prompt_text(bare, [Message(role="user", content="x")])
 
 
+DATED = """\n{% if strftime_now is defined %}{%- set today = strftime_now("%d %b %Y") %}{% endif %}
+  {% for m in messages %}<{{ m.role }}>{{ m.content }}
+{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"""
+
+
+def real(template: str) -> Any:
+    """Give a transformers tokenizer with a chat template."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
+    made.chat_template = template
+    return made
+
+
+@pytest.mark.parametrize(
+    ("form", "written"), [("%d %b %Y", "26 Jul 2024"), ("%Y-%m-%d", "2024-07-26"), ("%A, %B %d", "Friday, July 26")]
+)
+def test_a_template_that_writes_todays_date_writes_the_same_every_day(form: str, written: str) -> None:
+    """A student asked before midnight and an adapter trained after it read one prompt."""
+    dated = real(f"{{{{ strftime_now('{form}') }}}}: {{{{ messages[0].content }}}}")
+    assert prompt_text(dated, [Message(role="user", content="2 + 2")]) == f"{written}: 2 + 2"
+
+
+def test_a_fixed_date_changes_nothing_else() -> None:
+    """Blank space at the template's beginning and in it comes out as it did."""
+    messages = [Message(role="user", content="2 + 2")]
+    plain = real(DATED).apply_chat_template([m.model_dump() for m in messages], tokenize=False)
+    assert plain.startswith("\n")
+    assert prompt_text(real(DATED), messages) == f"{plain}<assistant>"
+    assert prompt_text(real("  {% if true %}x{% endif %}{{ strftime_now('%Y') }}"), messages) == "x2024"
+
+
 @pytest.mark.parametrize(
     ("text", "questions"),
     [

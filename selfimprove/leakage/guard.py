@@ -8,15 +8,23 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
 
 from selfimprove.leakage.held_out import HeldOut, Hit, How, text_of
-from selfimprove.leakage.index import GRAM, LONG_GRAM, OTHERS_CUT, Cover, Gram, Index
+from selfimprove.leakage.index import (
+    FEW_GRAM,
+    FEW_LEAST,
+    FEW_WORDS,
+    GRAM,
+    HALF,
+    LONG_GRAM,
+    OTHERS_CUT,
+    Cover,
+    Gram,
+    Index,
+)
 from selfimprove.leakage.words import grams, normalised, words
 from selfimprove.records import Problem
 
 NEARLY_ALL: Final = 0.8
 """Share of a held-out problem's words from which a text is the problem, whatever its length."""
-HALF: Final = 0.5
-"""Share above which it is the problem where the shared words are at least 13: Tulu 3's half (arXiv:2411.15124) with a
-floor, as half of a short question can be a phrase such as "express your answer as a common fraction"."""
 _PREFIX: Final = 4
 _SHOWN: Final = 40
 _DIGITS: Final = re.compile(r"\d+")
@@ -31,8 +39,9 @@ class Guard:
     A hit is a `leak` where the held-out problem stands in the text whole, or nearly: all of its words in a row; 80 %
     of them; or more than half of them and at least 13. What only shares phrases is `boilerplate`: n-grams that more
     than two held-out problems share, or that `learn` found in more than three other texts, do not count, except in a
-    text that repeats a problem word for word. Problems of fewer than 8 words are found whole; procedural ones by
-    canonical form and exact text alone, as templated problems are n-gram twins of each other.
+    text that repeats a problem word for word. Problems of fewer than 16 words are known by n-grams of 3 words too, for
+    the 80 % alone; those of fewer than 8 are found whole; procedural ones by canonical form and exact text alone, as
+    templated problems are n-gram twins of each other.
 
     Args:
         held_out: problems; one whose text stands there already is left out.
@@ -60,6 +69,7 @@ class Guard:
             else:
                 self._starts[tuple(core[:_PREFIX])].append(at)
         self._index = Index(cores)
+        self._few = Index([core if GRAM <= len(core) < FEW_WORDS else () for core in cores], FEW_GRAM)
         self._common_short: set[int] = set()
         self._take(boilerplate)
 
@@ -67,29 +77,23 @@ class Guard:
     def boilerplate(self) -> list[str]:
         """The phrases learned, so that another guard judges as this one does."""
         short = [" ".join(self._index.items[at]) for at in self._common_short]
-        return sorted([" ".join(gram) for gram in self._index.common] + short)
+        return sorted([" ".join(gram) for index in (self._index, self._few) for gram in index.common] + short)
 
     def learn(self, texts: Iterable[str]) -> None:
         """Count in how many other texts each n-gram stands; one in more than three is boilerplate from now on.
 
-        A text that shares a run of 13 words and covers half of a held-out problem is a likely leak and has no vote, so
-        that a leak in many copies does not make itself boilerplate. The same shared n-grams count once a text.
+        A likely leak has no vote (see `Index.votes`), so that many copies of it do not make it boilerplate. The same
+        shared n-grams count once a text.
         """
-        votes: Counter[Gram] = Counter()
+        votes, few = Counter[Gram](), Counter[Gram]()
         short: Counter[int] = Counter()
         for text in texts:
             found = words(text)
             short.update(self._short(text, found))
-            shared = self._index.shared(found)
-            if not shared:
-                continue
-            suspect: set[Gram] = set()
-            for cover in self._index.covers(shared):
-                item = self._index.items[cover.item]
-                if cover.longest >= LONG_GRAM and cover.every > HALF * len(item):
-                    suspect.update(grams(item, GRAM))
-            votes.update(shared - suspect)
+            votes.update(self._index.votes(found))
+            few.update(self._few.votes(found))
         self._index.common |= {gram for gram, count in votes.items() if count > OTHERS_CUT}
+        self._few.common |= {gram for gram, count in few.items() if count > OTHERS_CUT}
         self._common_short |= {at for at, count in short.items() if count > OTHERS_CUT}
 
     def hits(self, text: str) -> list[Hit]:
@@ -98,8 +102,10 @@ class Guard:
         made = {at: self._whole(at, "exact") for at in self._same(text, found)}
         for at in self._short(text, found):
             made.setdefault(at, self._whole(at, "contained", common=at in self._common_short))
-        shared = self._index.shared(found)
-        for cover in self._index.covers(shared) if shared else ():
+        for cover in self._few.covers(self._few.shared(found), FEW_LEAST):
+            if self._leaks(cover):  # a phrase of 3 words is not worth telling
+                made.setdefault(cover.item, self._judged(cover))
+        for cover in self._index.covers(self._index.shared(found)):
             made.setdefault(cover.item, self._judged(cover))
         return sorted(made.values(), key=lambda hit: (hit.verdict != "leak", -hit.share, hit.where, hit.held_out))
 
@@ -127,7 +133,8 @@ class Guard:
 
     def _take(self, boilerplate: Iterable[str]) -> None:
         phrases = {tuple(phrase.split()) for phrase in boilerplate}
-        self._index.common |= {phrase for phrase in phrases if len(phrase) == GRAM}
+        for index in (self._index, self._few):
+            index.common |= {phrase for phrase in phrases if len(phrase) == index.gram}
         short = {self._index.items[at]: at for listed in self._starts.values() for at in listed}
         self._common_short |= {short[phrase] for phrase in phrases if phrase in short}
 
@@ -175,18 +182,20 @@ class Guard:
             shared=" ".join(own[:_SHOWN]),
         )
 
-    def _judged(self, cover: Cover) -> Hit:
-        each, item = self.held_out[cover.item], self._index.items[cover.item]
-        size = len(item)
-        contained = cover.longest == size
+    def _leaks(self, cover: Cover) -> bool:
+        size = len(self._index.items[cover.item])
         nearly = cover.own >= NEARLY_ALL * size and cover.longest >= min(LONG_GRAM, size)
         rare = cover.rare >= NEARLY_ALL * size or (cover.rare > HALF * size and cover.rare >= LONG_GRAM)
+        return cover.longest == size or nearly or rare
+
+    def _judged(self, cover: Cover) -> Hit:
+        each, item = self.held_out[cover.item], self._index.items[cover.item]
         return Hit(
             held_out=each.id,
             where=each.where,
-            verdict="leak" if contained or nearly or rare else "boilerplate",
-            how="contained" if contained else "n-gram",
-            share=round(cover.every / size, 4),
+            verdict="leak" if self._leaks(cover) else "boilerplate",
+            how="contained" if cover.longest == len(item) else "n-gram",
+            share=round(cover.every / len(item), 4),
             covered=cover.every,
             longest=cover.longest,
             shared=" ".join(item[cover.begins : cover.begins + min(cover.longest, _SHOWN)]),

@@ -51,7 +51,8 @@ class Hit(Record):
     verdict: Verdict
     how: How
     share: float
-    """Share of the held-out problem's words that n-grams of 8 words of the text cover, in [0, 1]."""
+    """Share of the held-out problem's words that n-grams of 8 words of the text cover (of 3, for a short problem that 8
+    do not find), in [0, 1]."""
     covered: int
     """The same as a count of words."""
     longest: int

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from selfimprove.answers.kinds import guess
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.leakage.held_out import HeldOut
 from selfimprove.records import Problem
@@ -77,6 +78,11 @@ FAMILIES: Final[Mapping[str, tuple[PublicSet, ...]]] = {
     ),
     "mmlu": (PublicSet("MMLU test", "mmlu/test.jsonl", "cais/mmlu", configs=("all",), choices="choices"),),
 }
+_OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
+    "choice": ("mmlu",),
+    "yes_no": ("strategyqa",),
+    "number": ("gsm8k", "math"),
+}
 
 
 def families_of(task: str, problems: Sequence[Problem]) -> tuple[str, ...]:
@@ -93,12 +99,9 @@ def families_of(task: str, problems: Sequence[Problem]) -> tuple[str, ...]:
         return (task,)
     if not problems or all(p.canonical for p in problems):
         return ()
-    if all(p.choices for p in problems):
-        return ("mmlu",)
-    if all(p.answer in {"yes", "no"} for p in problems):
-        return ("strategyqa",)
-    if all(_is_number(p.answer) for p in problems):
-        return ("gsm8k", "math")
+    kind = guess([p.answer for p in problems], choices=all(p.choices for p in problems))
+    if kind in _OF_KIND:
+        return _OF_KIND[kind]
     return ("math",) if any("$" in p.question or "\\" in p.question for p in problems) else ()
 
 
@@ -136,11 +139,3 @@ def _problem(public: PublicSet, row: Mapping[str, object]) -> Problem | None:
     listed = row.get(public.choices) if public.choices else ()
     choices = tuple(map(str, listed)) if isinstance(listed, list | tuple) else ()
     return Problem.of(question.strip(), "", choices=choices)
-
-
-def _is_number(answer: str) -> bool:
-    try:
-        float(answer.replace(",", ""))
-    except ValueError:
-        return False
-    return True

@@ -11,6 +11,7 @@ a power cut may lose the last commits: those calls are asked, and paid, again; t
 from selfimprove.ledger.caps import CapReachedError, Caps, Used
 from selfimprove.ledger.journal import Ledger, stage_of_calls
 from selfimprove.ledger.journaled import Journaled
+from selfimprove.ledger.purse import StoppedError
 from selfimprove.ledger.rows import Made, Reservation, Settlement, Totals
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Made",
     "Reservation",
     "Settlement",
+    "StoppedError",
     "Totals",
     "Used",
     "stage_of_calls",

@@ -7,7 +7,6 @@ run is its folder, and can be copied or outlive the other.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,6 @@ from selfimprove.errors import RunFolderError
 from selfimprove.ledger.file import LedgerFile
 
 INHERITED: Final = "inherited.sqlite"
-_FOUND: Final = "SELECT key, payer, role, model, completion FROM calls WHERE state='answered' AND key IN ({marks})"
 
 
 def inherit(run: Path, out: Path) -> None:
@@ -40,8 +38,3 @@ def inherit(run: Path, out: Path) -> None:
             db.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
         raise RunFolderError(f"the ledger of {run} cannot be copied to {out} ({error}); mend that first") from error
-
-
-def answered(file: LedgerFile, keys: Sequence[str]) -> list[tuple[str, ...]]:
-    """Give key, payer, role, model and completion of the answered calls among some keys."""
-    return file.read(_FOUND.format(marks=",".join("?" * len(keys))), keys)

@@ -17,7 +17,7 @@ from selfimprove.errors import BudgetExceededError
 from selfimprove.ledger import sums
 from selfimprove.ledger.caps import ALL, Caps, Used
 from selfimprove.ledger.file import LedgerFile
-from selfimprove.ledger.inherited import INHERITED, answered
+from selfimprove.ledger.inherited import INHERITED
 from selfimprove.ledger.purse import Purse
 from selfimprove.ledger.rows import Made, Reservation, Settlement, Totals
 from selfimprove.records import Completion
@@ -121,10 +121,10 @@ class Ledger:
         hits: Counter[tuple[object, ...]] = Counter()
         for start in range(0, len(keys), _CHUNK):
             part = keys[start : start + _CHUNK]
-            rows = answered(self._file, part)
+            rows = sums.answered(self._file, part)
             if self._inherited is not None:
                 known = {row[0] for row in rows}
-                rows += answered(self._inherited, [key for key in part if key not in known])
+                rows += sums.answered(self._inherited, [key for key in part if key not in known])
             for key, payer, role, model, text in rows:
                 found[key] = made = Completion.model_validate_json(text)
                 hits[(payer, role, made.model or model, *here)] += asked[key]
@@ -142,6 +142,7 @@ class Ledger:
 
         Raises:
             CapReachedError: they could go over a cap.
+            StoppedError: they fit, but `stop` is set.
             BudgetExceededError: one is in doubt, and the policy is to stop there.
         """
         self._refuse_doubtful(wanted)

@@ -14,6 +14,10 @@ from selfimprove.ledger.rows import Reservation, Settlement
 _HOUR_S: Final = 3600.0
 
 
+class StoppedError(Exception):
+    """The batch ended before this call was sent; nobody reads it."""
+
+
 class _Held(NamedTuple):
     """What a call under way has set aside."""
 
@@ -46,6 +50,7 @@ class Purse:
 
         Raises:
             CapReachedError: there is no room.
+            StoppedError: there is, but `stop` is set.
         """
         more: dict[str, Used] = defaultdict(Used)
         held = {c.key: _Held(c.role, Used(c.worst_usd, 1, c.worst_tokens)) for c in wanted}
@@ -58,6 +63,8 @@ class Purse:
                 if stop is None or stop.is_set() or not self._held:
                     raise error
                 self._room.wait()
+            if stop is not None and stop.is_set():
+                raise StoppedError
             self._held.update(held)
             for scope, amount in more.items():
                 self._used[scope].add(amount)

@@ -1,4 +1,4 @@
-"""What the rows of a ledger add up to."""
+"""What the rows of a ledger hold, and what they add up to."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ _SUMS: Final = {
     "usd": "total(usd)",
     "held_usd": "total(reserved_usd)+total(doubt_usd)",
 }
+_FOUND: Final = "SELECT key, payer, role, model, completion FROM calls WHERE state='answered' AND key IN ({marks})"
 _PAGE: Final = 1000
 _FIELDS: Final = (
     *("key", "payer", "role", "model", "round", "stage", "problem", "state", "reserved_usd", "usd", "doubt_usd"),
@@ -45,6 +46,11 @@ def used_before(file: LedgerFile) -> defaultdict[str, Used]:
         found[role].add(Used(*amounts))
         found[ALL].add(Used(*amounts))
     return found
+
+
+def answered(file: LedgerFile, keys: Sequence[str]) -> list[tuple[str, ...]]:
+    """Give key, payer, role, model and completion of the answered calls among some keys."""
+    return file.read(_FOUND.format(marks=",".join("?" * len(keys))), keys)
 
 
 def doubtful(file: LedgerFile) -> dict[str, float]:

@@ -49,7 +49,8 @@ def compiling(expected: Expected, round_: int) -> Line:
             continue
         read = calls.teacher * (expected.prompt + length) + calls.writer * _READ
         written = calls.teacher * length + calls.writer * _WRITTEN / 4
-        told, usd = round(calls.teacher + calls.writer), price.of(read, written)
+        asked = calls.teacher + calls.writer
+        told, usd = round(asked), price.of(read, written, asked)
         lines.append(Line(stage="compile", teacher_calls=told, tokens=round(read + written), usd=usd, seconds=0.0))
     return total(lines)
 

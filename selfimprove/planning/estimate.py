@@ -67,13 +67,13 @@ def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: fl
     if asks:
         parts.append(expected.line(stage, taught * config.turns, prompt + length, length / 2))
         parts.append(expected.line(stage, taught * min(1.0, rate) * config.turns, prompt + length, length))
-    price = expected.price(round_)
+    price = expected.asked(round_)
     if price is not None:
         again = 1 + len(_REASONED & set(expected.config.campaign.arms))
         replies, reasons = taught * rate * config.turns, taught * config.rationales * again
         read = (replies + reasons) * prompt
         written = replies * length / 2 + reasons * min(expected.target, expected.config.teacher.max_tokens)
-        calls, usd = round(replies + reasons), price.of(read, written)
+        calls, usd = round(replies + reasons), price.of(read, written, replies + reasons)
         parts.append(Line(stage=stage, teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0))
     return total(parts or [Line(stage=stage, seconds=0.0)])
 
@@ -91,7 +91,7 @@ def _grading(expected: Expected, round_: int) -> Line:
         return Line(stage="grade", seconds=0.0)
     read = failed * (_JUDGE_READS + expected.prompt + expected.length(round_) + steps * _A_STEP)
     written = failed * (1 + steps) * _A_STEP
-    usd = price.of(read, written)
+    usd = price.of(read, written, failed)
     return Line(stage="grade", teacher_calls=round(failed), tokens=round(read + written), usd=usd, seconds=0.0)
 
 
@@ -141,13 +141,13 @@ def _most_asked(expected: Expected, arm: str) -> int:
 
 def _asked(expected: Expected, round_: int, rows: float, arm: str) -> Line:
     """Sum up what a teacher is asked in practice: by the wrong half of the tries, half of which ask."""
-    price = expected.price(round_)
+    price = expected.asked(round_)
     if price is None:
         return Line(stage="train", seconds=0.0)
     rate = expected.probe.questions if expected.probe else expected.config.lesson.questions
     calls = min(_most_asked(expected, arm), rows / 2 * expected.failed(round_) * rate)
     read, written = calls * (expected.prompt + expected.length(round_)), calls * expected.length(round_) / 2
-    usd = price.of(read, written)
+    usd = price.of(read, written, calls)
     return Line(stage="train", teacher_calls=round(calls), tokens=round(read + written), usd=usd, seconds=0.0)
 
 

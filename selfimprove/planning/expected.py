@@ -102,9 +102,19 @@ class Expected:
         """Give the dearest price a round's teacher can have, None for a teacher that is no model."""
         from selfimprove.teachers.load import is_model, price_of
 
+        name = self.teacher(round_)
+        return price_of(self.config.teacher.model_copy(update={"model": name})) if is_model(name) else None
+
+    def asked(self, round_: int) -> Price | None:
+        """Give the same, nothing a call for a teacher of one's own: its calls count, whatever they cost."""
+        from selfimprove.teachers.load import is_own
+
+        return Price(0.0, 0.0) if is_own(self.teacher(round_)) else self.price(round_)
+
+    def teacher(self, round_: int) -> str:
+        """Name a round's teacher."""
         teacher = self.config.teacher
-        name = teacher.first if teacher.first and round_ == 1 else teacher.model
-        return price_of(teacher.model_copy(update={"model": name})) if is_model(name) else None
+        return teacher.first if teacher.first and round_ == 1 else teacher.model
 
     def line(self, stage: str, calls: float, prompt: float, written: float, shared: float = 0) -> Line:
         """Sum up calls of the student that read `prompt`, after `shared` read once, and write `written` tokens each."""

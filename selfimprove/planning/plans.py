@@ -59,6 +59,8 @@ class Plan(Record):
     """The first round that is made: a fork took those before it over."""
     whole_models: int = 0
     """Models of the student's size that are written but not counted in `disk_mb`, as that size is not known."""
+    own_teacher: bool = False
+    """Somebody's own teaches, whose price nobody knows."""
 
     @property
     def seconds(self) -> float | None:
@@ -90,6 +92,8 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
     Raises:
         InputError: the teacher's price is not known, a split is empty, or there is no such library.
     """
+    from selfimprove.teachers.load import is_own
+
     config = _widest(config)
     expected = expect(config, task, probe, taken)
     lines = tuple(stages(expected))
@@ -114,6 +118,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         tries_at_most=most_tries(expected),
         first=begins,
         whole_models=models if each is None else 0,
+        own_teacher=any(is_own(expected.teacher(round_)) for round_ in expected.rounds),
     )
 
 
@@ -147,10 +152,12 @@ def _written(plan: Plan) -> Iterator[str]:
             f"{'-' if line.seconds is None else duration(line.seconds):>13}"
         )
     yield ""
+    if plan.own_teacher:
+        yield "Your own teacher: its dollars are unknown before its calls are made; max_calls caps those"
     if plan.usd_at_most:
         cap = "no budget is set" if plan.budget_usd is None else f"the budget stops it at {plan.budget_usd:.2f}"
         yield f"Dollars: at most {plan.usd_at_most:.2f}; {cap}"
-    else:
+    elif not plan.own_teacher:
         yield "Dollars: 0, this teacher makes no paid calls"
     yield (
         f"Hours: {plan.seconds / _HOUR_S:.2f} on this machine"

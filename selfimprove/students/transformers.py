@@ -169,18 +169,18 @@ def check_template(tokenizer: Any, folder: Path) -> None:
     """Refuse a tokenizer whose chat template is missing or does not lead up to the reply."""
     from jinja2 import TemplateError
 
-    from selfimprove.render import prompt_text
+    from selfimprove.render import chat_text, prompt_text
 
-    asked = [{"role": "user", "content": "question"}]
+    asked = (Message(role="user", content="question"),)
     try:
-        bare = prompt_text(tokenizer, (Message(role="user", content="question"),))
+        bare = prompt_text(tokenizer, asked)
     except TemplateError as error:
         raise InputError(f"the chat template in {folder} is broken: {error}") from error
-    if bare != tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=False):
+    if bare != chat_text(tokenizer, asked, add_generation_prompt=False):
         return
     # Some templates (Mistral's) need no generation prompt: the reply follows the question at once.
-    replied = [*asked, {"role": "assistant", "content": "reply"}]
-    whole = str(tokenizer.apply_chat_template(replied, tokenize=False))
+    replied = (*asked, Message(role="assistant", content="reply"))
+    whole = chat_text(tokenizer, replied, add_generation_prompt=False)
     if not whole.startswith(bare) or not whole[len(bare) :].lstrip().startswith("reply"):
         raise InputError(
             f"the chat template in {folder} ignores add_generation_prompt, so the model would not know "

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from selfimprove.errors import TeacherError
-from selfimprove.ledger import Ledger, Made, Reservation, Settlement
+from selfimprove.ledger import Ledger, Made, Reservation, Settlement, StoppedError
 from selfimprove.records import Completion, Request
 from selfimprove.teachers.deadline import DeadlineError
 from selfimprove.teachers.deployment import Deployment, UnusableReplyError
@@ -30,10 +30,6 @@ _LONGEST_BACKOFF_S: Final = 30.0
 _SHORTEST_S: Final = 0.1
 _WORTH_WAITING_S: Final = 30.0
 """Where a provider asks to be left alone for longer, the next deployment is tried first."""
-
-
-class StoppedError(Exception):
-    """The batch ended before this call was sent; nobody reads it."""
 
 
 class Call(NamedTuple):

@@ -14,7 +14,7 @@ from selfimprove.errors import InputError
 from selfimprove.records import Completion, Request
 from selfimprove.teachers.deadline import within
 from selfimprove.teachers.faults import redacted
-from selfimprove.teachers.prices import HERE, Price, is_here, quiet_litellm, unknown_price
+from selfimprove.teachers.prices import HERE, Price, is_here, quiet_litellm, refuse_unbounded, unknown_price
 
 _MARGIN: Final = 1.2
 _TEMPLATE_TOKENS: Final = 32
@@ -44,7 +44,7 @@ class Deployment:
     Attributes:
         model: as LiteLLM names it, provider first.
         base_url: where it is, None for the provider's own address.
-        price: what a token can cost.
+        price: what a token and a call can cost.
         api_key: never shown; None: LiteLLM takes it from the environment.
     """
 
@@ -142,7 +142,7 @@ class Deployment:
         usage = getattr(response, "usage", None)
         if self.price.free or self.price.given or not known or not getattr(usage, "completion_tokens", 0):
             return mine
-        return float(known)
+        return max(float(known), mine) if self.price.call_usd else float(known)  # its sum may lack the search
 
     def check(self, secrets: frozenset[str]) -> None:
         """See that a server answers at all, where an address was given.
@@ -161,7 +161,7 @@ class Deployment:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             said = redacted(str(error) or type(error).__name__, secrets)
             raise InputError(
-                f'teacher.base_url = "{at(self.base_url)[1:]}" cannot be reached ({said}); start it or correct it'
+                f"the model server {at(self.base_url)[1:]} cannot be reached ({said}); start it or correct its address"
             ) from error
 
 
@@ -212,7 +212,7 @@ def provider_of(model: str) -> str:
         return str(litellm.get_llm_provider(model)[1])
     except litellm.BadRequestError as error:
         raise InputError(
-            f'teacher model "{model}" names no provider that LiteLLM knows; write "provider/model", such as '
+            f'the model "{model}" names no provider that LiteLLM knows; write "provider/model", such as '
             f'"openai/{model}" with base_url for an OpenAI-compatible server'
         ) from error
 
@@ -223,7 +223,8 @@ def make_deployment(
     """Make a deployment whose key and price are known before anything is sent.
 
     Raises:
-        InputError: no provider, no key, no price, or a parameter that is not the user's to set.
+        InputError: no provider, no key, no price, no limit on what it writes, or a parameter that is not the user's
+            to set.
     """
     litellm = quiet_litellm()
     for name in how:
@@ -232,14 +233,14 @@ def make_deployment(
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         shown = re.sub(r"[^/@]*@", "***@", base_url)
         raise InputError(f'teacher.base_url = "{shown}" is no http address; write http://HOST:PORT/v1')
-    provider_of(model)
+    refuse_unbounded(model, provider_of(model))
     mocked = "mock_response" in how
     if api_key is None and not mocked and not is_here(base_url):
         missing = [n for n in litellm.validate_environment(model)["missing_keys"] if n.endswith(("_API_KEY", "_TOKEN"))]
         if missing:
             raise InputError(
-                f'teacher model "{model}" needs a key: set the environment variable {" or ".join(missing)}, or name '
-                "another one with teacher.api_key_env"
+                f'the model "{model}" needs a key: set the environment variable {" or ".join(missing)} (a '
+                "configuration can name another one: api_key_env)"
             )
     if is_here(base_url):
         _past_the_proxy()

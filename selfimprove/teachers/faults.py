@@ -21,6 +21,9 @@ _NO_CREDIT: Final = re.compile(
     r"insufficient[_ ](?:quota|credits?|balance|funds)|credit balance is too low|exceeded your current quota",
     re.IGNORECASE,
 )
+# Gemini says "exceeded your current quota" of each passing minute too, and then when it will have passed.
+_AGAIN: Final = re.compile(r"retry in\b|retryDelay|RetryInfo", re.IGNORECASE)
+_DELAY: Final = re.compile(r"(?:retryDelay\W+|retry in )(\d+(?:\.\d+)?)s\b", re.IGNORECASE)
 _BAD_KEY: Final = re.compile(
     r"(?:invalid|incorrect)[_ ]api[_ ]key|api[_ ]key[_ ](?:not valid|invalid|expired)", re.IGNORECASE
 )
@@ -66,14 +69,16 @@ def fault_of(error: Exception, deployment: str, secrets: Collection[str]) -> Fau
     said = f"{deployment} did not answer ({redacted(text, secrets)[:_TOO_LONG]})"
     # Some providers say "no money left" with the status of a rate limit or of a bad request, and "no such key" too.
     # LiteLLM keeps the provider's code out of its text: OpenAI's `insufficient_quota` stands in the body alone.
-    kind = _kind(status, f"{error} {getattr(error, 'body', None)}")
+    told = f"{error} {getattr(error, 'body', None)}"
+    kind = _kind(status, told)
     limited = kind == "passing" and status in _TOO_MUCH
-    return Fault(kind, reached and lost, _wait(error), said, limited)
+    return Fault(kind, reached and lost, _wait(error, told), said, limited)
 
 
 def _kind(status: int, told: str) -> Kind:
     barred = status == _FORBIDDEN and not _MODERATED.search(told)
-    if barred or status in {401, 402, 404} or _NO_CREDIT.search(told) or _BAD_KEY.search(told):
+    broke = _NO_CREDIT.search(told) and not (status in _TOO_MUCH and _AGAIN.search(told))
+    if barred or status in {401, 402, 404} or broke or _BAD_KEY.search(told):
         return "deployment"
     return "passing" if status in {_REQUEST_TIMEOUT, 409, 425, 429} or status >= _SERVER else "request"
 
@@ -86,14 +91,15 @@ def _chain(error: BaseException | None) -> list[str]:
     return names
 
 
-def _wait(error: Exception) -> float | None:
-    """Read Retry-After: seconds, or a date."""
+def _wait(error: Exception, told: str) -> float | None:
+    """Read Retry-After: seconds, or a date; where there is none, the delay that the body tells (Gemini's)."""
     headers: Any = getattr(error, "litellm_response_headers", None)
     if headers is None:
         headers = getattr(getattr(error, "response", None), "headers", None)
     value = (headers or {}).get("retry-after")
     if value is None:
-        return None
+        delay = _DELAY.search(told)
+        return float(delay[1]) if delay else None
     try:
         return max(0.0, float(value))
     except ValueError:

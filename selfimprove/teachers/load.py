@@ -18,6 +18,7 @@ from selfimprove.protocols import Task, Teacher
 from selfimprove.teachers.deployment import provider_of
 from selfimprove.teachers.gate import Gates, Limits
 from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.own import OwnTeacher
 from selfimprove.teachers.prices import Price, find_price, given_price, unknown_price
 from selfimprove.teachers.reference import ReferenceTeacher
 
@@ -43,7 +44,7 @@ def load_teacher(
             called with the task or with nothing).
         task: reads and compares answers.
         programs: compiled programs by name; the plain one stands in for each that is missing.
-        ledger: journals a LiteLLM model's calls.
+        ledger: journals the calls.
         seed: the campaign's.
 
     Raises:
@@ -54,8 +55,8 @@ def load_teacher(
         return ReferenceTeacher(task)
     if model == "self":
         raise InputError('teacher "self" is the student: make a SelfTeacher of it, or name another teacher')
-    if _IMPORT.fullmatch(model):
-        return checked(_made(load_plug(model, "teacher"), task, model), model)
+    if is_own(model):
+        return own_teacher(_made(load_plug(model, "teacher"), task, model), model, config, ledger)
     _refuse_typo(model)
     from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
 
@@ -98,7 +99,7 @@ def load_model(
             name = config.api_key_env if config.api_key_env.isupper() else "a variable"
             raise InputError(f"teacher.api_key_env names {name}, which is not set; put the key into that variable")
     own: TeacherRole = getattr(config, role)
-    ledger.cap(role, Caps(own.budget_usd, own.max_calls, own.max_tokens, own.max_hours))
+    _cap(config, role, ledger)
     return LiteLLMModel(
         called or role,
         _models(config, own),
@@ -113,6 +114,28 @@ def load_model(
         output_price=config.output_price,
         parameters=config.parameters,
     )
+
+
+def own_teacher(made: object, name: str, config: TeacherConfig, ledger: Ledger) -> Teacher:
+    """Give a plugged-in object as a Teacher behind the ledger, with its roles' caps; ours know their own ways.
+
+    Raises:
+        InputError: it lacks a method.
+    """
+    from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
+    from selfimprove.teachers.self_taught import SelfTeacher
+
+    teacher = checked(made, name)
+    if isinstance(teacher, ReferenceTeacher | LiteLLMTeacher | SelfTeacher):
+        return teacher
+    for role in _LESSON_ROLES:
+        _cap(config, role, ledger)
+    return OwnTeacher(teacher, name, ledger)
+
+
+def _cap(config: TeacherConfig, role: Role, ledger: Ledger) -> None:
+    own: TeacherRole = getattr(config, role)
+    ledger.cap(role, Caps(own.budget_usd, own.max_calls, own.max_tokens, own.max_hours))
 
 
 def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Price:
@@ -137,7 +160,8 @@ def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Pr
             if price is None:
                 raise unknown_price(model)
             found.append(price)
-    return Price(max(p.input_usd for p in found), max(p.output_usd for p in found))
+    dearest = [max(getattr(price, name) for price in found) for name in ("input_usd", "output_usd", "call_usd")]
+    return Price(dearest[0], dearest[1], call_usd=dearest[2])
 
 
 def is_model(name: str) -> bool:
@@ -146,7 +170,16 @@ def is_model(name: str) -> bool:
     >>> is_model("openai/gpt-4o"), is_model("reference"), is_model("my_module:Teacher")
     (True, False, False)
     """
-    return name not in _NAMED and not _IMPORT.fullmatch(name)
+    return name not in _NAMED and not is_own(name)
+
+
+def is_own(name: str) -> bool:
+    """Say whether a teacher's name means somebody's own.
+
+    >>> is_own("openai/gpt-4o"), is_own("reference"), is_own("my_module:Teacher")
+    (False, False, True)
+    """
+    return bool(_IMPORT.fullmatch(name))
 
 
 def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:

@@ -31,26 +31,28 @@ def quiet_litellm() -> Any:
 
 
 class Price(NamedTuple):
-    """Dollars a prompt token and a completion token can cost.
+    """Dollars a prompt token, a completion token and a call can cost.
 
     Attributes:
         input_usd: the most for one prompt token.
         output_usd: the most for one completion token, hidden reasoning counted in.
         given: set in the configuration, so that it holds for the bill too and not only for the reservation.
+        call_usd: the most for one call beside its tokens: a fee, a search.
     """
 
     input_usd: float
     output_usd: float
     given: bool = False
+    call_usd: float = 0.0
 
     @property
     def free(self) -> bool:
         """True when a call cannot cost anything."""
-        return self.input_usd == 0 and self.output_usd == 0
+        return self.input_usd == self.output_usd == self.call_usd == 0
 
-    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
-        """Give the dollars for this many tokens."""
-        return prompt_tokens * self.input_usd + completion_tokens * self.output_usd
+    def of(self, prompt_tokens: float, completion_tokens: float, calls: float = 1) -> float:
+        """Give the dollars for this many tokens in so many calls."""
+        return prompt_tokens * self.input_usd + completion_tokens * self.output_usd + calls * self.call_usd
 
 
 def is_here(address: str | None) -> bool:
@@ -71,8 +73,11 @@ def given_price(input_price: float | None, output_price: float | None) -> Price 
     if input_price is None and output_price is None:
         return None
     if input_price is None or output_price is None:
-        lacking = "input_price" if input_price is None else "output_price"
-        raise InputError(f"teacher.{lacking} is not set but the other price is; set both (dollars per million tokens)")
+        lacking = "input" if input_price is None else "output"
+        raise InputError(
+            f"{lacking}_price (--{lacking}-price) is not set but the other price is; set both, in dollars per "
+            "million tokens"
+        )
     return Price(input_price / _PER, output_price / _PER, given=True)
 
 
@@ -92,7 +97,9 @@ def find_price(
 def listed_price(model: str, parameters: Mapping[str, object]) -> Price | None:
     """Give LiteLLM's price for a model, None where it lists none.
 
-    Where it depends on the length of the prompt or on the kind of token, the highest counts: it is for reserving.
+    Where it depends on the length of the prompt or on the kind of token, the highest counts: it is for reserving. A
+    model that searches, always or as its parameters say, does so once a call; where it does so as often as it likes
+    (deep research), nobody knows what a call costs.
     """
     litellm = quiet_litellm()
     try:
@@ -105,7 +112,11 @@ def listed_price(model: str, parameters: Mapping[str, object]) -> Price | None:
         [float(v) for k, v in row.items() if k.startswith(heads) and _applies(k, tier) and isinstance(v, int | float)]
         for heads in (("input_cost_per_token",), ("output_cost_per_token", "output_cost_per_reasoning_token"))
     )
-    return Price(max(ins), max(outs)) if ins and outs else None
+    if not ins or not outs or "deep-research" in key:
+        return None
+    searches = row.get("litellm_provider") == "perplexity" or "search" in f"{key} {parameters}".casefold()
+    fees = (row.get("search_context_cost_per_query") or {}).values() if searches else ()
+    return Price(max(ins), max(outs), call_usd=max(fees, default=0.0) + row.get("input_cost_per_request", 0.0))
 
 
 def _applies(key: str, tier: str) -> bool:
@@ -114,9 +125,23 @@ def _applies(key: str, tier: str) -> bool:
     return not key.endswith(_CHEAPER_TIERS) and not any(key.endswith(each) and each[1:] != tier for each in tiers)
 
 
+def refuse_unbounded(model: str, provider: str) -> None:
+    """See that a model can be told how many tokens it may write.
+
+    Raises:
+        InputError: LiteLLM would leave that out, so that no worst cost holds.
+    """
+    taken = quiet_litellm().get_supported_openai_params(model, custom_llm_provider=provider)
+    if taken is not None and not {"max_tokens", "max_completion_tokens"} & set(taken):
+        raise InputError(
+            f'the model "{model}" takes no limit on the tokens it writes, so the budget could not be kept; '
+            "name another model"
+        )
+
+
 def unknown_price(model: str) -> InputError:
     """Write what a user reads when a model has no known price."""
     return InputError(
-        f'teacher model "{model}" has no known price, so the budget could not be kept; set teacher.input_price and '
-        "teacher.output_price, in dollars per million tokens (0 when it is free)"
+        f'the model "{model}" has no known price, so the budget could not be kept; set input_price and output_price in '
+        "its configuration, or --input-price and --output-price, in dollars per million tokens (0 when it is free)"
     )

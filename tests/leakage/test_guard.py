@@ -109,6 +109,50 @@ def test_eight_words_of_a_long_text_are_no_leak_of_a_short_problem() -> None:
     assert verdicts(guard, "Find 6 / 8. Express your answer as a common fraction.") == ["boilerplate"]
 
 
+BRIEF = "Would a pear usually sink in a glass of fresh water?"
+
+
+@pytest.mark.parametrize("word", ["Would", "usually", "sink", "glass", "fresh"])
+def test_one_other_word_does_not_hide_a_short_problem(word: str) -> None:
+    """Of a question of eleven words every run of eight is broken by one other word; its runs of three are not."""
+    found = Guard(held(BRIEF)).leak(f"Question: {BRIEF.replace(word, 'really')} Answer: no")
+    assert found is not None
+    assert (found.how, found.held_out) == ("n-gram", "h0")
+
+
+def test_a_short_problem_with_other_words_is_another() -> None:
+    """Three other words of eleven leave less than 80 %, and half of a short problem is no problem."""
+    guard = Guard(held(BRIEF))
+    assert guard.hits("Would an apple usually float in a glass of fresh water?") == []
+    assert guard.hits("It is said that a glass of fresh water is what a pear needs.") == []
+
+
+CHINESE = "\u5c0f\u660e\u67095\u4e2a\u82f9\u679c\uff0c\u7ed9\u4e86\u5c0f\u7ea22\u4e2a\uff0c\u5988\u5988\u53c8\u4e70\u4e8612\u4e2a\u3002\u73b0\u5728\u4e00\u5171\u6709\u51e0\u4e2a\uff1f"
+JAPANESE = "\u592a\u90ce\u541b\u306f\u308a\u3093\u3054\u30925\u500b\u6301\u3063\u3066\u3044\u307e\u3059\u3002\u6b8b\u308a\u306f\u4f55\u500b\u3067\u3059\u304b\u3002"
+SUM = "5+3\u7b49\u4e8e\u51e0"
+
+
+@pytest.mark.parametrize(
+    ("problem", "text"),
+    [
+        (CHINESE, CHINESE.replace("\u660e", "\u521a").replace("12", "13")),
+        (CHINESE, f"\u95ee\u9898\uff1a{CHINESE}\u7b54\u6848\uff1a15"),
+        (JAPANESE, f"{JAPANESE}\u7b54\u3048\u306f3\u3067\u3059\u3002"),
+        (JAPANESE, JAPANESE.replace("\u592a\u90ce", "\u6b21\u90ce")),
+        (SUM, f"\u8bf7\u95ee{SUM}\u5462"),
+    ],
+)
+def test_languages_without_spaces_are_read_by_characters(problem: str, text: str) -> None:
+    """A clause is no single word: a name or a number changed in it, or words around it, hide nothing."""
+    assert Guard(held(problem)).leak(text)
+
+
+def test_another_problem_without_spaces_is_no_leak() -> None:
+    """The same beginning, or the same few characters with another sign, make no leak."""
+    assert not Guard(held(CHINESE)).leak(CHINESE[:12] + JAPANESE)
+    assert not Guard(held(SUM)).leak(SUM.replace("+", "-"))
+
+
 TEMPLATE = "Determine the number of ways to arrange the letters of the word {}."
 
 

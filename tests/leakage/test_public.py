@@ -16,6 +16,7 @@ def problems(*answers: str, question: str = "How many?", **rest: object) -> list
     [
         ("gsm8k", [], ("gsm8k",)),
         ("my_sums", problems("3", "1,200", "-0.5"), ("gsm8k", "math")),
+        ("my_shares", problems("3", "1/2", "10%", "$5"), ("gsm8k", "math")),
         ("my_facts", problems("yes", "no"), ("strategyqa",)),
         ("my_quiz", problems("A", "B", choices=("x", "y")), ("mmlu",)),
         ("my_formulas", problems("x^2", question="What is $x$?"), ("math",)),

@@ -18,6 +18,7 @@ from selfimprove.ledger import Ledger, stage_of_calls
 from selfimprove.records import Completion, Message, Request, Sampling
 from selfimprove.teachers import asking, load_model
 from selfimprove.teachers.deployment import at, split_thinking
+from selfimprove.teachers.faults import fault_of
 from selfimprove.teachers.gate import Gates, Limits
 from selfimprove.teachers.litellm import LiteLLMModel
 
@@ -196,6 +197,36 @@ def test_a_dead_deployment_is_not_asked_twice(dead: Reply) -> None:
         asked = model(server, Ledger(":memory:"), ["openai/first", "openai/second"], concurrency=1)
         assert texts(asked.complete(requests(5))) == ["ok"] * 5
         assert server.models().count("first") == 1
+
+
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+
+
+def test_a_minutes_quota_passes() -> None:
+    """Gemini's limit a minute speaks of quota and billing as an empty account does: it is waited for as it asks."""
+    replies = iter([Reply(status=429, error=f"{QUOTA} Please retry in 1.01s."), Reply("ok")])
+    with serving(lambda _: next(replies)) as server:
+        assert texts(model(server, Ledger(":memory:")).complete(requests())) == ["ok"]
+        assert server.at[1] - server.at[0] >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "kind", "wait_s"),
+    [
+        (429, f'{QUOTA}", "details": [{{"@type": "google.rpc.RetryInfo", "retryDelay": "2s"}}]', "passing", 2.0),
+        (429, f"{QUOTA} Please retry in 1m2s.", "passing", None),
+        (429, QUOTA, "deployment", None),
+        (400, f"{QUOTA} Please retry in 2.01s.", "deployment", 2.01),
+    ],
+)
+def test_a_quota_that_passes_says_when(status: int, told: str, kind: str, wait_s: float | None) -> None:
+    """Only a rate limit that names a delay passes, in whichever of Gemini's two forms."""
+
+    class ToldError(Exception):
+        status_code = status
+
+    fault = fault_of(ToldError(told), "m", ())
+    assert (fault.kind, fault.wait_s, fault.limited) == (kind, wait_s, kind == "passing")
 
 
 def test_a_moderated_request_is_one_that_failed() -> None:

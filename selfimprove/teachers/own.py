@@ -1,0 +1,141 @@
+"""A teacher of one's own behind the ledger: its calls are counted and capped, its answers remembered."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from pydantic import TypeAdapter
+
+from selfimprove.errors import TeacherError
+from selfimprove.ledger import CapReachedError, Ledger, Reservation, Settlement, Used
+from selfimprove.protocols import Rationaliser, Teacher
+from selfimprove.records import Answer, Completion, Message, Problem, Question, Rationale, Request
+
+_ANSWERS: Final = TypeAdapter(list[Answer])
+_RATIONALES: Final = TypeAdapter(list[Rationale])
+
+Asked = TypeVar("Asked", Question, Problem)
+Said = TypeVar("Said", Answer, Rationale)
+
+
+class OwnTeacher:
+    """Somebody's own object, asked for each question and each problem once. Satisfies `Teacher`.
+
+    A call is one question, or one problem whatever the samples. What it costs is what its answers say (`usd`), so
+    dollars are known afterwards: a call is held at what those before it took in the mean, and the first at nothing.
+    Batches go to it one at a time.
+
+    Args:
+        teacher: the object; where it can `rationalise`, so can this.
+        name: of it, in the ledger and its keys.
+        ledger: keeps the caps, and what was answered.
+    """
+
+    def __init__(self, teacher: Teacher, name: str, ledger: Ledger) -> None:
+        self.teacher, self.name = teacher, name
+        self._ledger, self._turn = ledger, threading.Lock()
+        if isinstance(teacher, Rationaliser):
+            explain = teacher.rationalise
+            self.rationalise = lambda problems, samples: self._reasons("rationalise", explain, problems, samples)
+
+    def check(self) -> None:
+        """See that it can be reached, where it has a way to say so."""
+        check = getattr(self.teacher, "check", None)
+        if check is not None:
+            check()
+
+    def answer(self, asked: Sequence[Question]) -> list[Answer]:
+        """Answer each clarifying question, in order.
+
+        Raises:
+            CapReachedError: the next call could go over a cap; those that fit were made.
+            TeacherError: it does not give one answer a question.
+        """
+        wanted = [(_request("answer", q, q.problem, 0), q) for q in asked]
+        found = self._through("answer", wanted, lambda some: [[one] for one in self.teacher.answer(some)], _ANSWERS)
+        return [one for (one,) in found]
+
+    def reason(self, problems: Sequence[Problem], samples: int) -> list[list[Rationale]]:
+        """Give up to `samples` chains of thought a problem; errors as for `answer`."""
+        return self._reasons("reason", self.teacher.reason, problems, samples)
+
+    def _reasons(
+        self,
+        role: str,
+        ask: Callable[[Sequence[Problem], int], list[list[Rationale]]],
+        problems: Sequence[Problem],
+        samples: int,
+    ) -> list[list[Rationale]]:
+        wanted = [(_request(role, problem, problem, samples), problem) for problem in problems]
+        return self._through("reason", wanted, lambda some: ask(some, samples), _RATIONALES)
+
+    def _through(
+        self,
+        role: str,
+        wanted: Sequence[tuple[Request, Asked]],
+        ask: Callable[[Sequence[Asked]], Sequence[Sequence[Said]]],
+        form: TypeAdapter[list[Said]],
+    ) -> list[list[Said]]:
+        """Look up what is known, ask for as much of the rest as the caps allow, and keep it."""
+        by_key = {request.key(self.name): (request, item) for request, item in wanted}
+        with self._turn:
+            known = {k: form.validate_json(c.text) for k, c in self._ledger.lookup(list(by_key)).items()}
+            missing = {key: pair for key, pair in by_key.items() if key not in known}
+            held, started = list[str](), time.monotonic()
+            try:
+                stopped = self._hold(role, missing, held)
+                given = self._given([missing[key][1] for key in held], ask)
+            except BaseException as error:
+                self._settle(held, [Completion(text="", finish_reason="error", error=str(error))] * len(held), started)
+                raise
+            made = {key: list(some) for key, some in zip(held, given, strict=True)}
+            self._settle(held, [_completion(some, form) for some in made.values()], started)
+        if stopped is not None:
+            raise stopped.to_finish(len(missing) - len(held), self._ledger.mean(role) or Used(calls=1))
+        known.update(made)
+        return [known[request.key(self.name)] for request, _ in wanted]
+
+    def _hold(self, role: str, missing: Mapping[str, tuple[Request, Any]], held: list[str]) -> CapReachedError | None:
+        """Reserve calls into `held` until a cap is met, and give that; None: all of them fit."""
+        mean = self._ledger.mean(role)
+        for key, (request, _) in missing.items():
+            try:
+                self._ledger.reserve([Reservation(key, request, self.name, role, mean.usd if mean else 0.0)])
+            except CapReachedError as error:
+                return error
+            held.append(key)
+        return None
+
+    def _given(
+        self, items: Sequence[Asked], ask: Callable[[Sequence[Asked]], Sequence[Sequence[Said]]]
+    ) -> Sequence[Sequence[Said]]:
+        given = ask(items) if items else []
+        if len(given) != len(items):
+            raise TeacherError(
+                f'teacher "{self.name}" gives {len(given)} answers where it is asked {len(items)} times; mend it'
+            )
+        return given
+
+    def _settle(self, keys: Sequence[str], said: Sequence[Completion], started: float) -> None:
+        each_s = (time.monotonic() - started) / max(1, len(keys))
+        full = [one.model_copy(update={"model": self.name, "call": key}) for key, one in zip(keys, said, strict=True)]
+        self._ledger.settle([Settlement(one.call, one, each_s) for one in full])
+
+
+def _request(role: str, item: Question | Problem, problem: Problem, samples: int) -> Request:
+    """Write what is asked as a request, whose key names it."""
+    said = (Message(role="user", content=item.model_dump_json()),)
+    return Request(role=role, messages=said, problem=problem.id, sample=samples)
+
+
+def _completion(given: Sequence[Any], form: TypeAdapter[Any]) -> Completion:
+    error = next((one.error for one in given if getattr(one, "error", "")), "")
+    return Completion(
+        text=form.dump_json(list(given)).decode(),
+        finish_reason="error" if error else "stop",
+        usd=sum(one.usd for one in given),
+        error=error,
+    )
