@@ -332,10 +332,12 @@ def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[s
     for name, thing in names.items():
         if thing is None:
             continue
-        label = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
         if name == "teacher":
+            # Not by a name of its own, which could be that of a model.
+            label = thing if isinstance(thing, str) else f"{type(thing).__module__}:{type(thing).__name__}"
             values.setdefault("teacher", {})["model"] = label
         else:
+            label = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
             campaign[name] = label
     for key, value in settings.items():
         if isinstance(value, Mapping):
