@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfimprove.config import Config, changed, load_config, make_config, write_config
+from selfimprove.config import Config, changed, load_config, make_config, merge, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
@@ -326,25 +326,22 @@ def _base(config: Path | str | Config | None) -> dict[str, Any]:
     return (config if isinstance(config, Config) else load_config(Path(config))).model_dump(mode="json")
 
 
-def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[str, Any]) -> Config:
-    values = {section: dict(held) if isinstance(held, Mapping) else held for section, held in given.items()}
-    campaign = values.setdefault("campaign", {})
+def _merged(given: Mapping[str, Any], names: Mapping[str, Any], settings: Mapping[str, Any]) -> Config:
+    over: dict[str, Any] = {"campaign": {}, "teacher": {}}
     for name, thing in names.items():
         if thing is None:
             continue
         if name == "teacher":
             # Not by a name of its own, which could be that of a model.
             label = thing if isinstance(thing, str) else f"{type(thing).__module__}:{type(thing).__name__}"
-            values.setdefault("teacher", {})["model"] = label
+            over["teacher"]["model"] = label
         else:
             label = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
-            campaign[name] = label
+            over["campaign"][name] = label
     for key, value in settings.items():
-        if isinstance(value, Mapping):
-            values.setdefault(key, {}).update(value)
-        else:
-            campaign[key] = value
-    return make_config(values, "Campaign")
+        table = key in Config.model_fields or isinstance(value, Mapping)
+        over = merge(over, {key: value} if table else {"campaign": {key: value}})
+    return make_config(merge(given, over), "Campaign")
 
 
 def _safe(name: str) -> str:
