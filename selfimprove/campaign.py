@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
-_LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *_LEDGER}
+LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *LEDGER}
 """What a campaign writes before its settings."""
 
 
@@ -81,7 +81,7 @@ class Campaign:
 
         task = self.load_task()
         self._see_training(task)
-        return plan(self.config, task, self._probe(task, self._student()) if probe else None)
+        return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
 
     def _see_training(self, task: Task) -> None:
         """Refuse ways to train that cannot be had."""
@@ -91,12 +91,6 @@ class Campaign:
         check_settings(self.config.train)
         refuse_packed_order(self.config)
         refuse_practice(self.config, None if isinstance(self._given.get("task", ""), str) else task.name)
-
-    def _student(self) -> Student:
-        from selfimprove.students import load_student
-
-        given: Student | None = self._given.get("student")
-        return given or load_student(self.config.campaign.student, **_student_settings(self.config))
 
     def _probe(self, task: Task, student: Student) -> Probe:
         from selfimprove.planning.probing import probe
@@ -183,6 +177,20 @@ class Campaign:
             raise InputError(f'data.data_dir = "{place}" is no folder; correct it, or leave it out')
         return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
 
+    def load_student(self) -> Student:
+        """Give the student that the settings name.
+
+        Raises:
+            InputError: there is no such model, or no such server.
+        """
+        from selfimprove.students import load_student
+
+        given: Student | None = self._given.get("student")
+        own, name = self.config.student, self.config.campaign.student
+        served = name.startswith("openai-server:")
+        how = {} if served else {"dtype": own.dtype, "device": own.device, "slots": own.slots}
+        return given or load_student(name, **how)
+
     def _teacher_for(
         self, task: Task, programs: Mapping[str, Program], ledger: Ledger
     ) -> Callable[[LanguageModel, int], Teacher]:
@@ -221,8 +229,6 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.graphs.compiling import programs_of
-        from selfimprove.scorers.names import full_name, see_scorer
-        from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.refusing import asks_teacher
@@ -236,17 +242,11 @@ class Campaign:
             )
         asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
-        student = self._student()
+        student = self.load_student()
         if "distill" in config.campaign.arms and (tokenizer := getattr(student, "tokenizer", None)) is not None:
             see_vocabulary(tokenizer, config.train.distill.model_dump()["teacher"])
-        if config.grade.scorer:
-            bare, judging_by = student.with_adapter(None), programs["judge_steps"]
-            known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
-            if not config.grade.trust:
-                check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
-
+        see_scoring(config, task, student, programs, ledger)
         teacher_for = self._teacher_for(task, programs, ledger)
-
         return Crew(
             config=config,
             folder=folder,
@@ -272,24 +272,39 @@ def files_in(out: Path) -> frozenset[str] | None:
 
 
 @contextmanager
-def nothing_left(out: Path, there: frozenset[str] | None, names: Iterable[str]) -> Iterator[None]:
+def nothing_left(
+    out: Path, there: frozenset[str] | None, names: Iterable[str], settings: str = "campaign.toml"
+) -> Iterator[None]:
     """Take away what a campaign that is refused has begun.
 
     Args:
         out: the run folder.
         there: what `files_in` gave before; None: the folder goes too, if it is empty by then.
         names: of the files that may go; those that were there before stay.
+        settings: the file that is written once nothing is wrong; with it all of them stay.
     """
     try:
         yield
     except InputError:
-        if not (out / "campaign.toml").exists():
+        if not (out / settings).exists():
             for name in set(names) - (there or frozenset()):
                 (out / name).unlink(missing_ok=True)
             if there is None:
                 with suppress(OSError):
                     out.rmdir()
         raise
+
+
+def see_scoring(config: Config, task: Task, student: Student, programs: Mapping[str, Program], ledger: Ledger) -> None:
+    """Refuse a step scorer that cannot be had, or is not to be trusted."""
+    from selfimprove.scorers.names import full_name, see_scorer
+    from selfimprove.scorers.trust import check_card
+
+    if config.grade.scorer:
+        bare, judging_by = student.with_adapter(None), programs["judge_steps"]
+        known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
+        if not config.grade.trust:
+            check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
 
 
 def _see(task: Task) -> None:
@@ -311,13 +326,6 @@ def read_summary(out: Path) -> Summary:
         raise InputError(f"{out} holds no campaign; name a run folder, such as runs/demo")
     with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
         return summarise(RunFolder(out, writer=False), ledger)
-
-
-def _student_settings(config: Config) -> dict[str, Any]:
-    if config.campaign.student.startswith("openai-server:"):
-        return {}
-    own = config.student
-    return {"dtype": own.dtype, "device": own.device, "slots": own.slots}
 
 
 def _base(config: Path | str | Config | None) -> dict[str, Any]:
