@@ -261,9 +261,14 @@ class Campaign:
             ),
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
-            chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
+            chat_template=chat_template_of(student),
             after_round=after_round,
         )
+
+
+def chat_template_of(student: Student) -> str:
+    """Give the chat template of a student that runs here; empty: it has none, or runs elsewhere."""
+    return str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or "")
 
 
 def files_in(out: Path) -> frozenset[str] | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from selfimprove.campaign import LEDGER, Campaign, files_in, nothing_left, see_scoring
+from selfimprove.campaign import LEDGER, Campaign, chat_template_of, files_in, nothing_left, see_scoring
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.graphs.compiling import freeze_programs, programs_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
 from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining, mining_place, sentence
@@ -17,7 +19,7 @@ from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import count_levels, load_library
 from selfimprove.mining.patterns import ALL, Patterns
-from selfimprove.programs import SIGNATURES, program_for
+from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teacher
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.store import RunFolder
@@ -26,7 +28,7 @@ from selfimprove.students.adapters import adapter_hash
 _SHOWN: Final = 8
 _SETTINGS: Final = "stage.toml"
 _ADAPTER: Final = "adapter.json"
-_BEGUN: Final = {"run.lock", "manifest.json", _ADAPTER, *LEDGER}
+_BEGUN: Final = {"run.lock", "manifest.json", _ADAPTER, FROZEN, *LEDGER}
 """What a stage writes before its settings."""
 _FREE: Final = ("grade", "select", "train", "teacher", "gate", "evaluate", "track", "lesson")
 """Sections that mining does not depend on."""
@@ -139,17 +141,20 @@ def _crew(
     ):
         _see_settings(folder, config)
         _see_adapter(folder, adapter)
+        found = campaign.load_student()
         crew = Crew(
             config=config,
             folder=folder,
             ledger=ledger,
             task=made,
-            student=campaign.load_student(),
+            student=found,
             teacher_for=_nobody,
             trainer=_NoTrainer(),
-            programs={name: program_for(name, made) for name in SIGNATURES},
+            programs=programs_of(folder, made, config),
+            chat_template=chat_template_of(found),
         )
         crew.model(_best(adapter))
+        _see_prompt(crew, adapter)
         see(crew)
         _claim(crew, adapter)
         yield crew
@@ -193,8 +198,22 @@ def _see_adapter(folder: RunFolder, adapter: Path | None) -> None:
         )
 
 
+def _see_prompt(crew: Crew, adapter: Path | None) -> None:
+    """Refuse an adapter that was trained under another prompt than the one it would be mined under."""
+    files = [adapter / name for name in ("metrics.json", "combined.json")] if adapter is not None else []
+    trained = next((json.loads(file.read_text("utf-8")).get("render_hash") for file in files if file.is_file()), None)
+    asked = crew.programs["solve"].hash(crew.chat_template)
+    if trained and trained != asked:
+        raise InputError(
+            f"{adapter} was trained under prompt {trained} and would be mined under {asked}; name one of track B "
+            "of this task, and give the prompts that it was trained with (campaign.programs, or what programs/ holds)"
+        )
+
+
 def _claim(crew: Crew, adapter: Path | None) -> None:
-    """Take a folder for these settings and this adapter."""
+    """Take a folder for these settings, this adapter and the prompts now in force."""
+    if not crew.folder.has(_SETTINGS):
+        freeze_programs(crew)
     if adapter is not None:
         crew.folder.write_json(_ADAPTER, {"hash": adapter_hash(adapter)})
     crew.folder.write_text(_SETTINGS, write_config(crew.config))
