@@ -18,7 +18,7 @@ from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Sampling, Split
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder
+from selfimprove.store import RunFolder, see_folder
 from selfimprove.track import tracked
 
 if TYPE_CHECKING:
@@ -272,7 +272,12 @@ def chat_template_of(student: Student) -> str:
 
 
 def files_in(out: Path) -> frozenset[str] | None:
-    """Name what a folder holds; None where there is no such folder."""
+    """Name what a folder holds; None where there is no such folder.
+
+    Raises:
+        InputError: it is a file.
+    """
+    see_folder(out)
     return frozenset(path.name for path in out.iterdir()) if out.is_dir() else None
 
 

@@ -122,6 +122,13 @@ def test_everyday_mistake_is_one_sentence(cli: Run, tmp_path: Path, mistake: str
         (["run", "good.toml", "--set", "rounds=2"], "SECTION.KEY=VALUE"),
         (["run", "good.toml", "--out", "taken"], "holds other files"),
         (["run", "good.toml", "--out", "/proc/nowhere"], "/proc/nowhere"),
+        (["run", "good.toml", "--out", "good.toml"], "good.toml cannot be a folder, as good.toml is a file"),
+        (["run", "good.toml", "--out", "good.toml/run"], "good.toml is a file; name another"),
+        (["demo", "--out", "good.toml"], "good.toml is a file; name another"),
+        (["mine", "good.toml", "--out", "good.toml"], "good.toml is a file; name another"),
+        (["fork", "old", "--out", "good.toml"], "good.toml is a file; name another"),
+        (["fork", "old", "--out", "taken"], "taken is not empty; name a new folder"),
+        (["combine", "a", "b", "--out", "good.toml"], "good.toml is a file; name another"),
         (["score", "arithmetic", "--pred", "gone.jsonl"], "gone.jsonl"),
         (["init", "arithmetik"], 'did you mean "arithmetic"?'),
         (["init", "arithmetic", "good.toml"], "good.toml"),
@@ -130,12 +137,14 @@ def test_everyday_mistake_is_one_sentence(cli: Run, tmp_path: Path, mistake: str
 def test_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: list[str], said: str) -> None:
     """A command that cannot be followed says why, with exit code 2, and overwrites nothing."""
     (tmp_path / "good.toml").write_text(toml(data=TINY))
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "thesis.tex").write_text("precious")
+    for folder, file in (("taken", "thesis.tex"), ("old", "campaign.toml")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text("" if folder == "old" else "precious")
     done = cli(*words)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert said in done.stderr
     assert (tmp_path / "taken" / "thesis.tex").read_text() == "precious"
+    assert (tmp_path / "good.toml").read_text() == toml(data=TINY)
 
 
 def test_folder_of_another_campaign_is_refused(cli: Run, tmp_path: Path, make_crew: Callable[..., object]) -> None:
