@@ -13,6 +13,7 @@ from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
+from selfimprove.plugs import see_plug
 from selfimprove.programs import Program
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from selfimprove.planning.plans import Plan
     from selfimprove.planning.probing import Probe
 
+_PLUGS = {"task": Task, "student": Student, "teacher": Teacher, "trainer": Trainer}
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
 LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
@@ -37,12 +39,13 @@ class Campaign:
 
     Args:
         config: a TOML file or a `Config`; the keywords below go over it.
-        task: a name, a file of problems, `package.module:Name`, or your own `Task`.
-        student: a hub id, a folder, `openai-server:MODEL@URL`, or your own `Student`.
-        teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, or your own `Teacher`.
+        task: a name, a file of problems, `package.module:Name`, your own `Task`, or settings of `[task]`.
+        student: a hub id, a folder, `openai-server:MODEL@URL`, your own `Student`, or settings of `[student]`.
+        teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, your own `Teacher`, or settings of
+            `[teacher]`.
         trainer: your own `Trainer`; default: a process of its own over TRL.
         out: the run folder; default: `runs/<task>`.
-        sections: settings of `[student]`, `[task]`, `[teacher]` and any other section.
+        sections: settings of any section, where its keyword holds a name or an object.
         settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or `data={...}`, `mine={...}`, ...
 
     Raises:
@@ -53,19 +56,23 @@ class Campaign:
         self,
         config: Path | str | Config | None = None,
         *,
-        task: str | Task | None = None,
-        student: str | Student | None = None,
-        teacher: str | Teacher | None = None,
+        task: str | Path | Task | Mapping[str, Any] | None = None,
+        student: str | Path | Student | Mapping[str, Any] | None = None,
+        teacher: str | Teacher | Mapping[str, Any] | None = None,
         trainer: Trainer | None = None,
         out: Path | str | None = None,
         sections: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
-        given = _base(config)
-        names: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
-        self._given = {name: thing for name, thing in names.items() if thing is not None and not isinstance(thing, str)}
-        self._trainer = trainer
-        self.config = _merged(given, names, {**settings, **(sections or {})})
+        plugs: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
+        plain = {name: thing for name, thing in plugs.items() if isinstance(thing, str | Path | Mapping)}
+        objects = {name: thing for name, thing in plugs.items() if name not in plain} | {"trainer": trainer}
+        self._given = {name: thing for name, thing in objects.items() if thing is not None}
+        for name, thing in self._given.items():
+            see_plug(thing, _PLUGS[name])
+        labels = {name: _label(name, thing) for name, thing in plugs.items() if not isinstance(thing, Mapping)}
+        tables = {name: thing for name, thing in plain.items() if isinstance(thing, Mapping)}
+        self.config = _merged(_base(config), labels, tables, settings, sections or {})
         self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
 
     def plan(self, *, probe: bool = True) -> Plan:
@@ -211,17 +218,13 @@ class Campaign:
 
     def _teacher(self, model: str, task: Task, programs: Mapping[str, Program], ledger: Ledger) -> Teacher | None:
         """Load a teacher and see that it can be reached; None for the student itself."""
-        from selfimprove.teachers.load import checked, load_teacher
+        from selfimprove.teachers.load import load_teacher
 
         given = self._given.get("teacher") if model == self.config.teacher.model else None
         if given is None and model == "self":
             return None
         config = self.config.teacher.model_copy(update={"model": model})
-        teacher = (
-            load_teacher(config, task, programs, ledger, self.config.campaign.seed)
-            if given is None
-            else checked(given, type(given).__name__)
-        )
+        teacher = load_teacher(config, task, programs, ledger, self.config.campaign.seed) if given is None else given
         check = getattr(teacher, "check", None)
         if check is not None:
             check()
@@ -254,7 +257,7 @@ class Campaign:
             task=task,
             student=student,
             teacher_for=teacher_for,
-            trainer=self._trainer
+            trainer=self._given.get("trainer")
             or ProcessTrainer(
                 shared=launcher_of(config.train.accelerate),
                 teacher=teacher_for(student, config.campaign.rounds + 1) if asked else None,
@@ -344,22 +347,26 @@ def _base(config: Path | str | Config | None) -> dict[str, Any]:
     return (config if isinstance(config, Config) else load_config(Path(config))).model_dump(mode="json")
 
 
-def _merged(given: Mapping[str, Any], names: Mapping[str, Any], settings: Mapping[str, Any]) -> Config:
-    over: dict[str, Any] = {"campaign": {}, "teacher": {}}
-    for name, thing in names.items():
-        if thing is None:
-            continue
-        if name == "teacher":
-            # Not by a name of its own, which could be that of a model.
-            label = thing if isinstance(thing, str) else f"{type(thing).__module__}:{type(thing).__name__}"
-            over["teacher"]["model"] = label
-        else:
-            label = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
-            over["campaign"][name] = label
-    for key, value in settings.items():
+def _label(plug: str, thing: Any) -> str | None:
+    """Name a plug in the settings."""
+    if thing is None or isinstance(thing, str):
+        return thing
+    if isinstance(thing, Path):
+        return str(thing)
+    if plug == "teacher":  # not by a name of its own, which could be that of a model
+        return f"{type(thing).__module__}:{type(thing).__name__}"
+    return str(getattr(thing, "name", None) or type(thing).__name__)
+
+
+def _merged(given: Mapping[str, Any], labels: Mapping[str, str | None], *settings: Mapping[str, Any]) -> Config:
+    named = {name: label for name, label in labels.items() if label is not None and name in {"task", "student"}}
+    values = merge(given, {"campaign": named})
+    if (teacher := labels.get("teacher")) is not None:
+        values = merge(values, {"teacher": {"model": teacher}})
+    for key, value in (pair for some in settings for pair in some.items()):
         table = key in Config.model_fields or isinstance(value, Mapping)
-        over = merge(over, {key: value} if table else {"campaign": {key: value}})
-    return make_config(merge(given, over), "Campaign")
+        values = merge(values, {key: value} if table else {"campaign": {key: value}})
+    return make_config(values, "Campaign")
 
 
 def _safe(name: str) -> str:

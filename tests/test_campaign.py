@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selfimprove import Campaign
+import pytest
+
+from selfimprove import Campaign, InputError
 from selfimprove.config import load_config
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import FixedTeacher, NullTrainer, ScriptedStudent
@@ -44,3 +46,36 @@ def test_keywords_go_over_a_file_key_by_key() -> None:
     assert made.train.grpo.model_dump() == {"temperature": 1.0}
     assert made.train.continued == load_config(EXAMPLE).train.continued
     assert made.phases[0].pool == 300
+
+
+def test_settings_in_the_place_of_a_plug_are_its_sections() -> None:
+    """A mapping for task, student or teacher is that section of the settings, beside what `sections` holds of it."""
+    teacher = {"model": "self", "max_tokens": 64}
+    made = Campaign(EXAMPLE, task={"levels": [2]}, student={"max_tokens": 32}, teacher=teacher)
+    config = Campaign(EXAMPLE, student={"max_tokens": 32}, sections={"student": {"dtype": "float32"}}).config
+    assert (made.config.campaign.task, made.config.campaign.student) == ("arithmetic", "smollm2-135m")
+    assert made.config.task == {**load_config(EXAMPLE).task, "levels": [2]}
+    assert (made.config.teacher.model, made.config.teacher.max_tokens) == ("self", 64)
+    assert (config.student.max_tokens, config.student.dtype) == (32, "float32")
+
+
+def test_a_path_is_a_name() -> None:
+    """A file of problems and a model's folder may be paths."""
+    made = Campaign(task=Path("mine.jsonl"), student=Path("models/small")).config.campaign
+    assert (made.task, made.student) == ("mine.jsonl", "models/small")
+
+
+@pytest.mark.parametrize(
+    ("plugs", "said"),
+    [
+        ({"task": 3}, 'task "int" is no Task: it lacks compare, conclude, instruction, name, parse, problems; add'),
+        ({"student": FixedTeacher(Arithmetic())}, 'student "FixedTeacher" is no Student: it lacks complete, identity'),
+        ({"teacher": object()}, 'teacher "object" is no Teacher: it lacks answer, reason; add that'),
+        ({"teacher": FixedTeacher}, 'teacher "FixedTeacher" is a class; give an object'),
+        ({"trainer": "trl"}, 'trainer "str" is no Trainer: it lacks train'),
+    ],
+)
+def test_an_object_that_is_no_plug_is_refused_when_it_is_given(plugs: dict[str, Any], said: str) -> None:
+    """What lacks a member of its protocol is named with what it lacks."""
+    with pytest.raises(InputError, match=said):
+        Campaign(**plugs)
