@@ -82,13 +82,39 @@ class Campaign:
             probe: let the student try a few problems, which takes seconds and tells hours; without it they are unknown.
 
         Raises:
-            InputError: the student cannot be had, or the teacher's price is not known.
+            InputError: the student cannot be had, the teacher's price is not known, or the settings name what is not
+                there.
         """
         from selfimprove.planning.plans import plan
 
         task = self.load_task()
+        _see(task)
         self._see_training(task)
+        self._see_named()
         return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
+
+    def _see_named(self) -> None:
+        """Refuse what the settings name and is not there, as far as that takes no key, no server and no download."""
+        from selfimprove.graphs.watching import passages_of
+        from selfimprove.plugs import load_plug
+        from selfimprove.scorers.names import see_name
+        from selfimprove.students import see_student
+        from selfimprove.tasks import load_task
+        from selfimprove.teachers.load import is_plug
+
+        config = self.config
+        if "student" not in self._given:
+            see_student(config.campaign.student)
+        teachers = [config.teacher.first, None if "teacher" in self._given else config.teacher.model]
+        for name in filter(None, teachers):
+            if is_plug(name):
+                load_plug(name, "teacher")
+        if config.grade.scorer:
+            see_name(config.grade.scorer, config.teacher)
+        if config.gate.text:
+            passages_of(Path(config.gate.text))
+        for name in config.gate.tasks:
+            load_task(name, data_dir=self._data_dir())
 
     def _see_training(self, task: Task) -> None:
         """Refuse ways to train that cannot be had."""
@@ -179,10 +205,13 @@ class Campaign:
         if isinstance(given, str) and given.startswith(_PROCEDURAL):
             options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
-        place = Path(data.data_dir) if data.data_dir else None
+        return load_task(given, data_dir=self._data_dir(), options=options, sizes=sizes)  # type: ignore[arg-type]
+
+    def _data_dir(self) -> Path | None:
+        place = Path(self.config.data.data_dir) if self.config.data.data_dir else None
         if place is not None and not place.is_dir():
             raise InputError(f'data.data_dir = "{place}" is no folder; correct it, or leave it out')
-        return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
+        return place
 
     def load_student(self) -> Student:
         """Give the student that the settings name.

@@ -165,6 +165,30 @@ def test_init_writes_a_file_that_plans(cli: Run, tmp_path: Path) -> None:
     assert "Smallest true gain" in done.stdout
 
 
+NOT_THERE: dict[str, tuple[str, str]] = {
+    "another task": (toml(gate={"tasks": ["nosuch"]}), 'no task "nosuch"'),
+    "a text": (toml(gate={"text": "gone.txt"}), "gate.text = gone.txt cannot be read"),
+    "a scorer": (toml(grade={"scorer": "nosuch"}), 'the scorer "nosuch" is neither'),
+    "a judge": (toml(grade={"scorer": "judge"}), 'the scorer "judge" is the teacher'),
+    "a teacher": (toml(teacher={"model": "nomod:Name"}), "no module nomod"),
+    "a first teacher": (toml(teacher={"first": "nomod:Name"}), "no module nomod"),
+    "a student": (toml(campaign={"student": "nosuch"}), 'the model "nosuch" is neither'),
+    "a server": (toml(campaign={"student": "openai-server:m"}), "names no server"),
+    "an address": (toml(teacher={"base_url": "127.0.0.1:8000"}), "teacher.base_url = '127.0.0.1:8000' will not do"),
+}
+
+
+@pytest.mark.parametrize("name", list(NOT_THERE))
+def test_plan_refuses_what_is_not_there(cli: Run, tmp_path: Path, name: str) -> None:
+    """What `run` would refuse is refused before, also where no student is tried."""
+    text, said = NOT_THERE[name]
+    (tmp_path / "c.toml").write_text(text)
+    done = cli("plan", "c.toml", "--no-probe")
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
 def test_plan_of_a_paid_teacher_names_dollars(cli: Run, tmp_path: Path) -> None:
     """A plan needs no key, and says what the calls can cost at most."""
     (tmp_path / "c.toml").write_text(toml(campaign={"budget_usd": 3}, teacher={"model": "openai/gpt-4o"}, data=TINY))
