@@ -117,6 +117,11 @@ def test_everyday_mistake_is_one_sentence(cli: Run, tmp_path: Path, mistake: str
     [
         (["run", "gone.toml"], "gone.toml cannot be read"),
         (["run"], "Missing argument"),
+        (["report"], "Missing argument 'RUN_FOLDER'"),
+        (
+            ["plan", "good.toml", "--set", "campaign.arms=track_b"],
+            "campaign.arms = 'track_b' will not do: give a list, such as [\"track_b\"]",
+        ),
         (["fly"], "No such command"),
         (["report", "nowhere"], "holds no campaign"),
         (["run", "good.toml", "--set", "rounds=2"], "SECTION.KEY=VALUE"),
@@ -213,6 +218,21 @@ def test_report_prints_the_documented_schema(cli: Run, tmp_path: Path, make_crew
     assert {"points", "interval", "p_value"} <= plain["test"]["difference"].keys()
     assert {"usd", "calls", "tokens"} <= plain["cost"].keys()
     assert cli("report", "run").stdout.startswith(f"Round {summary.best.round} answers")
+
+
+def test_help_is_whole(cli: Run) -> None:
+    """Each command's sentence is there to its end; what --set takes and where the demo lies is told."""
+    said = cli("--help").stdout
+    assert not [line for line in said.splitlines()[1:] if line.endswith("...")]
+    assert said.count("\n  ") >= 24
+    demo = " ".join(cli("demo", "--help").stdout.split())
+    assert "VALUE is TOML, quoted for your shell" in demo
+    assert "Default: runs/demo." in demo
+
+
+def test_the_schema_needs_no_run(cli: Run) -> None:
+    """`report --schema` reads no folder, so it asks for none."""
+    assert json.loads(cli("report", "--schema").stdout)["title"] == "Summary"
 
 
 def test_import_and_help_are_quick() -> None:

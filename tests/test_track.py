@@ -142,9 +142,7 @@ def test_a_whole_campaign_is_tracked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         "final/control/evaluation.json", evaluation().model_copy(update={"split": "test", "arm": "control"})
     )
     control = "final/control-round-01/adapter"
-    folder.write_json(
-        "final/tested.json", {"base": "", "best": "round-01/arms/track_b/adapter", "control": control}
-    )
+    folder.write_json("final/tested.json", {"base": "", "best": "round-01/arms/track_b/adapter", "control": control})
     adapter = tmp_path / control
     adapter.mkdir(parents=True)
     (adapter / "training.jsonl").write_text('{"step": 5, "loss": 1.0}\n')
