@@ -100,14 +100,16 @@ class Campaign:
         from selfimprove.scorers.names import see_name
         from selfimprove.students import see_student
         from selfimprove.tasks import load_task
-        from selfimprove.teachers.load import is_plug
+        from selfimprove.teachers.deployment import see_address
+        from selfimprove.teachers.load import is_model
 
         config = self.config
+        see_address(config.teacher.base_url)
         if "student" not in self._given:
             see_student(config.campaign.student)
         teachers = [config.teacher.first, None if "teacher" in self._given else config.teacher.model]
         for name in filter(None, teachers):
-            if is_plug(name):
+            if ":" in name and not is_model(name):
                 load_plug(name, "teacher")
         if config.grade.scorer:
             see_name(config.grade.scorer, config.teacher)

@@ -179,7 +179,10 @@ NOT_THERE: dict[str, tuple[str, str]] = {
     "a first teacher": (toml(teacher={"first": "nomod:Name"}), "no module nomod"),
     "a student": (toml(campaign={"student": "nosuch"}), 'the model "nosuch" is neither'),
     "a server": (toml(campaign={"student": "openai-server:m"}), "names no server"),
-    "an address": (toml(teacher={"base_url": "127.0.0.1:8000"}), "teacher.base_url = '127.0.0.1:8000' will not do"),
+    "an address": (
+        toml(teacher={"base_url": "127.0.0.1:8000"}),
+        'teacher.base_url = "127.0.0.1:8000" is no http address',
+    ),
 }
 
 

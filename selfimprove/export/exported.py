@@ -16,7 +16,7 @@ from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.card import Told, card_of
 from selfimprove.programs import Program
 from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
-from selfimprove.store import RunFolder, see_folder, write_whole
+from selfimprove.store import RunFolder, write_whole
 from selfimprove.students.adapters import is_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
@@ -66,7 +66,8 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
         raise InputError(
             f"{run}: no round was promoted, so the base model is still the best; there is nothing to export"
         )
-    see_folder(out, new=True)
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; name a new folder")
     config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
     base, whole, begun = _base_name(config), is_whole(adapter), out.with_name(f".{out.name}.part")
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed

@@ -54,7 +54,7 @@ def load_teacher(
         return ReferenceTeacher(task)
     if model == "self":
         raise InputError('teacher "self" is the student: make a SelfTeacher of it, or name another teacher')
-    if is_plug(model):
+    if _IMPORT.fullmatch(model):
         return checked(_made(load_plug(model, "teacher"), task, model), model)
     _refuse_typo(model)
     from selfimprove.teachers.litellm_teacher import LiteLLMTeacher
@@ -140,18 +140,13 @@ def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Pr
     return Price(max(p.input_usd for p in found), max(p.output_usd for p in found))
 
 
-def is_plug(name: str) -> bool:
-    """Say whether a teacher's name means `package.module:Name`."""
-    return _IMPORT.fullmatch(name) is not None
-
-
 def is_model(name: str) -> bool:
     """Say whether a teacher's name means a LiteLLM model.
 
     >>> is_model("openai/gpt-4o"), is_model("reference"), is_model("my_module:Teacher")
     (True, False, False)
     """
-    return name not in _NAMED and not is_plug(name)
+    return name not in _NAMED and not _IMPORT.fullmatch(name)
 
 
 def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:
