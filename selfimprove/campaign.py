@@ -8,27 +8,29 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfimprove.config import Config, changed, load_config, make_config, write_config
+from selfimprove.config import Config, changed, load_config, make_config, merge, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
+from selfimprove.plugs import see_plug
 from selfimprove.programs import Program
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Sampling, Split
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder
+from selfimprove.store import RunFolder, see_folder
 from selfimprove.track import tracked
 
 if TYPE_CHECKING:
     from selfimprove.planning.plans import Plan
     from selfimprove.planning.probing import Probe
 
+_PLUGS = {"task": Task, "student": Student, "teacher": Teacher, "trainer": Trainer}
 _SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
-_LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
-_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *_LEDGER}
+LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
+_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *LEDGER}
 """What a campaign writes before its settings."""
 
 
@@ -37,12 +39,13 @@ class Campaign:
 
     Args:
         config: a TOML file or a `Config`; the keywords below go over it.
-        task: a name, a file of problems, `package.module:Name`, or your own `Task`.
-        student: a hub id, a folder, `openai-server:MODEL@URL`, or your own `Student`.
-        teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, or your own `Teacher`.
+        task: a name, a file of problems, `package.module:Name`, your own `Task`, or settings of `[task]`.
+        student: a hub id, a folder, `openai-server:MODEL@URL`, your own `Student`, or settings of `[student]`.
+        teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, your own `Teacher`, or settings of
+            `[teacher]`.
         trainer: your own `Trainer`; default: a process of its own over TRL.
         out: the run folder; default: `runs/<task>`.
-        sections: settings of `[student]`, `[task]`, `[teacher]` and any other section.
+        sections: settings of any section, where its keyword holds a name or an object.
         settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or `data={...}`, `mine={...}`, ...
 
     Raises:
@@ -53,19 +56,23 @@ class Campaign:
         self,
         config: Path | str | Config | None = None,
         *,
-        task: str | Task | None = None,
-        student: str | Student | None = None,
-        teacher: str | Teacher | None = None,
+        task: str | Path | Task | Mapping[str, Any] | None = None,
+        student: str | Path | Student | Mapping[str, Any] | None = None,
+        teacher: str | Teacher | Mapping[str, Any] | None = None,
         trainer: Trainer | None = None,
         out: Path | str | None = None,
         sections: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
-        given = _base(config)
-        names: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
-        self._given = {name: thing for name, thing in names.items() if thing is not None and not isinstance(thing, str)}
-        self._trainer = trainer
-        self.config = _merged(given, names, {**settings, **(sections or {})})
+        plugs: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
+        plain = {name: thing for name, thing in plugs.items() if isinstance(thing, str | Path | Mapping)}
+        objects = {name: thing for name, thing in plugs.items() if name not in plain} | {"trainer": trainer}
+        self._given = {name: thing for name, thing in objects.items() if thing is not None}
+        for name, thing in self._given.items():
+            see_plug(thing, _PLUGS[name])
+        labels = {name: _label(name, thing) for name, thing in plugs.items() if not isinstance(thing, Mapping)}
+        tables = {name: thing for name, thing in plain.items() if isinstance(thing, Mapping)}
+        self.config = _merged(_base(config), labels, tables, settings, sections or {})
         self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
 
     def plan(self, *, probe: bool = True) -> Plan:
@@ -75,13 +82,41 @@ class Campaign:
             probe: let the student try a few problems, which takes seconds and tells hours; without it they are unknown.
 
         Raises:
-            InputError: the student cannot be had, or the teacher's price is not known.
+            InputError: the student cannot be had, the teacher's price is not known, or the settings name what is not
+                there.
         """
         from selfimprove.planning.plans import plan
 
         task = self.load_task()
+        _see(task)
         self._see_training(task)
-        return plan(self.config, task, self._probe(task, self._student()) if probe else None)
+        self._see_named()
+        return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
+
+    def _see_named(self) -> None:
+        """Refuse what the settings name and is not there, as far as that takes no key, no server and no download."""
+        from selfimprove.graphs.watching import passages_of
+        from selfimprove.plugs import load_plug
+        from selfimprove.scorers.names import see_name
+        from selfimprove.students import see_student
+        from selfimprove.tasks import load_task
+        from selfimprove.teachers.deployment import see_address
+        from selfimprove.teachers.load import is_model
+
+        config = self.config
+        see_address(config.teacher.base_url)
+        if "student" not in self._given:
+            see_student(config.campaign.student)
+        teachers = [config.teacher.first, None if "teacher" in self._given else config.teacher.model]
+        for name in filter(None, teachers):
+            if ":" in name and not is_model(name):
+                load_plug(name, "teacher")
+        if config.grade.scorer:
+            see_name(config.grade.scorer, config.teacher)
+        if config.gate.text:
+            passages_of(Path(config.gate.text))
+        for name in config.gate.tasks:
+            load_task(name, data_dir=self._data_dir())
 
     def _see_training(self, task: Task) -> None:
         """Refuse ways to train that cannot be had."""
@@ -91,12 +126,6 @@ class Campaign:
         check_settings(self.config.train)
         refuse_packed_order(self.config)
         refuse_practice(self.config, None if isinstance(self._given.get("task", ""), str) else task.name)
-
-    def _student(self) -> Student:
-        from selfimprove.students import load_student
-
-        given: Student | None = self._given.get("student")
-        return given or load_student(self.config.campaign.student, **_student_settings(self.config))
 
     def _probe(self, task: Task, student: Student) -> Probe:
         from selfimprove.planning.probing import probe
@@ -178,10 +207,27 @@ class Campaign:
         if isinstance(given, str) and given.startswith(_PROCEDURAL):
             options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
-        place = Path(data.data_dir) if data.data_dir else None
+        return load_task(given, data_dir=self._data_dir(), options=options, sizes=sizes)  # type: ignore[arg-type]
+
+    def _data_dir(self) -> Path | None:
+        place = Path(self.config.data.data_dir) if self.config.data.data_dir else None
         if place is not None and not place.is_dir():
             raise InputError(f'data.data_dir = "{place}" is no folder; correct it, or leave it out')
-        return load_task(given, data_dir=place, options=options, sizes=sizes)  # type: ignore[arg-type]
+        return place
+
+    def load_student(self) -> Student:
+        """Give the student that the settings name.
+
+        Raises:
+            InputError: there is no such model, or no such server.
+        """
+        from selfimprove.students import load_student
+
+        given: Student | None = self._given.get("student")
+        own, name = self.config.student, self.config.campaign.student
+        served = name.startswith("openai-server:")
+        how = {} if served else {"dtype": own.dtype, "device": own.device, "slots": own.slots}
+        return given or load_student(name, **how)
 
     def _teacher_for(
         self, task: Task, programs: Mapping[str, Program], ledger: Ledger
@@ -221,8 +267,6 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
         from selfimprove.graphs.compiling import programs_of
-        from selfimprove.scorers.names import full_name, see_scorer
-        from selfimprove.scorers.trust import check_card
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.refusing import asks_teacher
@@ -236,17 +280,11 @@ class Campaign:
             )
         asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
-        student = self._student()
+        student = self.load_student()
         if "distill" in config.campaign.arms and (tokenizer := getattr(student, "tokenizer", None)) is not None:
             see_vocabulary(tokenizer, config.train.distill.model_dump()["teacher"])
-        if config.grade.scorer:
-            bare, judging_by = student.with_adapter(None), programs["judge_steps"]
-            known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
-            if not config.grade.trust:
-                check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
-
+        see_scoring(config, task, student, programs, ledger)
         teacher_for = self._teacher_for(task, programs, ledger)
-
         return Crew(
             config=config,
             folder=folder,
@@ -254,42 +292,67 @@ class Campaign:
             task=task,
             student=student,
             teacher_for=teacher_for,
-            trainer=self._trainer
+            trainer=self._given.get("trainer")
             or ProcessTrainer(
                 shared=launcher_of(config.train.accelerate),
                 teacher=teacher_for(student, config.campaign.rounds + 1) if asked else None,
             ),
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
-            chat_template=str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or ""),
+            chat_template=chat_template_of(student),
             after_round=after_round,
         )
 
 
+def chat_template_of(student: Student) -> str:
+    """Give the chat template of a student that runs here; empty: it has none, or runs elsewhere."""
+    return str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or "")
+
+
 def files_in(out: Path) -> frozenset[str] | None:
-    """Name what a folder holds; None where there is no such folder."""
+    """Name what a folder holds; None where there is no such folder.
+
+    Raises:
+        InputError: it is a file.
+    """
+    see_folder(out)
     return frozenset(path.name for path in out.iterdir()) if out.is_dir() else None
 
 
 @contextmanager
-def nothing_left(out: Path, there: frozenset[str] | None, names: Iterable[str]) -> Iterator[None]:
+def nothing_left(
+    out: Path, there: frozenset[str] | None, names: Iterable[str], settings: str = "campaign.toml"
+) -> Iterator[None]:
     """Take away what a campaign that is refused has begun.
 
     Args:
         out: the run folder.
         there: what `files_in` gave before; None: the folder goes too, if it is empty by then.
         names: of the files that may go; those that were there before stay.
+        settings: the file that is written once nothing is wrong; with it all of them stay.
     """
     try:
         yield
     except InputError:
-        if not (out / "campaign.toml").exists():
+        if not (out / settings).exists():
             for name in set(names) - (there or frozenset()):
                 (out / name).unlink(missing_ok=True)
             if there is None:
                 with suppress(OSError):
                     out.rmdir()
         raise
+
+
+def see_scoring(config: Config, task: Task, student: Student, programs: Mapping[str, Program], ledger: Ledger) -> None:
+    """Refuse a step scorer that cannot be had, or is not to be trusted."""
+    from selfimprove.scorers.names import full_name, see_scorer
+    from selfimprove.scorers.trust import check_card
+
+    if config.grade.scorer:
+        bare, judging_by = student.with_adapter(None), programs["judge_steps"]
+        known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
+        if not config.grade.trust:
+            check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
 
 
 def _see(task: Task) -> None:
@@ -313,35 +376,31 @@ def read_summary(out: Path) -> Summary:
         return summarise(RunFolder(out, writer=False), ledger)
 
 
-def _student_settings(config: Config) -> dict[str, Any]:
-    if config.campaign.student.startswith("openai-server:"):
-        return {}
-    own = config.student
-    return {"dtype": own.dtype, "device": own.device, "slots": own.slots}
-
-
 def _base(config: Path | str | Config | None) -> dict[str, Any]:
     if config is None:
         return {}
     return (config if isinstance(config, Config) else load_config(Path(config))).model_dump(mode="json")
 
 
-def _merged(given: dict[str, Any], names: Mapping[str, Any], settings: Mapping[str, Any]) -> Config:
-    values = {section: dict(held) if isinstance(held, Mapping) else held for section, held in given.items()}
-    campaign = values.setdefault("campaign", {})
-    for name, thing in names.items():
-        if thing is None:
-            continue
-        if name == "teacher":  # an object is called as one that is plugged in by its path
-            label = thing if isinstance(thing, str) else f"{type(thing).__module__}:{type(thing).__name__}"
-            values.setdefault("teacher", {})["model"] = label
-        else:
-            campaign[name] = thing if isinstance(thing, str) else getattr(thing, "name", None) or type(thing).__name__
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            values.setdefault(key, {}).update(value)
-        else:
-            campaign[key] = value
+def _label(plug: str, thing: Any) -> str | None:
+    """Name a plug in the settings."""
+    if thing is None or isinstance(thing, str):
+        return thing
+    if isinstance(thing, Path):
+        return str(thing)
+    if plug == "teacher":  # not by a name of its own, which could be that of a model
+        return f"{type(thing).__module__}:{type(thing).__name__}"
+    return str(getattr(thing, "name", None) or type(thing).__name__)
+
+
+def _merged(given: Mapping[str, Any], labels: Mapping[str, str | None], *settings: Mapping[str, Any]) -> Config:
+    named = {name: label for name, label in labels.items() if label is not None and name in {"task", "student"}}
+    values = merge(given, {"campaign": named})
+    if (teacher := labels.get("teacher")) is not None:
+        values = merge(values, {"teacher": {"model": teacher}})
+    for key, value in (pair for some in settings for pair in some.items()):
+        table = key in Config.model_fields or isinstance(value, Mapping)
+        values = merge(values, {key: value} if table else {"campaign": {key: value}})
     return make_config(values, "Campaign")
 
 

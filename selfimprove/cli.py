@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from selfimprove.report.schema import Summary
 
 _INTERRUPTED: Final = 130
+_WHOLE: Final = 200
+"""Characters of a command's first sentence; click breaks it into lines, where it would else cut it off."""
 _GROUPS: Final = {
     "The campaign": ("init", "demo", "plan", "run", "approve", "reject", "fork", "report", "combine", "export"),
     "Single stages": ("mine", "grade", "prm", "compile", "score", "label", "coverage", "curate"),
@@ -42,7 +44,7 @@ class _Grouped(click.Group):
         for title, names in _GROUPS.items():
             commands = [(name, self.commands[name]) for name in names]
             with formatter.section(title):
-                formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in commands])
+                formatter.write_dl([(name, command.get_short_help_str(_WHOLE)) for name, command in commands])
 
 
 @click.group(cls=_Grouped, context_settings={"help_option_names": ["-h", "--help"]})
@@ -74,14 +76,14 @@ def init(task: str, path: Path) -> None:
 
 
 @cli.command()
-@_out
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="Default: runs/demo.")
 @set_option
 @quiet_option
-def demo(out: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
+def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Improve SmolLM2-135M at arithmetic: the whole loop on two cores in minutes."""
     from selfimprove.installed import shipped
 
-    _run(shipped("examples/arithmetic.toml"), out or Path("runs/demo"), changes, quiet=quiet)
+    _run(shipped("examples/arithmetic.toml"), out, changes, quiet=quiet)
 
 
 @cli.command()
@@ -143,10 +145,10 @@ def _stage(
 
 
 @cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.argument("run_folder", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
-@click.option("--schema", is_flag=True, help="Print the JSON schema of that summary instead.")
-def report(run_folder: Path, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
+@click.option("--schema", is_flag=True, help="Print the JSON schema of that summary; needs no RUN_FOLDER.")
+def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Sum up RUN_FOLDER: one sentence, a page, or JSON."""
     import json
 
@@ -156,6 +158,8 @@ def report(run_folder: Path, as_json: bool, schema: bool) -> None:  # noqa: FBT0
     if schema:
         click.echo(json.dumps(Summary.model_json_schema(), indent=1))
         return
+    if run_folder is None:
+        raise click.MissingParameter(param_hint="'RUN_FOLDER'", param_type="argument")
     summary = read_summary(run_folder)
     if as_json:
         click.echo(summary.model_dump_json(indent=1))

@@ -14,7 +14,13 @@ from selfimprove.errors import InputError
 if TYPE_CHECKING:
     from selfimprove.config import Config
 
-set_option = click.option("--set", "changes", multiple=True, metavar="SECTION.KEY=VALUE", help="Change one setting.")
+set_option = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Change one setting. VALUE is TOML, quoted for your shell: --set 'campaign.arms=[\"track_b\"]'.",
+)
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
 
 

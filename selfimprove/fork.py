@@ -13,7 +13,7 @@ from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
-from selfimprove.store import RunFolder
+from selfimprove.store import RunFolder, see_folder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")
 """Sections that the rounds taken over were made and measured by."""
@@ -40,8 +40,7 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     """
     if not (run / "campaign.toml").is_file():
         raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} is not empty; name a new folder for the fork")
+    see_folder(out, new=True)
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old

@@ -42,3 +42,21 @@ def load_plug(path: str, what: str) -> Any:
         public = [each for each in vars(module) if not each.startswith("_")]
         raise InputError(f'{what} "{path}": {module_name} has no "{name}"; {nearest(name, public)}')
     return getattr(module, name)
+
+
+def see_plug(thing: object, kind: type) -> None:
+    """Refuse an object that lacks what a protocol names; properties are not evaluated.
+
+    Raises:
+        InputError: see above; a class is given in the place of an object.
+    """
+    what, name = kind.__name__.lower(), thing.__name__ if isinstance(thing, type) else type(thing).__name__
+    if isinstance(thing, type):
+        raise InputError(f'{what} "{name}" is a class; give an object of it')
+    members = [each for each in dir(kind) if not each.startswith("_")]
+    missing = [each for each in members if each not in dir(thing) and not hasattr(thing, each)]
+    if missing:
+        raise InputError(
+            f'{what} "{name}" is no {kind.__name__}: it lacks {", ".join(missing)}; '
+            f"add that, see selfimprove.protocols.{kind.__name__}"
+        )

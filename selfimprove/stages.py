@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from selfimprove.campaign import LEDGER, Campaign, chat_template_of, files_in, nothing_left, see_scoring
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.graphs.compiling import freeze_programs, programs_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
 from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining, mining_place, sentence
@@ -16,14 +19,17 @@ from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import count_levels, load_library
 from selfimprove.mining.patterns import ALL, Patterns
-from selfimprove.programs import SIGNATURES, program_for
+from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teacher
 from selfimprove.records import Adapter, TrainingJob
-from selfimprove.scorers.names import full_name
-from selfimprove.scorers.trust import check_card
 from selfimprove.store import RunFolder
+from selfimprove.students.adapters import adapter_hash
 
 _SHOWN: Final = 8
+_SETTINGS: Final = "stage.toml"
+_ADAPTER: Final = "adapter.json"
+_BEGUN: Final = {"run.lock", "manifest.json", _ADAPTER, FROZEN, *LEDGER}
+"""What a stage writes before its settings."""
 _FREE: Final = ("grade", "select", "train", "teacher", "gate", "evaluate", "track", "lesson")
 """Sections that mining does not depend on."""
 
@@ -63,7 +69,7 @@ def mine_stage(
     Raises:
         InputError: a part cannot be had, or the folder belongs to other settings or another adapter.
     """
-    with _crew(config, out, task, student, adapter) as crew:
+    with _crew(config, out, task, student, adapter, _see_problems) as crew:
         _run(build_mining(crew), adapter)
         place = mining_place(1)
         totals = crew.folder.record(f"{place}/totals.json", MiningTotals)
@@ -92,9 +98,13 @@ def grade_stage(
     Raises:
         InputError: a part cannot be had, or nothing was mined there.
     """
-    with _crew(config, out, task, student, adapter) as crew:
-        if scorer is None and config.grade.scorer and not config.grade.trust:
-            check_card(full_name(config.grade.scorer, config.teacher), crew.task.problems("train"))
+
+    def see(crew: Crew) -> None:
+        _see_pool(crew)
+        if scorer is None:
+            see_scoring(crew.config, crew.task, crew.student, crew.programs, crew.ledger)
+
+    with _crew(config, out, task, student, adapter, see) as crew:
         state = _run(build_grading(crew, scorer), adapter)
         path = crew.folder.at(state["library"])
         counts = count_levels(load_library(path, crew.model(_best(adapter)).identity), config.select.label)
@@ -113,70 +123,100 @@ def _best(adapter: Path | None) -> str:
 
 @contextmanager
 def _crew(
-    config: Config, out: Path, task: Task | None, student: Student | None, adapter: Path | None
+    config: Config,
+    out: Path,
+    task: Task | None,
+    student: Student | None,
+    adapter: Path | None,
+    see: Callable[[Crew], None],
 ) -> Iterator[Crew]:
-    """Give the parts that single stages need, in a folder that is theirs."""
-    from selfimprove.campaign import Campaign
-
+    """Give the parts that single stages need, in a folder that is theirs once nothing is wrong with them."""
     config = sampled(config)
     campaign = Campaign(config, task=task, student=student, out=out)
-    made = campaign.load_task()
-    folder = RunFolder(out)
-    with closing(folder), closing(Ledger.of(out / "ledger.sqlite", config.campaign)) as ledger:
-        _claim(folder, config, adapter)
-        yield Crew(
+    made, there = campaign.load_task(), files_in(out)
+    with (
+        closing(RunFolder(out)) as folder,
+        nothing_left(out, there, _BEGUN, _SETTINGS),
+        closing(Ledger.of(out / "ledger.sqlite", config.campaign)) as ledger,
+    ):
+        _see_settings(folder, config)
+        _see_adapter(folder, adapter)
+        found = campaign.load_student()
+        crew = Crew(
             config=config,
             folder=folder,
             ledger=ledger,
             task=made,
-            student=student or _student(config),
+            student=found,
             teacher_for=_nobody,
             trainer=_NoTrainer(),
-            programs={name: program_for(name, made) for name in SIGNATURES},
+            programs=programs_of(folder, made, config),
+            chat_template=chat_template_of(found),
         )
-
-
-def _student(config: Config) -> Student:
-    from selfimprove.students import load_student
-
-    served = config.campaign.student.startswith("openai-server:")
-    own = config.student
-    return load_student(
-        config.campaign.student, **({} if served else {"dtype": own.dtype, "device": own.device, "slots": own.slots})
-    )
+        crew.model(_best(adapter))
+        _see_prompt(crew, adapter)
+        see(crew)
+        _claim(crew, adapter)
+        yield crew
 
 
 def _nobody(_model: LanguageModel, _round: int) -> Teacher:
     raise InputError("a single stage has no teacher; use selfimprove run")
 
 
-def _claim(folder: RunFolder, config: Config, adapter: Path | None) -> None:
-    """Take a folder for these settings and this adapter, or see that it was mined under the same."""
+def _see_problems(crew: Crew) -> None:
+    if next(iter(crew.task.problems("train")), None) is None:
+        raise InputError(f'task "{crew.task.name}" has no problems to mine; give it some')
+
+
+def _see_pool(crew: Crew) -> None:
+    if not crew.folder.has(f"{mining_place(1)}/totals.json"):
+        raise InputError(f"{crew.folder.path} holds no mined pool; run selfimprove mine on it first")
+
+
+def _see_settings(folder: RunFolder, config: Config) -> None:
+    """See that a folder is new, or was mined under the same settings."""
     if folder.has("campaign.toml"):
         raise RunFolderError(f"{folder.path} holds a campaign, which mines by itself; name another folder")
-    if folder.has("stage.toml"):
-        rows = changed(load_config(folder.checked("stage.toml")), config)
+    if folder.has(_SETTINGS):
+        rows = changed(load_config(folder.checked(_SETTINGS)), config)
         rows = [row for row in rows if row.partition(".")[0] not in _FREE]
         if rows:
             raise RunFolderError(
                 f"{folder.path} was mined under other settings ({'; '.join(rows[:3])}); name another folder"
             )
-    _claim_adapter(folder, adapter)
-    folder.write_text("stage.toml", write_config(config))
 
 
-def _claim_adapter(folder: RunFolder, adapter: Path | None) -> None:
-    from selfimprove.students.adapters import adapter_hash
-
+def _see_adapter(folder: RunFolder, adapter: Path | None) -> None:
+    """See that a folder is new, or was mined with the same adapter."""
     given = adapter_hash(adapter) if adapter is not None else ""
-    held = folder.json("adapter.json")["hash"] if folder.has("adapter.json") else ""
-    if folder.has("stage.toml") and held != given:
+    held = folder.json(_ADAPTER)["hash"] if folder.has(_ADAPTER) else ""
+    if folder.has(_SETTINGS) and held != given:
         raise RunFolderError(
             f"{folder.path} was mined {'with another adapter' if held else 'without an adapter'}; "
             "give the one that it was mined with, or name another folder"
         )
-    if given:
-        folder.write_json("adapter.json", {"hash": given})
+
+
+def _see_prompt(crew: Crew, adapter: Path | None) -> None:
+    """Refuse an adapter that was trained under another prompt than the one it would be mined under."""
+    files = [adapter / name for name in ("metrics.json", "combined.json")] if adapter is not None else []
+    trained = next((json.loads(file.read_text("utf-8")).get("render_hash") for file in files if file.is_file()), None)
+    asked = crew.programs["solve"].hash(crew.chat_template)
+    if trained and trained != asked:
+        raise InputError(
+            f"{adapter} was trained under prompt {trained} and would be mined under {asked}; name one of track B "
+            "of this task, and give the prompts that it was trained with (campaign.programs, or what programs/ holds)"
+        )
+
+
+def _claim(crew: Crew, adapter: Path | None) -> None:
+    """Take a folder for these settings, this adapter and the prompts now in force."""
+    if not crew.folder.has(_SETTINGS):
+        freeze_programs(crew)
+    if adapter is not None:
+        crew.folder.write_json(_ADAPTER, {"hash": adapter_hash(adapter)})
+    crew.folder.write_text(_SETTINGS, write_config(crew.config))
 
 
 def _table(patterns: Patterns) -> str:

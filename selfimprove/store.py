@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from selfimprove.errors import RunFolderError
+from selfimprove.errors import InputError, RunFolderError
 from selfimprove.locking import take_lock
 
 R = TypeVar("R", bound=BaseModel)
@@ -25,6 +25,19 @@ _VERSION: Final = 1
 _PART: Final = ".part"
 _ASIDE: Final = ".damaged"
 _ELSE: Final = "restore it, or put the ledger.sqlite* alone into a new folder, so that nothing is paid for twice"
+
+
+def see_folder(out: Path, *, new: bool = False) -> None:
+    """Refuse a place that cannot be a folder, or, where it is to be new, one that holds something.
+
+    Raises:
+        InputError: see above.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError(f"{out} cannot be a folder, as {there} is a file; name another")
+    if new and there == out and any(out.iterdir()):
+        raise InputError(f"{out} is not empty; name a new folder")
 
 
 def write_whole(path: Path, data: bytes) -> str:

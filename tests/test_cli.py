@@ -117,11 +117,23 @@ def test_everyday_mistake_is_one_sentence(cli: Run, tmp_path: Path, mistake: str
     [
         (["run", "gone.toml"], "gone.toml cannot be read"),
         (["run"], "Missing argument"),
+        (["report"], "Missing argument 'RUN_FOLDER'"),
+        (
+            ["plan", "good.toml", "--set", "campaign.arms=track_b"],
+            "campaign.arms = 'track_b' will not do: give a list, such as [\"track_b\"]",
+        ),
         (["fly"], "No such command"),
         (["report", "nowhere"], "holds no campaign"),
         (["run", "good.toml", "--set", "rounds=2"], "SECTION.KEY=VALUE"),
         (["run", "good.toml", "--out", "taken"], "holds other files"),
         (["run", "good.toml", "--out", "/proc/nowhere"], "/proc/nowhere"),
+        (["run", "good.toml", "--out", "good.toml"], "good.toml cannot be a folder, as good.toml is a file"),
+        (["run", "good.toml", "--out", "good.toml/run"], "good.toml is a file; name another"),
+        (["demo", "--out", "good.toml"], "good.toml is a file; name another"),
+        (["mine", "good.toml", "--out", "good.toml"], "good.toml is a file; name another"),
+        (["fork", "old", "--out", "good.toml"], "good.toml is a file; name another"),
+        (["fork", "old", "--out", "taken"], "taken is not empty; name a new folder"),
+        (["combine", "a", "b", "--out", "good.toml"], "good.toml is a file; name another"),
         (["score", "arithmetic", "--pred", "gone.jsonl"], "gone.jsonl"),
         (["init", "arithmetik"], 'did you mean "arithmetic"?'),
         (["init", "arithmetic", "good.toml"], "good.toml"),
@@ -130,12 +142,14 @@ def test_everyday_mistake_is_one_sentence(cli: Run, tmp_path: Path, mistake: str
 def test_wrong_command_is_one_sentence(cli: Run, tmp_path: Path, words: list[str], said: str) -> None:
     """A command that cannot be followed says why, with exit code 2, and overwrites nothing."""
     (tmp_path / "good.toml").write_text(toml(data=TINY))
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "thesis.tex").write_text("precious")
+    for folder, file in (("taken", "thesis.tex"), ("old", "campaign.toml")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / file).write_text("" if folder == "old" else "precious")
     done = cli(*words)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert said in done.stderr
     assert (tmp_path / "taken" / "thesis.tex").read_text() == "precious"
+    assert (tmp_path / "good.toml").read_text() == toml(data=TINY)
 
 
 def test_folder_of_another_campaign_is_refused(cli: Run, tmp_path: Path, make_crew: Callable[..., object]) -> None:
@@ -154,6 +168,33 @@ def test_init_writes_a_file_that_plans(cli: Run, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "Dollars: 0" in done.stdout
     assert "Smallest true gain" in done.stdout
+
+
+NOT_THERE: dict[str, tuple[str, str]] = {
+    "another task": (toml(gate={"tasks": ["nosuch"]}), 'no task "nosuch"'),
+    "a text": (toml(gate={"text": "gone.txt"}), "gate.text = gone.txt cannot be read"),
+    "a scorer": (toml(grade={"scorer": "nosuch"}), 'the scorer "nosuch" is neither'),
+    "a judge": (toml(grade={"scorer": "judge"}), 'the scorer "judge" is the teacher'),
+    "a teacher": (toml(teacher={"model": "nomod:Name"}), "no module nomod"),
+    "a first teacher": (toml(teacher={"first": "nomod:Name"}), "no module nomod"),
+    "a student": (toml(campaign={"student": "nosuch"}), 'the model "nosuch" is neither'),
+    "a server": (toml(campaign={"student": "openai-server:m"}), "names no server"),
+    "an address": (
+        toml(teacher={"base_url": "127.0.0.1:8000"}),
+        'teacher.base_url = "127.0.0.1:8000" is no http address',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(NOT_THERE))
+def test_plan_refuses_what_is_not_there(cli: Run, tmp_path: Path, name: str) -> None:
+    """What `run` would refuse is refused before, also where no student is tried."""
+    text, said = NOT_THERE[name]
+    (tmp_path / "c.toml").write_text(text)
+    done = cli("plan", "c.toml", "--no-probe")
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_plan_of_a_paid_teacher_names_dollars(cli: Run, tmp_path: Path) -> None:
@@ -180,6 +221,21 @@ def test_report_prints_the_documented_schema(cli: Run, tmp_path: Path, make_crew
     assert {"points", "interval", "p_value"} <= plain["test"]["difference"].keys()
     assert {"usd", "calls", "tokens"} <= plain["cost"].keys()
     assert cli("report", "run").stdout.startswith(f"Round {summary.best.round} answers")
+
+
+def test_help_is_whole(cli: Run) -> None:
+    """Each command's sentence is there to its end; what --set takes and where the demo lies is told."""
+    said = cli("--help").stdout
+    assert not [line for line in said.splitlines()[1:] if line.endswith("...")]
+    assert said.count("\n  ") >= 24
+    demo = " ".join(cli("demo", "--help").stdout.split())
+    assert "VALUE is TOML, quoted for your shell" in demo
+    assert "Default: runs/demo." in demo
+
+
+def test_the_schema_needs_no_run(cli: Run) -> None:
+    """`report --schema` reads no folder, so it asks for none."""
+    assert json.loads(cli("report", "--schema").stdout)["title"] == "Summary"
 
 
 def test_import_and_help_are_quick() -> None:

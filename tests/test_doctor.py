@@ -86,13 +86,14 @@ def test_missing_extra_names_its_command(monkeypatch: pytest.MonkeyPatch):
     real = importlib.metadata.version
 
     def version(name: str) -> str:
-        if name in {"wandb", "trl"}:
+        if name in {"wandb", "trl", "gepa"}:
             raise importlib.metadata.PackageNotFoundError(name)
         return real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
     packages = {each.name: each for each in doctor._packages()}
     assert packages["wandb"].advice == 'pip install "selfimprove[track]"'
+    assert packages["gepa"].advice == 'pip install "selfimprove[compile]"'
     assert (packages["wandb"].ok, packages["trl"].ok) == (True, False)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from fake_server import Reply, serving
 
-from selfimprove import Campaign, InputError, Teacher, load_config
+from selfimprove import Campaign, InputError, load_config
 from selfimprove.arms import ARMS
 from selfimprove.cli import cli
 from selfimprove.config import make_config
 from selfimprove.config.curating import CurateConfig
 from selfimprove.config.reading import make_section
-from selfimprove.protocols import Task
+from selfimprove.protocols import StepScorer, Student, Task, Teacher, Trainer
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import NullTrainer, ScriptedStudent
 from selfimprove.trainers.extras import ROLLOUTS
@@ -144,6 +144,16 @@ def test_readme_tells_every_arm() -> None:
     """The table of arms has all of them."""
     told = set(re.findall(r"`([\w+]+)`", "".join(re.findall(r"^\| (`.*?) \| ", README, re.MULTILINE))))
     assert {*ARMS, "control"} <= told
+
+
+@pytest.mark.parametrize("plug", [Task, Student, Teacher, StepScorer, Trainer])
+def test_readme_tells_what_a_plug_needs(plug: type) -> None:
+    """The table of plugs has each with all its members, and says where they are described."""
+    row = re.search(rf"^\| `{plug.__name__}` \| (.*?) \| ", README, re.MULTILINE)
+    assert row is not None
+    assert set(re.findall(r"`(\w+)", row[1])) == {name for name in dir(plug) if not name.startswith("_")}
+    assert "selfimprove/protocols.py" in README
+    assert "selfimprove/testing.py" in README
 
 
 def test_settings_of_the_readme_are_taken() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from selfimprove.config.campaign import CampaignConfig, Config
+from selfimprove.config.merging import merge
 from selfimprove.config.reading import load_config, make_config
 from selfimprove.config.showing import written
 from selfimprove.config.teaching import TeacherConfig, TeacherRole
@@ -16,6 +17,7 @@ __all__ = [
     "changed",
     "load_config",
     "make_config",
+    "merge",
     "write_config",
     "written",
 ]

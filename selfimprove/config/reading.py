@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
@@ -132,6 +133,9 @@ def _sentence(error: ValidationError, where: str, root: type[BaseModel]) -> str:
     if path[-1] == "base_url":
         value = without_password(value)
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] in {"tuple_type", "list_type"}:  # TOML knows no tuple
+        example = json.dumps([first["input"]]) if isinstance(first["input"], str) else "[...]"
+        reason = f"give a list, such as {shown(example)}"
     return f"{where}: {key} = {value} will not do: {reason[0].lower()}{reason[1:]}"
 
 

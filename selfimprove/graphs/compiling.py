@@ -29,14 +29,14 @@ _APART: Final = frozenset({"judge", "label", "check_label", "generate", "solve_i
 
 
 def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
-    """Give the programs that a campaign begins with: those of its run folder, else the ones in force now.
+    """Give the programs that a campaign or a stage begins with: those of its folder, else the ones in force now.
 
     A folder that was begun before programs were frozen has plain ones.
 
     Raises:
         InputError: a saved program cannot be used.
     """
-    bare, begun = programs_for(task), folder.has("campaign.toml")
+    bare, begun = programs_for(task), folder.has("campaign.toml") or folder.has("stage.toml")
     if begun and folder.has(FROZEN):
         kept = folder.record(FROZEN, Frozen)
         return InForce({**bare, **kept.thaw()}, kept.cards)

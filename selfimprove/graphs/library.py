@@ -14,6 +14,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.panel import ids_aside
 from selfimprove.mining.kinds import KindRule, Mined
 from selfimprove.mining.library import Graded, load_library, mined_from
+from selfimprove.programs.in_force import FROZEN, Frozen
 from selfimprove.records import Attempt, Completion, Problem, Record
 from selfimprove.steps.verify import verify
 
@@ -74,6 +75,7 @@ def see_library(crew: Crew) -> None:
     size = crew.config.data.train
     train = crew.problems("train") if crew.folder.has("data/train.jsonl") else islice(crew.task.problems("train"), size)
     path = library_file(crew.config.mine.library)
+    _see_prompt(path, crew)
     _usable(path, list(load_library(path, crew.model("").identity)), train, crew)
 
 
@@ -106,6 +108,19 @@ def known_pool(crew: Crew, round_: int) -> KnownPool | None:
 def library_name(crew: Crew, round_: int) -> str:
     """Name the library that stood for a round's mining; empty where the round mined."""
     return crew.config.mine.library or "" if round_ == 1 else ""
+
+
+def _see_prompt(path: Path, crew: Crew) -> None:
+    """Refuse a library that was mined under another prompt: what is hard depends on how it is asked."""
+    places = path.resolve().parents[: _PLACES[-1].count("/") + 1]
+    for kept in (place / FROZEN for place in places if (place / FROZEN).is_file()):
+        mined = Frozen.model_validate_json(kept.read_bytes()).thaw()["solve"].hash()
+        asked = crew.programs["solve"].hash()
+        if mined != asked:
+            raise InputError(
+                f"{path} was mined under prompt {mined} (of {kept}), and this campaign asks under {asked}; mine and "
+                "grade again, or give the same prompts (campaign.programs, or what programs/ holds)"
+            )
 
 
 def _usable(path: Path, rows: Sequence[Graded], train: Iterable[Problem], crew: Crew) -> list[Graded]:

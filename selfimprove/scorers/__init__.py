@@ -48,13 +48,23 @@ def see_weights(spec: str) -> None:
     from selfimprove.scorers.trained import read_card
     from selfimprove.students.fetch import fetch
 
+    see_spec(spec)
     family, model = _family(spec)
     if not family:
         _plugged(spec)
-    elif family not in ENCODERS:
-        raise InputError(f'there is no family of reward models "{family}"; {nearest(family, ENCODERS)}')
     else:
         fetch(read_card(Path(model)).base if family == "own" else model)
+
+
+def see_spec(spec: str) -> None:
+    """Refuse what names no scorer that `load_scorer` knows; nothing is fetched or loaded.
+
+    Raises:
+        InputError: see above.
+    """
+    family, _ = _family(spec)
+    if family and family not in ENCODERS:
+        raise InputError(f'there is no family of reward models "{family}"; {nearest(family, ENCODERS)}')
 
 
 def _family(spec: str) -> tuple[str, str]:

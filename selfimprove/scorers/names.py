@@ -12,7 +12,7 @@ from selfimprove.ledger import Ledger
 from selfimprove.programs import Program, program_for
 from selfimprove.protocols import LanguageModel, StepScorer, Task
 from selfimprove.records import Sampling
-from selfimprove.scorers import load_scorer, see_weights
+from selfimprove.scorers import load_scorer, see_spec, see_weights
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.scorers.montecarlo import MonteCarlo
 from selfimprove.scorers.scoring import card_name
@@ -111,6 +111,18 @@ def see_scorer(
         _refuse_typo(name)
         see_weights(name)
     return None
+
+
+def see_name(name: str, teacher: TeacherConfig) -> None:
+    """Refuse what can be no scorer's name, as `see_scorer`; nothing is asked, fetched or loaded."""
+    kind, _, rest = name.partition(":")
+    if kind == "judge":
+        judging(rest, teacher)
+    elif kind == "monte-carlo":
+        rollouts_of(rest)
+    elif name != "exact":
+        _refuse_typo(name)
+        see_spec(name)
 
 
 def _refuse_typo(name: str) -> None:

@@ -25,10 +25,29 @@ def load_student(spec: str | Path, **settings: Any) -> Student:
     if str(spec).startswith(_SERVER):
         from selfimprove.students.openai_server import OpenAIServerStudent
 
-        model, at, base_url = str(spec).removeprefix(_SERVER).rpartition("@")
-        if not (at and model and base_url.startswith(("http://", "https://"))):
-            raise InputError(f'the student "{spec}" names no server; write openai-server:MODEL@http://HOST:PORT/v1')
-        return OpenAIServerStudent(model, base_url, **settings)
+        return OpenAIServerStudent(*_served(str(spec)), **settings)
     from selfimprove.students.transformers import TransformersStudent
 
     return TransformersStudent(spec, **settings)
+
+
+def see_student(spec: str) -> None:
+    """Refuse what can be no student's name; nothing is asked, fetched or loaded.
+
+    Raises:
+        InputError: it names neither a folder, a hub id, a short name nor a server.
+    """
+    from selfimprove.students.fetch import hub_id_of
+
+    if spec.startswith(_SERVER):
+        _served(spec)
+    elif not Path(spec).expanduser().is_dir():
+        hub_id_of(spec)
+
+
+def _served(spec: str) -> tuple[str, str]:
+    """Give model and address of a student behind a server."""
+    model, at, base_url = spec.removeprefix(_SERVER).rpartition("@")
+    if not (at and model and base_url.startswith(("http://", "https://"))):
+        raise InputError(f'the student "{spec}" names no server; write openai-server:MODEL@http://HOST:PORT/v1')
+    return model, base_url

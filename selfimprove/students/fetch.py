@@ -49,6 +49,21 @@ def cache_root() -> Path:
     return Path(platformdirs.user_cache_dir("selfimprove"))
 
 
+def hub_id_of(name: str | Path) -> str:
+    """Give the hub id that a model's name stands for; nothing is asked or fetched.
+
+    Raises:
+        InputError: it is neither one nor a short name.
+    """
+    hub_id = ALIASES.get(str(name).lower(), str(name))
+    if not _HUB_ID.fullmatch(hub_id):
+        raise InputError(
+            f'the model "{name}" is neither a folder, a hub id (owner/name) nor a short name; '
+            f"{nearest(str(name).lower(), ALIASES)}"
+        )
+    return hub_id
+
+
 def fetch(name: str | Path, cache: Path | None = None, revision: str | None = None) -> Path:
     """Give the local folder of a model: config, safetensors weights, tokenizer, chat template.
 
@@ -66,12 +81,7 @@ def fetch(name: str | Path, cache: Path | None = None, revision: str | None = No
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _checked(folder)
-    hub_id = ALIASES.get(str(name).lower(), str(name))
-    if not _HUB_ID.fullmatch(hub_id):
-        raise InputError(
-            f'the model "{name}" is neither a folder, a hub id (owner/name) nor a short name; '
-            f"{nearest(str(name).lower(), ALIASES)}"
-        )
+    hub_id = hub_id_of(name)
     kept_as = hub_id.replace("/", "--") + (f"--{revision}" if revision else "")
     target = (cache or cache_root() / "models") / kept_as
     if target.is_dir():

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from selfimprove import Campaign, InputError
+from selfimprove.config import load_config
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.testing import FixedTeacher, NullTrainer, ScriptedStudent
+
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "arithmetic.toml"
+SMALL: dict[str, Any] = {
+    "rounds": 1,
+    "arms": ["track_b"],
+    "data": {"train": 60, "dev": 20, "test": 20},
+    "mine": {"pool": 20, "samples": 0},
+}
+
+
+class Named(FixedTeacher):
+    """A teacher with a name of its own, which is a model's."""
+
+    name = "openai/gpt-4o"
+
+
+def test_a_teacher_that_is_an_object_teaches(tmp_path: Path) -> None:
+    """Task, student and teacher as objects are planned with, run to the end, and found finished when run again."""
+    task = Arithmetic()
+    plugs = {"task": task, "student": ScriptedStudent(task), "teacher": Named(task), "trainer": NullTrainer()}
+    campaign = Campaign(out=tmp_path / "run", **plugs, **SMALL)
+    assert "Dollars: 0" in str(campaign.plan())
+    made = campaign.run()
+    assert made.state == "finished"
+    assert made.rounds[0].rows
+    assert made.teacher == "test_campaign:Named"
+    assert Campaign(out=tmp_path / "run", **plugs, **SMALL).run().sentence == made.sentence
+
+
+def test_keywords_go_over_a_file_key_by_key() -> None:
+    """What a table of a table does not name stays as the file has it, and a list of tables is a section, too."""
+    train = {"sft": {"num_train_epochs": 2}, "grpo": {"temperature": 1.0}}
+    made = Campaign(EXAMPLE, train=train, sections={"phases": [{"pool": 300}]}).config
+    assert made.train.sft.model_dump() == {**load_config(EXAMPLE).train.sft.model_dump(), "num_train_epochs": 2}
+    assert made.train.grpo.model_dump() == {"temperature": 1.0}
+    assert made.train.continued == load_config(EXAMPLE).train.continued
+    assert made.phases[0].pool == 300
+
+
+def test_settings_in_the_place_of_a_plug_are_its_sections() -> None:
+    """A mapping for task, student or teacher is that section of the settings, beside what `sections` holds of it."""
+    teacher = {"model": "self", "max_tokens": 64}
+    made = Campaign(EXAMPLE, task={"levels": [2]}, student={"max_tokens": 32}, teacher=teacher)
+    config = Campaign(EXAMPLE, student={"max_tokens": 32}, sections={"student": {"dtype": "float32"}}).config
+    assert (made.config.campaign.task, made.config.campaign.student) == ("arithmetic", "smollm2-135m")
+    assert made.config.task == {**load_config(EXAMPLE).task, "levels": [2]}
+    assert (made.config.teacher.model, made.config.teacher.max_tokens) == ("self", 64)
+    assert (config.student.max_tokens, config.student.dtype) == (32, "float32")
+
+
+def test_a_path_is_a_name() -> None:
+    """A file of problems and a model's folder may be paths."""
+    made = Campaign(task=Path("mine.jsonl"), student=Path("models/small")).config.campaign
+    assert (made.task, made.student) == ("mine.jsonl", "models/small")
+
+
+@pytest.mark.parametrize(
+    ("plugs", "said"),
+    [
+        ({"task": 3}, 'task "int" is no Task: it lacks compare, conclude, instruction, name, parse, problems; add'),
+        ({"student": FixedTeacher(Arithmetic())}, 'student "FixedTeacher" is no Student: it lacks complete, identity'),
+        ({"teacher": object()}, 'teacher "object" is no Teacher: it lacks answer, reason; add that'),
+        ({"teacher": FixedTeacher}, 'teacher "FixedTeacher" is a class; give an object'),
+        ({"trainer": "trl"}, 'trainer "str" is no Trainer: it lacks train'),
+    ],
+)
+def test_an_object_that_is_no_plug_is_refused_when_it_is_given(plugs: dict[str, Any], said: str) -> None:
+    """What lacks a member of its protocol is named with what it lacks."""
+    with pytest.raises(InputError, match=said):
+        Campaign(**plugs)
