@@ -161,6 +161,8 @@ def test_what_cannot_be_exported(run: Path, summary: Summary, tmp_path: Path, mo
     (tmp_path / "full" / "mine.txt").write_text("x")
     with pytest.raises(InputError, match="is not empty"):
         export(run, tmp_path / "full")
+    with pytest.raises(InputError, match=r"mine\.txt cannot be a folder, as .*mine\.txt is a file"):
+        export(run, tmp_path / "full" / "mine.txt")
     nothing = summary.model_copy(update={"best": Best(path="", round=0, load="")})
     monkeypatch.setattr(exported, "read_summary", lambda _: nothing)
     with pytest.raises(InputError, match="nothing to export"):

@@ -17,7 +17,7 @@ from selfimprove.export.card import Told, card_of
 from selfimprove.programs import Program
 from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder, write_whole
+from selfimprove.store import RunFolder, see_folder, write_whole
 from selfimprove.students.adapters import is_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
@@ -81,11 +81,11 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
         else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
     )
     told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter))
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        checked = _checked_there(out, summary, told, merge=merge)
-        if checked is None:
-            raise InputError(f"{out} is not empty; name a new folder")
+    see_folder(out)
+    checked = _checked_there(out, summary, told, merge=merge)
+    if checked is not None:
         return Exported(out, checked, load)
+    see_folder(out, new=True)
     begun = out.with_name(f".{out.name}.part")
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)
