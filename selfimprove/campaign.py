@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from selfimprove.config import Config, changed, load_config, make_config, merge, write_config
+from selfimprove.begun import LEDGER, files_in, nothing_left
+from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.given import config_of, objects_of
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
-from selfimprove.plugs import see_plug
 from selfimprove.programs import Program
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
-from selfimprove.records import Sampling, Split
+from selfimprove.records import Sampling
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder, see_folder
+from selfimprove.seeing import data_dir, see_named, see_scoring, see_splits, see_training
+from selfimprove.store import RunFolder
 from selfimprove.track import tracked
 
 if TYPE_CHECKING:
     from selfimprove.planning.plans import Plan
     from selfimprove.planning.probing import Probe
 
-_PLUGS = {"task": Task, "student": Student, "teacher": Teacher, "trainer": Trainer}
-_SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
-LEDGER = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 _BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *LEDGER}
 """What a campaign writes before its settings."""
 
@@ -64,15 +63,9 @@ class Campaign:
         sections: Mapping[str, Mapping[str, Any]] | None = None,
         **settings: Any,
     ) -> None:
-        plugs: dict[str, Any] = {"task": task, "student": student, "teacher": teacher}
-        plain = {name: thing for name, thing in plugs.items() if isinstance(thing, str | Path | Mapping)}
-        objects = {name: thing for name, thing in plugs.items() if name not in plain} | {"trainer": trainer}
-        self._given = {name: thing for name, thing in objects.items() if thing is not None}
-        for name, thing in self._given.items():
-            see_plug(thing, _PLUGS[name])
-        labels = {name: _label(name, thing) for name, thing in plugs.items() if not isinstance(thing, Mapping)}
-        tables = {name: thing for name, thing in plain.items() if isinstance(thing, Mapping)}
-        self.config = _merged(_base(config), labels, tables, settings, sections or {})
+        plugs: dict[str, Any] = {"task": task, "student": student, "teacher": teacher, "trainer": trainer}
+        self._given = objects_of(plugs)
+        self.config = config_of(config, plugs, settings, sections or {})
         self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
 
     def plan(self, *, probe: bool = True) -> Plan:
@@ -88,44 +81,10 @@ class Campaign:
         from selfimprove.planning.plans import plan
 
         task = self.load_task()
-        _see(task)
-        self._see_training(task)
-        self._see_named()
+        see_splits(task)
+        see_training(self.config, task, own="task" in self._given)
+        see_named(self.config, self._given)
         return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
-
-    def _see_named(self) -> None:
-        """Refuse what the settings name and is not there, as far as that takes no key, no server and no download."""
-        from selfimprove.graphs.watching import passages_of
-        from selfimprove.plugs import load_plug
-        from selfimprove.scorers.names import see_name
-        from selfimprove.students import see_student
-        from selfimprove.tasks import load_task
-        from selfimprove.teachers.deployment import see_address
-        from selfimprove.teachers.load import is_model
-
-        config = self.config
-        see_address(config.teacher.base_url)
-        if "student" not in self._given:
-            see_student(config.campaign.student)
-        teachers = [config.teacher.first, None if "teacher" in self._given else config.teacher.model]
-        for name in filter(None, teachers):
-            if ":" in name and not is_model(name):
-                load_plug(name, "teacher")
-        if config.grade.scorer:
-            see_name(config.grade.scorer, config.teacher)
-        if config.gate.text:
-            passages_of(Path(config.gate.text))
-        for name in config.gate.tasks:
-            load_task(name, data_dir=self._data_dir())
-
-    def _see_training(self, task: Task) -> None:
-        """Refuse ways to train that cannot be had."""
-        from selfimprove.trainers.refusing import refuse_packed_order, refuse_practice
-        from selfimprove.trainers.settings import check_settings
-
-        check_settings(self.config.train)
-        refuse_packed_order(self.config)
-        refuse_practice(self.config, None if isinstance(self._given.get("task", ""), str) else task.name)
 
     def _probe(self, task: Task, student: Student) -> Probe:
         from selfimprove.planning.probing import probe
@@ -162,7 +121,7 @@ class Campaign:
             with tracked(folder, self.config) as after_round, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, after_round)
                 see_compiled(crew)
-                _see(crew.task)
+                see_splits(crew.task)
                 see_library(crew)
                 see_watched(crew)
                 if not folder.has("plan.json"):
@@ -207,13 +166,7 @@ class Campaign:
         if isinstance(given, str) and given.startswith(_PROCEDURAL):
             options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
-        return load_task(given, data_dir=self._data_dir(), options=options, sizes=sizes)  # type: ignore[arg-type]
-
-    def _data_dir(self) -> Path | None:
-        place = Path(self.config.data.data_dir) if self.config.data.data_dir else None
-        if place is not None and not place.is_dir():
-            raise InputError(f'data.data_dir = "{place}" is no folder; correct it, or leave it out')
-        return place
+        return load_task(given, data_dir=data_dir(self.config), options=options, sizes=sizes)  # type: ignore[arg-type]
 
     def load_student(self) -> Student:
         """Give the student that the settings name.
@@ -273,7 +226,7 @@ class Campaign:
         from selfimprove.trainers.vocabulary import see_vocabulary
 
         config, task = self.config, self.load_task()
-        self._see_training(task)
+        see_training(config, task, own="task" in self._given)
         if "track_b_given" in config.campaign.arms and not next(iter(task.problems("dev"))).rationale:
             raise InputError(
                 f"the arm track_b_given shows reference rationales, and those of {task.name} have none; leave it out"
@@ -309,59 +262,6 @@ def chat_template_of(student: Student) -> str:
     return str(getattr(getattr(student, "tokenizer", None), "chat_template", "") or "")
 
 
-def files_in(out: Path) -> frozenset[str] | None:
-    """Name what a folder holds; None where there is no such folder.
-
-    Raises:
-        InputError: it is a file.
-    """
-    see_folder(out)
-    return frozenset(path.name for path in out.iterdir()) if out.is_dir() else None
-
-
-@contextmanager
-def nothing_left(
-    out: Path, there: frozenset[str] | None, names: Iterable[str], settings: str = "campaign.toml"
-) -> Iterator[None]:
-    """Take away what a campaign that is refused has begun.
-
-    Args:
-        out: the run folder.
-        there: what `files_in` gave before; None: the folder goes too, if it is empty by then.
-        names: of the files that may go; those that were there before stay.
-        settings: the file that is written once nothing is wrong; with it all of them stay.
-    """
-    try:
-        yield
-    except InputError:
-        if not (out / settings).exists():
-            for name in set(names) - (there or frozenset()):
-                (out / name).unlink(missing_ok=True)
-            if there is None:
-                with suppress(OSError):
-                    out.rmdir()
-        raise
-
-
-def see_scoring(config: Config, task: Task, student: Student, programs: Mapping[str, Program], ledger: Ledger) -> None:
-    """Refuse a step scorer that cannot be had, or is not to be trusted."""
-    from selfimprove.scorers.names import full_name, see_scorer
-    from selfimprove.scorers.trust import check_card
-
-    if config.grade.scorer:
-        bare, judging_by = student.with_adapter(None), programs["judge_steps"]
-        known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
-        if not config.grade.trust:
-            check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
-
-
-def _see(task: Task) -> None:
-    """Refuse a task with a split that is empty, or that cannot be read."""
-    for split in _SPLITS:
-        if next(iter(task.problems(split)), None) is None:
-            raise InputError(f'task "{task.name}" has no {split} problems; give it some')
-
-
 def read_summary(out: Path) -> Summary:
     """Sum up a run folder without changing it, finished or not.
 
@@ -374,34 +274,6 @@ def read_summary(out: Path) -> Summary:
         raise InputError(f"{out} holds no campaign; name a run folder, such as runs/demo")
     with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
         return summarise(RunFolder(out, writer=False), ledger)
-
-
-def _base(config: Path | str | Config | None) -> dict[str, Any]:
-    if config is None:
-        return {}
-    return (config if isinstance(config, Config) else load_config(Path(config))).model_dump(mode="json")
-
-
-def _label(plug: str, thing: Any) -> str | None:
-    """Name a plug in the settings."""
-    if thing is None or isinstance(thing, str):
-        return thing
-    if isinstance(thing, Path):
-        return str(thing)
-    if plug == "teacher":  # not by a name of its own, which could be that of a model
-        return f"{type(thing).__module__}:{type(thing).__name__}"
-    return str(getattr(thing, "name", None) or type(thing).__name__)
-
-
-def _merged(given: Mapping[str, Any], labels: Mapping[str, str | None], *settings: Mapping[str, Any]) -> Config:
-    named = {name: label for name, label in labels.items() if label is not None and name in {"task", "student"}}
-    values = merge(given, {"campaign": named})
-    if (teacher := labels.get("teacher")) is not None:
-        values = merge(values, {"teacher": {"model": teacher}})
-    for key, value in (pair for some in settings for pair in some.items()):
-        table = key in Config.model_fields or isinstance(value, Mapping)
-        values = merge(values, {key: value} if table else {"campaign": {key: value}})
-    return make_config(values, "Campaign")
 
 
 def _safe(name: str) -> str:

@@ -223,7 +223,8 @@ def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  
 
 
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
-    from selfimprove.campaign import Campaign, files_in, nothing_left
+    from selfimprove.begun import files_in, nothing_left
+    from selfimprove.campaign import Campaign
     from selfimprove.live import view_for
     from selfimprove.progress import watched_by
 

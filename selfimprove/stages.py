@@ -8,7 +8,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from selfimprove.campaign import LEDGER, Campaign, chat_template_of, files_in, nothing_left, see_scoring
+from selfimprove.begun import LEDGER, files_in, nothing_left
+from selfimprove.campaign import Campaign, chat_template_of
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.compiling import freeze_programs, programs_of
@@ -22,6 +23,7 @@ from selfimprove.mining.patterns import ALL, Patterns
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teacher
 from selfimprove.records import Adapter, TrainingJob
+from selfimprove.seeing import see_scoring
 from selfimprove.store import RunFolder
 from selfimprove.students.adapters import adapter_hash
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from selfimprove import progress
-from selfimprove.campaign import files_in
+from selfimprove.begun import files_in
 from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.checks import load_checks
 from selfimprove.curating.forms import Form, form_of

@@ -1,0 +1,83 @@
+"""Refuse what could not run, in one sentence each and before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Final
+
+from selfimprove.config import Config
+from selfimprove.errors import InputError
+from selfimprove.ledger import Ledger
+from selfimprove.plugs import load_plug
+from selfimprove.programs import Program
+from selfimprove.protocols import Student, Task
+from selfimprove.records import Split
+
+_SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
+
+
+def see_splits(task: Task) -> None:
+    """Refuse a task with a split that is empty, or that cannot be read."""
+    for split in _SPLITS:
+        if next(iter(task.problems(split)), None) is None:
+            raise InputError(f'task "{task.name}" has no {split} problems; give it some')
+
+
+def data_dir(config: Config) -> Path | None:
+    """Give the folder of the task's data; None: the hub, or what the environment names."""
+    place = Path(config.data.data_dir) if config.data.data_dir else None
+    if place is not None and not place.is_dir():
+        raise InputError(f'data.data_dir = "{place}" is no folder; correct it, or leave it out')
+    return place
+
+
+def see_named(config: Config, given: Container[str]) -> None:
+    """Refuse what the settings name and is not there, as far as that takes no key, no server and no download.
+
+    Args:
+        config: the settings.
+        given: the plugs that are objects, which nothing has to be found for.
+    """
+    from selfimprove.graphs.watching import passages_of
+    from selfimprove.scorers.names import see_name
+    from selfimprove.students import see_student
+    from selfimprove.tasks import load_task
+    from selfimprove.teachers.deployment import see_address
+    from selfimprove.teachers.load import is_model
+
+    see_address(config.teacher.base_url)
+    if "student" not in given:
+        see_student(config.campaign.student)
+    teachers = [config.teacher.first, None if "teacher" in given else config.teacher.model]
+    for name in filter(None, teachers):
+        if ":" in name and not is_model(name):
+            load_plug(name, "teacher")
+    if config.grade.scorer:
+        see_name(config.grade.scorer, config.teacher)
+    if config.gate.text:
+        passages_of(Path(config.gate.text))
+    for name in config.gate.tasks:
+        load_task(name, data_dir=data_dir(config))
+
+
+def see_training(config: Config, task: Task, *, own: bool) -> None:
+    """Refuse ways to train that cannot be had; another process does not find a task that is an object (`own`)."""
+    from selfimprove.trainers.refusing import refuse_packed_order, refuse_practice
+    from selfimprove.trainers.settings import check_settings
+
+    check_settings(config.train)
+    refuse_packed_order(config)
+    refuse_practice(config, task.name if own else None)
+
+
+def see_scoring(config: Config, task: Task, student: Student, programs: Mapping[str, Program], ledger: Ledger) -> None:
+    """Refuse a step scorer that cannot be had, or is not to be trusted."""
+    from selfimprove.scorers.names import full_name, see_scorer
+    from selfimprove.scorers.trust import check_card
+
+    if config.grade.scorer:
+        bare, judging_by = student.with_adapter(None), programs["judge_steps"]
+        known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
+        if not config.grade.trust:
+            check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
