@@ -6,16 +6,14 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
+from selfimprove.begun import LEDGER
 from selfimprove.curating.writing import SEED_TRACES
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.graphs.curate_votes import round_place
 from selfimprove.growth.settings import FILE
 from selfimprove.ledger.refused import holds_calls
 from selfimprove.programs.in_force import FROZEN
-
-LEDGER: Final = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from selfimprove import progress
-from selfimprove.begun import files_in
+from selfimprove.begun import LEDGER, files_in
 from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.checks import load_checks
 from selfimprove.curating.forms import Form, form_of
@@ -21,7 +21,7 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.curate import STEPS, build_curate, write_capped
 from selfimprove.graphs.guarding import read_public
 from selfimprove.graphs.wiring import seldom_collected
-from selfimprove.growth.cleaning import LEDGER, kept_clean
+from selfimprove.growth.cleaning import kept_clean
 from selfimprove.growth.page import write_page
 from selfimprove.growth.people import growers_of, members_of
 from selfimprove.growth.prompts import compiled_for
