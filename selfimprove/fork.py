@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
+from selfimprove.steps.decide import spent_of
 from selfimprove.store import RunFolder, see_folder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")
@@ -56,6 +58,7 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
             f"follow; give an earlier one with --round, or more with --set campaign.rounds={round_ + 1}"
         )
     _refuse_fixed(old, new, round_)
+    _refuse_spent(theirs, new.gate.alpha, round_)
     rows = changed(old, new)
     made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(rows))
     part = out.with_name(f".{out.name}.part")
@@ -95,6 +98,16 @@ def _refuse_fixed(old: Config, new: Config, round_: int) -> None:
                 f"a fork cannot change {name} (from {value!r:.60} to {after[name]!r:.60}): what it takes over was made "
                 "by it; start a new campaign"
             )
+
+
+def _refuse_spent(theirs: RunFolder, alpha: float, round_: int) -> None:
+    """Refuse an alpha that the rounds taken over have spent: nothing could be promoted any more."""
+    rounds = (theirs.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_ + 1))
+    spent = spent_of(decision for made in rounds for decision in made.decisions)
+    if spent >= alpha:
+        raise InputError(
+            f"gate.alpha = {alpha:g} is spent: the rounds taken over used {spent:g}; give more, or an earlier --round"
+        )
 
 
 def _fixed(config: Config, round_: int) -> dict[str, Any]:

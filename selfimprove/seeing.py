@@ -64,9 +64,10 @@ def see_named(config: Config, given: Container[str]) -> None:
 def see_training(config: Config, task: Task, *, own: bool) -> None:
     """Refuse ways to train that cannot be had; another process does not find a task that is an object (`own`)."""
     from selfimprove.trainers.refusing import refuse_packed_order, refuse_practice
-    from selfimprove.trainers.settings import check_settings
+    from selfimprove.trainers.settings import check_settings, see_horizons
 
     check_settings(config.train)
+    see_horizons(config)
     refuse_packed_order(config)
     refuse_practice(config, task.name if own else None)
 

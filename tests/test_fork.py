@@ -141,6 +141,18 @@ def test_what_cannot_be_forked_is_refused(
     assert not list(tmp_path.glob(".second*"))
 
 
+def test_an_alpha_that_is_spent_is_refused(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
+    """Of 0.05 a round that promoted nothing has used 0.025: with no more than that nothing could be promoted."""
+    crew = make_crew(tmp_path / "first", campaign={"rounds": 1, "arms": ["track_b"]})
+    run(Crew(**{**crew.__dict__, "trainer": type(crew.trainer)(gain=0.0)}))
+    crew.ledger.close()
+    crew.folder.close()
+    more: dict[str, Any] = {"campaign": {"rounds": 2}}
+    with pytest.raises(InputError, match=r"alpha = 0.025 is spent: the rounds taken over used 0.025; give more"):
+        fork(tmp_path / "first", tmp_path / "second", changed(tmp_path / "first", gate={"alpha": 0.025}, **more))
+    fork(tmp_path / "first", tmp_path / "second", changed(tmp_path / "first", gate={"alpha": 0.03}, **more))
+
+
 def test_damaged_round_is_not_taken_over(finished: Path, tmp_path: Path) -> None:
     """A changed file of the parent is refused; one of the fork's own first rounds cannot be made again."""
     fork(finished, tmp_path / "second", round_=2)

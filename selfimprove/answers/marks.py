@@ -19,10 +19,13 @@ _HEADING: Final = re.compile(
     r"(?:step|part|case|problem|question|solution|explanation|example|section)\b|[0-9]{1,2}[.):]\s+[A-Za-z*]",
     re.IGNORECASE,
 )
+_IS: Final = (
+    r"(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
+    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}"  # noqa: RUF001 - the wide colon
+)
+_OPTION: Final = r"(?=[\s*_:\"'(]*(?-i:[A-J])\b(?!\s[a-z]))"
 _SAID: Final = re.compile(
-    r"(?:\b(?:answer|(?:correct|right|best)\s(?:option|choice))(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
-    r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}|<answer>)",  # noqa: RUF001 - the wide colon
-    re.IGNORECASE,
+    rf"(?:\banswer{_IS}|\b(?:correct|right|best)\s(?:option|choice){_IS}{_OPTION}|<answer>)", re.IGNORECASE
 )
 _SUPPOSED: Final = re.compile(
     r"\b(?:if|suppose|assume|assuming|whether|unless|until)\s+(?:that\s+)?(?:(?:the|my|our|your)\s+)?(?:\w+[ \t]+)?$",
@@ -33,11 +36,12 @@ _LABEL: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _NO_TITLE: Final = (  # "St. Louis" and "X v. Y" go on
-    r"(?<!\bv)(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|Co|Mt|Ft|Lt|vs))(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|etc))"
-    r"(?<!\b(?:Prof|Capt|Corp))"
+    r"(?<!\bv)(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|Co|Mt|Ft|Lt|Fr|Pt|vs))"
+    r"(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|Sen|Gov|Rep|Vol|Adm|Fig|etc))"
+    r"(?<!\b(?:Prof|Capt|Corp|Pres|Bros|Univ|Dept))"
 )
 _CLAUSE_END: Final = re.compile(rf"{_NO_TITLE}[.!?;](?=\s|$)|\n")
-_SENTENCE_END: Final = re.compile(rf"{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])")  # nor after an initial
+_SENTENCE_END: Final = re.compile(rf"{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])(?!(?:Inc|Ltd|Co|Corp)\b)")
 _REVISED: Final = re.compile(rf"{TAKEN_BACK.pattern}|\b(?:instead|rather|recheck|let\sme)\b", re.IGNORECASE)
 _NESTED: Final = re.compile(rf"(?:\s|{JOINING})*{_SAID.pattern}", re.IGNORECASE)
 _PAIRS: Final = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ("'", "'"), ("‘", "’"))  # noqa: RUF001

@@ -63,6 +63,7 @@ _ASIDE = re.compile(  # what an equation after it says is not the answer
     r"|(?:[,;]|\b(?:for|with|at|and|or)\b)[\s$\\(]*[a-z]\s?=",
     re.IGNORECASE,
 )
+_GOES_ON = re.compile(r"[.!?]\s|\b(?:so|which)\b", re.IGNORECASE)  # with the working, where that is not over
 _LONGEST_SPAN = 2_000  # characters of a mark's text that are read
 _NEAR = 40
 
@@ -217,8 +218,10 @@ def _only(text: str) -> str | None:
 
 def _chosen(span: str, tokens: list[re.Match[str]]) -> str | None:
     """Give the number that a mark's text means: its first, or what that is worked out to; None where several are."""
-    aside = _ASIDE.search(span)
-    end = aside.start() if aside and aside.start() > tokens[0].start() else len(span)
+    first = tokens[0]
+    aside = _ASIDE.search(span, first.end())
+    works = re.search(r"[^\W\d]{2}", span[: first.start()]) or _OPERATOR.match(span, first.end())
+    end = aside.start() if aside and not (works and _GOES_ON.match(span, aside.start())) else len(span)
     equals = max(span.rfind("=", 0, end), span.rfind("≈", 0, end))
     worked_out = [token for token in tokens if token.start() > equals] or tokens
     meant = first_meant(span, [_thing(token) for token in worked_out])

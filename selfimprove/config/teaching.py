@@ -83,8 +83,9 @@ class TeacherConfig(Section):
 class LessonConfig(Section):
     """How much a student may ask in one lesson."""
 
-    questions: Annotated[int, Field(ge=0, le=2)] = 2
-    """Clarifying questions a draft may hold. 0 turns asking off."""
+    questions: Annotated[int, Field(ge=0, le=3)] = 2
+    """Clarifying questions a draft may hold; the prompts, unless you compile others, ask for two at most. 0 turns
+    asking off."""
     asking: Literal["auto", "one_call", "two_calls"] = "auto"
     """Ask in the draft's own call, in a second call, or (auto) in a second where the first kept no form."""
     turns: Annotated[int, Field(ge=0, le=5)] = 1

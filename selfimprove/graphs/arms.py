@@ -246,7 +246,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
     if made.trained_tokens < run.tokens:
         progress.current().say(
             f"{run.arm} was trained on {made.trained_tokens} of the {run.tokens} tokens that the others get: "
-            f"train.{run.method}.max_steps ended it; raise it, or leave it out"
+            + ("max_steps ended it; raise it, or leave it out" if settings.get("max_steps") else "see its training.log")
         )
     crew.folder.list_tree(run.place)
     return made

@@ -238,6 +238,8 @@ def final_node(crew: Crew) -> Node:
         control = f"{_control_of(state['best'])}/adapter"
         if crew.folder.has(f"{control}/metrics.json"):
             tested["control"] = (control, "control", 0)
+        elif state["best"] and "control" in crew.config.campaign.arms:
+            progress.current().say("the best has no control: none of the problems drawn for it could be taught")
         _record_opening(crew, state["round"], tuple(tested))
         for name, (adapter, arm, shot) in tested.items():
             measure(crew, "test", adapter, arm, f"final/{name}", round_=state["round"], shots=shot)

@@ -60,6 +60,6 @@ def most_compiling_usd(expected: Expected, round_: int, price: Price) -> float:
     config, most = expected.config, 0.0
     for name in config.campaign.compile if round_ > 1 else ():
         calls = 4 * _calls(expected, name).teacher
-        most += calls * price.of(expected.prompt + 3 * config.student.max_tokens, config.teacher.max_tokens)
-        most += config.compiling.calls * price.of(2 * _READ, _WRITTEN)
+        most += calls * price.of(expected.prompt + 3 * config.student.max_tokens, config.teacher.max_tokens, 1)
+        most += config.compiling.calls * price.of(2 * _READ, _WRITTEN, 1)
     return most

@@ -199,7 +199,7 @@ def _control(expected: Expected) -> Line:
     rows = sum(sum(expected.lessons(r)) for r in rounds)
     price, each = expected.price(1), expected.config.lesson.rationales
     told = min(rows, expected.sizes.train) * each if price else 0.0
-    usd = price.of(told * expected.prompt, told * expected.target) if price else 0.0
+    usd = price.of(told * expected.prompt, told * expected.target, told) if price else 0.0
     trained = _arm(expected, "control", rows, "control")
     return trained.model_copy(update={"teacher_calls": round(told), "usd": usd})
 
@@ -219,11 +219,11 @@ def most_usd(expected: Expected) -> float:
             calls += 2 * lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
             again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
             calls += 2 * math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
-            most += calls * price.of(expected.prompt + 2 * max(config.student.max_tokens, longest), longest)
+            most += calls * price.of(expected.prompt + 2 * max(config.student.max_tokens, longest), longest, 1)
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
-            most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST)
+            most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST, 1)
     return most
 
 

@@ -32,7 +32,12 @@ def alpha_left(alpha: float, before: Iterable[Decision], arms: int) -> float:
         before: the decisions of all earlier rounds.
         arms: compared in this round.
     """
-    return (alpha - sum(d.alpha for d in before if d.outcome != "promote")) / 2 / max(1, arms)
+    return (alpha - spent_of(before)) / 2 / max(1, arms)
+
+
+def spent_of(decisions: Iterable[Decision]) -> float:
+    """Give what is gone of alpha: what was spent on comparisons that promoted nothing."""
+    return sum(d.alpha for d in decisions if d.outcome != "promote")
 
 
 def decide(

@@ -18,6 +18,8 @@ _ALONE: Final[Mapping[str, str]] = {}
 def score(verdicts: Sequence[Verdict], groups: Sequence[str] = ()) -> Score:
     """Count correct ones among all, with Wilson's interval; a bootstrap's over groups where problems belong together.
 
+    Over few groups it is too narrow: its 95 % are 84 % with five of them, 90 with ten, 94 with forty.
+
     Args:
         verdicts: one a problem, shape `[P]`.
         groups: which problems belong together, shape `[P]`; empty: each stands alone.
@@ -48,8 +50,10 @@ def grouped(problems: Iterable[Problem]) -> dict[str, str]:
     return found if len(set(found.values())) < len(found) else {}
 
 
-def _groups(ids: Iterable[str], groups: Mapping[str, str]) -> list[str]:
-    return [groups.get(i, i) for i in ids] if groups else []
+def _groups(ids: Sequence[str], groups: Mapping[str, str]) -> list[str]:
+    """Give the group of each problem, shape `[P]`; nothing where no two of them belong together."""
+    found = [groups.get(i, i) for i in ids] if groups else []
+    return found if len(set(found)) < len(found) else []
 
 
 def evaluate(
@@ -65,7 +69,7 @@ def evaluate(
     sampled: Sampled | None = None,
 ) -> Evaluation:
     """Sum up one model's attempts at one split, in the same order as the problems."""
-    groups = _groups((problem.id for problem in problems), grouped(problems))
+    groups = _groups([problem.id for problem in problems], grouped(problems))
     return Evaluation(
         split=split,
         round=round_,
@@ -94,7 +98,7 @@ def sum_samples(samples: Sequence[Sequence[Attempt]], problems: Sequence[Problem
     return Sampled(
         samples=len(samples[0]),
         accuracy=round(fmean(shares), 6),
-        interval=_between(shares, _groups((problem.id for problem in problems), grouped(problems))),
+        interval=_between(shares, _groups([problem.id for problem in problems], grouped(problems))),
         pass_at_k=round(fmean(s > 0 for s in shares), 6),
         consistency=round(fmean(agree), 6),
     )
@@ -113,7 +117,7 @@ def _by_label(attempts: Sequence[Attempt], problems: Sequence[Problem]) -> Mappi
             some[label][value].append((attempt.verdict, problem.id))
     return {
         label: {
-            value: score([verdict for verdict, _ in found], _groups((i for _, i in found), belong))
+            value: score([verdict for verdict, _ in found], _groups([i for _, i in found], belong))
             for value, found in sorted(values.items())
         }
         for label, values in sorted(some.items())
@@ -146,8 +150,6 @@ def compare_right(
     """Compare as `compare` does, by problem id which of a problem's attempts are right."""
     ids = sorted(new)
     belong = _groups(ids, groups)
-    if len(set(belong)) == len(ids):
-        belong = []
     if not belong and all(len(new[i]) == len(old[i]) == 1 for i in ids):
         return compare_paired([new[i][0] for i in ids], [old[i][0] for i in ids])
     return compare_means([fmean(new[i]) for i in ids], [fmean(old[i]) for i in ids], belong)

@@ -65,7 +65,7 @@ class Deployment:
         if self.base_url or provider_of(self.model) != "openai":
             prompt = prompt * _MARGIN + _TEMPLATE_TOKENS
         longest = request.sampling.max_tokens
-        return self.price.of(prompt, longest), math.ceil(prompt) + longest
+        return self.price.of(prompt, longest, 1), math.ceil(prompt) + longest
 
     def send(self, request: Request, key: str, timeout_s: float) -> Completion:
         """Make one call, never a second.
@@ -137,7 +137,7 @@ class Deployment:
 
     def _bill(self, response: Any, prompt_tokens: int, completion_tokens: int) -> float:
         """Give what a call cost: by LiteLLM's own sum (it knows discounts), else by the price."""
-        mine = self.price.of(prompt_tokens, completion_tokens)
+        mine = self.price.of(prompt_tokens, completion_tokens, 1)
         known = (getattr(response, "_hidden_params", None) or {}).get("response_cost")
         usage = getattr(response, "usage", None)
         if self.price.free or self.price.given or not known or not getattr(usage, "completion_tokens", 0):

@@ -50,7 +50,7 @@ class Price(NamedTuple):
         """True when a call cannot cost anything."""
         return self.input_usd == self.output_usd == self.call_usd == 0
 
-    def of(self, prompt_tokens: float, completion_tokens: float, calls: float = 1) -> float:
+    def of(self, prompt_tokens: float, completion_tokens: float, calls: float) -> float:
         """Give the dollars for this many tokens in so many calls."""
         return prompt_tokens * self.input_usd + completion_tokens * self.output_usd + calls * self.call_usd
 

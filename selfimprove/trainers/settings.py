@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
+from selfimprove.arms import ARMS
+from selfimprove.config import Config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Method
@@ -59,7 +61,6 @@ def check_settings(train: TrainConfig) -> None:
             raise InputError(f"train.{name}.{key} is set by the trainer itself; leave it out")
     _see_idle(parts)
     _see_schedules(parts)
-    _see_horizons(parts)
     for name in _REWARDED:
         _check_groups(name, parts[name])
     see_versions()
@@ -141,10 +142,17 @@ def _see_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
             raise InputError(f"{told}; {nearest(str(schedule), known)}")
 
 
-def _see_horizons(parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a schedule that needs to know its last step, where a training ends when its tokens are generated."""
-    for name in PRACTISED:
-        given = parts[name]
+def see_horizons(config: Config) -> None:
+    """Refuse a schedule that needs to know its last step, where a training ends when its tokens are generated.
+
+    Those of the first arm do not: it goes by epochs, and sets how many tokens the others get.
+
+    Raises:
+        InputError: see above.
+    """
+    later = [arm for arm in ARMS if arm in config.campaign.arms][1:]
+    for name in filter(None, (ARMS[arm].method for arm in later)):
+        given: dict[str, Any] = getattr(config.train, name).model_dump()
         if given.get("max_steps"):
             continue
         told, warmup = f"train.{name}.", given.get("warmup_steps", 0)

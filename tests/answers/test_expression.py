@@ -120,3 +120,23 @@ def test_many_open_boxes_are_read_quickly():
     started = time.monotonic()
     assert expression.read("\\boxed{" * 2_000).strict is None
     assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("The answer is the value of $x$, which is $5$.", "5"),
+        ("The answer is the number of divisors of $60$, which is $12$.", "12"),
+        ("The answer is $5$, which is $2+3$.", "5"),
+    ],
+)
+def test_what_an_answer_is_of_is_not_the_answer(said: str, meant: str):
+    assert expression.read(said).answer == meant
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["2 to the fifth power", "2 divided by two", "2 dozens", "2 quarters", "2 sevenths", "2 square roots of two"],
+)
+def test_words_that_make_another_number_are_no_unit(words: str):
+    assert expression.compare(words, "2") is not Verdict.CORRECT

@@ -222,3 +222,17 @@ def test_hostile_exponent_takes_no_memory():
     """A number too large to hold is no number."""
     assert number.read("Answer: 1e99999999").strict is None
     assert number.quantity("9" * 5000) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Answer: 16 - 3 - 4 = 9 eggs. 9 * 2 = 18 dollars.", "18"),
+        ("Answer: She has 24 eggs, so she earns 24 * 2 = 48 dollars.", "48"),
+        ("Answer: Tom has 3 apples. Ann has 4 apples. 3 + 4 = 7", "7"),
+        ("Answer: 24 eggs, so 24 * 2 = 48 dollars", "24"),
+    ],
+)
+def test_a_working_goes_on_where_no_answer_came_first(said: str, meant: str):
+    """The first step of a working on the answer's line is not the answer; what begins with its answer has it."""
+    assert number.read(said).strict == meant

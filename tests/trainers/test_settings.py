@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from selfimprove.config import make_config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
 from selfimprove.trainers.everyday import EVERYDAY
-from selfimprove.trainers.settings import check_settings
+from selfimprove.trainers.settings import check_settings, see_horizons
 
 
 def check(**train: Any) -> None:
@@ -80,11 +81,19 @@ def test_everyday_settings_are_looked_at_without_torch() -> None:
 
 @pytest.mark.parametrize("section", ["grpo", "rloo", "distill"])
 def test_a_schedule_that_needs_a_last_step_is_refused_where_there_is_none(section: str) -> None:
-    """By tokens a training ends after a few of 10,000 steps: no share of them passes, no cosine decays."""
+    """By tokens a training ends after a few of 10,000 steps: no share of them passes, no cosine decays.
+
+    The first arm goes by epochs, whose steps are known.
+    """
+
+    def look(*arms: str, **given: object) -> None:
+        see_horizons(make_config({"campaign": {"arms": list(arms)}, "train": {section: given}}))
+
     with pytest.raises(InputError, match=rf"train.{section}.warmup_steps = 0.1 is a share of steps.* set max_steps"):
-        check(**{section: {"warmup_steps": 0.1}})
+        look("track_b", section, warmup_steps=0.1)
     with pytest.raises(InputError, match=rf'train.{section}.lr_scheduler_type = "cosine" needs a last step'):
-        check(**{section: {"lr_scheduler_type": "cosine"}})
-    check(**{section: {"warmup_steps": 5, "lr_scheduler_type": "constant_with_warmup"}})
-    check(**{section: {"warmup_steps": 0.1, "lr_scheduler_type": "cosine", "max_steps": 20}})
-    check(sft={"warmup_steps": 0.1, "lr_scheduler_type": "cosine"})
+        look("track_b", section, lr_scheduler_type="cosine")
+    look("track_b", section, warmup_steps=5, lr_scheduler_type="constant_with_warmup")
+    look("track_b", section, warmup_steps=0.1, lr_scheduler_type="cosine", max_steps=20)
+    look(section, warmup_steps=0.1, lr_scheduler_type="cosine")
+    look("track_b", warmup_steps=0.1)
