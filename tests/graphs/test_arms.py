@@ -96,8 +96,14 @@ def test_few_pairs_leave_their_tokens_to_the_track(make_crew: Any, monkeypatch: 
     assert any(s.startswith("track_b+dpo: 1 pairs carry some ") and s.endswith("and its track the rest") for s in said)
 
 
-def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(make_crew: Any) -> None:
-    """One that max_steps ended is set beside arms with more tokens: a person should know."""
+@pytest.mark.parametrize(
+    ("train", "why"),
+    [({"sft": {"max_steps": 3}}, "max_steps ended it; raise it, or leave it out"), ({}, "see its training.log")],
+)
+def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(
+    make_crew: Any, train: dict[str, object], why: str
+) -> None:
+    """One that ended early is set beside arms with more tokens: a person should know, and why where that is known."""
     said = list[str]()
 
     class Listening(Nobody):
@@ -109,13 +115,13 @@ def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(make_crew: Any) ->
             made = super().train(job)
             return made.model_copy(update={"trained_tokens": 7}) if "track_a" in job.out else made
 
-    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "track_a"]})
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "track_a"]}, train=train)
     made = Crew(**{**crew.__dict__, "trainer": Short()})
     with watched_by(Listening()):
         run_campaign(made, made.folder.at("graph.sqlite"))
     (sentence,) = [text for text in said if "that the others get" in text]
     assert sentence.startswith("track_a was trained on 7 of the ")
-    assert "train.sft.max_steps ended it" in sentence
+    assert sentence.endswith(f"that the others get: {why}")
 
 
 def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:
