@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
 from selfimprove.records import Method
@@ -50,6 +50,15 @@ ARMS: Final[Mapping[str, Arm]] = {
 """In the order that a round trains them: the first sets how many tokens the others get."""
 ABLATED: Final = ("track_b_given", "no_questions", "no_selection", "no_verification", "plain_programs")
 """Arms with rows of their own, see `graphs.ablating`."""
+
+
+def in_turn(arms: Container[str]) -> list[str]:
+    """Give the arms of a campaign that are trained in every round, in the order that a round trains them.
+
+    >>> in_turn(["control", "grpo", "track_b"])
+    ['track_b', 'grpo']
+    """
+    return [arm for arm in ARMS if arm in arms]
 
 
 def program_of(arm: str) -> str:

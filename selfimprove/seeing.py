@@ -44,14 +44,14 @@ def see_named(config: Config, given: Container[str]) -> None:
     from selfimprove.students import see_student
     from selfimprove.tasks import load_task
     from selfimprove.teachers.deployment import see_address
-    from selfimprove.teachers.load import is_model
+    from selfimprove.teachers.load import is_own
 
     see_address(config.teacher.base_url)
     if "student" not in given:
         see_student(config.campaign.student)
     teachers = [config.teacher.first, None if "teacher" in given else config.teacher.model]
     for name in filter(None, teachers):
-        if ":" in name and not is_model(name):
+        if is_own(name):
             load_plug(name, "teacher")
     if config.grade.scorer:
         see_name(config.grade.scorer, config.teacher)

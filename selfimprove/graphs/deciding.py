@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from selfimprove import progress
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.config import Config
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
@@ -32,7 +32,7 @@ class RoundDecision(Record):
 
 def tracks(config: Config) -> list[str]:
     """Name the arms that are trained in every round, track B first: the others get as many trained tokens."""
-    return [arm for arm in ARMS if arm in config.campaign.arms]
+    return in_turn(config.campaign.arms)
 
 
 def decide_node(crew: Crew) -> Node:

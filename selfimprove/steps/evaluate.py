@@ -69,7 +69,8 @@ def evaluate(
     sampled: Sampled | None = None,
 ) -> Evaluation:
     """Sum up one model's attempts at one split, in the same order as the problems."""
-    groups = _groups([problem.id for problem in problems], grouped(problems))
+    belong = grouped(problems)
+    groups = _groups([problem.id for problem in problems], belong)
     return Evaluation(
         split=split,
         round=round_,
@@ -81,7 +82,7 @@ def evaluate(
         lenient=score([a.verdict for a in attempts], groups),
         strict=score([a.strict for a in attempts], groups),
         truncated=sum(a.completion.finish_reason == "length" for a in attempts),
-        by_label=_by_label(attempts, problems),
+        by_label=_by_label(attempts, problems, belong),
         completion_tokens=sum(a.completion.completion_tokens for a in attempts),
         sampled=sampled,
     )
@@ -109,8 +110,9 @@ def share(attempts: Sequence[Attempt]) -> float:
     return sum(a.verdict is Verdict.CORRECT for a in attempts) / len(attempts)
 
 
-def _by_label(attempts: Sequence[Attempt], problems: Sequence[Problem]) -> Mapping[str, Mapping[str, Score]]:
-    belong = grouped(problems)
+def _by_label(
+    attempts: Sequence[Attempt], problems: Sequence[Problem], belong: Mapping[str, str]
+) -> Mapping[str, Mapping[str, Score]]:
     some: dict[str, dict[str, list[tuple[Verdict, str]]]] = defaultdict(lambda: defaultdict(list))
     for attempt, problem in zip(attempts, problems, strict=True):
         for label, value in problem.labels.items():

@@ -160,8 +160,11 @@ def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Pr
             if price is None:
                 raise unknown_price(model)
             found.append(price)
-    dearest = [max(getattr(price, name) for price in found) for name in ("input_usd", "output_usd", "call_usd")]
-    return Price(dearest[0], dearest[1], call_usd=dearest[2])
+    return Price(
+        max(price.input_usd for price in found),
+        max(price.output_usd for price in found),
+        call_usd=max(price.call_usd for price in found),
+    )
 
 
 def is_model(name: str) -> bool:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.config import Config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
@@ -150,8 +150,7 @@ def see_horizons(config: Config) -> None:
     Raises:
         InputError: see above.
     """
-    later = [arm for arm in ARMS if arm in config.campaign.arms][1:]
-    for name in filter(None, (ARMS[arm].method for arm in later)):
+    for name in filter(None, (ARMS[arm].method for arm in in_turn(config.campaign.arms)[1:])):
         given: dict[str, Any] = getattr(config.train, name).model_dump()
         if given.get("max_steps"):
             continue
