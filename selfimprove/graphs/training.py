@@ -69,10 +69,12 @@ def build_node(crew: Crew) -> Node:
             for track in (arm for arm in tracks(crew.config) if arm in ABLATED):
                 rows = ablated(crew, track, lessons, by_id, state["best"], round_)
                 _write_track(crew, rows, track, here, train, guard)
-            preferred = _preferred(crew, lessons, by_id, round_)
-            preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
-            crew.folder.write_rows(f"{here}/preferences.jsonl", length_balanced(preferred))
-            if any(ARMS[arm].then == "kto" for arm in tracks(crew.config)):
+            then = {ARMS[arm].then for arm in tracks(crew.config)}
+            if "dpo" in then:
+                preferred = _preferred(crew, lessons, by_id, round_)
+                preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
+                crew.folder.write_rows(f"{here}/preferences.jsonl", length_balanced(preferred))
+            if "kto" in then:
                 shown = {problem.id: stated(problem) for problem in train}
                 judged = guarded(
                     crew,

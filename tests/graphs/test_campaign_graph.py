@@ -88,9 +88,13 @@ def test_no_held_out_problem_is_trained_on(make_crew: Any) -> None:
         assert not held & {row.inputs["problem"] for row in crew.folder.rows(name, TrackRow)}
 
 
-def test_preference_pairs_are_right_over_wrong(make_crew: Any) -> None:
-    """The chosen text of a pair is correct, the rejected one wrong."""
-    crew = make_crew()
+def test_preference_pairs_are_right_over_wrong(make_crew: Any, tmp_path: Path) -> None:
+    """The chosen text of a pair is correct, the rejected one wrong; without an arm of pairs none are made."""
+    bare = make_crew(campaign={"rounds": 1, "arms": ["track_b"]})
+    run(bare)
+    assert not bare.folder.has("round-01/preferences.jsonl")
+    bare.folder.close()
+    crew = make_crew(tmp_path / "pairs", campaign={"rounds": 1, "arms": ["track_b", "track_b+dpo"]})
     run(crew)
     problems = {p.id: p for p in crew.problems("train")}
     pairs = crew.folder.rows("round-01/preferences.jsonl", PreferenceRow)
