@@ -7,7 +7,7 @@ kto     so too, of verdicts: the loop also asks both about another row's reply, 
 distill so too, of replies written before, as generating is `grpo`'s part; the student's base is the teacher
 grpo    seconds a step of `trainers.grpo`, which generates by our engine, over those of TRL's own trainer, which
         generates by `model.generate`, in turns: the same problems, as many completions of as many tokens at most, the
-        same bf16 base and adapter. TRL's has the attention that transformers takes unasked (sdpa), and no gradient
+        same base and adapter. TRL's has the attention that transformers takes unasked (sdpa), and no gradient
         checkpoints on a CPU, as ours; ours has its own settings. Told beside it: the share of groups of each that held
         both right and wrong tries
 
@@ -44,6 +44,7 @@ from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers import distill, dpo, kto, sft
 from selfimprove.trainers.loading import arguments, begun, load
+from selfimprove.trainers.precision import trained_in
 
 QUICK = bool(os.environ.get("QUICK"))
 MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
@@ -208,7 +209,7 @@ def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequen
             float((TASK.parse(text).answer or "") == right) for text, right in zip(completions, answer, strict=True)
         ]
 
-    model, new = begun(AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.bfloat16), job)
+    model, new = begun(AutoModelForCausalLM.from_pretrained(job.model, dtype=trained_in()), job)
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -133,7 +133,7 @@ class StudentConfig(Section):
     max_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest completion, in tokens."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
-    """Number format of the weights; auto: bfloat16."""
+    """Number format of the weights; auto: bfloat16 where the hardware computes in it."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
     slots: Annotated[int, Field(ge=1)] | None = None

@@ -16,7 +16,7 @@ from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import checkpoints_of
 from selfimprove.trainers.defaults import given, given_lora
 from selfimprove.trainers.logfile import write_log
-from selfimprove.trainers.precision import Teller
+from selfimprove.trainers.precision import Teller, trained_in
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -30,7 +30,7 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
     tokenizer = AutoTokenizer.from_pretrained(job.model, padding_side="right")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    how: dict[str, Any] = {"dtype": torch.bfloat16}
+    how: dict[str, Any] = {"dtype": trained_in()}
     if not torch.cuda.is_available():
         how["attn_implementation"] = "eager"  # 20 % faster than sdpa when training on a CPU
     if job.settings.get("attention"):
@@ -40,7 +40,7 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_compute_dtype=trained_in(),
         )
     if job.settings.get("unsloth"):
         from selfimprove.trainers.unslothed import fast_model
@@ -53,8 +53,8 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
 def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
     """Give the model with the adapter that it goes on from, or with a new one; as it is where all of it is trained.
 
-    On a CPU the adapter keeps the base's bf16, as casting to float32 and back costs a sixth of a step; what is stepped
-    are float32 copies, see `precision`.
+    On a CPU the adapter keeps the base's number format, as casting to float32 and back costs a sixth of a step; what is
+    stepped are float32 copies, see `precision`.
 
     Returns:
         The model, and the configuration of a new adapter where TRL is to make it.

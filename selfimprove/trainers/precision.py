@@ -1,8 +1,8 @@
 """Adapters in half precision, stepped in full.
 
-A CPU trains an adapter fastest in the base's own bfloat16, which keeps 8 bits: a step smaller than about 1/256 of a
-weight is rounded away, and so is what the optimizer's second moment gains at a decay of 0.999. So the weights that are
-stepped, and the moments, are float32 copies; the model computes with them rounded (arXiv:1710.03740, section 3.1).
+A CPU that multiplies in bfloat16 trains an adapter fastest in it. But it keeps 8 bits: a step smaller than about 1/256
+of a weight is rounded away, and so is what the optimizer's second moment gains at a decay of 0.999. So the weights that
+are stepped, and the moments, are float32 copies; the model computes with them rounded (arXiv:1710.03740, section 3.1).
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Any, Final
 import torch
 from transformers import TrainerCallback
 
+from selfimprove.students.resident import cpu_dtype
+
 _KEPT: Final = "value"
+
+
+def trained_in() -> torch.dtype:
+    """Give the number format that weights are trained in: on a GPU bfloat16, on a CPU what it is fastest in."""
+    kind: torch.dtype = getattr(torch, "bfloat16" if torch.cuda.is_available() else cpu_dtype())
+    return kind
 
 
 def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.Optimizer], **options: Any) -> Any:

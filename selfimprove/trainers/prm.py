@@ -151,13 +151,15 @@ def _base(job: TrainingJob) -> Any:
     from peft import prepare_model_for_kbit_training
     from transformers import AutoModel, BitsAndBytesConfig, set_seed
 
+    from selfimprove.trainers.precision import trained_in
+
     set_seed(job.seed)  # the adapter's weights are drawn before the trainer sets it
-    how: dict[str, Any] = {"dtype": torch.bfloat16, "use_safetensors": True, "trust_remote_code": False}
+    how: dict[str, Any] = {"dtype": trained_in(), "use_safetensors": True, "trust_remote_code": False}
     if job.settings.get("quantize"):
         how["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_compute_dtype=trained_in(),
             bnb_4bit_use_double_quant=True,
         )
     with quiet():

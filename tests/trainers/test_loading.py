@@ -16,8 +16,8 @@ from transformers import TrainingArguments
 
 from selfimprove.errors import InputError
 from selfimprove.records import TrainingJob
-from selfimprove.trainers import distill, dpo, grpo, kto, preflight, rloo, sft
-from selfimprove.trainers.loading import load, save
+from selfimprove.trainers import distill, dpo, grpo, kto, precision, preflight, rloo, sft
+from selfimprove.trainers.loading import begun, load, save
 
 
 def made(job: TrainingJob) -> Any:
@@ -49,6 +49,19 @@ def test_one_process_takes_one_of_several_gpus(
     monkeypatch.setattr(TrainingArguments, "_setup_devices", several)
     trainer = made(job_of(method, family("llama"), tmp_path))
     assert (trainer.args.n_gpu, trainer.args.train_batch_size) == (1, trainer.args.per_device_train_batch_size)
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@pytest.mark.parametrize("settings", [{}, {"full": True}], ids=["adapter", "full"])
+def test_a_processor_trains_in_what_it_is_fastest_in(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, Any]
+) -> None:
+    """One without bfloat16 products would take eight times as long in it: every weight is then of float32."""
+    monkeypatch.setattr(precision, "cpu_dtype", lambda: kind)
+    job = job_of("sft", family("llama"), tmp_path)
+    job = job.model_copy(update={"settings": {**job.settings, **settings}})
+    model, _ = begun(load(job)[1], job)
+    assert {parameter.dtype for parameter in model.parameters()} == {getattr(torch, kind)}
 
 
 def test_others_may_read_an_adapter(tmp_path: Path) -> None:
