@@ -9,7 +9,7 @@ VENV ?= .venv
 TORCH ?= torch
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-BENCHES := engine orchestration startup demo kill faults leakage ledger mining prm curriculum training rounds real compile labels curate questions
+BENCHES := engine orchestration startup demo kill faults leakage ledger mining prm curriculum training rates rounds real compile labels curate questions
 
 .PHONY: install demo test test-full lint types contracts wheel-test bench bench-statistics bench-servers clean $(addprefix bench-,$(BENCHES))
 
