@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from selfimprove import Campaign
 from selfimprove.arms import program_of
-from selfimprove.errors import BudgetExceededError
+from selfimprove.errors import BudgetExceededError, InputError
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.places import arm_of
 from selfimprove.graphs.training import worked_examples
@@ -91,7 +91,7 @@ def sections_of(name: str, seed: int) -> dict[str, Any]:
 
 
 def cell(name: str, seed: int) -> Summary | None:
-    """Run one campaign, or go on with it; None where its minutes are over."""
+    """Run one campaign, or go on with it; None where its minutes are over, or its folder is of other settings."""
     out, sections = OUT / f"{name}-{seed}", sections_of(name, seed)
     spent = 0.0
     if (out / "ledger.sqlite").is_file():
@@ -100,7 +100,7 @@ def cell(name: str, seed: int) -> Summary | None:
     sections["campaign"]["max_hours"] = spent + MINUTES / 60
     try:
         return Campaign(ROOT / "examples" / "arithmetic.toml", out=out, sections=sections).run()
-    except BudgetExceededError as error:
+    except (BudgetExceededError, InputError) as error:
         print(f"{name} {seed}: {error}")
         return None
 
