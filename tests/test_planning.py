@@ -234,6 +234,37 @@ def test_a_paid_first_teacher_is_paid_once() -> None:
     assert first.usd_at_most == pytest.approx(every.usd_at_most / 3)
 
 
+def test_an_own_teachers_calls_are_counted_in_every_stage() -> None:
+    """What it costs nobody knows, but the control and the optimising of programs ask it as the lessons do."""
+    how: dict[str, object] = {"rounds": 2, "arms": ["track_b", "control"], "compile": ["ask"]}
+    own, paid = (planned(campaign=how, teacher={"model": model}) for model in ("mine:Teacher", "openai/gpt-4o"))
+    for stage in ("lessons", "control"):
+        assert line(own, stage).teacher_calls == line(paid, stage).teacher_calls > 0
+    assert line(own, "compile").teacher_calls > 0
+    assert line(own, "compile").student_calls > line(paid, "compile").student_calls  # who writes its instructions
+    assert {each.usd for each in own.lines} == {0.0}
+    assert line(planned(campaign=how), "control").teacher_calls == 0
+
+
+def test_the_controls_teacher_is_the_first_rounds() -> None:
+    """A paid teacher of the first round gives the control's rationales for the rows of all rounds: once each row."""
+    teacher: dict[str, object] = {"model": "reference", "first": "openai/gpt-4o"}
+
+    def control(rounds: int, train: int = 2000, **more: dict[str, object]) -> float:
+        most = [
+            planned(
+                data={"train": train, "dev": 50, "test": 50}, teacher=teacher,
+                campaign={"rounds": rounds, "arms": arms}, select={"lessons": 100, "replay": 0.0}, **more,
+            ).usd_at_most
+            for arms in (["track_b", "control"], ["track_b"])
+        ]  # fmt: skip
+        return most[0] - most[1]
+
+    assert 0 < control(4) == pytest.approx(4 * control(1))
+    assert control(4, train=200) == pytest.approx(2 * control(1))  # it has no more problems than there are
+    assert control(1, lesson={"rationales": 3}) == pytest.approx(control(1))
+
+
 def test_track_a_is_walked_often() -> None:
     """Answers alone carry little loss, so as many trained tokens take many more passes."""
     both = planned(campaign={"arms": ["track_b", "track_a"]})

@@ -197,17 +197,18 @@ def _panel(expected: Expected, round_: int) -> float:
 def _control(expected: Expected) -> Line:
     rounds = range(1, expected.config.campaign.rounds + 1)
     rows = sum(sum(expected.lessons(r)) for r in rounds)
-    price, each = expected.price(1), expected.config.lesson.rationales
-    told = min(rows, expected.sizes.train) * each if price else 0.0
-    usd = price.of(told * expected.prompt, told * expected.target, told) if price else 0.0
-    trained = _arm(expected, "control", rows, "control")
+    trained, price = _arm(expected, "control", rows, "control"), expected.asked(1)
+    if price is None:
+        return trained
+    told = min(rows, expected.sizes.train)  # a rationale for each row
+    usd = price.of(told * expected.prompt, told * expected.target, told)
     return trained.model_copy(update={"teacher_calls": round(told), "usd": usd})
 
 
 def most_usd(expected: Expected) -> float:
     """Bound what paid calls can cost: nothing is solved, each question and rationale twice, answers are longest."""
     config, most = expected.config, 0.0
-    lesson, longest, judge = config.lesson, config.teacher.max_tokens, _judge_price(expected)
+    lesson, judge = config.lesson, _judge_price(expected)
     each = 2 * (lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
     for round_ in expected.rounds:
         price, pool = expected.price(round_), expected.pool(round_)
@@ -217,14 +218,29 @@ def most_usd(expected: Expected) -> float:
             calls += 2 * lesson.questions * lesson.turns * lessons * ("plain_programs" in config.campaign.arms)
             calls += 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
             calls += 2 * lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
-            again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
-            calls += 2 * math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
-            most += calls * price.of(expected.prompt + 2 * max(config.student.max_tokens, longest), longest, 1)
+            most += calls * _most_a_call(expected, price)
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
             most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST, 1)
-    return most
+    return most + _most_control_usd(expected)
+
+
+def _most_a_call(expected: Expected, price: Price) -> float:
+    longest = expected.config.teacher.max_tokens
+    return price.of(expected.prompt + 2 * max(expected.config.student.max_tokens, longest), longest, 1)
+
+
+def _most_control_usd(expected: Expected) -> float:
+    """Bound the control's rationales: the first round's teacher gives them, for all rows that the best learned from."""
+    config, price = expected.config, expected.price(1)
+    if price is None or "control" not in config.campaign.arms:
+        return 0.0
+    pools, again = [expected.pool(r) for r in range(1, config.campaign.rounds + 1)], 1 + config.select.replay
+    taught = sum(math.ceil(min(pool, config.select.lessons or pool) * again) for pool in pools)
+    practises = any(ARMS[arm].method for arm in tracks(config))
+    tried = max(pools) * (1 + bool(_asking(expected))) if practises else 0  # it may have practised alone
+    return 2 * min(expected.sizes.train, max(taught, tried)) * _most_a_call(expected, price)
 
 
 def _most_probed(expected: Expected) -> int:
