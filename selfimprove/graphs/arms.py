@@ -7,13 +7,13 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from selfimprove import progress
-from selfimprove.arms import ARMS, Arm, program_of
+from selfimprove.arms import ARMS, Arm, in_turn, program_of
 from selfimprove.config.training import asking
 from selfimprove.errors import InputError
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import RoundDecision, tracks
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import taken_over
 from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder
 from selfimprove.programs import Program
@@ -47,7 +47,7 @@ def train_node(crew: Crew) -> Node:
         round_, tokens = state["round"], 0
         if not approved(crew, round_, "train", _ready(crew, round_)):
             return {}
-        for arm in tracks(crew.config):
+        for arm in in_turn(crew.config.campaign.arms):
             start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
             train = _train_rows if ARMS[arm].track else _train_practice
             tokens = train(crew, round_, arm, start, tokens)
@@ -58,9 +58,9 @@ def train_node(crew: Crew) -> Node:
 
 def _ready(crew: Crew, round_: int) -> str:
     """Say what would be trained on, for a person who looks at it first."""
-    arms = {track: arm for arm in tracks(crew.config) if (track := ARMS[arm].track)}
+    arms = {track: arm for arm in in_turn(crew.config.campaign.arms) if (track := ARMS[arm].track)}
     rows = [f"{len(_rows(crew, round_, arm))} rows of {track}" for track, arm in arms.items()]
-    practised = [arm for arm in tracks(crew.config) if ARMS[arm].method]
+    practised = [arm for arm in in_turn(crew.config.campaign.arms) if ARMS[arm].method]
     rows += [f"the problems that {' and '.join(practised)} practise"] if practised else []
     return f"{' and '.join(rows)} are ready, see {crew.folder.at(round_folder(round_))}."
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.config.training import asking
-from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES
 from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
@@ -109,7 +108,7 @@ def _probing(expected: Expected) -> Line:
         return Line(stage="probe", seconds=0.0)
     lines = [_taught(expected, "probe", 1, len(names) * each, 0)]
     for _ in names:
-        lines.append(_arm(expected, "probe", each, tracks(config)[0]))
+        lines.append(_arm(expected, "probe", each, in_turn(config.campaign.arms)[0]))
         lines.append(expected.line("probe", config.select.probe, expected.prompt, expected.target))
     return total(lines)
 
@@ -122,13 +121,15 @@ def _probed_rows(expected: Expected) -> int:
 
 def _training(expected: Expected, round_: int) -> Line:
     rows = sum(expected.lessons(round_)) * (1 + (expected.config.select.replay if round_ > 1 else 0))
-    arms = [_arm(expected, "train", rows, arm) for arm in tracks(expected.config)]
+    arms = [_arm(expected, "train", rows, arm) for arm in in_turn(expected.config.campaign.arms)]
     return total([*arms, *(_asked(expected, round_, rows, arm) for arm in _asking(expected))])
 
 
 def _asking(expected: Expected) -> list[str]:
     """Name the arms that are rewarded for questions, which a teacher answers."""
-    return [arm for arm in tracks(expected.config) if asking(expected.config.train, ARMS[arm].method or "")]
+    return [
+        arm for arm in in_turn(expected.config.campaign.arms) if asking(expected.config.train, ARMS[arm].method or "")
+    ]
 
 
 def _most_asked(expected: Expected, arm: str) -> int:
@@ -166,7 +167,7 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
 def _evaluations(expected: Expected) -> Iterator[Line]:
     config, sizes, shots = expected.config, expected.sizes, expected.config.evaluate.shots
     examples = shots * (expected.prompt + expected.target)
-    arms, each = len(tracks(config)), 1 + config.evaluate.samples
+    arms, each = len(in_turn(config.campaign.arms)), 1 + config.evaluate.samples
     watched = len(config.gate.tasks) * config.gate.task_problems
     begun = expected.taken is not None  # a fork took the baseline over
     yield expected.line("evaluate", 0 if begun else each * sizes.dev + watched, expected.prompt, expected.written)
@@ -191,7 +192,7 @@ def _panel(expected: Expected, round_: int) -> float:
         found = 0.0
     else:
         found = (size - before) + len(TRIES) * (now - before) + len(AGAIN) * (now - before)
-    return found + (len(tracks(config)) * len(AGAIN) * now if now >= FEWEST else 0.0)
+    return found + (len(in_turn(config.campaign.arms)) * len(AGAIN) * now if now >= FEWEST else 0.0)
 
 
 def _control(expected: Expected) -> Line:
@@ -238,7 +239,7 @@ def _most_control_usd(expected: Expected) -> float:
         return 0.0
     pools, again = [expected.pool(r) for r in range(1, config.campaign.rounds + 1)], 1 + config.select.replay
     taught = sum(math.ceil(min(pool, config.select.lessons or pool) * again) for pool in pools)
-    practises = any(ARMS[arm].method for arm in tracks(config))
+    practises = any(ARMS[arm].method for arm in in_turn(config.campaign.arms))
     tried = max(pools) * (1 + bool(_asking(expected))) if practises else 0  # it may have practised alone
     return 2 * min(expected.sizes.train, max(taught, tried)) * _most_a_call(expected, price)
 
