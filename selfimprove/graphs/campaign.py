@@ -27,6 +27,7 @@ from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.graphs.wiring import add_nodes
+from selfimprove.openings import baseline
 from selfimprove.records import Evaluation, Record, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
@@ -143,6 +144,7 @@ def baseline_node(crew: Crew) -> Node:
         for shots in sorted({0, crew.config.evaluate.shots}):
             place = _baseline(shots)
             result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
+            count(crew, "dev", baseline(shots))
             reached = result.sampled.accuracy if result.sampled else result.lenient.accuracy
             if reached > best:
                 best, chosen = reached, shots

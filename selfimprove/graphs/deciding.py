@@ -10,7 +10,7 @@ from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
-from selfimprove.openings import Look, count_look, run_id
+from selfimprove.openings import Look, count_look, decided, run_id
 from selfimprove.records import Decision, Record
 from selfimprove.steps.decide import alpha_left, decide
 from selfimprove.steps.evaluate import compare, grouped
@@ -74,7 +74,7 @@ def decide_node(crew: Crew) -> Node:
             decisions=tuple(decisions),
         )
         for decision in decisions:
-            count(crew, "dev", f"round {round_}, {decision.arm}")
+            count(crew, "dev", decided(round_, decision.arm))
         crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
         return {"best": made.best}
 
