@@ -272,6 +272,15 @@ def test_track_a_is_walked_often() -> None:
     assert both.lines[2].tokens > 4 * one.lines[2].tokens
 
 
+def test_starting_anew_walks_all_rows_of_every_round() -> None:
+    """With `restart` the second round trains on the first one's rows too, replayed or not."""
+    how: dict[str, dict[str, object]] = {"select": {"replay": 0.0}, "mine": {"pool": 50}}
+    on, anew = (planned(**how, train={"restart": restart}, campaign={"rounds": 2}) for restart in (False, True))
+    first = planned(**how, campaign={"rounds": 1})
+    walked = [line(made, "train").tokens for made in (on, anew, first)]
+    assert walked[1] == pytest.approx(walked[0] + walked[2], abs=2)
+
+
 def test_questions_asked_in_practice_are_paid_for() -> None:
     """The bound holds as many as may be put, each asked twice; what is expected is no more than that."""
     teacher: dict[str, object] = {"model": "openai/gpt-4o-mini"}

@@ -121,6 +121,8 @@ def _probed_rows(expected: Expected) -> int:
 
 def _training(expected: Expected, round_: int) -> Line:
     rows = sum(expected.lessons(round_)) * (1 + (expected.config.select.replay if round_ > 1 else 0))
+    if expected.config.train.restart:  # all rows so far
+        rows = sum(sum(expected.lessons(r)) for r in range(1, round_ + 1))
     arms = [_arm(expected, "train", rows, arm) for arm in in_turn(expected.config.campaign.arms)]
     return total([*arms, *(_asked(expected, round_, rows, arm) for arm in _asking(expected))])
 

@@ -281,6 +281,34 @@ def test_a_round_may_start_from_the_base_with_all_rows_so_far(make_crew: Any) ->
     assert len(made[0]) > 0
 
 
+def test_every_arm_that_restarts_learns_from_all_rounds_so_far(make_crew: Any) -> None:
+    """From the base with pairs, verdicts and tried problems of both rounds; a problem tried twice as it fared first."""
+    arms = ["track_b", "track_b+dpo", "track_b+kto", "grpo"]
+    crew, trainer = run(
+        make_crew,
+        campaign={"arms": arms},
+        mine={"samples": 4, "pool": 200},  # of 300, so that some are tried in both rounds
+        train={"restart": True, "pairs": "samples"},
+    )
+    later = {name_of(job): job for job in trainer.jobs if "/round-02/" in job.out}
+    starts = {name: job.start for name, job in later.items()}
+    behind = {f"{arm}/adapter": later[f"{arm}/sft/adapter"].out for arm in arms[1:3]}
+    assert starts == {**dict.fromkeys(later, ""), **behind}
+    for arm, file, kind in (
+        ("track_b+dpo", "preferences", PreferenceRow), ("track_b+kto", "verdicts", VerdictRow),
+    ):  # fmt: skip
+        made = [crew.folder.rows(f"round-0{r}/{file}.jsonl", kind) for r in (1, 2)]
+        trained = crew.folder.rows(f"round-02/arms/{arm}/rows.jsonl", kind)
+        assert {row.round for row in trained} == {1, 2}
+        assert len(trained) == sum(map(len, made))
+    first, second = ({some[0].problem: some for some in attempts_of(crew, r)} for r in (1, 2))
+    rows = crew.folder.rows("round-02/arms/grpo/rows.jsonl", PracticeRow)
+    assert len(rows) == len({row.id for row in rows}) == len({*first, *second})
+    assert {*first} & {*second}
+    for row in rows:
+        assert row.round == (1 if row.problem.id in first else 2)
+
+
 def test_a_share_of_earlier_rows_is_replayed(make_crew: Any) -> None:
     """A round that goes on from the best adds `select.replay` of its own rows from the rounds before."""
     crew, trainer = run(make_crew, campaign={"rounds": 2, "arms": ["track_b"]}, select={"replay": 0.25})
