@@ -272,6 +272,18 @@ def test_track_a_is_walked_often() -> None:
     assert both.lines[2].tokens > 4 * one.lines[2].tokens
 
 
+def test_lessons_that_are_given_once_more_are_planned() -> None:
+    """An arm of problems at random has lessons of its own, drafts and replies too, all within the bound."""
+    teacher: dict[str, object] = {"model": "openai/gpt-4o"}
+    one, again = (planned(teacher=teacher, campaign={"arms": ["track_b", *more]}) for more in ((), ("no_selection",)))
+    lessons = [line(made, "lessons") for made in (one, again)]
+    assert lessons[0].student_calls < lessons[1].student_calls <= 2 * lessons[0].student_calls
+    assert lessons[0].teacher_calls < lessons[1].teacher_calls <= 2 * lessons[0].teacher_calls
+    assert again.usd_at_most == pytest.approx(2 * one.usd_at_most)
+    bare = planned(teacher=teacher, campaign={"arms": ["track_b", "no_questions"]})
+    assert line(bare, "lessons").student_calls == lessons[0].student_calls
+
+
 def test_starting_anew_walks_all_rows_of_every_round() -> None:
     """With `restart` the second round trains on the first one's rows too, replayed or not."""
     how: dict[str, dict[str, object]] = {"select": {"replay": 0.0}, "mine": {"pool": 50}}

@@ -20,8 +20,8 @@ _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
 _READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
 """Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
-_REASONED: Final = frozenset({"no_questions", "no_selection", "plain_programs"})
-"""Arms whose problems are reasoned about once more."""
+_AGAIN: Final = frozenset({"no_selection", "plain_programs"})
+"""Arms for which lessons are given once more."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
 _JUDGE_READS: Final = 200
@@ -51,7 +51,17 @@ def _all(stage: str, lines: list[Line]) -> Line:
 
 
 def _lesson(expected: Expected, round_: int) -> Line:
-    return _taught(expected, "lessons", round_, *expected.lessons(round_))
+    """Sum up a round's lessons, and those of the arms that leave a part of the loop out."""
+    arms, (taught, kept) = expected.config.campaign.arms, expected.lessons(round_)
+    lines = [_taught(expected, "lessons", round_, taught, kept)]
+    if "plain_programs" in arms:
+        lines.append(lines[0])
+    if "no_selection" in arms:  # which are not of what failed alone
+        failed = (taught + kept) * expected.failed(round_)
+        lines.append(_taught(expected, "lessons", round_, failed, taught + kept - failed))
+    if "no_questions" in arms:
+        lines.append(_told(expected, "lessons", round_, 0.0, taught * expected.config.lesson.rationales))
+    return total(lines)
 
 
 def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: float) -> Line:
@@ -66,15 +76,20 @@ def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: fl
     if asks:
         parts.append(expected.line(stage, taught * config.turns, prompt + length, length / 2))
         parts.append(expected.line(stage, taught * min(1.0, rate) * config.turns, prompt + length, length))
+    parts.append(_told(expected, stage, round_, taught * rate * config.turns, taught * config.rationales))
+    return total(parts)
+
+
+def _told(expected: Expected, stage: str, round_: int, replies: float, reasons: float) -> Line:
+    """Sum up a teacher's replies to questions and its rationales."""
     price = expected.asked(round_)
-    if price is not None:
-        again = 1 + len(_REASONED & set(expected.config.campaign.arms))
-        replies, reasons = taught * rate * config.turns, taught * config.rationales * again
-        read = (replies + reasons) * prompt
-        written = replies * length / 2 + reasons * min(expected.target, expected.config.teacher.max_tokens)
-        calls, usd = round(replies + reasons), price.of(read, written, replies + reasons)
-        parts.append(Line(stage=stage, teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0))
-    return total(parts or [Line(stage=stage, seconds=0.0)])
+    if price is None:
+        return Line(stage=stage, seconds=0.0)
+    read = (replies + reasons) * expected.prompt
+    written = replies * expected.length(round_) / 2
+    written += reasons * min(expected.target, expected.config.teacher.max_tokens)
+    calls, usd = round(replies + reasons), price.of(read, written, replies + reasons)
+    return Line(stage=stage, teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0)
 
 
 def _grading(expected: Expected, round_: int) -> Line:
@@ -217,10 +232,10 @@ def most_usd(expected: Expected) -> float:
         price, pool = expected.price(round_), expected.pool(round_)
         lessons = min(pool, config.select.lessons or pool)
         if price is not None:
-            calls = (lessons + (_most_probed(expected) if round_ == 1 else 0)) * each
-            calls += 2 * lesson.questions * lesson.turns * lessons * ("plain_programs" in config.campaign.arms)
+            given = lessons * (1 + len(_AGAIN & set(config.campaign.arms)))
+            calls = (given + (_most_probed(expected) if round_ == 1 else 0)) * each
             calls += 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
-            calls += 2 * lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
+            calls += 2 * lessons * lesson.rationales * ("no_questions" in config.campaign.arms)
             most += calls * _most_a_call(expected, price)
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,10 +19,19 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.places import attempts_of
 from selfimprove.graphs.run import run_campaign
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
+from selfimprove.records import (
+    Adapter,
+    Completion,
+    PracticeRow,
+    PreferenceRow,
+    Request,
+    TrackRow,
+    TrainingJob,
+    VerdictRow,
+)
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
-from selfimprove.testing import FixedTeacher, NullTrainer
+from selfimprove.testing import FixedTeacher, NullTrainer, ScriptedStudent
 
 ARMS = ["track_a", "track_b", "track_b+dpo", "grpo"]
 
@@ -232,6 +242,31 @@ def test_parts_of_the_loop_are_left_out_one_at_a_time(make_crew: Any) -> None:
         for arm, some in rows.items()
     }
     assert wrong["track_b"] == wrong["no_questions"] == wrong["no_selection"] == 0
+
+
+class Rewriting(ScriptedStudent):
+    """Is right whenever it was told something."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        told = replace(self, skill=1.0)
+        return [(told if request.role == "rewrite" else super(Rewriting, self))._one(request) for request in requests]
+
+
+def test_without_selection_there_are_lessons_all_the_same(make_crew: Any) -> None:
+    """What a lesson wins is a row, of a problem drawn at random too: the same one where the loop chose it as well."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_selection"]}, select={"lessons": 20})
+    crew = replace(crew, student=Rewriting(crew.task))
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    chosen, drawn = (
+        {row.problem: row for row in crew.folder.rows(f"round-01/{arm}.jsonl", TrackRow)}
+        for arm in ("track_b", "no_selection")
+    )
+    assert {row.source for row in drawn.values()} == {"self:draft", "self:rewrite"}
+    both = {*chosen} & {*drawn}
+    assert both
+    for problem in both:
+        ours, theirs = (row.model_dump(exclude={"id", "track"}) for row in (chosen[problem], drawn[problem]))
+        assert ours == theirs
 
 
 def test_what_is_not_verified_may_be_wrong(make_crew: Any) -> None:
