@@ -22,7 +22,7 @@ from selfimprove.records import Sampling
 from selfimprove.report.schema import Summary
 from selfimprove.seeing import data_dir, see_named, see_scoring, see_splits, see_training
 from selfimprove.store import RunFolder
-from selfimprove.track import tracked
+from selfimprove.track import Told, tracked
 
 if TYPE_CHECKING:
     from selfimprove.planning.plans import Plan
@@ -118,8 +118,8 @@ class Campaign:
             self._check(folder)
             if _finished(folder, self.config):
                 return summarise(folder, ledger)
-            with tracked(folder, self.config) as after_round, ledger.span("campaign"):
-                crew = self._crew(folder, ledger, after_round)
+            with tracked(folder, self.config) as told, ledger.span("campaign"):
+                crew = self._crew(folder, ledger, told)
                 see_compiled(crew)
                 see_splits(crew.task)
                 see_library(crew)
@@ -218,7 +218,7 @@ class Campaign:
             check()
         return teacher
 
-    def _crew(self, folder: RunFolder, ledger: Ledger, after_round: Callable[[int], None]) -> Crew:
+    def _crew(self, folder: RunFolder, ledger: Ledger, told: Told) -> Crew:
         from selfimprove.graphs.compiling import programs_of
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
@@ -248,12 +248,13 @@ class Campaign:
             trainer=self._given.get("trainer")
             or ProcessTrainer(
                 shared=launcher_of(config.train.accelerate),
+                after_step=told.after_step,
                 teacher=teacher_for(student, config.campaign.rounds + 1) if asked else None,
             ),
             programs=programs,
             model_folder=str(getattr(student, "folder", "")),
             chat_template=chat_template_of(student),
-            after_round=after_round,
+            after_round=told.after_round,
         )
 
 

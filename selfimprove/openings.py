@@ -28,7 +28,7 @@ class Look(Record):
     run: str
     """Which run folder, see `run_id`."""
     what: str
-    """What was looked at: the round and arm that dev decided on, or the students that test was opened for."""
+    """What was looked at: a baseline, an arm that dev decided on, a merged model, or the students of a test."""
 
 
 def run_id(folder: Path) -> str:
@@ -46,6 +46,16 @@ def state_root() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_state_dir("selfimprove"))
+
+
+def baseline(shots: int) -> str:
+    """Name a look at the untouched student with so many worked examples."""
+    return f"baseline, {shots} shots"
+
+
+def decided(round_: int, arm: str) -> str:
+    """Name a look that an arm of a round was decided by."""
+    return f"round {round_}, {arm}"
 
 
 def looks_at(data_sha256: str) -> list[Look]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from selfimprove.config import Config, written
 from selfimprove.errors import InputError, MissingDependencyError, nearest
-from selfimprove.records import Decision, Evaluation, digest
+from selfimprove.records import Decision, Evaluation, TrainingJob, digest
 from selfimprove.store import RunFolder, write_whole
 
 _EXTRA = 'pip install "selfimprove[track]"'
 _METRICS = Path(__file__).parent / "metrics"
-
-
+_EVERY_S: Final = 10.0
+"""A training that goes on is looked at so often, in seconds."""
 _PACE: Final = re.compile(r"^pace at step (\d+): ([\d.]+) tokens/s$", re.MULTILINE)
 
 
@@ -93,16 +94,62 @@ class WandbTracker:
         self._run.finish()
 
 
+class Told(NamedTuple):
+    """What is called as a campaign goes on.
+
+    Attributes:
+        after_round: with each finished round; 0 is the baseline.
+        after_step: with the job of a training and the folder that it logs into.
+    """
+
+    after_round: Callable[[int], None] = lambda _: None
+    after_step: Callable[[TrainingJob, Path], None] = lambda _job, _folder: None
+
+
+class _Curves:
+    """Sends each entry that a training logs once: most while it goes on, the rest behind it."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker, self._sent, self._looked_s = tracker, dict[str, int](), -_EVERY_S
+
+    def look(self, place: str, folder: Path) -> None:
+        """Send what is new, now and then, but for the newest entry: its pace may not be told yet."""
+        if time.monotonic() - self._looked_s >= _EVERY_S:
+            self.send(place, training_curve(folder)[:-1])
+            self._looked_s = time.monotonic()
+
+    def send(self, place: str, entries: Sequence[Mapping[str, object]]) -> None:
+        """Send the entries that were not sent yet; all of a training that was begun anew."""
+        name = _curve_name(place)
+        sent = self._sent.get(name, 0)
+        new = entries[sent if sent <= len(entries) else 0 :]
+        if new and name:
+            self._tracker.curve(name, new)
+            self._sent[name] = len(entries)
+
+
+def _curve_name(place: str) -> str:
+    """Name the curve of an arm or of the control by its adapter's place; empty for other trainings.
+
+    >>> _curve_name("round-01/arms/track_b+dpo/sft/adapter"), _curve_name("final/control-round-02/adapter")
+    ('train/round-01/track_b+dpo/sft', 'train/final/control-round-02')
+    """
+    first, kind, *rest = place.split("/")
+    names = {"arms": (first, *rest[:-1])}.get(kind, (first, kind) if first == "final" else ())
+    return "/".join(("train", *names)) if names else ""
+
+
 @contextmanager
-def tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]]:
-    """Send each round's metrics and curves to where the config asks, as it ends, and the test's at the end."""
+def tracked(folder: RunFolder, config: Config) -> Iterator[Told]:
+    """Send curves while trainings go on, each round's metrics as it ends, and the test's at the end, if asked to."""
     if config.track.wandb is None:
-        yield lambda _: None
+        yield Told()
         return
     from selfimprove.graphs.deciding import RoundDecision
     from selfimprove.graphs.places import round_folder
 
     tracker = WandbTracker(config.track.wandb, written(config), folder.path)
+    curves, root = _Curves(tracker), folder.path.resolve()
 
     def log(round_: int) -> None:
         here = round_folder(round_)
@@ -112,20 +159,22 @@ def tracked(folder: RunFolder, config: Config) -> Iterator[Callable[[int], None]
             made = folder.record(f"{here}/arms/{decision.arm}/evaluation.json", Evaluation)
             tracker.log(round_, metrics_of(made, decision))
             for part in ("", "sft/"):  # arms of two parts have both
-                name = f"train/{here}/{decision.arm}/{part}".rstrip("/")
-                if curve := training_curve(folder.at(f"{here}/arms/{decision.arm}/{part}adapter")):
-                    tracker.curve(name, curve)
+                place = f"{here}/arms/{decision.arm}/{part}adapter"
+                curves.send(place, training_curve(folder.at(place)))
+
+    def log_step(job: TrainingJob, attempt: Path) -> None:
+        curves.look(Path(job.out).relative_to(root).as_posix(), attempt)
 
     def log_test() -> None:
         tested = folder.json("final/tested.json") if folder.has("final/tested.json") else {}
-        if curve := training_curve(folder.at(tested["control"])) if "control" in tested else []:
-            tracker.curve("train/final/control", curve)
+        if "control" in tested:
+            curves.send(tested["control"], training_curve(folder.at(tested["control"])))
         for name in tested:
             made = folder.record(f"final/{name}/evaluation.json", Evaluation)
             tracker.log(made.round, metrics_of(made.model_copy(update={"arm": name})))
 
     try:
-        yield log
+        yield Told(log, log_step)
         log_test()
     finally:
         tracker.finish()
@@ -173,7 +222,8 @@ def training_curve(adapter: Path) -> list[dict[str, object]]:
         return []
     text = log.read_text("utf-8", "replace") if log.is_file() else ""
     paces = {int(step): float(rate) for step, rate in _PACE.findall(text)}
-    entries = [json.loads(line) for line in logged.read_text("utf-8").splitlines()]
+    lines = logged.read_text("utf-8").splitlines(keepends=True)
+    entries = [json.loads(line) for line in lines if line.endswith("\n")]  # the last may still be written
     return [
         {**entry, "tokens_per_s": paces[entry["step"]]} if "loss" in entry and entry["step"] in paces else entry
         for entry in entries

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from warm_trainer import Warm
 
-from selfimprove.campaign import read_summary
+from selfimprove.campaign import chat_template_of, read_summary
 from selfimprove.config import load_config, make_config, write_config
 from selfimprove.errors import InputError
 from selfimprove.export import exported
 from selfimprove.export.exported import export
+from selfimprove.openings import looks_at, run_id
 from selfimprove.programs import program_for
 from selfimprove.records import Sampling, TrackRow, TrainingJob
 from selfimprove.report.schema import Best, CostSummary, Provenance, Summary
@@ -47,6 +48,7 @@ def run(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory,
     job = TrainingJob(
         model=str(base), rows=str(arm / "rows.jsonl"), out=str(arm / "adapter"),
         program_state={"solve": solving.dump()}, settings={"sft": sft},
+        render_hash=solving.hash(chat_template_of(TransformersStudent(base))),
     )  # fmt: skip
     ProcessTrainer(launcher=warm.launcher).train(job)
     settings = {
@@ -72,7 +74,7 @@ def summary(run: Path, monkeypatch: pytest.MonkeyPatch) -> Summary:
         sentence="Round 1 answers 9 of 10 held-out problems.", next_step="", task="arithmetic", student="tiny",
         teacher="reference", seed=0, state="finished", cost=CostSummary(usd=0.0), wall_s=1.0,
         best=Best(path=str(run / "round-01/arms/track_b/adapter"), round=1, load=""),
-        provenance=Provenance(selfimprove="0.1.0", python="3.11", data={"dev": "a" * 64}),
+        provenance=Provenance(selfimprove="0.1.0", python="3.11", data={"dev": "a" * 64}, render_hash="of the base's"),
     )  # fmt: skip
     monkeypatch.setattr(exported, "read_summary", lambda _: made)
     return made
@@ -91,6 +93,8 @@ def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path) -> None
     assert "Round 1 answers 9 of 10 held-out problems." in card
     assert "aaaaaaaaaaaaaaaa" in card
     assert "licence of the base model was not found" in card
+    trained = program_for("solve", TASK).hash(chat_template_of(TransformersStudent(base)))
+    assert f"- Prompt and chat template: {trained}. " in card
     asked = json.loads(card.partition("```json\n")[2].partition("\n```")[0])
     assert asked == [turn.model_dump() for turn in program_for("solve", TASK).messages({"problem": "PROBLEM"})]
     assert TransformersStudent(base, adapter=made.folder).identity
@@ -120,6 +124,8 @@ def test_the_merged_model_answers_as_the_campaign_measured(run: Path, tmp_path: 
     assert made.checked.startswith("Merging was checked on 12 dev problems:")
     assert made.checked.endswith("12 of the completions are the same.")
     assert made.checked in (made.folder / "README.md").read_text()
+    (look,) = looks_at(RunFolder(run, writer=False).hashes["data/dev.jsonl"])
+    assert (look.split, look.run, look.what) == ("dev", run_id(run), "round 1, track_b, merged")
     assert not (made.folder / "adapter_config.json").exists()
     assert (made.folder / "model.safetensors").stat().st_mode & 0o044
 

@@ -108,9 +108,29 @@ def test_looks_of_all_forks_are_counted_and_told(
     assert found.test is not None
     assert found.dev is not None
     assert (found.test.opened, found.test.opened_elsewhere) == (1, 1)
-    assert found.dev.elsewhere == 6
+    assert found.dev.looks == 2  # the third round's arms
+    assert found.dev.elsewhere == 2 + 6  # the baseline, zero-shot and few-shot, and three rounds of two arms
     assert found.dev.forked_from.endswith("first, round 2")
     assert found.sentence.endswith("These problems were opened 2 times: only the first look is a proof.")
+
+
+def test_looks_at_each_split_are_printed_with_its_hash(
+    finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]
+) -> None:
+    """What the command line ends with: a line a split, and those of other run folders beside one's own."""
+    hashes = RunFolder(finished, writer=False).hashes
+    dev, test = (f"{split} {hashes[f'data/{split}.jsonl'][:8]} was looked at" for split in ("dev", "test"))
+    said = CliRunner().invoke(cli, ["report", str(finished)]).output.splitlines()
+    assert [line for line in said if "looked at" in line] == [f"{dev} 8 times", f"{test} once"]
+    fork(finished, tmp_path / "second", changed(finished, mine={"pool": 30}), round_=2)
+    crew = gone_on(tmp_path / "second", make_crew)
+    crew.ledger.close()
+    crew.folder.close()
+    said = CliRunner().invoke(cli, ["report", str(finished)]).output.splitlines()
+    others = "in other run folders of this machine"
+    assert [line for line in said if "looked at" in line] == [
+        f"{dev} 8 times, and twice {others}", f"{test} once, and once {others}",
+    ]  # fmt: skip
 
 
 def test_baseline_can_be_forked(finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]) -> None:

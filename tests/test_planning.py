@@ -234,11 +234,63 @@ def test_a_paid_first_teacher_is_paid_once() -> None:
     assert first.usd_at_most == pytest.approx(every.usd_at_most / 3)
 
 
+def test_an_own_teachers_calls_are_counted_in_every_stage() -> None:
+    """What it costs nobody knows, but the control and the optimising of programs ask it as the lessons do."""
+    how: dict[str, object] = {"rounds": 2, "arms": ["track_b", "control"], "compile": ["ask"]}
+    own, paid = (planned(campaign=how, teacher={"model": model}) for model in ("mine:Teacher", "openai/gpt-4o"))
+    for stage in ("lessons", "control"):
+        assert line(own, stage).teacher_calls == line(paid, stage).teacher_calls > 0
+    assert line(own, "compile").teacher_calls > 0
+    assert line(own, "compile").student_calls > line(paid, "compile").student_calls  # who writes its instructions
+    assert {each.usd for each in own.lines} == {0.0}
+    assert line(planned(campaign=how), "control").teacher_calls == 0
+
+
+def test_the_controls_teacher_is_the_first_rounds() -> None:
+    """A paid teacher of the first round gives the control's rationales for the rows of all rounds: once each row."""
+    teacher: dict[str, object] = {"model": "reference", "first": "openai/gpt-4o"}
+
+    def control(rounds: int, train: int = 2000, **more: dict[str, object]) -> float:
+        most = [
+            planned(
+                data={"train": train, "dev": 50, "test": 50}, teacher=teacher,
+                campaign={"rounds": rounds, "arms": arms}, select={"lessons": 100, "replay": 0.0}, **more,
+            ).usd_at_most
+            for arms in (["track_b", "control"], ["track_b"])
+        ]  # fmt: skip
+        return most[0] - most[1]
+
+    assert 0 < control(4) == pytest.approx(4 * control(1))
+    assert control(4, train=200) == pytest.approx(2 * control(1))  # it has no more problems than there are
+    assert control(1, lesson={"rationales": 3}) == pytest.approx(control(1))
+
+
 def test_track_a_is_walked_often() -> None:
     """Answers alone carry little loss, so as many trained tokens take many more passes."""
     both = planned(campaign={"arms": ["track_b", "track_a"]})
     one = planned(campaign={"arms": ["track_b"]})
     assert both.lines[2].tokens > 4 * one.lines[2].tokens
+
+
+def test_lessons_that_are_given_once_more_are_planned() -> None:
+    """An arm of problems at random has lessons of its own, drafts and replies too, all within the bound."""
+    teacher: dict[str, object] = {"model": "openai/gpt-4o"}
+    one, again = (planned(teacher=teacher, campaign={"arms": ["track_b", *more]}) for more in ((), ("no_selection",)))
+    lessons = [line(made, "lessons") for made in (one, again)]
+    assert lessons[0].student_calls < lessons[1].student_calls <= 2 * lessons[0].student_calls
+    assert lessons[0].teacher_calls < lessons[1].teacher_calls <= 2 * lessons[0].teacher_calls
+    assert again.usd_at_most == pytest.approx(2 * one.usd_at_most)
+    bare = planned(teacher=teacher, campaign={"arms": ["track_b", "no_questions"]})
+    assert line(bare, "lessons").student_calls == lessons[0].student_calls
+
+
+def test_starting_anew_walks_all_rows_of_every_round() -> None:
+    """With `restart` the second round trains on the first one's rows too, replayed or not."""
+    how: dict[str, dict[str, object]] = {"select": {"replay": 0.0}, "mine": {"pool": 50}}
+    on, anew = (planned(**how, train={"restart": restart}, campaign={"rounds": 2}) for restart in (False, True))
+    first = planned(**how, campaign={"rounds": 1})
+    walked = [line(made, "train").tokens for made in (on, anew, first)]
+    assert walked[1] == pytest.approx(walked[0] + walked[2], abs=2)
 
 
 def test_questions_asked_in_practice_are_paid_for() -> None:

@@ -5,18 +5,23 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from warm_trainer import Warm
 
-from selfimprove import track
+from selfimprove import Campaign, track
 from selfimprove.config import make_config
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.records import Comparison, Decision, Evaluation, Interval, Sampled, Score
 from selfimprove.stats import wilson
 from selfimprove.store import RunFolder
 from selfimprove.track import WandbTracker, load_metric, metrics_of, training_curve
+from selfimprove.trainers import process
+from selfimprove.trainers.process import ProcessTrainer
 
 COMPLETIONS = ["3 + 4 = 7\nAnswer: 7", "Answer: 9", "I do not know", "so it is 12"]
 REFERENCES = ["7", "8", "3", "12"]
@@ -153,8 +158,42 @@ def test_a_whole_campaign_is_tracked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert [round_ for round_, _ in one.logged] == [2, 2, 2]
     names = [f"test/{name}/accuracy" for name in ("base", "best", "control")]
     assert [next(iter(metrics)) for _, metrics in one.logged] == names
-    assert one.curves == ["train/final/control"]
+    assert one.curves == ["train/final/control-round-01"]  # of which best it is the control
     assert one.ended
+
+
+def test_curves_are_sent_while_a_training_goes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, family: Callable[[str], Path], warm: Warm
+) -> None:
+    """A campaign's trainer tells of each step: what is logged is sent before the adapter is there, and each once."""
+    run = tmp_path / "run"
+    adapter = run / "round-01/arms/track_b/adapter/metrics.json"
+    sent: list[tuple[str, bool, int]] = []
+
+    class Kept:
+        def __init__(self, *_: object) -> None: ...
+
+        def log(self, round_: int, metrics: dict[str, float]) -> None: ...
+
+        def curve(self, name: str, entries: list[dict[str, int]]) -> None:
+            sent.extend((name, adapter.is_file(), entry["step"]) for entry in entries if "loss" in entry)
+
+        def finish(self) -> None: ...
+
+    monkeypatch.setattr(track, "WandbTracker", Kept)
+    monkeypatch.setattr(track, "_EVERY_S", 0.0)
+    monkeypatch.setattr(process, "ProcessTrainer", partial(ProcessTrainer, launcher=warm.launcher))
+    small = {"data": {"train": 40, "dev": 5, "test": 5}, "mine": {"pool": 8, "samples": 0}, "evaluate": {"shots": 0}}
+    sections = {
+        **small, "task": {"kinds": ["sum"], "levels": [2]}, "student": {"max_tokens": 12}, "gate": {"panel": 0},
+        "train": {"sft": {"max_steps": 6, "logging_steps": 1}}, "track": {"wandb": "project"},
+    }  # fmt: skip
+    student = str(family("llama"))
+    Campaign(student=student, out=run, rounds=1, arms=["track_b"], sections=sections).run()
+    assert {name for name, _, _ in sent} == {"train/round-01/track_b"}
+    assert [step for _, _, step in sent] == [1, 2, 3, 4, 5, 6]
+    assert not sent[0][1]  # the first entry came before the adapter
+    assert sent[-1][1]
 
 
 def test_metrics_are_named_by_split_and_arm():

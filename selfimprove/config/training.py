@@ -95,7 +95,8 @@ class TrainConfig(Section):
     unsloth: bool = False
     """Supervised training by unsloth, where it is installed (a GPU): never required, and not run here with it."""
     restart: bool = False
-    """Each round starts from the base with all rows so far, instead of from the best adapter."""
+    """Each round starts from the base, with the rows, pairs, verdicts and tried problems of all rounds so far but those
+    rolled back, instead of from the best adapter; nothing is replayed."""
 
 
 def asking(train: TrainConfig, method: str) -> bool:

@@ -21,6 +21,7 @@ class Told(NamedTuple):
         merged: whether the weights are the whole model's.
         checked: what merging was checked to change; empty where nothing was merged.
         asked: the messages that it was taught to answer, as JSON.
+        render_hash: of the prompt and chat template that it was taught under.
     """
 
     base: str
@@ -28,6 +29,7 @@ class Told(NamedTuple):
     merged: bool
     checked: str
     asked: str
+    render_hash: str
 
 
 def card_of(summary: Summary, told: Told) -> str:
@@ -80,7 +82,7 @@ def _body(summary: Summary, told: Told) -> Iterator[str]:
         yield f"  - {row.sentence} {row.rows} rows, {row.trained_tokens:,} trained tokens."
     found = summary.provenance
     yield "- Data, sha256: " + ", ".join(f"{split} {value[:16]}" for split, value in sorted(found.data.items()))
-    yield f"- Prompt and chat template: {found.render_hash}. Student: {found.student_identity}."
+    yield f"- Prompt and chat template: {told.render_hash}. Student: {found.student_identity}."
     yield "- " + ", ".join(f"{name} {version}" for name, version in sorted(found.packages.items()))
     yield f"- selfimprove {found.selfimprove}, manifest {found.manifest_sha256[:16]}"
 

@@ -14,6 +14,8 @@ from selfimprove.campaign import read_summary
 from selfimprove.config import Config, load_config
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.card import Told, card_of
+from selfimprove.graphs.places import round_of
+from selfimprove.openings import Look, count_look, decided, run_id
 from selfimprove.programs import Program
 from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
 from selfimprove.report.schema import Summary
@@ -80,7 +82,8 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
         if merge or whole
         else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
     )
-    told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter))
+    made = json.loads((adapter / "metrics.json").read_bytes())
+    told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter), made["render_hash"])
     see_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
@@ -198,6 +201,8 @@ def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
     arm = adapter.parent
     before = {a.problem: a for a in folder.rows(f"{arm.relative_to(run)}/predictions.jsonl", Attempt)}
     problems = [p for p in folder.rows("data/dev.jsonl", Problem) if p.id in before][:_CHECKED]
+    look = Look(split="dev", run=run_id(run), what=f"{decided(round_of(str(arm.relative_to(run))), arm.name)}, merged")
+    count_look(folder.hashes["data/dev.jsonl"], look)
     after = _solved(TransformersStudent(out, **how), problems, config, folder, program_of(arm.name))
     same = sum(a.completion.text == before[a.problem].completion.text for a in after)
     right = [sum(a.verdict is Verdict.CORRECT for a in some) for some in ([before[p.id] for p in problems], after)]

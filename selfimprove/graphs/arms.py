@@ -7,17 +7,17 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from selfimprove import progress
-from selfimprove.arms import ARMS, Arm, program_of
+from selfimprove.arms import ARMS, Arm, in_turn, program_of
 from selfimprove.config.training import asking
 from selfimprove.errors import InputError
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import RoundDecision, tracks
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import taken_over
-from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder
+from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder, round_of
 from selfimprove.programs import Program
-from selfimprove.records import Adapter, Lesson, Method, PreferenceRow, TrackRow, TrainingJob, VerdictRow
+from selfimprove.records import Adapter, Lesson, Method, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.steps.build import replayed
 from selfimprove.steps.pairs import split
 from selfimprove.steps.practise import practise
@@ -47,7 +47,7 @@ def train_node(crew: Crew) -> Node:
         round_, tokens = state["round"], 0
         if not approved(crew, round_, "train", _ready(crew, round_)):
             return {}
-        for arm in tracks(crew.config):
+        for arm in in_turn(crew.config.campaign.arms):
             start = "" if crew.config.train.restart else _start(crew, arm, state["best"], round_)
             train = _train_rows if ARMS[arm].track else _train_practice
             tokens = train(crew, round_, arm, start, tokens)
@@ -58,9 +58,9 @@ def train_node(crew: Crew) -> Node:
 
 def _ready(crew: Crew, round_: int) -> str:
     """Say what would be trained on, for a person who looks at it first."""
-    arms = {track: arm for arm in tracks(crew.config) if (track := ARMS[arm].track)}
+    arms = {track: arm for arm in in_turn(crew.config.campaign.arms) if (track := ARMS[arm].track)}
     rows = [f"{len(_rows(crew, round_, arm))} rows of {track}" for track, arm in arms.items()]
-    practised = [arm for arm in tracks(crew.config) if ARMS[arm].method]
+    practised = [arm for arm in in_turn(crew.config.campaign.arms) if ARMS[arm].method]
     rows += [f"the problems that {' and '.join(practised)} practise"] if practised else []
     return f"{' and '.join(rows)} are ready, see {crew.folder.at(round_folder(round_))}."
 
@@ -95,6 +95,11 @@ def _usable_rounds(crew: Crew, round_: int, arm: str) -> list[int]:
     """Give the earlier rounds in which an arm was trained and not rolled back."""
     earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
     return [r for r, made in earlier if any(d.arm == arm and d.outcome != "roll back" for d in made.decisions)]
+
+
+def _rounds_of(crew: Crew, round_: int, arm: str) -> list[int]:
+    """Give the rounds whose pairs, verdicts or tried problems an arm learns from: with `restart`, all so far."""
+    return [*(_usable_rounds(crew, round_, arm) if crew.config.train.restart else ()), round_]
 
 
 def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
@@ -136,14 +141,10 @@ def _tokens_of(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start
 
 
 def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> int:
-    """Train on a track, and from there on the round's preference pairs or verdicts; give the tokens of both."""
+    """Train on a track, and from there on preference pairs or verdicts; give the tokens of both."""
     method: Method = ARMS[arm].then or "sft"
     here = place.partition("/")[0]
-    pairs: Sequence[PreferenceRow | VerdictRow] = (
-        crew.folder.rows(f"{here}/preferences.jsonl", PreferenceRow)
-        if method == "dpo"
-        else crew.folder.rows(f"{here}/verdicts.jsonl", VerdictRow)
-    )
+    pairs = [pair for r in _rounds_of(crew, round_of(place), arm) for pair in _pairs(crew, r, method)]
     if not pairs:
         what = "pairs" if method == "dpo" else "verdicts"
         progress.current().say(f"{arm}: there are no {what}, so all is trained on its track")
@@ -163,6 +164,13 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
     return tokens or both
 
 
+def _pairs(crew: Crew, round_: int, method: Method) -> Sequence[PreferenceRow | VerdictRow]:
+    """Read a round's preference pairs, or its verdicts."""
+    if method == "dpo":
+        return crew.folder.rows(f"{round_folder(round_)}/preferences.jsonl", PreferenceRow)
+    return crew.folder.rows(f"{round_folder(round_)}/verdicts.jsonl", VerdictRow)
+
+
 def _carried(crew: Crew, here: str, pairs: Sequence[PreferenceRow | VerdictRow]) -> int:
     """Estimate the tokens that carry loss when all pairs are gone over once, by those of the round's drafts."""
     drafts = [lesson.draft.completion for lesson in crew.folder.rows(f"{here}/lessons.jsonl", Lesson)]
@@ -172,21 +180,27 @@ def _carried(crew: Crew, here: str, pairs: Sequence[PreferenceRow | VerdictRow])
 
 
 def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
-    """Reinforce the student on the problems that it tried in this round; give the tokens generated."""
-    by_id = {p.id: p for p in crew.problems("train")}
+    """Reinforce the student on the problems that it tried; give the tokens generated."""
     method: Method = ARMS[arm].method or "grpo"
-    rows = practise(attempts_of(crew, round_), by_id, round_)
+    rows = _practised(crew, round_, arm)
     if not rows or (method != "distill" and not any(row.passed for row in rows)):
         what = "that was ever solved" if rows else "with a verdict"
         progress.current().say(f"round {round_}: {arm} has no problem {what}, so nothing is trained")
         return tokens
     if asking(crew.config.train, method):  # half of what it practises, as it drafts in lessons
-        rows += practise(attempts_of(crew, round_), by_id, round_, "draft_and_ask")
+        rows += _practised(crew, round_, arm, "draft_and_ask")
     place = f"{round_folder(round_)}/arms/{arm}"
     file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)
     settings = {"max_completion_length": crew.config.student.max_tokens, **_settings(crew, method)}
     made = _train(crew, _Run(arm, place, method, file, start, tokens), settings)
     return tokens or made.trained_tokens
+
+
+def _practised(crew: Crew, round_: int, arm: str, program: str = "solve") -> list[PracticeRow]:
+    """Give the problems to practise; one of several rounds as it fared in the first, when the student was nearest."""
+    by_id = {p.id: p for p in crew.problems("train")}
+    rows = [row for r in _rounds_of(crew, round_, arm) for row in practise(attempts_of(crew, r), by_id, r, program)]
+    return list({row.id: row for row in reversed(rows)}.values())
 
 
 def _settings(crew: Crew, method: str) -> dict[str, Any]:

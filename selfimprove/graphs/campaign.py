@@ -15,11 +15,11 @@ from typing import Any, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.compiling import take_compiled
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import RoundDecision, count, tracks
+from selfimprove.graphs.deciding import RoundDecision, count
 from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.phases import begin_phase
 from selfimprove.graphs.places import Node, arm_of, round_folder
@@ -27,6 +27,7 @@ from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import measure
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.graphs.wiring import add_nodes
+from selfimprove.openings import baseline
 from selfimprove.records import Evaluation, Record, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
@@ -143,6 +144,7 @@ def baseline_node(crew: Crew) -> Node:
         for shots in sorted({0, crew.config.evaluate.shots}):
             place = _baseline(shots)
             result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
+            count(crew, "dev", baseline(shots))
             reached = result.sampled.accuracy if result.sampled else result.lenient.accuracy
             if reached > best:
                 best, chosen = reached, shots
@@ -191,6 +193,9 @@ def control_node(crew: Crew) -> Node:
         made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train)
         if made:
             train_arm(crew, made, place, "control", "", tokens)
+        else:
+            drawn = f"of {len(chosen)} problems drawn, {len(targets)} were taught"
+            progress.current().say(f"the best has no control: {drawn}, and no row was left")
         return {}
 
     return node
@@ -231,15 +236,13 @@ def final_node(crew: Crew) -> Node:
         tested = {"base": ("", "base", shots), "best": (state["best"], arm_of(state["best"]), 0)}
         if not state["best"]:
             tested.pop("best")
-        for arm in tracks(crew.config):
+        for arm in in_turn(crew.config.campaign.arms):
             last = last_of(crew, arm, range(1, state["round"] + 1))
             if last and last != state["best"]:
                 tested[arm] = (last, arm, 0)
         control = f"{_control_of(state['best'])}/adapter"
         if crew.folder.has(f"{control}/metrics.json"):
             tested["control"] = (control, "control", 0)
-        elif state["best"] and "control" in crew.config.campaign.arms:
-            progress.current().say("the best has no control: none of the problems drawn for it could be taught")
         _record_opening(crew, state["round"], tuple(tested))
         for name, (adapter, arm, shot) in tested.items():
             measure(crew, "test", adapter, arm, f"final/{name}", round_=state["round"], shots=shot)

@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 from selfimprove import progress
 from selfimprove.arms import ARMS, in_turn
-from selfimprove.config import Config
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
-from selfimprove.openings import Look, count_look, run_id
+from selfimprove.openings import Look, count_look, decided, run_id
 from selfimprove.records import Decision, Record
 from selfimprove.steps.decide import alpha_left, decide
 from selfimprove.steps.evaluate import compare, grouped
@@ -30,11 +29,6 @@ class RoundDecision(Record):
     decisions: tuple[Decision, ...]
 
 
-def tracks(config: Config) -> list[str]:
-    """Name the arms that are trained in every round, track B first: the others get as many trained tokens."""
-    return in_turn(config.campaign.arms)
-
-
 def decide_node(crew: Crew) -> Node:
     """Compare every arm with the best so far, and keep the better."""
 
@@ -43,7 +37,7 @@ def decide_node(crew: Crew) -> Node:
         rounds = [crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_)]
         before, spent = rounds[-1], [decision for made in rounds for decision in made.decisions]
         old = decided_on(crew, before.predictions.rpartition("/")[0])
-        arms = tracks(crew.config)
+        arms = in_turn(crew.config.campaign.arms)
         asked, groups = sum(not ARMS[arm].told for arm in arms), grouped(crew.problems("dev"))
         decisions, scored = [], list[tuple[int, Decision]]()
         for arm in arms:
@@ -80,7 +74,7 @@ def decide_node(crew: Crew) -> Node:
             decisions=tuple(decisions),
         )
         for decision in decisions:
-            count(crew, "dev", f"round {round_}, {decision.arm}")
+            count(crew, "dev", decided(round_, decision.arm))
         crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
         return {"best": made.best}
 

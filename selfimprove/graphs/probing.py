@@ -11,11 +11,10 @@ from random import Random
 from typing import NamedTuple
 
 from selfimprove import progress
-from selfimprove.arms import program_of
+from selfimprove.arms import in_turn, program_of
 from selfimprove.graphs.arms import train_arm
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.guarding import guarded
 from selfimprove.graphs.lesson import build_lesson
 from selfimprove.graphs.places import Pool, attempts_of, pool_file, round_folder
@@ -81,7 +80,7 @@ def _probe(crew: Crew, best: str) -> Probed:
     trained: dict[str, tuple[int, int]] = {}
     tokens = 0
     for policy, some in rows.items():
-        made = train_arm(crew, some, _place(policy), tracks(crew.config)[0], "", tokens)
+        made = train_arm(crew, some, _place(policy), in_turn(crew.config.campaign.arms)[0], "", tokens)
         tokens = tokens or made.trained_tokens
         trained[policy] = (len(some), made.trained_tokens)
         right[policy] = _tested(crew, policy, made, tried.held)
@@ -124,7 +123,7 @@ def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
         done = lesson.invoke({"round": 1, "adapter": best, "cohort": cohort})
         lessons += crew.folder.rows(done["lessons"], Lesson)
     targets, longest = harvest(lessons, by_id, crew.task), crew.config.student.max_tokens
-    rows = build(targets, by_id, crew.task, tracks(crew.config)[0], round_=1, longest=longest)
+    rows = build(targets, by_id, crew.task, in_turn(crew.config.campaign.arms)[0], round_=1, longest=longest)
     rows = guarded(crew, rows, f"{round_folder(1)}/probe/refused.jsonl")
     seed = crew.config.campaign.seed
     return {
@@ -135,7 +134,7 @@ def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
 
 def _tested(crew: Crew, policy: str, made: Adapter, held: Sequence[Problem]) -> list[bool]:
     """Let the student with a candidate's adapter solve the probe set, shape `[P]`."""
-    program = crew.programs[program_of(tracks(crew.config)[0])]
+    program = crew.programs[program_of(in_turn(crew.config.campaign.arms)[0])]
     progress.current().say(f"select probe: {policy} is trained on {made.trained_tokens} tokens, and tested")
     attempts: list[Attempt] = [some[0] for some in crew.solve(held, f"{_place(policy)}/adapter", program)]
     crew.folder.write_rows(f"{_place(policy)}/predictions.jsonl", attempts)

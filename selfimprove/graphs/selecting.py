@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.phases import phased
 from selfimprove.graphs.places import Node, Pool, attempts_of, pool_file, round_folder
 from selfimprove.graphs.probing import probed
@@ -24,7 +23,7 @@ def select_node(crew: Crew) -> Node:
         if policy == "probe":
             policy = probed(crew, state["round"], state["best"]).policy
         chosen = _chosen(crew, state["round"], policy).ids
-        if not any(ARMS[arm].track for arm in tracks(crew.config)):  # they learn from their own tries
+        if not any(ARMS[arm].track for arm in in_turn(crew.config.campaign.arms)):  # they learn from their own tries
             chosen = ()
         by_id = {p.id: p for p in crew.problems("train")}
         cohorts = []

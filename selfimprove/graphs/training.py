@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from selfimprove.arms import ABLATED, ARMS, program_of
+from selfimprove.arms import ABLATED, ARMS, in_turn, program_of
 from selfimprove.errors import InputError
 from selfimprove.graphs.ablating import ablated
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.guarding import guard_of, guarded
 from selfimprove.graphs.panel import renew_panel, try_panel
 from selfimprove.graphs.places import Node, attempts_of, round_folder
@@ -66,10 +65,10 @@ def build_node(crew: Crew) -> Node:
             for track in ("track_a", "track_b"):
                 rows = build(targets, by_id, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
                 _write_track(crew, rows, track, here, train, guard)
-            for track in (arm for arm in tracks(crew.config) if arm in ABLATED):
+            for track in (arm for arm in in_turn(crew.config.campaign.arms) if arm in ABLATED):
                 rows = ablated(crew, track, lessons, by_id, state["best"], round_)
                 _write_track(crew, rows, track, here, train, guard)
-            then = {ARMS[arm].then for arm in tracks(crew.config)}
+            then = {ARMS[arm].then for arm in in_turn(crew.config.campaign.arms)}
             if "dpo" in then:
                 preferred = _preferred(crew, lessons, by_id, round_)
                 preferred = guarded(crew, preferred, f"{here}/refused_preferences.jsonl", guard)
@@ -112,7 +111,7 @@ def evaluate_node(crew: Crew) -> Node:
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         panel = renew_panel(crew, state["round"], state["best"])
-        for arm in tracks(crew.config):
+        for arm in in_turn(crew.config.campaign.arms):
             place = f"{round_folder(state['round'])}/arms/{arm}"
             if crew.folder.has(f"{place}/adapter/metrics.json"):
                 measure(crew, "dev", f"{place}/adapter", arm, place, round_=state["round"])

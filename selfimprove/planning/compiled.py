@@ -40,16 +40,19 @@ def _calls(expected: Expected, name: str) -> _Calls:
 
 def compiling(expected: Expected, round_: int) -> Line:
     """Sum up the optimising of a round's programs; there is none in the first."""
-    lines, price = [Line(stage="compile", seconds=0.0)], expected.price(round_)
+    lines, price = [Line(stage="compile", seconds=0.0)], expected.asked(round_)
+    models = expected.price(round_) is not None
     for name in expected.config.campaign.compile if round_ > 1 else ():
         calls, length = _calls(expected, name), expected.length(round_)
         lines.append(expected.line("compile", calls.student, expected.prompt + length, length))
-        if price is None:  # the student writes its own instructions
+        if not models:  # the student writes its own instructions
             lines.append(expected.line("compile", calls.writer, _READ, _WRITTEN / 4))
+        if price is None:
             continue
-        read = calls.teacher * (expected.prompt + length) + calls.writer * _READ
-        written = calls.teacher * length + calls.writer * _WRITTEN / 4
-        asked = calls.teacher + calls.writer
+        writer = calls.writer if models else 0.0
+        read = calls.teacher * (expected.prompt + length) + writer * _READ
+        written = calls.teacher * length + writer * _WRITTEN / 4
+        asked = calls.teacher + writer
         told, usd = round(asked), price.of(read, written, asked)
         lines.append(Line(stage="compile", teacher_calls=told, tokens=round(read + written), usd=usd, seconds=0.0))
     return total(lines)

@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.config.training import asking
-from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES
 from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
@@ -21,8 +20,8 @@ _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
 _READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
 """Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
-_REASONED: Final = frozenset({"no_questions", "no_selection", "plain_programs"})
-"""Arms whose problems are reasoned about once more."""
+_AGAIN: Final = frozenset({"no_selection", "plain_programs"})
+"""Arms for which lessons are given once more."""
 _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
 _JUDGE_READS: Final = 200
@@ -52,7 +51,17 @@ def _all(stage: str, lines: list[Line]) -> Line:
 
 
 def _lesson(expected: Expected, round_: int) -> Line:
-    return _taught(expected, "lessons", round_, *expected.lessons(round_))
+    """Sum up a round's lessons, and those of the arms that leave a part of the loop out."""
+    arms, (taught, kept) = expected.config.campaign.arms, expected.lessons(round_)
+    lines = [_taught(expected, "lessons", round_, taught, kept)]
+    if "plain_programs" in arms:
+        lines.append(lines[0])
+    if "no_selection" in arms:  # which are not of what failed alone
+        failed = (taught + kept) * expected.failed(round_)
+        lines.append(_taught(expected, "lessons", round_, failed, taught + kept - failed))
+    if "no_questions" in arms:
+        lines.append(_told(expected, "lessons", round_, 0.0, taught * expected.config.lesson.rationales))
+    return total(lines)
 
 
 def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: float) -> Line:
@@ -67,15 +76,20 @@ def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: fl
     if asks:
         parts.append(expected.line(stage, taught * config.turns, prompt + length, length / 2))
         parts.append(expected.line(stage, taught * min(1.0, rate) * config.turns, prompt + length, length))
+    parts.append(_told(expected, stage, round_, taught * rate * config.turns, taught * config.rationales))
+    return total(parts)
+
+
+def _told(expected: Expected, stage: str, round_: int, replies: float, reasons: float) -> Line:
+    """Sum up a teacher's replies to questions and its rationales."""
     price = expected.asked(round_)
-    if price is not None:
-        again = 1 + len(_REASONED & set(expected.config.campaign.arms))
-        replies, reasons = taught * rate * config.turns, taught * config.rationales * again
-        read = (replies + reasons) * prompt
-        written = replies * length / 2 + reasons * min(expected.target, expected.config.teacher.max_tokens)
-        calls, usd = round(replies + reasons), price.of(read, written, replies + reasons)
-        parts.append(Line(stage=stage, teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0))
-    return total(parts or [Line(stage=stage, seconds=0.0)])
+    if price is None:
+        return Line(stage=stage, seconds=0.0)
+    read = (replies + reasons) * expected.prompt
+    written = replies * expected.length(round_) / 2
+    written += reasons * min(expected.target, expected.config.teacher.max_tokens)
+    calls, usd = round(replies + reasons), price.of(read, written, replies + reasons)
+    return Line(stage=stage, teacher_calls=calls, tokens=round(read + written), usd=usd, seconds=0.0)
 
 
 def _grading(expected: Expected, round_: int) -> Line:
@@ -109,7 +123,7 @@ def _probing(expected: Expected) -> Line:
         return Line(stage="probe", seconds=0.0)
     lines = [_taught(expected, "probe", 1, len(names) * each, 0)]
     for _ in names:
-        lines.append(_arm(expected, "probe", each, tracks(config)[0]))
+        lines.append(_arm(expected, "probe", each, in_turn(config.campaign.arms)[0]))
         lines.append(expected.line("probe", config.select.probe, expected.prompt, expected.target))
     return total(lines)
 
@@ -122,13 +136,17 @@ def _probed_rows(expected: Expected) -> int:
 
 def _training(expected: Expected, round_: int) -> Line:
     rows = sum(expected.lessons(round_)) * (1 + (expected.config.select.replay if round_ > 1 else 0))
-    arms = [_arm(expected, "train", rows, arm) for arm in tracks(expected.config)]
+    if expected.config.train.restart:  # all rows so far
+        rows = sum(sum(expected.lessons(r)) for r in range(1, round_ + 1))
+    arms = [_arm(expected, "train", rows, arm) for arm in in_turn(expected.config.campaign.arms)]
     return total([*arms, *(_asked(expected, round_, rows, arm) for arm in _asking(expected))])
 
 
 def _asking(expected: Expected) -> list[str]:
     """Name the arms that are rewarded for questions, which a teacher answers."""
-    return [arm for arm in tracks(expected.config) if asking(expected.config.train, ARMS[arm].method or "")]
+    return [
+        arm for arm in in_turn(expected.config.campaign.arms) if asking(expected.config.train, ARMS[arm].method or "")
+    ]
 
 
 def _most_asked(expected: Expected, arm: str) -> int:
@@ -166,7 +184,7 @@ def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
 def _evaluations(expected: Expected) -> Iterator[Line]:
     config, sizes, shots = expected.config, expected.sizes, expected.config.evaluate.shots
     examples = shots * (expected.prompt + expected.target)
-    arms, each = len(tracks(config)), 1 + config.evaluate.samples
+    arms, each = len(in_turn(config.campaign.arms)), 1 + config.evaluate.samples
     watched = len(config.gate.tasks) * config.gate.task_problems
     begun = expected.taken is not None  # a fork took the baseline over
     yield expected.line("evaluate", 0 if begun else each * sizes.dev + watched, expected.prompt, expected.written)
@@ -191,40 +209,56 @@ def _panel(expected: Expected, round_: int) -> float:
         found = 0.0
     else:
         found = (size - before) + len(TRIES) * (now - before) + len(AGAIN) * (now - before)
-    return found + (len(tracks(config)) * len(AGAIN) * now if now >= FEWEST else 0.0)
+    return found + (len(in_turn(config.campaign.arms)) * len(AGAIN) * now if now >= FEWEST else 0.0)
 
 
 def _control(expected: Expected) -> Line:
     rounds = range(1, expected.config.campaign.rounds + 1)
     rows = sum(sum(expected.lessons(r)) for r in rounds)
-    price, each = expected.price(1), expected.config.lesson.rationales
-    told = min(rows, expected.sizes.train) * each if price else 0.0
-    usd = price.of(told * expected.prompt, told * expected.target, told) if price else 0.0
-    trained = _arm(expected, "control", rows, "control")
+    trained, price = _arm(expected, "control", rows, "control"), expected.asked(1)
+    if price is None:
+        return trained
+    told = min(rows, expected.sizes.train)  # a rationale for each row
+    usd = price.of(told * expected.prompt, told * expected.target, told)
     return trained.model_copy(update={"teacher_calls": round(told), "usd": usd})
 
 
 def most_usd(expected: Expected) -> float:
     """Bound what paid calls can cost: nothing is solved, each question and rationale twice, answers are longest."""
     config, most = expected.config, 0.0
-    lesson, longest, judge = config.lesson, config.teacher.max_tokens, _judge_price(expected)
+    lesson, judge = config.lesson, _judge_price(expected)
     each = 2 * (lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
     for round_ in expected.rounds:
         price, pool = expected.price(round_), expected.pool(round_)
         lessons = min(pool, config.select.lessons or pool)
         if price is not None:
-            calls = (lessons + (_most_probed(expected) if round_ == 1 else 0)) * each
-            calls += 2 * lesson.questions * lesson.turns * lessons * ("plain_programs" in config.campaign.arms)
+            given = lessons * (1 + len(_AGAIN & set(config.campaign.arms)))
+            calls = (given + (_most_probed(expected) if round_ == 1 else 0)) * each
             calls += 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
-            calls += 2 * lessons * lesson.rationales * len(_REASONED & set(config.campaign.arms))
-            again = 1 + config.select.replay  # the control has as many rows as were trained on, replayed ones too
-            calls += 2 * math.ceil(lessons * again) * lesson.rationales * ("control" in config.campaign.arms)
-            most += calls * price.of(expected.prompt + 2 * max(config.student.max_tokens, longest), longest, 1)
+            calls += 2 * lessons * lesson.rationales * ("no_questions" in config.campaign.arms)
+            most += calls * _most_a_call(expected, price)
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
             most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST, 1)
-    return most
+    return most + _most_control_usd(expected)
+
+
+def _most_a_call(expected: Expected, price: Price) -> float:
+    longest = expected.config.teacher.max_tokens
+    return price.of(expected.prompt + 2 * max(expected.config.student.max_tokens, longest), longest, 1)
+
+
+def _most_control_usd(expected: Expected) -> float:
+    """Bound the control's rationales: the first round's teacher gives them, for all rows that the best learned from."""
+    config, price = expected.config, expected.price(1)
+    if price is None or "control" not in config.campaign.arms:
+        return 0.0
+    pools, again = [expected.pool(r) for r in range(1, config.campaign.rounds + 1)], 1 + config.select.replay
+    taught = sum(math.ceil(min(pool, config.select.lessons or pool) * again) for pool in pools)
+    practises = any(ARMS[arm].method for arm in in_turn(config.campaign.arms))
+    tried = max(pools) * (1 + bool(_asking(expected))) if practises else 0  # it may have practised alone
+    return 2 * min(expected.sizes.train, max(taught, tried)) * _most_a_call(expected, price)
 
 
 def _most_probed(expected: Expected) -> int:

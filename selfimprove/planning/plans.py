@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from selfimprove.arms import ARMS
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.config import Config
 from selfimprove.formats import duration
-from selfimprove.graphs.deciding import tracks
 from selfimprove.graphs.phases import largest_pool
 from selfimprove.ledger import Used
 from selfimprove.planning.estimate import most_usd, stages
@@ -100,7 +99,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
     calls, begins = sum(line.student_calls for line in lines), min(expected.rounds.start, config.campaign.rounds)
     whole = probe.weights_mb if probe else None
     models, each = _models(expected), whole if config.train.full else _ADAPTER_MB
-    asked = sum(not ARMS[arm].told for arm in tracks(config))
+    asked = sum(not ARMS[arm].told for arm in in_turn(config.campaign.arms))
     first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (begins, config.campaign.rounds))
     samples, dev = config.evaluate.samples, expected.sizes.dev
     return Plan(
@@ -126,7 +125,7 @@ def _models(expected: Expected) -> int:
     """Count the adapters or models that are written: of each arm and round, of the control, of what is probed."""
     config = expected.config
     probed = len(config.select.candidates) if expected.probes else 0
-    return len(expected.rounds) * len(tracks(config)) + ("control" in config.campaign.arms) + probed
+    return len(expected.rounds) * len(in_turn(config.campaign.arms)) + ("control" in config.campaign.arms) + probed
 
 
 def _widest(config: Config) -> Config:

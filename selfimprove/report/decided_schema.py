@@ -45,17 +45,27 @@ class Difference(Part):
     interval: tuple[float, float]
     """95 % confidence interval, in percentage points."""
     p_value: float
-    """One-sided, against `not better`: mid-p McNemar, or sign flips over several samples."""
+    """One-sided, against `not better`."""
+    test: str = "mid-p McNemar"
+    """Where the p-value comes from: `mid-p McNemar`, or `paired sign flips` over samples or groups of problems."""
+    groups: int = 0
+    """Groups of problems that belong together, which are what is tested; 0: each stands alone."""
 
     @classmethod
     def of(cls, comparison: Comparison) -> Difference:
         """Take over a paired comparison."""
         between = (100 * comparison.interval.low, 100 * comparison.interval.high)
-        return cls(points=100 * comparison.difference, interval=between, p_value=comparison.p_better)
+        return cls(
+            points=100 * comparison.difference,
+            interval=between,
+            p_value=comparison.p_better,
+            test=comparison.test,
+            groups=comparison.groups,
+        )
 
 
 class SampledSummary(Part):
-    """What several samples a dev problem came to."""
+    """What several samples a problem came to."""
 
     samples: int
     """Drawn a problem."""
@@ -152,10 +162,10 @@ class RoundSummary(Part):
 
 
 class DevSummary(Part):
-    """How often it was decided on the dev split: each look makes the next one worth a little less."""
+    """How often the dev split was looked at: each look makes the next one worth a little less."""
 
     looks: int
-    """Arms decided on, in this run folder."""
+    """Baselines, arms decided on and merged models, in this run folder."""
     elsewhere: int = 0
     """The same of forks and other run folders of this machine, on the same problems."""
     forked_from: str = ""

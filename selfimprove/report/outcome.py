@@ -7,8 +7,9 @@ from typing import Final
 
 from selfimprove.arms import is_told
 from selfimprove.config import Config
-from selfimprove.report.decided_schema import Difference, RoundSummary, ScoreSummary
-from selfimprove.report.schema import Best, TestSummary
+from selfimprove.formats import times
+from selfimprove.report.decided_schema import Difference, RoundSummary
+from selfimprove.report.schema import Best, Summary, TestSummary
 from selfimprove.stats import problems_needed, smallest_gain
 from selfimprove.steps.decide import p_text
 
@@ -24,24 +25,39 @@ def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best
     return said if looks <= 1 else f"{said} These problems were opened {looks} times: only the first look is a proof."
 
 
+def looks(summary: Summary) -> list[str]:
+    """Say how often dev and test were looked at, a line each, with the beginning of the hash of its problems."""
+    dev, test, found = summary.dev, summary.test, dict[str, tuple[int, int]]()
+    if dev is not None:
+        found["dev"] = dev.looks, dev.elsewhere
+    if test is not None:
+        found["test"] = test.opened, test.opened_elsewhere
+    return [
+        f"{split} {summary.provenance.data[split][:8]} was looked at {times(here)}"
+        + (f", and {times(others)} in other run folders of this machine" if others else "")
+        for split, (here, others) in found.items()
+    ]
+
+
 def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
     if test is None:
         return (
             f"The campaign has not opened its test split yet; {len({r.round for r in rounds})} round(s) are finished."
         )
     if test.base is None or test.best is None or test.difference is None:
-        return f"No significant change: no round was promoted; the base answers {_share(test.base)} held-out problems."
-    change = test.difference
-    control = f"; the unselected control {_share(test.control)}" if test.control else ""
+        return f"No significant change: no round was promoted; the base answers {_held_out(test, 'base')}."
+    change, now = test.difference, _held_out(test, "best")
+    before = _share(test, "base") if test.sampled else test.base.correct
+    control = f"; the unselected control {_share(test, 'control')}" if test.control else ""
     claim = "better" if change.points > 0 else "worse"
     if (change.p_value if change.points > 0 else 1 - change.p_value) > _CLAIM:
         return (
-            f"No significant change: round {best.round} answers {_share(test.best)} held-out problems, "
-            f"{test.base.correct} before ({_spread(change)}, p {p_text(change.p_value)}){control}."
+            f"No significant change: round {best.round} answers {now}, {before} before ({_spread(change)}, "
+            f"p {p_text(change.p_value)}){control}."
         )
     return (
-        f"Round {best.round} answers {_share(test.best)} held-out problems, {test.base.correct} before: {claim} by "
-        f"{abs(change.points):.0f} points, {_spread(change)}, p {p_text(change.p_value)}{control}."
+        f"Round {best.round} answers {now}, {before} before: {claim} by {abs(change.points):.0f} points, "
+        f"{_spread(change)}, p {p_text(change.p_value)}{control}."
     )
 
 
@@ -66,7 +82,17 @@ def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Be
     return f"{'; '.join(advice)}. Otherwise {remedy}."
 
 
-def _share(score: ScoreSummary | None) -> str:
+def _held_out(test: TestSummary, name: str) -> str:
+    """Say how a model answers the held-out problems, by samples of each where dev was decided on those."""
+    sampled = test.sampled.get(name)
+    each = f" of {sampled.samples} samples of each of {test.n}" if sampled else ""
+    return f"{_share(test, name)}{each} held-out problems"
+
+
+def _share(test: TestSummary, name: str) -> str:
+    sampled, score = test.sampled.get(name), getattr(test, name)
+    if sampled:
+        return f"{100 * sampled.accuracy:.1f} %"
     return f"{score.correct} of {score.n}" if score else "an unknown share of"
 
 

@@ -101,6 +101,9 @@ class TestSummary(Part):
     """The last round of each arm that is neither the best nor the control."""
     strict: StrictTest = StrictTest()
     """The same by the strict reading."""
+    sampled: Mapping[str, SampledSummary] = Field(default_factory=dict)
+    """Several samples a problem, by model (`base`, `best`, `control`, an arm), where evaluate.samples asks for some:
+    the differences are theirs. Empty: they are those of the greedy answers."""
     difference: Difference | None = None
     """Best against base."""
     best_minus_control: Difference | None = None

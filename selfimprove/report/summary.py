@@ -15,7 +15,7 @@ from selfimprove.arms import is_told
 from selfimprove.config import Config, load_config
 from selfimprove.graphs.places import decided_rounds, round_folder, round_of
 from selfimprove.ledger import Ledger
-from selfimprove.openings import elsewhere, looks_at
+from selfimprove.openings import baseline, decided, elsewhere, looks_at
 from selfimprove.planning.plans import Plan
 from selfimprove.records import Attempt, Comparison, Evaluation, Lesson, Problem, Verdict
 from selfimprove.report.classes import answer_counts
@@ -62,7 +62,7 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
     """Sum up what a run folder holds so far."""
     config = load_config(folder.checked("campaign.toml"))
     rounds, begun = _rounds(folder, ledger), decided_rounds(folder) + 1
-    test = _test(folder)
+    test, baselines = _test(folder), _baselines(folder, config)
     best = _best(folder, config)
     started, ended = ledger.between()
     stopped = _stopped(folder)
@@ -76,7 +76,7 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
         seed=config.campaign.seed,
         state=_state(stopped),
         stopped=stopped or "",
-        baselines=_baselines(folder, config),
+        baselines=baselines,
         rounds=rounds,
         pairs=_arm_pairs(folder, rounds),
         test=test,
@@ -89,7 +89,7 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
         levels=levels_of(folder, begun),
         probe=probe_of(folder),
         answers=answer_counts(folder, rounds[-1].round if rounds else 0),
-        dev=_dev(folder, rounds),
+        dev=_dev(folder, rounds, baselines),
         guard=_guard(folder),
         programs=programs_of(folder, begun),
         provenance=_provenance(folder, config, started, ended),
@@ -230,15 +230,18 @@ def _test(folder: RunFolder) -> TestSummary | None:
         control=scores.get("control"),
         arms={name: score for name, score in scores.items() if name not in {"base", "best", "control"}},
         strict=StrictTest(**{**strict, "best": strict[best]}),
-        difference=_difference(folder, "best", "base") if best == "best" else None,
-        best_minus_control=_difference(folder, "best", "control") if {"best", "control"} <= made.keys() else None,
+        sampled={name: sampled for name, one in made.items() if (sampled := _sampled(one))},
+        difference=_difference(folder, made, "base") if best == "best" else None,
+        best_minus_control=_difference(folder, made, "control") if {"best", "control"} <= made.keys() else None,
         by_label=_pairs(made["base"], made[best]),
     )
 
 
-def _difference(folder: RunFolder, new: str, old: str) -> Difference:
-    made, before = (folder.rows(f"final/{name}/predictions.jsonl", Attempt) for name in (new, old))
-    return Difference.of(compare(made, before, groups=grouped(folder.rows("data/test.jsonl", Problem))))
+def _difference(folder: RunFolder, made: Mapping[str, Evaluation], old: str) -> Difference:
+    """Compare the best with another on test, by what dev was decided on: samples where some were drawn."""
+    name = "samples" if made["best"].sampled and made[old].sampled else "predictions"
+    new, before = (folder.rows(f"final/{each}/{name}.jsonl", Attempt) for each in ("best", old))
+    return Difference.of(compare(new, before, groups=grouped(folder.rows("data/test.jsonl", Problem))))
 
 
 def _pairs(base: Evaluation, best: Evaluation) -> dict[str, dict[str, LabelPair]]:
@@ -340,13 +343,19 @@ def _provenance(folder: RunFolder, config: Config, started: float, ended: float)
     )
 
 
-def _dev(folder: RunFolder, rounds: Sequence[RoundSummary]) -> DevSummary | None:
+def _dev(folder: RunFolder, rounds: Sequence[RoundSummary], baselines: Sequence[BaselineSummary]) -> DevSummary | None:
+    """Count looks at dev: those that this machine knows of, and those of this folder, which may come from another."""
     if not folder.has("data/dev.jsonl"):
         return None
     made = folder.json("fork.json") if folder.has("fork.json") else None
+    known = looks_at(folder.hashes["data/dev.jsonl"])
+    others = elsewhere(known, folder.path)
+    own = {look.what for look in known if look not in others}
+    own.update(decided(row.round, row.arm) for row in rounds if row.round > (made["round"] if made else 0))
+    own.update(baseline(row.shots) for row in baselines if not made)
     return DevSummary(
-        looks=sum(row.round > (made["round"] if made else 0) for row in rounds),
-        elsewhere=len(elsewhere(looks_at(folder.hashes["data/dev.jsonl"]), folder.path)),
+        looks=len(own),
+        elsewhere=len(others),
         forked_from=f"{made['parent']}, round {made['round']}" if made else "",
     )
 

@@ -21,8 +21,9 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -68,6 +69,8 @@ class ProcessTrainer:
     """Answers what a training asks for a reward of questions; None: nobody does."""
     silent_s: float = 1800.0
     """A process that prints nothing for so many seconds (it prints every step) counts as hung and is ended."""
+    after_step: Callable[[TrainingJob, Path], None] = lambda _job, _folder: None
+    """Told of each step of a job, and of the folder that it logs into."""
 
     def train(self, job: TrainingJob) -> Adapter:
         """Train, or give the adapter that is already there.
@@ -128,7 +131,7 @@ class ProcessTrainer:
             if why:
                 log.write(f"{why}\n")
             with self._process(job, attempt, board) as child:
-                last, hung = _follow(child, log, self.silent_s)
+                last, hung = _follow(child, log, self.silent_s, partial(self.after_step, job, attempt))
                 if not hung:
                     child.wait(_SHUTDOWN_S)
         if board is not None and board.failed is not None and child.returncode:
@@ -194,7 +197,9 @@ def _whole(attempt: Path, end: Ended) -> bool:
     return end.code == 0 and not end.hung and (attempt / "metrics.json").is_file()
 
 
-def _follow(child: subprocess.Popen[str], log: IO[str], silent_s: float) -> tuple[deque[str], bool]:
+def _follow(
+    child: subprocess.Popen[str], log: IO[str], silent_s: float, after_step: Callable[[], None]
+) -> tuple[deque[str], bool]:
     """Copy the child's lines to its log and tell the watcher how far it is; give its last lines, and if it hung."""
     watcher, passed, heard = progress.current(), 0, time.monotonic()
     last, lines = deque[str](maxlen=KEPT), queue.Queue[str | None]()
@@ -218,6 +223,7 @@ def _follow(child: subprocess.Popen[str], log: IO[str], silent_s: float) -> tupl
         if done := _STEP.search(line):
             watcher.advance(int(done[1]) - passed)
             passed = int(done[1])
+            after_step()
 
 
 def _read(source: IO[str] | None, lines: queue.Queue[str | None]) -> None:

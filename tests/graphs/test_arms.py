@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,10 +19,19 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.places import attempts_of
 from selfimprove.graphs.run import run_campaign
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
+from selfimprove.records import (
+    Adapter,
+    Completion,
+    PracticeRow,
+    PreferenceRow,
+    Request,
+    TrackRow,
+    TrainingJob,
+    VerdictRow,
+)
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
-from selfimprove.testing import FixedTeacher, NullTrainer
+from selfimprove.testing import FixedTeacher, NullTrainer, ScriptedStudent
 
 ARMS = ["track_a", "track_b", "track_b+dpo", "grpo"]
 
@@ -234,6 +244,31 @@ def test_parts_of_the_loop_are_left_out_one_at_a_time(make_crew: Any) -> None:
     assert wrong["track_b"] == wrong["no_questions"] == wrong["no_selection"] == 0
 
 
+class Rewriting(ScriptedStudent):
+    """Is right whenever it was told something."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        told = replace(self, skill=1.0)
+        return [(told if request.role == "rewrite" else super(Rewriting, self))._one(request) for request in requests]
+
+
+def test_without_selection_there_are_lessons_all_the_same(make_crew: Any) -> None:
+    """What a lesson wins is a row, of a problem drawn at random too: the same one where the loop chose it as well."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_selection"]}, select={"lessons": 20})
+    crew = replace(crew, student=Rewriting(crew.task))
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    chosen, drawn = (
+        {row.problem: row for row in crew.folder.rows(f"round-01/{arm}.jsonl", TrackRow)}
+        for arm in ("track_b", "no_selection")
+    )
+    assert {row.source for row in drawn.values()} == {"self:draft", "self:rewrite"}
+    both = {*chosen} & {*drawn}
+    assert both
+    for problem in both:
+        ours, theirs = (row.model_dump(exclude={"id", "track"}) for row in (chosen[problem], drawn[problem]))
+        assert ours == theirs
+
+
 def test_what_is_not_verified_may_be_wrong(make_crew: Any) -> None:
     """A teacher that errs is believed by the arm without verification, and by no other."""
 
@@ -279,6 +314,34 @@ def test_a_round_may_start_from_the_base_with_all_rows_so_far(make_crew: Any) ->
     trained = crew.folder.rows("round-02/arms/track_b/rows.jsonl", TrackRow)
     assert {row.id for row in trained} == {row.id for some in made for row in some}
     assert len(made[0]) > 0
+
+
+def test_every_arm_that_restarts_learns_from_all_rounds_so_far(make_crew: Any) -> None:
+    """From the base with pairs, verdicts and tried problems of both rounds; a problem tried twice as it fared first."""
+    arms = ["track_b", "track_b+dpo", "track_b+kto", "grpo"]
+    crew, trainer = run(
+        make_crew,
+        campaign={"arms": arms},
+        mine={"samples": 4, "pool": 200},  # of 300, so that some are tried in both rounds
+        train={"restart": True, "pairs": "samples"},
+    )
+    later = {name_of(job): job for job in trainer.jobs if "/round-02/" in job.out}
+    starts = {name: job.start for name, job in later.items()}
+    behind = {f"{arm}/adapter": later[f"{arm}/sft/adapter"].out for arm in arms[1:3]}
+    assert starts == {**dict.fromkeys(later, ""), **behind}
+    for arm, file, kind in (
+        ("track_b+dpo", "preferences", PreferenceRow), ("track_b+kto", "verdicts", VerdictRow),
+    ):  # fmt: skip
+        made = [crew.folder.rows(f"round-0{r}/{file}.jsonl", kind) for r in (1, 2)]
+        trained = crew.folder.rows(f"round-02/arms/{arm}/rows.jsonl", kind)
+        assert {row.round for row in trained} == {1, 2}
+        assert len(trained) == sum(map(len, made))
+    first, second = ({some[0].problem: some for some in attempts_of(crew, r)} for r in (1, 2))
+    rows = crew.folder.rows("round-02/arms/grpo/rows.jsonl", PracticeRow)
+    assert len(rows) == len({row.id for row in rows}) == len({*first, *second})
+    assert {*first} & {*second}
+    for row in rows:
+        assert row.round == (1 if row.problem.id in first else 2)
 
 
 def test_a_share_of_earlier_rows_is_replayed(make_crew: Any) -> None:

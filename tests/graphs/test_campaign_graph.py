@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
 from selfimprove.graphs.training import measure
+from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Attempt, Evaluation, Lesson, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.report.summary import summarise
 
@@ -168,6 +170,27 @@ def test_control_gets_as_many_trained_tokens(make_crew: Any) -> None:
     assert len(chain) == 2
     tokens = sum(crew.folder.json(f"{a}/metrics.json")["trained_tokens"] for a in chain)
     assert crew.folder.json("final/control-round-02/adapter/metrics.json")["trained_tokens"] == tokens
+
+
+@pytest.mark.parametrize(("empty", "taught"), [("rationales", "0"), ("guarded", r"[1-9]\d*")])
+def test_a_control_without_rows_says_where_they_went(
+    make_crew: Any, monkeypatch: pytest.MonkeyPatch, empty: str, taught: str
+) -> None:
+    """A teacher that could not teach and a guard that kept every row out are different reasons."""
+    said = list[str]()
+
+    class Listening(Nobody):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    monkeypatch.setattr(campaign_graph, empty, lambda *given: [[] for _ in given[0]] if empty == "rationales" else [])
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "control"]})
+    with watched_by(Listening()):
+        run(crew)
+    assert list(crew.folder.json("final/tested.json")) == ["base", "best"]
+    (sentence,) = [text for text in said if "no control" in text]
+    why = rf"the best has no control: of [1-9]\d* problems drawn, {taught} were taught, and no row was left"
+    assert re.fullmatch(why, sentence)
 
 
 def test_control_is_made_anew_for_the_best_of_added_rounds(make_crew: Any, tmp_path: Path) -> None:

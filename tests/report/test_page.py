@@ -91,6 +91,15 @@ def test_one_comparison_on_test_is_a_proof():
     assert "This comparison alone was settled beforehand; the others are for reading." in render_page(summary())
 
 
+def test_the_proof_names_its_test():
+    """Where problems belong together it is sign flips over their groups, and McNemar's test where none do."""
+    made = summary()
+    flips = made.test.difference.model_copy(update={"test": "paired sign flips", "groups": 40})
+    grouped = made.model_copy(update={"test": made.test.model_copy(update={"difference": flips})})
+    assert "(one-sided mid-p McNemar)." in render_page(made)
+    assert "(one-sided paired sign flips over 40 groups of problems)." in render_page(grouped)
+
+
 def test_campaign_without_rounds_still_has_a_page():
     """A campaign that has only begun shows what there is and no empty section."""
     bare = summary(

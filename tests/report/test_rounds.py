@@ -107,3 +107,24 @@ def test_chart_and_table_show_what_decides(sampled: Summary) -> None:
     page = render_page(sampled)
     assert "On the dev split, which decides, by the share of right answers among 4 samples a problem." in page
     assert f'data-label="Dev accuracy">{percent(best.sampled.accuracy)}<' in page
+
+
+def test_what_dev_decides_on_is_claimed_on_test(sampled: Summary) -> None:
+    """The comparison that was settled beforehand is of the samples too, clustered by problem, and says so."""
+    test = sampled.test
+    assert test is not None
+    assert test.base is not None
+    assert test.best is not None
+    assert test.difference is not None
+    assert set(test.sampled) == {"base", "best", "track_b"}
+    base, best = (test.sampled[name].accuracy for name in ("base", "best"))
+    assert test.difference.points == pytest.approx(100 * (best - base), abs=1e-3)
+    assert test.difference.points != pytest.approx(100 * (test.best.accuracy - test.base.accuracy), abs=5)
+    assert test.difference.test == "paired sign flips"
+    assert sampled.sentence.startswith(
+        f"Round 1 answers {100 * best:.1f} % of 4 samples of each of {test.n} held-out problems, {100 * base:.1f} % "
+        "before: better by "
+    )
+    page = render_page(sampled)
+    assert "(one-sided paired sign flips, clustered by problem)." in page
+    assert f'<span class="from">{percent(base)} &rarr;</span> {percent(best)}</dd>' in page
