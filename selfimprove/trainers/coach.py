@@ -154,7 +154,7 @@ class Enough(TrainerCallback):
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Add the shares of right tries and of groups with both kinds since the last entry, and the latter so far of all."""
+        """Add the shares of right tries and of mixed groups since the last entry, and of mixed groups so far."""
         del args, control
         rates = self.coach.rates
         if not state.log_history or "loss" not in logs or rates.group == 1:
