@@ -249,7 +249,7 @@ class Campaign:
             teacher_for=teacher_for,
             trainer=self._given.get("trainer")
             or ProcessTrainer(
-                shared=launcher_of(config.train.accelerate),
+                shared=launcher_of(config.train.accelerate, quantize=config.train.quantize),
                 teacher=teacher_for(student, config.campaign.rounds + 1) if asked else None,
             ),
             programs=programs,
