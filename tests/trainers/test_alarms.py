@@ -51,7 +51,7 @@ def test_entropy_falls_where_a_student_fits_what_it_is_given(method: str, told: 
     """Only a student that is to explore is told of it, also after a checkpoint of when all were."""
     dog = Watchdog(method)
     dog.restore({"said": [], "open": ["entropy_collapse"]})
-    state: Any = SimpleNamespace(log_history=short(entropy=(1.0, 0.9, 0.05, 0.02)), global_step=4)
+    state: Any = SimpleNamespace(log_history=logs(entropy=(1.0, 0.02)), global_step=10)
     dog.on_log(None, state, None, {"loss": 0.1})
     assert len(dog.said) == told
 
