@@ -220,6 +220,7 @@ class Campaign:
 
     def _crew(self, folder: RunFolder, ledger: Ledger, told: Told) -> Crew:
         from selfimprove.graphs.compiling import programs_of
+        from selfimprove.students.fetch import fetch
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.refusing import asks_teacher
@@ -234,8 +235,9 @@ class Campaign:
         asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
         student = self.load_student()
-        if "distill" in config.campaign.arms and (tokenizer := getattr(student, "tokenizer", None)) is not None:
-            see_vocabulary(tokenizer, config.train.distill.model_dump()["teacher"])
+        if "distill" in config.campaign.arms and hasattr(student, "tokenizer"):
+            named = str(config.train.distill.model_dump()["teacher"])
+            see_vocabulary(Path(getattr(student, "folder", "")), fetch(named), named)
         see_scoring(config, task, student, programs, ledger)
         teacher_for = self._teacher_for(task, programs, ledger)
         return Crew(
@@ -247,7 +249,7 @@ class Campaign:
             teacher_for=teacher_for,
             trainer=self._given.get("trainer")
             or ProcessTrainer(
-                shared=launcher_of(config.train.accelerate),
+                shared=launcher_of(config.train.accelerate, quantize=config.train.quantize),
                 after_step=told.after_step,
                 teacher=teacher_for(student, config.campaign.rounds + 1) if asked else None,
             ),

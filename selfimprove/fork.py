@@ -36,8 +36,8 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         round_: the last round that is taken over, 0: only the baseline; default: the last decided one.
 
     Raises:
-        InputError: there is no such campaign or round, none is left to be made behind it, `out` is in use, or a setting
-            changes what was measured so far.
+        InputError: there is no such campaign or round, none is left to be made behind it, the rounds so far spent all
+            of alpha, `out` is in use, or a setting changes what was measured so far.
         RunFolderError: a file of the other campaign is damaged.
     """
     if not (run / "campaign.toml").is_file():

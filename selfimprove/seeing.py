@@ -49,6 +49,7 @@ def see_named(config: Config, given: Container[str]) -> None:
     see_address(config.teacher.base_url)
     if "student" not in given:
         see_student(config.campaign.student)
+        _see_distilled(config)
     teachers = [config.teacher.first, None if "teacher" in given else config.teacher.model]
     for name in filter(None, teachers):
         if is_own(name):
@@ -59,6 +60,20 @@ def see_named(config: Config, given: Container[str]) -> None:
         passages_of(Path(config.gate.text))
     for name in config.gate.tasks:
         load_task(name, data_dir=data_dir(config))
+
+
+def _see_distilled(config: Config) -> None:
+    """Refuse a teacher whose distributions cannot be learned, where both models are on this machine."""
+    name = config.campaign.student
+    if "distill" not in config.campaign.arms or name.startswith("openai-server:"):
+        return
+    from selfimprove.students.fetch import at_hand
+    from selfimprove.trainers.vocabulary import see_vocabulary
+
+    named = str(config.train.distill.model_dump()["teacher"])
+    student, teacher = at_hand(name), at_hand(named)
+    if student is not None and teacher is not None:
+        see_vocabulary(student, teacher, named)
 
 
 def see_training(config: Config, task: Task, *, own: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teac
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.seeing import see_scoring
 from selfimprove.store import RunFolder
-from selfimprove.students.adapters import adapter_hash
+from selfimprove.students.adapters import adapter_hash, prompt_hash
 
 _SHOWN: Final = 8
 _SETTINGS: Final = "stage.toml"
@@ -202,8 +201,7 @@ def _see_adapter(folder: RunFolder, adapter: Path | None) -> None:
 
 def _see_prompt(crew: Crew, adapter: Path | None) -> None:
     """Refuse an adapter that was trained under another prompt than the one it would be mined under."""
-    files = [adapter / name for name in ("metrics.json", "combined.json")] if adapter is not None else []
-    trained = next((json.loads(file.read_text("utf-8")).get("render_hash") for file in files if file.is_file()), None)
+    trained = prompt_hash(adapter) if adapter is not None else ""
     asked = crew.programs["solve"].hash(crew.chat_template)
     if trained and trained != asked:
         raise InputError(

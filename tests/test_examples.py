@@ -21,7 +21,7 @@ from selfimprove.protocols import StepScorer, Student, Task, Teacher, Trainer
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import NullTrainer, ScriptedStudent
 from selfimprove.trainers.extras import ROLLOUTS
-from selfimprove.trainers.versions import TESTED
+from selfimprove.trainers.versions import ACCEPTED
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -131,13 +131,15 @@ def test_readme_campaign_is_accepted(tmp_path: Path) -> None:
         Campaign(task="arithmetic", round=3)
 
 
-def test_readme_tells_the_tested_versions() -> None:
-    """The table of versions is that which trainings are refused by."""
-    rows = dict(
-        re.findall(r"^\| (torch|transformers|trl|peft|vllm) \| ([0-9.]+)(?: to \d+\.x)? \|$", README, re.MULTILINE)
-    )
-    wanted = {**TESTED, "vllm": ROLLOUTS}
-    assert rows == {name: range_.partition(",")[0].removeprefix(">=") for name, range_ in wanted.items()}
+def test_readme_tells_accepted_and_tested_versions() -> None:
+    """The table of versions is that which trainings are refused by, and that which the tests run with."""
+    row = r"^\| (torch|transformers|trl|peft|vllm) \| ([0-9.]+)(?: to \d+\.x)? \| ([0-9.]+|none) \|$"
+    rows = {name: (least, tested) for name, least, tested in re.findall(row, README, re.MULTILINE)}
+    pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    wanted = {**ACCEPTED, "vllm": ROLLOUTS}
+    assert rows == {
+        name: (range_.partition(",")[0].removeprefix(">="), pinned.get(name, "none")) for name, range_ in wanted.items()
+    }
 
 
 def test_readme_tells_every_arm() -> None:

@@ -66,8 +66,13 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
         merge: write the whole model instead of the adapter.
 
     Raises:
-        InputError: nothing was promoted, the base cannot be found, or the folder is not empty.
+        InputError: nothing was promoted, the base cannot be found, the folder is not empty, or `run` is no campaign.
     """
+    if (run / "combined.json").is_file():
+        raise InputError(
+            f"{run} is made of several adapters and was promoted by no campaign, so there are no figures for a card; "
+            "try it with selfimprove mine --adapter, and load it with PeftModel as it is"
+        )
     summary = read_summary(run)
     if not summary.best.path:
         raise InputError(

@@ -258,9 +258,16 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             crew.ledger.check_hours()  # so that a campaign goes over its hours by one training at most
         made = crew.trainer.train(job)
     if made.trained_tokens < run.tokens:
-        progress.current().say(
-            f"{run.arm} was trained on {made.trained_tokens} of the {run.tokens} tokens that the others get: "
-            + ("max_steps ended it; raise it, or leave it out" if settings.get("max_steps") else "see its training.log")
-        )
+        told = f"{run.place}: trained on {made.trained_tokens} of the {run.tokens} tokens asked for"
+        progress.current().say(f"{told}; {_why_fewer(crew, run, made.steps, settings.get('max_steps'))}")
     crew.folder.list_tree(run.place)
     return made
+
+
+def _why_fewer(crew: Crew, run: _Run, steps: int, most: int | None) -> str:
+    """Say what ended a training before its tokens, by the setting of a ceiling that it reached, or where to look."""
+    if not most or steps < most:
+        return f"see {run.place}/adapter/training.log"
+    continued = run.method == "sft" and run.start and "max_steps" in crew.config.train.continued.model_dump()
+    section = "continued" if continued else run.method
+    return f"train.{section}.max_steps = {most} ended it: raise it, or leave it out"

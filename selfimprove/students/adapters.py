@@ -59,6 +59,13 @@ def adapter_hash(path: Path) -> str:
         return digest(hashlib.file_digest(file, "sha256").hexdigest(), settings)
 
 
+def prompt_hash(path: Path) -> str:
+    """Give the hash of the prompt that an adapter, also a combined one, was trained under; empty where none is told."""
+    files = [path / name for name in ("metrics.json", "combined.json")]
+    told = (json.loads(file.read_text("utf-8")).get("render_hash") for file in files if file.is_file())
+    return str(next(told, None) or "")
+
+
 def check_base(path: Path, folder: Path) -> None:
     """Refuse an adapter that says it was trained on other weights than those in `folder`, or another kind of model."""
     if is_whole(path):

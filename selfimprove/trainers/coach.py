@@ -19,7 +19,7 @@ from selfimprove.scorers import split_steps
 from selfimprove.steps.verify import verify
 from selfimprove.students.engine import Generated
 from selfimprove.tasks import load_task
-from selfimprove.trainers.alarms import CORRECT, SO_FAR
+from selfimprove.trainers.alarms import CORRECT, GROUPS, SO_FAR
 from selfimprove.trainers.practice import PassRates
 from selfimprove.trainers.rewards import Tried
 from selfimprove.trainers.rollouts import Sampler
@@ -154,7 +154,7 @@ class Enough(TrainerCallback):
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:
-        """Add the shares of right tries and of groups with both kinds since the last entry, and the latter so far."""
+        """Add the shares of right tries and of mixed groups since the last entry, and of mixed groups so far."""
         del args, control
         rates = self.coach.rates
         if not state.log_history or "loss" not in logs or rates.group == 1:
@@ -164,7 +164,7 @@ class Enough(TrainerCallback):
             entry["informative_groups"] = round(mixed, 4)
         if right is not None:
             entry.setdefault(CORRECT, round(right, 4))  # where the reward has no weight
-        entry[SO_FAR] = round(rates.share, 4)
+        entry[SO_FAR], entry[GROUPS] = round(rates.share, 4), rates.seen
 
 
 def task_of(job: TrainingJob) -> Task:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 from selfimprove.errors import InputError, nearest
 from selfimprove.store import see_folder, write_whole
-from selfimprove.students.adapters import check_base
+from selfimprove.students.adapters import check_base, prompt_hash
 from selfimprove.students.fetch import fetch, quiet
 
 How = Literal["stack", "linear", "ties", "dare_linear", "dare_ties"]
@@ -56,7 +56,7 @@ def combine(
     """
     _refuse(adapters, out, how, weights, density)
     folder = fetch(base)
-    hashes = {_render_hash(path) for path in adapters}
+    hashes = {prompt_hash(path) for path in adapters}
     for path in adapters:
         check_base(path, folder)
     if len(hashes) > 1:
@@ -118,8 +118,3 @@ def _settle(out: Path) -> None:
     for file in inner.iterdir():
         file.replace(out / file.name)
     inner.rmdir()
-
-
-def _render_hash(path: Path) -> str:
-    metrics = path / "metrics.json"
-    return str(json.loads(metrics.read_text()).get("render_hash", "")) if metrics.is_file() else ""

@@ -8,11 +8,11 @@ count. The student writes, by our own engine, and learns the teacher's distribut
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from trl import DistillationConfig, DistillationTrainer
 
-from selfimprove.errors import InputError
 from selfimprove.records import TrainingJob
 from selfimprove.students.fetch import fetch
 from selfimprove.trainers.defaults import given
@@ -21,7 +21,7 @@ from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, begun_to_t
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import programs_of
 from selfimprove.trainers.resuming import Resumes
-from selfimprove.trainers.vocabulary import same_words
+from selfimprove.trainers.vocabulary import see_vocabulary
 
 
 class EngineTrainer(Generated, Resumes, FullSteps, DistillationTrainer):
@@ -35,19 +35,14 @@ def main(job_file: str, folder: str) -> None:
 
 def _trainer(job: TrainingJob) -> Any:
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     settings = given(job)
     named = str(settings.pop("teacher"))
-    tokenizer, model = load(job)
     place = fetch(named)
-    same_words(tokenizer, AutoTokenizer.from_pretrained(place), named)
+    see_vocabulary(Path(job.model), place, named)
+    tokenizer, model = load(job)
     teacher = AutoModelForCausalLM.from_pretrained(place, dtype=model.dtype)
-    sizes = [each.config.get_text_config().vocab_size for each in (model, teacher)]
-    if sizes[0] != sizes[1]:
-        raise InputError(
-            f"train.distill.teacher = {named} has {sizes[1]:,} rows of tokens and the student {sizes[0]:,}"
-        )
     coach, model, new = begun_to_try(job, settings, tokenizer, model, programs_of(job, tokenizer), group=1)
     count = len(coach.rows)
     settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), count)

@@ -58,12 +58,20 @@ def ended(code: int, last: tuple[str, ...], *, hung: bool, counted: bool) -> End
     return Ended(code, hung, last, memory)
 
 
-def sentence(out: Path, end: Ended, silent_s: float, log: Path) -> str:
-    """Say how a training ended: with its error, or else its last words, and where the rest stands."""
+def sentence(out: Path, end: Ended, silent_s: float, log: Path, lack: str) -> str:
+    """Say how a training ended: with its error, or else its last words, and where the rest stands.
+
+    Args:
+        out: of the adapter that was to be.
+        end: how it ended.
+        silent_s: what it may say nothing for, in seconds.
+        log: all that it said.
+        lack: what to say where it wanted memory.
+    """
     arm, rest = out.parent.name, f"; all of it is in {log}"
     said = " | ".join([line for line in end.last if line.strip()][-_TOLD:])[-600:]
     if end.hung:
         return f"training of {arm} said nothing for {silent_s:g} s and was ended; its last words: {said}{rest}"
     errors = [found[1] for line in end.last if (found := _ERROR.match(line)) and not _LAUNCHERS.search(found[1])]
-    hint = " for want of memory; lower max_length or take a smaller student" if end.memory else ""
+    hint = lack if end.memory else ""
     return f"training of {arm} ended with code {end.code}{hint}: {errors[-1][:600] if errors else said}{rest}"

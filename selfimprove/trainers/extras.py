@@ -28,7 +28,7 @@ def see_extras(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> No
 
     Raises:
         InputError: two settings do not go together, or there is no GPU for them.
-        MissingDependencyError: it is not installed, or in a version that was not tested.
+        MissingDependencyError: it is not installed, or in a version that is not accepted.
     """
     for name, given in parts.items():
         if given.get("use_liger_kernel") and find_spec("liger_kernel") is None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.trainers.sharding import see_sharding
 
+_SHARDED: Final = {"FSDP", "DEEPSPEED"}
 
-def launcher_of(config: str | None) -> tuple[str, ...]:
+
+def launcher_of(config: str | None, *, quantize: bool = False) -> tuple[str, ...]:
     """Give what runs a training's module: this Python, or a configuration of accelerate by its launcher.
 
     Args:
         config: an accelerate configuration file (YAML or JSON), as `accelerate config` writes; FSDP and DeepSpeed are
             set in it. None: one process.
+        quantize: the base is held in 4 bits.
 
     Raises:
-        InputError: there is no such file, or accelerate does not take what it holds, or would pass over some of it.
+        InputError: there is no such file, or accelerate does not take what it holds, or would pass over some of it, or
+            it shards what is held in 4 bits.
         MissingDependencyError: accelerate is not installed.
     """
     if config is None:
@@ -36,6 +40,11 @@ def launcher_of(config: str | None) -> tuple[str, ...]:
         said = " ".join(str(error).split())[:300]
         raise InputError(f"train.accelerate = {config} is no configuration of accelerate: {said}") from error
     see_sharding(config, held)
+    if quantize and _of(held) in _SHARDED:
+        raise InputError(
+            f"train.accelerate = {config} shards the model by {_of(held)}, and train.quantize holds it in 4 bits, "
+            "which each process needs whole; leave one of them out"
+        )
     if getattr(held, "num_processes", 1) < 1:
         raise InputError(f"train.accelerate = {config} has num_processes = {held.num_processes}; give 1 or more")
     if _of(held) == "MULTI_CPU" and held.num_machines in {None, 1}:  # accelerate would want MPI for it

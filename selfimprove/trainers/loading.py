@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -36,6 +37,8 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
     if job.settings.get("attention"):
         how["attn_implementation"] = job.settings["attention"]
     if job.settings.get("quantize"):
+        if torch.cuda.is_available():  # 4 bits stay on the GPU that they are loaded onto: this process's own
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         how["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",

@@ -139,8 +139,8 @@ def looked_over(trainer: Any, job: TrainingJob, coach: Coach) -> Any:
         sampler.copy.to(trainer.args.device)
     see_taken_over(trainer.model, sampler.copy)
     try_longest_tries(trainer, max(map(len, coach.prompts)), coach.limit)
-    watched(trainer, job)
     trainer.add_callback(Enough(coach, job.trained_tokens))
+    watched(trainer, job)  # behind what adds to the log that it looks at
     return trainer
 
 

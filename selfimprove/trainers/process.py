@@ -1,8 +1,9 @@
 """Run a training job in a process of its own: it gives its memory back, and appears whole or not at all.
 
-A training that runs out of memory is tried once more with half the batch and twice the accumulation: the same rows a
-step, so the same learning, but sums in another order, so not the same bytes. One that somebody killed is started once
-more, from its last checkpoint, and gives the same bytes. Anything else is an error with the process's last lines.
+A training that runs out of memory is tried again with half the batch and twice the accumulation, down to the smallest
+batch: the same rows a step, so the same learning, but sums in another order, so not the same bytes. One that somebody
+killed is started once more, from its last checkpoint, and gives the same bytes. Anything else is an error with the
+process's last lines.
 """
 
 from __future__ import annotations
@@ -106,30 +107,31 @@ class ProcessTrainer:
         attempt.rename(out)
 
     def _made(self, job: TrainingJob, out: Path, board: Switchboard | None) -> Path:
-        """Run the job, and once more where that may help; give the whole attempt."""
-        attempt, end = self._attempt(job, out, "", board)
-        if not _whole(attempt, end):
+        """Run the job, and again where that may help; give the whole attempt."""
+        told = list[str]()
+        while True:
+            attempt, end = self._attempt(job, out, told, board)
+            if _whole(attempt, end):
+                return attempt
             tried, why = again(job, end)
-            if tried is None:
-                raise TrainingError(sentence(out, end, self.silent_s, attempt / LOG))
+            if tried is None or why in told:  # a second kill is told as the first was
+                raise TrainingError(
+                    "; ".join([*told[-1:], sentence(out, end, self.silent_s, attempt / LOG, _lack(job))])
+                )
             _log.warning("%s", why)
             progress.current().say(why)
             shutil.rmtree(attempt, ignore_errors=True)
             own_only(tried)
-            attempt, end = self._attempt(tried, out, why, board)
-            if not _whole(attempt, end):
-                raise TrainingError(f"{why}; {sentence(out, end, self.silent_s, attempt / LOG)}")
-        return attempt
+            job, told = tried, [*told, why]
 
-    def _attempt(self, job: TrainingJob, out: Path, why: str, board: Switchboard | None) -> tuple[Path, Ended]:
+    def _attempt(self, job: TrainingJob, out: Path, told: list[str], board: Switchboard | None) -> tuple[Path, Ended]:
         """Run the job once, in a folder of its own: what an orphan may still write is never in the way."""
         attempt = Path(tempfile.mkdtemp(prefix=f"{out.name}.attempt-", dir=out.parent))
         attempt.chmod(0o755)
         (attempt / "job.json").write_text(job.model_dump_json(indent=1))
         killed_before = killed_for_memory()
         with (attempt / LOG).open("w", encoding="utf-8", buffering=1) as log:
-            if why:
-                log.write(f"{why}\n")
+            log.writelines(f"{why}\n" for why in told)
             with self._process(job, attempt, board) as child:
                 last, hung = _follow(child, log, self.silent_s, partial(self.after_step, job, attempt))
                 if not hung:
@@ -167,7 +169,7 @@ class ProcessTrainer:
 
 
 def again(job: TrainingJob, end: Ended) -> tuple[TrainingJob | None, str]:
-    """Give the job to try once more, and why; None where a second try would end as the first did."""
+    """Give the job to try again, and why; None where that would end as it did."""
     arm = Path(job.out).parent.name
     if end.memory:
         size, steps = _batches(job)
@@ -177,6 +179,8 @@ def again(job: TrainingJob, end: Ended) -> tuple[TrainingJob | None, str]:
             return None, ""
         own: Any = job.settings.get(job.method) or {}
         fewer = {"per_device_train_batch_size": size // part, "gradient_accumulation_steps": steps * part}
+        if own.get("steps_per_generation"):  # tries that are generated together stay as many
+            fewer["steps_per_generation"] = int(own["steps_per_generation"]) * part
         tried = job.model_copy(update={"settings": {**job.settings, job.method: {**own, **fewer}}})
         return tried, (
             f"training of {arm} ran out of memory with batches of {size} x {steps} and is tried again with "
@@ -191,6 +195,13 @@ def _batches(job: TrainingJob) -> tuple[int, int]:
     """Give the rows a batch and the batches a step."""
     settings = given(job)
     return int(settings["per_device_train_batch_size"]), int(settings.get("gradient_accumulation_steps", 1))
+
+
+def _lack(job: TrainingJob) -> str:
+    """Say what wanted memory, and what lets it do with less."""
+    size, steps = _batches(job)
+    longest = "max_completion_length" if "max_completion_length" in given(job) else "max_length"
+    return f" for want of memory with batches of {size} x {steps}; lower {longest} or take a smaller student"
 
 
 def _whole(attempt: Path, end: Ended) -> bool:

@@ -1,4 +1,4 @@
-"""The versions that trainings are tested with; others are refused, as their settings change often."""
+"""The versions that trainings accept; others are refused, as their settings change often."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from packaging.specifiers import SpecifierSet
 
 from selfimprove.errors import MissingDependencyError
 
-TESTED: Final[Mapping[str, str]] = {
+ACCEPTED: Final[Mapping[str, str]] = {
     "torch": ">=2.9,<3",
     "transformers": ">=5.17,<6",
     "trl": ">=1.16,<2",
     "peft": ">=0.21,<1",
 }
+"""Ranges of which one version each was tested, see README's table."""
 
 
 def see_versions() -> None:
-    """Refuse an installed version that is outside of the tested ones; what is not installed is told where it is needed.
+    """Refuse an installed version that is not accepted; what is not installed is told where it is needed.
 
     Raises:
         MissingDependencyError: one is.
     """
-    for name, wanted in TESTED.items():
+    for name, wanted in ACCEPTED.items():
         try:
             found = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
         if not SpecifierSet(wanted, prereleases=True).contains(found.partition("+")[0]):
             raise MissingDependencyError(
-                f"{name} {found} is installed and {wanted} is what training is tested with; "
+                f"{name} {found} is installed and training accepts {wanted} (README tells which was tested); "
                 f'pip install "{name}{wanted}"'
             )

@@ -102,14 +102,25 @@ def test_few_pairs_leave_their_tokens_to_the_track(make_crew: Any, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("train", "why"),
-    [({"sft": {"max_steps": 3}}, "max_steps ended it; raise it, or leave it out"), ({}, "see its training.log")],
+    ("cut", "train", "why"),
+    [
+        ("track_a", {"sft": {"max_steps": 1}}, "train.sft.max_steps = 1 ended it: raise it, or leave it out"),
+        ("track_a", {"sft": {"max_steps": 3}}, "see round-01/arms/track_a/adapter/training.log"),
+        ("track_a", {}, "see round-01/arms/track_a/adapter/training.log"),
+        (
+            "track_a",
+            {"continued": {"max_steps": 1}},
+            "train.continued.max_steps = 1 ended it: raise it, or leave it out",
+        ),
+        ("track_b+dpo/sft", {}, "see round-01/arms/track_b+dpo/sft/adapter/training.log"),
+        ("track_b+dpo", {"dpo": {"max_steps": 1}}, "train.dpo.max_steps = 1 ended it: raise it, or leave it out"),
+    ],
 )
-def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(
-    make_crew: Any, train: dict[str, object], why: str
+def test_a_training_that_got_fewer_tokens_than_it_asked_for_is_told(
+    make_crew: Any, cut: str, train: dict[str, object], why: str
 ) -> None:
-    """One that ended early is set beside arms with more tokens: a person should know, and why where that is known."""
-    said = list[str]()
+    """One that ended early is set beside arms with more tokens: a person should know which part, and why."""
+    said, asked, here = list[str](), dict[str, int](), "round-02" if "continued" in train else "round-01"
 
     class Listening(Nobody):
         def say(self, text: str) -> None:
@@ -118,15 +129,17 @@ def test_an_arm_that_got_fewer_tokens_than_the_others_is_told(
     class Short(Trainer):
         def train(self, job: TrainingJob) -> Adapter:
             made = super().train(job)
-            return made.model_copy(update={"trained_tokens": 7}) if "track_a" in job.out else made
+            asked[name_of(job)] = job.trained_tokens
+            short = f"{here}/arms/{cut}/adapter" in job.out
+            return made.model_copy(update={"trained_tokens": job.trained_tokens - 1}) if short else made
 
-    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "track_a"]}, train=train)
+    crew = make_crew(campaign={"rounds": int(here[-1]), "arms": ["track_b", "track_b+dpo", "track_a"]}, train=train)
     made = Crew(**{**crew.__dict__, "trainer": Short()})
     with watched_by(Listening()):
         run_campaign(made, made.folder.at("graph.sqlite"))
-    (sentence,) = [text for text in said if "that the others get" in text]
-    assert sentence.startswith("track_a was trained on 7 of the ")
-    assert sentence.endswith(f"that the others get: {why}")
+    (sentence,) = [text for text in said if "tokens asked for" in text]
+    tokens = asked[f"{cut}/adapter"]
+    assert sentence == f"{here}/arms/{cut}: trained on {tokens - 1} of the {tokens} tokens asked for; {why}"
 
 
 def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:

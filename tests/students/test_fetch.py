@@ -11,7 +11,7 @@ import pytest
 
 from selfimprove.errors import InputError
 from selfimprove.students import fetch as fetching
-from selfimprove.students.fetch import fetch, model_hash
+from selfimprove.students.fetch import at_hand, fetch, model_hash
 
 Family = Callable[[str], Path]
 
@@ -55,6 +55,22 @@ def test_our_cache_comes_before_the_hub(family: Family, own_cache: Path) -> None
     kept.parent.mkdir(parents=True)
     kept.symlink_to(family("llama"), target_is_directory=True)
     assert fetch("smollm2-135m") == fetch("HuggingFaceTB/SmolLM2-135M-Instruct") == kept
+
+
+def test_what_is_at_hand_is_found_without_a_network(
+    family: Family, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder, our cache, the hub's cache; what would be downloaded is not there, and a bad name is an error."""
+    assert at_hand(str(family("llama"))) == family("llama")
+    assert at_hand("smollm2-135m") is None
+    kept = own_cache / "models" / "HuggingFaceTB--SmolLM2-135M-Instruct"
+    kept.parent.mkdir(parents=True)
+    kept.symlink_to(family("llama"), target_is_directory=True)
+    assert at_hand("smollm2-135m") == kept
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: str(family("qwen2") / "config.json"))
+    assert at_hand("owner/name") == family("qwen2")
+    with pytest.raises(InputError, match="neither a folder"):
+        at_hand("no such model")
 
 
 def test_a_failed_download_leaves_nothing_behind(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

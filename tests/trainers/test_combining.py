@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 import torch
 
 from selfimprove.errors import InputError
+from selfimprove.export.exported import export
+from selfimprove.students.adapters import prompt_hash
 from selfimprove.students.transformers import TransformersStudent
 from selfimprove.trainers.combining import combine
 
@@ -85,6 +88,24 @@ def test_stack_of_rank_stabilised_adapters_adds_up_too(two: tuple[Path, list[Pat
     first, second = (deltas(base, path) for path in parts)
     for name, delta in deltas(base, combine(base, parts, tmp_path / "made", how="stack")).items():
         assert torch.allclose(delta, first[name] + second[name], atol=1e-5)
+
+
+def test_what_was_combined_is_combined_again(two: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    """With a trained adapter of its parts' prompt, not with one of another; and a campaign's export it is not."""
+    base, parts = two
+    same, other = (adapter(base, tmp_path / name, 3) for name in ("same", "other"))
+    for path, trained in ((parts[0], "one"), (parts[1], "one"), (same, "one"), (other, "two")):
+        (path / "metrics.json").write_text(json.dumps({"render_hash": trained}))
+    made = combine(base, parts, tmp_path / "made", how="stack")
+    again = deltas(base, combine(base, [made, same], tmp_path / "again", how="stack"))
+    first, second = deltas(base, made), deltas(base, same)
+    for name, delta in again.items():
+        assert torch.allclose(delta, first[name] + second[name], atol=1e-5)
+    assert prompt_hash(tmp_path / "again") == "one"
+    with pytest.raises(InputError, match="trained under 2 prompts; combine those of one"):
+        combine(base, [made, other], tmp_path / "none")
+    with pytest.raises(InputError, match=r"made is made of several adapters .* try it with selfimprove mine --adapter"):
+        export(made, tmp_path / "exported")
 
 
 def test_what_cannot_be_combined_is_refused(two: tuple[Path, list[Path]], tmp_path: Path) -> None:

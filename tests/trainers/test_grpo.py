@@ -14,14 +14,18 @@ import pytest
 import torch
 from warm_trainer import Warm
 
+from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, TrainingError
 from selfimprove.programs import program_for, stated
 from selfimprove.records import Adapter, Attempt, Completion, PracticeRow, TrainingJob, Verdict
+from selfimprove.scorers.exact import ExactSteps
+from selfimprove.students.engine import Generated
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.coach import Coach, Enough
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.process import ProcessTrainer
-from selfimprove.trainers.rewards import Tried, weighted
+from selfimprove.trainers.rewards import Tried, scorer_for, weighted
+from selfimprove.trainers.settings import check_settings
 
 TASK = Arithmetic(levels=(2,), sizes={"train": 12})
 SOLVE = program_for("solve", TASK)
@@ -120,8 +124,8 @@ def job(family: Callable[[str], Path], tmp_path: Path) -> TrainingJob:
     ]
     (tmp_path / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
     grpo = {
-        "per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 12, "max_steps": 3,
-        "learning_rate": 1e-2, "rewards": {"correct": 1.0, "form": 0.5, "brevity": 0.1},
+        "per_device_train_batch_size": 8, "num_generations": 4, "max_completion_length": 12, "max_steps": 4,
+        "learning_rate": 1e-2, "rewards": {"correct": 1.0, "form": 0.5, "brevity": 0.1, "steps": 0.2}, "scorer": "exact",
     }  # fmt: skip
     return TrainingJob(
         model=str(family("llama")),
@@ -141,18 +145,19 @@ def train(warm: Warm) -> Train:
 
 
 def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, train: Train, tmp_path: Path) -> None:
-    """Steps are made, each reward is logged apart, generated tokens are counted, and the same job gives the same bytes."""
+    """Each reward is logged apart, tokens are counted, four steps tell of groups that teach nothing; the bytes are the same."""
     made = train(job)
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "reward" in line]
-    assert len(steps) == made.steps == 3
-    parts = {f"rewards/{name}/mean" for name in ("correct", "form", "brevity")}
-    shares = {"informative_groups", "informative_groups_so_far"}
+    assert len(steps) == made.steps == 4
+    parts = {f"rewards/{name}/mean" for name in ("correct", "form", "brevity", "steps")}
+    shares = {"informative_groups", "informative_groups_so_far", "groups_so_far"}
     assert {*parts, *shares, "loss", "grad_norm", "entropy", "completions/mean_length"} <= set(steps[0])
     assert made.informative_groups == steps[-1]["informative_groups_so_far"]
-    assert (Path(made.path) / "training.log").read_text().count("pace at step ") == 3
-    assert 0 < made.trained_tokens <= 3 * 8 * 12
+    assert (Path(made.path) / "training.log").read_text().count("pace at step ") == 4
+    assert 0 < made.trained_tokens <= 4 * 8 * 12
     assert made.seen_tokens > made.trained_tokens
+    assert any(alarm.startswith("0 % of 8 groups held both") for alarm in made.alarms)
     again = train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))
     weights = [(Path(one.path) / "adapter_model.safetensors").read_bytes() for one in (made, again)]
     assert weights[0] == weights[1]
@@ -172,6 +177,46 @@ def test_accuracy_is_told_where_it_has_no_weight() -> None:
         Enough(coach, 0).on_log(None, state, None, entry)
         assert state.log_history[0]["rewards/correct/mean"] == told
         assert state.log_history[0]["informative_groups"] == 0.5
+
+
+def test_steps_are_rewarded_by_the_lowest_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One wrong step spoils a solution, before a right answer or as its answer; of what was cut off nothing is said."""
+    (problem,) = [p for p in TASK.problems("train") if p.canonical == "sum -7 +5 +19"]
+    texts = [
+        ("19 - 7 = 12\n12 + 5 = 17\nAnswer: 17", "stop"),
+        ("19 - 7 = 13\n13 + 5 = 17\nAnswer: 17", "stop"),
+        ("19 - 7 = 12\n12 + 5 = 17\nAnswer: 18", "stop"),
+        ("19 - 7 = 12", "length"),
+    ]
+    row = PracticeRow(id="0", program="solve", inputs={}, problem=problem, passed=1, failed=1)
+    sampler: Any = SimpleNamespace(
+        read=lambda ids, _: Generated(texts[ids[0]][0], 9, texts[ids[0]][1], 0, 0, tuple(ids))
+    )
+    coach = Coach([row], [[1]], TASK, sampler, PassRates([1.0], [1.0], group=2), 20, {})
+    weights = {"correct": 1.0, "steps": 0.5}
+
+    def rewards() -> dict[str, list[float | None]]:
+        coach.take(["0"] * len(texts), [[at] for at in range(len(texts))])
+        made = {name: coach.reward(name, function) for name, function in weighted(weights).items()}
+        return {name: reward(completions=texts) for name, reward in made.items()}
+
+    coach.scorer = scorer_for(weights, "exact")
+    assert rewards() == {"correct": [1.0, 1.0, 0.0, None], "steps": [1.0, 0.0, 0.0, None]}
+    monkeypatch.setattr(ExactSteps, "score", lambda _, items: [[] for _ in items])  # it could judge none of them
+    assert rewards()["steps"] == [None] * 4
+
+
+@pytest.mark.parametrize("named", ["", "judge", "judge:openai/gpt-4o", "monte-carlo:8"])
+def test_a_scorer_that_is_too_dear_for_every_completion_is_refused(named: str) -> None:
+    """When the settings are looked at, and in the training; where the reward has no weight, nobody is asked for one."""
+    weights = {"correct": 1.0, "steps": 0.5}
+    said = rf'scorer = "{named}" will not do for the reward steps: .* judges and rollouts are too dear'
+    with pytest.raises(InputError, match=said):
+        scorer_for(weights, named)
+    with pytest.raises(InputError, match=said):
+        check_settings(TrainConfig.model_validate({"grpo": {"rewards": weights, "scorer": named}}))
+    check_settings(TrainConfig.model_validate({"rloo": {"rewards": weights, "scorer": "exact"}}))
+    assert scorer_for({"correct": 1.0, "steps": 0.0}, named) is None
 
 
 def coached(*verdicts: Verdict) -> Coach:

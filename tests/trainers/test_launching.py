@@ -17,8 +17,10 @@ from selfimprove.records import Message, Request
 from selfimprove.students.transformers import TransformersStudent
 from selfimprove.trainers import versions
 from selfimprove.trainers.launching import launcher_of
+from selfimprove.trainers.loading import load
 from selfimprove.trainers.process import ProcessTrainer
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 TWO = """
 compute_environment: LOCAL_MACHINE
 distributed_type: MULTI_CPU
@@ -29,24 +31,51 @@ mixed_precision: 'no'
 """
 
 
-def test_two_processes_train_one_adapter(family: Callable[[str], Path], tmp_path: Path, warm: Warm) -> None:
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_two_processes_train_one_adapter(
+    method: str, family: Callable[[str], Path], tmp_path: Path, warm: Warm
+) -> None:
     """Over gloo: half the rows each, as many in a step, and weights like those of one process within rounding."""
     (tmp_path / "two.yaml").write_text(TWO)
-    alone = job_of("sft", family("llama"), tmp_path / "alone")
-    shared = job_of("sft", family("llama"), tmp_path / "shared")
-    settings = {**shared.settings["sft"], "per_device_train_batch_size": 3}  # type: ignore[dict-item]
-    shared = shared.model_copy(update={"settings": {**shared.settings, "sft": settings}})
-    for job in (alone, shared):
-        sequential = {**job.settings["sft"], "train_sampling_strategy": "sequential", "learning_rate": 1e-3}  # type: ignore[dict-item]
-        job.settings["sft"] = sequential  # type: ignore[index]
+    alone, shared = (job_of(method, family("llama"), tmp_path / name) for name in ("alone", "shared"))
+    for job, size in ((alone, 6), (shared, 3)):
+        more = {"train_sampling_strategy": "sequential", "learning_rate": 1e-3, "per_device_train_batch_size": size}
+        job.settings[method] = {**job.settings[method], **more}  # type: ignore[index, dict-item]
     one = ProcessTrainer(launcher=warm.launcher).train(alone)
     two = ProcessTrainer(shared=launcher_of(str(tmp_path / "two.yaml"))).train(shared)
     assert (one.steps, one.rows, one.trained_tokens) == (two.steps, two.rows, two.trained_tokens)
     first, second = (load_file(Path(made.path) / "adapter_model.safetensors") for made in (one, two))
-    for name, weight in first.items():
-        assert torch.allclose(weight.float(), second[name].float(), atol=2e-2), name
+    for name, weight in first.items():  # those of B began at 0, so this is a share of what was learned
+        assert (weight - second[name]).float().norm() < 0.1 * weight.float().norm(), name
     log = (Path(two.path) / "training.log").read_text()
-    assert log.count("step 8 of 8") == 1
+    assert log.count(f"step {one.steps} of {one.steps}") == 1
+
+
+@pytest.mark.slow
+def test_two_processes_train_over_a_base_in_four_bits(family: Callable[[str], Path], tmp_path: Path) -> None:
+    """Each holds the base for itself, and the adapter is one."""
+    (tmp_path / "two.yaml").write_text(TWO)
+    job = job_of("sft", family("llama"), tmp_path / "shared")
+    job.settings["quantize"] = True  # type: ignore[index]
+    made = ProcessTrainer(shared=launcher_of(str(tmp_path / "two.yaml"), quantize=True)).train(job)
+    assert (made.steps, made.rows) == (4, 24)
+
+
+def test_four_bits_are_loaded_onto_the_process_s_own_gpu(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They stay where they are loaded: the second process's on the second GPU, not all on the first."""
+    done: list[object] = []
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.set_device", done.append)
+    monkeypatch.setattr(
+        "transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **how: done.append(how["dtype"])
+    )
+    job = job_of("sft", family("llama"), tmp_path)
+    job.settings["quantize"] = True  # type: ignore[index]
+    load(job)
+    assert done == [1, torch.bfloat16]
 
 
 def test_all_weights_are_trained_and_the_student_runs_on_them(
@@ -80,17 +109,13 @@ def test_configuration_that_accelerate_does_not_take_is_refused(tmp_path: Path, 
         launcher_of(str(tmp_path / "none.yaml"))
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"distributed_type": "FSDP", "fsdp_config": {"fsdp_version": 2, "fsdp_reshard_after_forward": True}},
-        {"distributed_type": "DEEPSPEED", "deepspeed_config": {"zero_stage": 2}},
-    ],
-)
-def test_sharded_configurations_are_taken(tmp_path: Path, given: dict[str, object]) -> None:
-    """Those of the README, as accelerate reads them."""
-    (tmp_path / "shard.json").write_text(json.dumps({"num_processes": 2, **given}))
-    assert "--config_file" in launcher_of(str(tmp_path / "shard.json"))
+@pytest.mark.parametrize("name", ["fsdp", "deepspeed"])
+def test_the_examples_of_sharding_are_taken(name: str) -> None:
+    """They are launched by accelerate, over two processes; a base in 4 bits would have to be whole in each."""
+    file = EXAMPLES / f"{name}.yaml"
+    assert launcher_of(str(file))[-4:-2] == ("--config_file", str(file))
+    with pytest.raises(InputError, match=rf"{name}.yaml shards the model by {name.upper()}, and train.quantize"):
+        launcher_of(str(file), quantize=True)
 
 
 @pytest.mark.parametrize(
@@ -134,9 +159,10 @@ def test_deepspeeds_own_file_is_looked_at(tmp_path: Path, text: str, said: str) 
         launcher_of(str(shard))
 
 
-def test_versions_outside_of_the_tested_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_outside_of_the_accepted_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names what is installed and what to install; what is there now is fine."""
     versions.see_versions()
-    monkeypatch.setattr(versions, "TESTED", {"trl": ">=99,<100"})
-    with pytest.raises(MissingDependencyError, match=r'trl [0-9.]+ is installed .* pip install "trl>=99,<100"'):
+    monkeypatch.setattr(versions, "ACCEPTED", {"trl": ">=99,<100"})
+    said = r'trl [0-9.]+ is installed and training accepts >=99,<100 .*; pip install "trl>=99,<100"'
+    with pytest.raises(MissingDependencyError, match=said):
         versions.see_versions()

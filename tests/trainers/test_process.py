@@ -92,6 +92,28 @@ def test_out_of_memory_is_tried_again_with_half_the_batch(train: Train, tmp_path
     assert tries(tmp_path) == 2
 
 
+def test_half_the_batch_is_halved_until_it_fits(train: Train, tmp_path: Path) -> None:
+    """Three times here, with as many rows a step as at first; the adapter's log tells of each."""
+    made = train(
+        "if sft.get('per_device_train_batch_size', 16) > 2:\n    print('MemoryError')\n    sys.exit(1)\nfinish()"
+    )
+    assert settings(made) == {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 8}
+    assert (Path(made.path) / "training.log").read_text().count("ran out of memory with batches of ") == 3
+    assert tries(tmp_path) == 4
+
+
+def test_tries_that_are_generated_together_stay_as_many(tmp_path: Path) -> None:
+    """Half the batch, twice the steps a generation: else a group would no longer fit into one."""
+    job = TrainingJob(
+        model="", rows="", out=str(tmp_path / "arm" / "adapter"), method="grpo", render_hash="",
+        settings={"grpo": {"per_device_train_batch_size": 8, "steps_per_generation": 3}},
+    )  # fmt: skip
+    tried, _ = process.again(job, Ended(code=1, hung=False, last=("MemoryError",), memory=True))
+    assert tried is not None
+    given: Any = tried.settings["grpo"]
+    assert (given["per_device_train_batch_size"], given["steps_per_generation"]) == (4, 6)
+
+
 def test_a_method_that_compares_rows_of_a_batch_keeps_two(tmp_path: Path) -> None:
     """Verdicts in batches of two cannot be halved: the trainer would make them two again."""
     end = Ended(code=1, hung=False, last=("MemoryError",), memory=True)
@@ -132,12 +154,21 @@ def test_killed_where_the_system_keeps_no_count_may_have_been_for_memory(
     assert settings(made) == {"per_device_train_batch_size": 5, "gradient_accumulation_steps": 3}
 
 
-def test_memory_that_never_suffices_is_told_after_two_tries(train: Train, tmp_path: Path) -> None:
-    """The error names both tries and the last lines, and no adapter is left."""
-    with pytest.raises(TrainingError, match=r"tried again with 8 x 2; .* for want of memory; lower .* MemoryError;"):
+def test_memory_that_never_suffices_is_told_at_a_batch_of_one(train: Train, tmp_path: Path) -> None:
+    """The error names the last two tries and the last lines, and no adapter is left."""
+    said = r"tried again with 1 x 16; .* for want of memory with batches of 1 x 16; lower max_length .* MemoryError;"
+    with pytest.raises(TrainingError, match=said):
         train("print('MemoryError')\nsys.exit(1)")
-    assert tries(tmp_path) == 2
+    assert tries(tmp_path) == 5
     assert not (tmp_path / "arm" / "adapter").exists()
+
+
+@pytest.mark.usefixtures("vmstat")
+def test_a_training_that_is_killed_again_is_not_started_again(train: Train, tmp_path: Path) -> None:
+    """Who kills it twice means it."""
+    with pytest.raises(TrainingError, match=r"was killed and is started again; training of arm ended with code -9"):
+        train("os.kill(os.getpid(), signal.SIGKILL)")
+    assert tries(tmp_path) == 2
 
 
 def test_a_batch_of_one_cannot_be_halved(train: Train, tmp_path: Path) -> None:
