@@ -127,7 +127,19 @@ def test_many_open_boxes_are_read_quickly():
     [
         ("The answer is the value of $x$, which is $5$.", "5"),
         ("The answer is the number of divisors of $60$, which is $12$.", "12"),
+        ("The answer is the coefficient of $x^3$, namely $20$.", "20"),
+        ("The answer is the distance between $A$ and $B$, which is exactly $5$.", "5"),
+        ("The answer is the number of $n$ with $n^2<60$, which is $15$, that is $2^4-1$.", "15"),
+        ("The answer is the area of $ABC$, which is less than $15$, that is, $12$.", "12"),
         ("The answer is $5$, which is $2+3$.", "5"),
+        ("The answer is the value $5$, which is $f(2)$.", "5"),
+        ("The answer is a total of $5$, which is $2+3$.", "5"),
+        ("The answer is of course $5$, which is $2+3$.", "5"),
+        ("The answer is therefore $12$, which is less than $15$.", "12"),
+        (r"The answer is the polynomial $x^2+1$, which is irreducible over $\mathbb{Q}$.", "x^2+1"),
+        ("The answer is the minimum value of $12$, which is attained at $x=3$.", "12"),
+        ("The final answer is clearly $7$, that is the number of divisors of $64$.", "7"),
+        ("The answer is exactly $n=7$, since $7$ is the only prime that is a divisor of $49$.", "n=7"),
     ],
 )
 def test_what_an_answer_is_of_is_not_the_answer(said: str, meant: str):
