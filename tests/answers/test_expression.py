@@ -148,7 +148,41 @@ def test_what_an_answer_is_of_is_not_the_answer(said: str, meant: str):
 
 @pytest.mark.parametrize(
     "words",
-    ["2 to the fifth power", "2 divided by two", "2 dozens", "2 quarters", "2 sevenths", "2 square roots of two"],
+    [
+        "2 to the fifth power",
+        "2 divided by two",
+        "2 times three",
+        "2 times two",
+        "2 apples divided by two",
+        "2 raised to the fourth",
+        "2 dozens",
+        "2 quarters",
+        "2 sevenths",
+        "2 square roots of two",
+        "2 inverse",
+    ],
 )
 def test_words_that_make_another_number_are_no_unit(words: str):
     assert expression.compare(words, "2") is not Verdict.CORRECT
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "2 times",
+        "2 times as many",
+        "2 times each week",
+        "2 roots",
+        "2 real roots",
+        "2 negative integers",
+        "2 miles to school",
+        "2 trips by bus",
+        "2 infinite series",
+        "2 raised beds",
+    ],
+)
+def test_what_is_counted_is_a_unit(words: str):
+    """A word that makes another number elsewhere may be part of what is counted."""
+    pytest.importorskip("math_verify")
+    assert expression.compare(words, "2") is Verdict.CORRECT
+    assert expression.compare(words, "3") is Verdict.WRONG
