@@ -23,7 +23,13 @@ from selfimprove.records import Parsed, Verdict
 TIMEOUT_S = 5.0
 _INLINE = re.compile(r"(?<!\\)\$((?:\\.|[^\\$\n]){1,300})\$|\\\(([^\n]{1,300}?)\\\)")
 _NUMBER_FIRST = re.compile(r"(?:(?![^\W\d]{2})[^0-9])*[0-9]")  # before any word
-_NAMELY = re.compile(r"\b(?:which|that)\s(?:is|equals)\b|\bnamely\b", re.IGNORECASE)
+_OF = re.compile(  # the first formula is what the answer is of; but "a total of $12$" is the answer
+    r"(?!.*\ban?\s[a-z]+\sof\s*$).*\b(?:of(?!\scourse)|between|from|with|for)\b", re.IGNORECASE | re.DOTALL
+)
+_NAMELY = re.compile(
+    r"(?:\b(?:which|that)\s(?:is|equals)(?:,|\s(?:equal\sto|exactly|just|simply)\b)?|\bnamely\b,?)\s*(?=\$|\\\()",
+    re.IGNORECASE,
+)
 _WORKER = "selfimprove.answers.algebra:judge"
 
 
@@ -56,9 +62,9 @@ def _within(span: str) -> str | None:
         return sentence(span) or None
     if _NUMBER_FIRST.match(span[: formulas[0].start()]):
         return number.offered(span)
-    if re.search(r"[^\W\d]{2}", span[: formulas[0].start()]):  # "the coefficient of $x^3$, which is $20$"
-        at = max((found.end() for found in _NAMELY.finditer(span)), default=0)
-        formulas = [formula for formula in formulas if formula.start() >= at] or formulas
+    namely = _NAMELY.search(span, formulas[0].end()) if _OF.match(span[: formulas[0].start()]) else None
+    if namely:  # "the coefficient of $x^3$, which is $20$"
+        formulas = [formula for formula in formulas if formula.start() >= namely.end()]
     meant = first_meant(span, [Thing(*formula.span(), _content(formula)) for formula in formulas])
     return str(meant.value) or None if meant else None
 

@@ -53,11 +53,13 @@ _WORDED: Final = re.compile(  # a number and a unit in plain words
     r"(?:\s[A-Za-z]{2,12}){0,2})$"
 )
 _NO_UNIT: Final = re.compile(  # words that make another number of it
-    r"\b(?:pi|sqrt|roots?|radicals?|(?:arc)?(?:sin|cos|tan)h?|log|ln|alpha|beta|gamma|theta|lambda|omega"
+    r"^(?:to|by|through|itself|times(?!\s(?:as|per|each|every)\b))\s|^inverse$"
+    r"|\b(?:roots?|radicals?)\sof\b|\b(?:divided|multiplied)\sby\b|\braised\sto\b"
+    r"|\b(?:pi|sqrt|root|(?:arc)?(?:sin|cos|tan)h?|log|ln|alpha|beta|gamma|theta|lambda|omega"
     r"|inf(?:ty|inity)|factorial|squared|cubed|plus|minus|over|choose|mod|modulo|remainder|base|percent"
-    r"|(?:hundred|thousand|million|billion|trillion|dozen)s?|hal(?:f|ves)|quarters?|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|twelfth|sixteenth|hundredth"
-    r"|thousandth)s?|to|by|through|times|divided|multiplied|raised|power|exponent|doubled|tripled|halved|itself|inverse"
-    r"|negative|infinite|below|under|above|more|less|fewer|most|least|than"
+    r"|(?:hundred|thousand|million|billion|trillion|dozen)s?|hal(?:f|ves)|quarters?"
+    r"|(?:third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|twelfth|sixteenth|hundredth|thousandth)s?"
+    r"|doubled|tripled|halved|below|under|above|more|less|fewer|most|least|than"
     r"|not|never|wrong|incorrect|false|or|and|but|except|if|when|where|maybe|perhaps|possibly|probably)\b",
     re.IGNORECASE,
 )

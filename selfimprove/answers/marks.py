@@ -23,7 +23,17 @@ _IS: Final = (
     r"(?:\s(?:to\s(?:the|this)\s(?:question|problem)|here))?[*_]{0,2}\s?"
     r"(?:is|was|(?:would|should|must|will|has\sto)\sbe|:|：|=)[*_:]{0,3}"  # noqa: RUF001 - the wide colon
 )
-_OPTION: Final = r"(?=[\s*_:\"'(]*(?-i:[A-J])\b(?!\s[a-z]))"
+_NO_TITLE: Final = (  # "St. Louis" and "X v. Y" go on
+    r"(?<!\bv)(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|Co|Mt|Ft|Lt|Fr|Pt|vs))"
+    r"(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|Sen|Gov|Rep|Vol|Adm|Fig|etc))"
+    r"(?<!\b(?:Prof|Capt|Corp|Pres|Bros|Univ|Dept))"
+)
+_OPTION: Final = (  # a letter, but no "A good one"; or, at the end of all, the text of an option
+    r"(?=(?:(?:option|choice|letter)\s|[\s*_:\"'“‘`$(\[]|\\text\s?\{)*(?-i:[A-J])\b"  # noqa: RUF001 - quotes, as people write
+    r"(?!(?<=[AI])\s(?!(?:because|since|as|and|or|not|is|for|which)\b)(?-i:[a-z]))"
+    rf"|\s(?!to\s)(?:(?!{_NO_TITLE}(?<!\b[A-Z])\. |\([A-J]\))[^\n]){{1,60}}"
+    r"\s*(?:(?:I\shope|let\sme\sknow)\b[^\n]*\s*)?\Z)"
+)
 _SAID: Final = re.compile(
     rf"(?:\banswer{_IS}|\b(?:correct|right|best)\s(?:option|choice){_IS}{_OPTION}|<answer>)", re.IGNORECASE
 )
@@ -35,13 +45,11 @@ _LABEL: Final = re.compile(
     r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?[:：][*_]{0,2}[ \t]*([^\n]*)$",  # noqa: RUF001 - as above
     re.IGNORECASE | re.MULTILINE,
 )
-_NO_TITLE: Final = (  # "St. Louis" and "X v. Y" go on
-    r"(?<!\bv)(?<!\b(?:St|Mr|Ms|Dr|Jr|Sr|Co|Mt|Ft|Lt|Fr|Pt|vs))"
-    r"(?<!\b(?:Mrs|Inc|Ltd|Gen|Col|Sgt|Rev|Hon|Sen|Gov|Rep|Vol|Adm|Fig|etc))"
-    r"(?<!\b(?:Prof|Capt|Corp|Pres|Bros|Univ|Dept))"
-)
 _CLAUSE_END: Final = re.compile(rf"{_NO_TITLE}[.!?;](?=\s|$)|\n")
-_SENTENCE_END: Final = re.compile(rf"{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])(?!(?:Inc|Ltd|Co|Corp)\b)")
+_BEGINS: Final = r"(?:(?:I|It|This|That|We|You|Please)\s[a-z]|I['’]|Let\sme\b|Hope\s(?:this|it)\b)"  # noqa: RUF001 - as above
+_SENTENCE_END: Final = re.compile(
+    rf"(?:{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])(?!(?:Inc|Ltd|Co|Corp)\b)|\.\s+(?={_BEGINS}))"
+)
 _REVISED: Final = re.compile(rf"{TAKEN_BACK.pattern}|\b(?:instead|rather|recheck|let\sme)\b", re.IGNORECASE)
 _NESTED: Final = re.compile(rf"(?:\s|{JOINING})*{_SAID.pattern}", re.IGNORECASE)
 _PAIRS: Final = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ("'", "'"), ("‘", "’"))  # noqa: RUF001

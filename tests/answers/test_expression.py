@@ -127,7 +127,19 @@ def test_many_open_boxes_are_read_quickly():
     [
         ("The answer is the value of $x$, which is $5$.", "5"),
         ("The answer is the number of divisors of $60$, which is $12$.", "12"),
+        ("The answer is the coefficient of $x^3$, namely $20$.", "20"),
+        ("The answer is the distance between $A$ and $B$, which is exactly $5$.", "5"),
+        ("The answer is the number of $n$ with $n^2<60$, which is $15$, that is $2^4-1$.", "15"),
+        ("The answer is the area of $ABC$, which is less than $15$, that is, $12$.", "12"),
         ("The answer is $5$, which is $2+3$.", "5"),
+        ("The answer is the value $5$, which is $f(2)$.", "5"),
+        ("The answer is a total of $5$, which is $2+3$.", "5"),
+        ("The answer is of course $5$, which is $2+3$.", "5"),
+        ("The answer is therefore $12$, which is less than $15$.", "12"),
+        (r"The answer is the polynomial $x^2+1$, which is irreducible over $\mathbb{Q}$.", "x^2+1"),
+        ("The answer is the minimum value of $12$, which is attained at $x=3$.", "12"),
+        ("The final answer is clearly $7$, that is the number of divisors of $64$.", "7"),
+        ("The answer is exactly $n=7$, since $7$ is the only prime that is a divisor of $49$.", "n=7"),
     ],
 )
 def test_what_an_answer_is_of_is_not_the_answer(said: str, meant: str):
@@ -136,7 +148,41 @@ def test_what_an_answer_is_of_is_not_the_answer(said: str, meant: str):
 
 @pytest.mark.parametrize(
     "words",
-    ["2 to the fifth power", "2 divided by two", "2 dozens", "2 quarters", "2 sevenths", "2 square roots of two"],
+    [
+        "2 to the fifth power",
+        "2 divided by two",
+        "2 times three",
+        "2 times two",
+        "2 apples divided by two",
+        "2 raised to the fourth",
+        "2 dozens",
+        "2 quarters",
+        "2 sevenths",
+        "2 square roots of two",
+        "2 inverse",
+    ],
 )
 def test_words_that_make_another_number_are_no_unit(words: str):
     assert expression.compare(words, "2") is not Verdict.CORRECT
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "2 times",
+        "2 times as many",
+        "2 times each week",
+        "2 roots",
+        "2 real roots",
+        "2 negative integers",
+        "2 miles to school",
+        "2 trips by bus",
+        "2 infinite series",
+        "2 raised beds",
+    ],
+)
+def test_what_is_counted_is_a_unit(words: str):
+    """A word that makes another number elsewhere may be part of what is counted."""
+    pytest.importorskip("math_verify")
+    assert expression.compare(words, "2") is Verdict.CORRECT
+    assert expression.compare(words, "3") is Verdict.WRONG

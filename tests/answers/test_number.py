@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimprove.answers import number
-from selfimprove.records import Verdict
+from selfimprove.records import Parsed, Verdict
 
 VALUES = [
     ("18", Fraction(18)),
@@ -227,12 +227,66 @@ def test_hostile_exponent_takes_no_memory():
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        ("Answer: 16 - 3 - 4 = 9 eggs. 9 * 2 = 18 dollars.", "18"),
-        ("Answer: She has 24 eggs, so she earns 24 * 2 = 48 dollars.", "48"),
-        ("Answer: Tom has 3 apples. Ann has 4 apples. 3 + 4 = 7", "7"),
-        ("Answer: 24 eggs, so 24 * 2 = 48 dollars", "24"),
+        ("16 - 3 - 4 = 9 eggs. 9 * 2 = 18 dollars.", "18"),
+        ("Natalia sold 48/2 = 24 clips in May. She sold 48+24 = 72 clips in all.", "72"),
+        (r"She sold \(48 / 2 = 24\) clips in May. She sold \(48 + 24 = 72\) in all.", "72"),
+        ("The second tank is 48 / 2 = 24 gallons (24 = 48 - 24). It holds 24 / 3 = 8 fish.", "8"),
+        ("He saved 95 + 15 = 110 because he mowed. He shoveled 110 / 10 = 11 driveways.", "11"),
+        ("She has 24 eggs, so she earns 24 * 2 = 48 dollars.", "48"),
+        ("It holds 14 towels, which means there are 84 / 14 = 6 loads.", "6"),
+        ("Tom has 3 apples. Ann has 4 apples. 3 + 4 = 7. So they have 7 apples.", "7"),
+        ("Each pan holds 12 cupcakes. 288 / 12 = 24. She bakes 24 pans.", "24"),
+        ("Step 1: She eats 16 - 3 = 13. Step 2: She sells 13 * 2 = 26.", "26"),
     ],
 )
-def test_a_working_goes_on_where_no_answer_came_first(said: str, meant: str):
-    """The first step of a working on the answer's line is not the answer; what begins with its answer has it."""
-    assert number.read(said).strict == meant
+def test_a_working_on_the_answers_line_goes_on(said: str, meant: str):
+    """A step that takes up the first result, or is said again at the end, goes on to the answer."""
+    assert number.read(f"Answer: {said}").strict == meant
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Natalia sold 72 clips. (48 / 2 = 24 in May)", "72"),
+        ("Janet makes $18 a day. 16 - 7 = 9", "18"),
+        ("Janet makes 18 dollars every day. This is because 16 - 3 - 4 = 9.", "18"),
+        ("She earned $10. Note that 1 hour = 60 minutes.", "10"),
+        ("There are 18 students, which is more than x = 5", "18"),
+        ("24 eggs, so 24 * 2 = 48 dollars", "24"),
+        ("3 + 4 = 7 apples. Check: 7 - 4 = 3.", "7"),
+        ("She sold 24. To check: 24 + 48 = 72.", "24"),
+        ("9 * 2 = 18 dollars. 16 - 3 - 4 = 9 eggs.", "18"),
+        ("9 * 2 = 18 dollars (16 - 3 - 4 = 9 eggs).", "18"),
+    ],
+)
+def test_an_answer_that_comes_first_is_not_what_its_reason_ends_in(said: str, meant: str):
+    """Steps that do not use what was said before them are its reason, and so are brackets and checks."""
+    assert number.read(f"Answer: {said}").strict == meant
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "There are 7 apples. 7 - 4 = 3.",
+        "Tom has 3 apples. Ann has 4 apples. 3 + 4 = 7",
+        "She is 72 inches tall, which is 72 / 12 = 6 feet",
+        "48 + 24 = 72 clips. 72 - 24 = 48.",
+    ],
+)
+def test_an_answer_and_a_working_that_look_alike_are_not_read(said: str):
+    """A step from the first number may be the check of an answer or the way to it: there is no verdict."""
+    assert number.read(f"Answer: {said}") == Parsed()
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Given 3 boxes with n = 4 each, 3 * 4 = 12", "12"),
+        ("As there were 5 cats, and each has 4 legs, because 5 * 4 = 20.", "20"),
+        ("If 3 are red, and 4 blue, since 3 + 4 = 7", "7"),
+        ("When x = 3, y = 9.", "9"),
+        ("Because each costs $3 and n = 4, the total is 3 * 4 = 12 (n = 4)", "12"),
+    ],
+)
+def test_a_condition_that_opens_the_answers_line_does_not_end_it(said: str, meant: str):
+    assert number.read(f"Answer: {said}").strict == meant
