@@ -57,7 +57,7 @@ shots = 0
 pool = 20
 samples = 1
 [train.sft]
-max_steps = 24
+max_steps = 60
 learning_rate = 2e-2
 [gate]
 alpha = 0.9
