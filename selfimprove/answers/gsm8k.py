@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from selfimprove.answers import number
+from selfimprove.answers.figures import Quantity
 from selfimprove.answers.marks import disagree
 from selfimprove.answers.signs import plain_digits, visible
 from selfimprove.records import Parsed, Verdict
@@ -48,7 +49,7 @@ def _first_stated(text: str) -> list[str]:
     return lines
 
 
-def _value(line: str) -> number.Quantity | None:
+def _value(line: str) -> Quantity | None:
     found = number.offered(line)
     return number.quantity(found) if found is not None else None
 
