@@ -39,10 +39,11 @@ _KEYS = ("HF_TOKEN", "WANDB_API_KEY")
 _KEY_NAME = re.compile(r"[A-Z0-9_]+_API_KEY(_\d+)?")
 _ASK_TORCH = """
 import json, torch
+from selfimprove.students.resident import cpu_dtype
 cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
 found = [f"{c.name}, {c.total_memory / 2**30:.0f} GiB" for c in cards]
 found += ["Apple GPU (mps)"] if torch.backends.mps.is_available() else []
-print(json.dumps([torch.__version__, found, torch.get_num_threads()]))
+print(json.dumps([torch.__version__, found, torch.get_num_threads(), cpu_dtype()]))
 """
 
 
@@ -221,8 +222,8 @@ def _devices() -> Finding:
             return Finding(name="devices", value="unknown, torch is not installed")
         reason = (done.stderr.strip() or "it said nothing").splitlines()[-1][:160]
         return Finding(name="devices", value=f"does not start: {reason}", ok=False, advice="install torch again")
-    version, cards, threads = json.loads(done.stdout.splitlines()[-1])
-    return Finding(name="devices", value=f"{version}, " + ("; ".join(cards) or f"no GPU, {threads} threads"))
+    version, cards, threads, dtype = json.loads(done.stdout.splitlines()[-1])
+    return Finding(name="devices", value=f"{version}, " + ("; ".join(cards) or f"no GPU, {threads} threads in {dtype}"))
 
 
 def _hub() -> Finding:

@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 
 from selfimprove import doctor
 from selfimprove.doctor import Finding, examine, to_text
+from selfimprove.students.resident import cpu_dtype
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +111,13 @@ def test_tested_version_stands_beside_another():
     requirement = Requirement("torch>=2.9")
     assert doctor._package(requirement, "train", "2.14.0", "2.13.0").value == "2.14.0 (tested with 2.13.0)"
     assert doctor._package(requirement, "train", "2.13.0+cpu", "2.13.0").value == "2.13.0+cpu"
+
+
+def test_it_tells_what_the_processor_computes_in() -> None:
+    """Without products in bfloat16 all takes longer, and a person wants to know why."""
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is told instead")
+    assert f"threads in {cpu_dtype()}" in doctor._devices().value
 
 
 def test_torch_that_does_not_start_is_a_fault(monkeypatch: pytest.MonkeyPatch):
