@@ -191,7 +191,7 @@ def _dtype(asked: str, device: str) -> str:
 def cpu_dtype() -> str:
     """Give the number format that this processor is fastest in: bfloat16 where it multiplies in it, else float32.
 
-    Without AVX-512 or its like a product in bfloat16 takes seven to nine times as long as in float32.
+    Without AVX-512 or its like a product in bfloat16 takes seven to nine times as long, and a step of training thirty.
     """
     import torch
 
