@@ -17,7 +17,7 @@ from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import checkpoints_of
 from selfimprove.trainers.defaults import given, given_lora
 from selfimprove.trainers.logfile import write_log
-from selfimprove.trainers.precision import Teller, trained_in
+from selfimprove.trainers.precision import Teller, mixed, trained_in
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -158,7 +158,7 @@ def _owned(job: TrainingJob, settings: Mapping[str, Any]) -> dict[str, Any]:
         "output_dir": str(checkpoints_of(job)),
         "seed": job.seed,
         "use_cpu": cpu,
-        "bf16": not cpu,
+        "bf16": mixed(),
         "gradient_checkpointing": bool(settings.get("gradient_checkpointing", not cpu)),
         "report_to": [],
         "save_strategy": "steps" if every else "no",

@@ -19,9 +19,16 @@ _KEPT: Final = "value"
 
 
 def trained_in() -> torch.dtype:
-    """Give the number format that weights are trained in: on a GPU bfloat16, on a CPU what it is fastest in."""
-    kind: torch.dtype = getattr(torch, "bfloat16" if torch.cuda.is_available() else cpu_dtype())
+    """Give the number format that weights are trained in: bfloat16 where the hardware has it, else float32."""
+    if torch.cuda.is_available():
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    kind: torch.dtype = getattr(torch, cpu_dtype())
     return kind
+
+
+def mixed() -> bool:
+    """Say whether a GPU is to compute in bfloat16 with weights that are held in float32, such as an adapter's."""
+    return torch.cuda.is_available() and trained_in() is torch.bfloat16
 
 
 def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.Optimizer], **options: Any) -> Any:

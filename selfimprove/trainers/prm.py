@@ -123,6 +123,8 @@ def _collate(features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _arguments(job: TrainingJob, folder: Path) -> Any:
     from transformers import TrainingArguments
 
+    from selfimprove.trainers.precision import mixed
+
     given: Any = job.settings.get("prm") or {}
     names = [field.name for field in dataclasses.fields(TrainingArguments)]
     for key in given:
@@ -135,7 +137,7 @@ def _arguments(job: TrainingJob, folder: Path) -> Any:
         output_dir=str(folder / "checkpoints"),
         seed=job.seed,
         use_cpu=cpu,
-        bf16=not cpu,
+        bf16=mixed(),
         report_to=[],
         save_strategy="no",
         disable_tqdm=True,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from selfimprove.students import resident
+from selfimprove.trainers import precision
 from selfimprove.trainers.precision import full_precision
 
 
@@ -39,3 +41,26 @@ def test_adamw_steps_as_on_float32() -> None:
         other.step()
     assert torch.equal(half.detach(), exact.detach().bfloat16())
     assert torch.equal(idle.detach(), begun)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "trained", "generated"),
+    [
+        ((True, True), (torch.bfloat16, True), "bfloat16"),
+        ((True, False), (torch.float32, False), "float16"),
+        ((False, False), (torch.float32, False), "float32"),
+    ],
+    ids=["recent GPU", "GPU that emulates it", "CPU that emulates it"],
+)
+def test_what_is_emulated_is_not_computed_in(
+    monkeypatch: pytest.MonkeyPatch, hardware: tuple[bool, bool], trained: tuple[torch.dtype, bool], generated: str
+) -> None:
+    """A GPU may say that it supports bfloat16 where it only emulates it, and a CPU always computes it somehow."""
+    cuda, multiplies = hardware
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or multiplies
+    )
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: multiplies)
+    assert (precision.trained_in(), precision.mixed()) == trained
+    assert resident._dtype("auto", "cuda:0" if cuda else "cpu") == generated
