@@ -10,22 +10,19 @@ track_b_given     the reference rationale stands in the prompt, and only the ans
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.places import attempts_of
-from selfimprove.programs import Program
+from selfimprove.graphs.lesson import give_lessons
+from selfimprove.graphs.places import attempts_of, round_folder
 from selfimprove.programs.in_force import InForce
 from selfimprove.programs.saved import programs_for
 from selfimprove.protocols import Teacher
-from selfimprove.records import Lesson, Problem, TrackRow, Verdict, digest
-from selfimprove.steps.answer import answer
-from selfimprove.steps.ask import ask
+from selfimprove.records import Lesson, Problem, TrackRow, Verdict
 from selfimprove.steps.build import build
-from selfimprove.steps.draft import draft
 from selfimprove.steps.harvest import Target, harvest, unverified
-from selfimprove.steps.reason import rationales, reason
-from selfimprove.steps.rewrite import rewrite
+from selfimprove.steps.reason import rationales
 
 
 def ablated(
@@ -41,6 +38,7 @@ def ablated(
         best: the student's adapter; empty: the base.
         round_: from 1.
     """
+    place = f"{round_folder(round_)}/{track}"
     if track == "no_verification":
         targets = unverified(lessons, crew.task)
     elif track == "no_questions":
@@ -48,40 +46,21 @@ def ablated(
         targets = _taught(crew, bare, problems, crew.teacher_for(crew.model(best), round_))
     elif track == "plain_programs":
         asked = [problems[lesson.problem] for lesson in lessons]
-        targets = harvest(_plain(crew, asked, best, round_), problems, crew.task)
+        targets = harvest(_plain(crew, asked, place, best, round_), problems, crew.task)
     elif track == "no_selection":
         asked = _drawn(crew, len(lessons), problems, round_)
-        targets = harvest(_given(crew, asked, crew.programs, best, round_), problems, crew.task)
+        targets = harvest(give_lessons(crew, asked, place, best, round_), problems, crew.task)
     else:
         targets = [Target(lesson.problem, lesson.id, "", "", "given", ()) for lesson in lessons]
         targets = [target for target in targets if problems[target.problem].rationale]
     return build(targets, problems, crew.task, track, round_=round_, longest=crew.config.student.max_tokens)
 
 
-def _plain(crew: Crew, asked: Sequence[Problem], best: str, round_: int) -> list[Lesson]:
+def _plain(crew: Crew, asked: Sequence[Problem], place: str, best: str, round_: int) -> list[Lesson]:
     """Give lessons without any program that was optimised."""
     force = crew.programs if isinstance(crew.programs, InForce) else InForce(crew.programs)
     with force.instead(programs_for(crew.task)):
-        return _given(crew, asked, force, best, round_)
-
-
-def _given(
-    crew: Crew, asked: Sequence[Problem], programs: Mapping[str, Program], best: str, round_: int
-) -> list[Lesson]:
-    """Give lessons as the round does; calls that are the same are in the ledger."""
-    student, own = crew.model(best), crew.config.lesson
-    how, seed, by_id = crew.greedy(), crew.config.campaign.seed, {problem.id: problem for problem in asked}
-    most, teacher = own.questions if own.turns else 0, crew.teacher_for(student, round_)
-    drafts = draft(asked, student, programs, crew.task, how, questions=most, asking=own.asking, seed=seed)
-    made = [
-        Lesson(id=digest("lesson", round_, p.id), problem=p.id, round=round_, draft=d, lucky=crew.lucky(p))
-        for p, d in zip(asked, drafts, strict=True)
-    ]
-    for turn in range(own.turns if most else 0):
-        made = ask(made, by_id, student, programs["ask"], how, questions=most, turn=turn, seed=seed)
-        made = answer(made, by_id, teacher, crew.task)
-        made = rewrite(made, by_id, student, programs["rewrite"], crew.task, how, seed=seed)
-    return reason(made, by_id, teacher, crew.task, samples=own.rationales, rationalise=own.rationalise)
+        return give_lessons(replace(crew, programs=force), asked, place, best, round_)
 
 
 def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: Teacher) -> list[Target]:

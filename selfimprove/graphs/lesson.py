@@ -68,6 +68,32 @@ def build_lesson(crew: Crew) -> StateGraph[Any]:
     return graph
 
 
+def cohorts_of(crew: Crew, problems: Sequence[Problem], place: str) -> list[str]:
+    """Cut problems into cohorts of `lesson.cohort`, below a folder; give the cohorts' folders."""
+    size, made = crew.config.lesson.cohort, list[str]()
+    for start in range(0, len(problems), size):
+        made.append(f"{place}/cohorts/{start // size:03d}")
+        crew.folder.write_rows(f"{made[-1]}/problems.jsonl", problems[start : start + size])
+    return made
+
+
+def give_lessons(crew: Crew, problems: Sequence[Problem], place: str, adapter: str, round_: int) -> list[Lesson]:
+    """Give lessons beside the round's own; calls that are the same are in the ledger.
+
+    Args:
+        crew: the campaign's parts.
+        problems: what is taught.
+        place: a folder for the cohorts, relative to the run folder.
+        adapter: the student's; empty: the base.
+        round_: from 1.
+    """
+    lesson, lessons = build_lesson(crew).compile(), list[Lesson]()
+    for cohort in cohorts_of(crew, problems, place):
+        done = lesson.invoke({"round": round_, "adapter": adapter, "cohort": cohort})
+        lessons += crew.folder.rows(done["lessons"], Lesson)
+    return lessons
+
+
 def _after_draft(*, asks: bool) -> Callable[[LessonState], str]:
     def choose(state: LessonState) -> str:
         if not state["unsolved"]:

@@ -16,10 +16,10 @@ from selfimprove.graphs.arms import train_arm
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.guarding import guarded
-from selfimprove.graphs.lesson import build_lesson
+from selfimprove.graphs.lesson import give_lessons
 from selfimprove.graphs.places import Pool, attempts_of, pool_file, round_folder
 from selfimprove.mining.library import Graded
-from selfimprove.records import Adapter, Attempt, Lesson, Problem, TrackRow, Verdict
+from selfimprove.records import Adapter, Attempt, Problem, TrackRow, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import harvest
 from selfimprove.steps.mine import fresh
@@ -116,12 +116,7 @@ def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
     """Teach what any candidate chose, once, and give each its rows; the round's lessons find the calls again."""
     train = crew.problems("train")
     by_id, wanted = {p.id: p for p in train}, sorted({i for ids in tried.chosen.values() for i in ids})
-    lesson, lessons, size = build_lesson(crew).compile(), list[Lesson](), crew.config.lesson.cohort
-    for start in range(0, len(wanted), size):
-        cohort = f"{round_folder(1)}/probe/cohorts/{start // size:03d}"
-        crew.folder.write_rows(f"{cohort}/problems.jsonl", [by_id[i] for i in wanted[start : start + size]])
-        done = lesson.invoke({"round": 1, "adapter": best, "cohort": cohort})
-        lessons += crew.folder.rows(done["lessons"], Lesson)
+    lessons = give_lessons(crew, [by_id[i] for i in wanted], f"{round_folder(1)}/probe", best, 1)
     targets, longest = harvest(lessons, by_id, crew.task), crew.config.student.max_tokens
     rows = build(targets, by_id, crew.task, in_turn(crew.config.campaign.arms)[0], round_=1, longest=longest)
     rows = guarded(crew, rows, f"{round_folder(1)}/probe/refused.jsonl")

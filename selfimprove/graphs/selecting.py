@@ -7,6 +7,7 @@ from typing import Any
 from selfimprove.arms import ARMS, in_turn
 from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.lesson import cohorts_of
 from selfimprove.graphs.phases import phased
 from selfimprove.graphs.places import Node, Pool, attempts_of, pool_file, round_folder
 from selfimprove.graphs.probing import probed
@@ -18,7 +19,6 @@ def select_node(crew: Crew) -> Node:
     """Choose the round's lessons and cut them into cohorts; under `probe` the first round finds the policy first."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
-        here, size = round_folder(state["round"]), crew.config.lesson.cohort
         policy: str = crew.config.select.policy
         if policy == "probe":
             policy = probed(crew, state["round"], state["best"]).policy
@@ -26,12 +26,7 @@ def select_node(crew: Crew) -> Node:
         if not any(ARMS[arm].track for arm in in_turn(crew.config.campaign.arms)):  # they learn from their own tries
             chosen = ()
         by_id = {p.id: p for p in crew.problems("train")}
-        cohorts = []
-        for start in range(0, len(chosen), size):
-            cohort = f"{here}/cohorts/{start // size:03d}"
-            crew.folder.write_rows(f"{cohort}/problems.jsonl", [by_id[i] for i in chosen[start : start + size]])
-            cohorts.append(cohort)
-        return {"cohorts": cohorts}
+        return {"cohorts": cohorts_of(crew, [by_id[i] for i in chosen], round_folder(state["round"]))}
 
     return node
 
