@@ -20,7 +20,7 @@ from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Sampling
 from selfimprove.report.schema import Summary
-from selfimprove.seeing import data_dir, see_named, see_scoring, see_splits, see_training
+from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_training
 from selfimprove.store import RunFolder
 from selfimprove.track import Told, tracked
 
@@ -224,7 +224,6 @@ class Campaign:
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.refusing import asks_teacher
-        from selfimprove.trainers.vocabulary import see_vocabulary
 
         config, task = self.config, self.load_task()
         see_training(config, task, own="task" in self._given)
@@ -235,9 +234,8 @@ class Campaign:
         asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
         student = self.load_student()
-        if "distill" in config.campaign.arms and hasattr(student, "tokenizer"):
-            named = str(config.train.distill.model_dump()["teacher"])
-            see_vocabulary(Path(getattr(student, "folder", "")), fetch(named), named)
+        if weights := getattr(student, "folder", None):
+            see_distilled(config, weights, fetch)
         see_scoring(config, task, student, programs, ledger)
         teacher_for = self._teacher_for(task, programs, ledger)
         return Crew(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +42,7 @@ def see_named(config: Config, given: Container[str]) -> None:
     from selfimprove.graphs.watching import passages_of
     from selfimprove.scorers.names import see_name
     from selfimprove.students import see_student
+    from selfimprove.students.fetch import at_hand
     from selfimprove.tasks import load_task
     from selfimprove.teachers.deployment import see_address
     from selfimprove.teachers.load import is_own
@@ -49,7 +50,7 @@ def see_named(config: Config, given: Container[str]) -> None:
     see_address(config.teacher.base_url)
     if "student" not in given:
         see_student(config.campaign.student)
-        _see_distilled(config)
+        see_distilled(config, config.campaign.student, at_hand)
     teachers = [config.teacher.first, None if "teacher" in given else config.teacher.model]
     for name in filter(None, teachers):
         if is_own(name):
@@ -62,18 +63,22 @@ def see_named(config: Config, given: Container[str]) -> None:
         load_task(name, data_dir=data_dir(config))
 
 
-def _see_distilled(config: Config) -> None:
-    """Refuse a teacher whose distributions cannot be learned, where both models are on this machine."""
-    name = config.campaign.student
-    if "distill" not in config.campaign.arms or name.startswith("openai-server:"):
+def see_distilled(config: Config, student: str | Path, find: Callable[[str | Path], Path | None]) -> None:
+    """Refuse a teacher whose distributions cannot be learned.
+
+    Args:
+        config: of the campaign.
+        student: its folder or name.
+        find: gives a model's folder, None where it is not looked at.
+    """
+    if "distill" not in config.campaign.arms or config.campaign.student.startswith("openai-server:"):
         return
-    from selfimprove.students.fetch import at_hand
     from selfimprove.trainers.vocabulary import see_vocabulary
 
     named = str(config.train.distill.model_dump()["teacher"])
-    student, teacher = at_hand(name), at_hand(named)
-    if student is not None and teacher is not None:
-        see_vocabulary(student, teacher, named)
+    mine, theirs = find(student), find(named)
+    if mine is not None and theirs is not None:
+        see_vocabulary(mine, theirs, named)
 
 
 def see_training(config: Config, task: Task, *, own: bool) -> None:

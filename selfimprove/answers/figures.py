@@ -13,7 +13,6 @@ _POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 
 _SCALES = {"k": Fraction(1000), "K": Fraction(1000)} | {word: Fraction(10) ** power for word, power in _POWERS.items()}
 _MOST_DIGITS = 400  # of a number and of an exponent's worth of zeros: hostile text must not fill the memory
 
-
 PLAIN = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{2,3}){0,9},[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
 TOKEN = re.compile(
     rf"""

@@ -15,16 +15,7 @@ import re
 from functools import lru_cache
 from itertools import islice
 
-from selfimprove.answers.figures import (
-    OPERATOR,
-    TOKEN,
-    Quantity,
-    bare,
-    out_of_place,
-    thing_of,
-    tokens_of,
-    value_of,
-)
+from selfimprove.answers.figures import OPERATOR, TOKEN, Quantity, bare, out_of_place, thing_of, tokens_of, value_of
 from selfimprove.answers.marks import disagree, labelled, stated
 from selfimprove.answers.offered import denied, offered_instead
 from selfimprove.answers.signs import clean, visible

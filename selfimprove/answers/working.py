@@ -30,15 +30,22 @@ def worked_out(span: str, tokens: list[re.Match[str]]) -> str | None:
     first = tokens[0]
     aside = _ASIDE.search(span, first.end()) if not _ASIDE.search(span, 0, first.start()) else None
     end = aside.start() if aside else len(span)
-    found = _reached(span, tokens, end)
+    shown = _BESIDES.sub(lambda besides: " " * len(besides.group()), span)
+    found = _reached(span, shown, tokens, end)
     if re.search(r"[^\W\d]{2}", span[: first.start()]) or OPERATOR.match(span, first.end()):  # no answer came first
-        found = _gone_on(span, tokens, found, end)
+        found = _gone_on(span, shown, tokens, found, end)
     return bare(found) if found else None
 
 
-def _reached(span: str, tokens: list[re.Match[str]], end: int) -> re.Match[str] | None:
-    """Give the number that a text comes to: what its last equation up to a place says, without one its first."""
-    shown = _without_besides(span)
+def _reached(span: str, shown: str, tokens: list[re.Match[str]], end: int) -> re.Match[str] | None:
+    """Give the number that a text comes to: what its last equation up to a place says, without one its first.
+
+    Args:
+        span: the text.
+        shown: it, with blanks in the place of what stands beside its working.
+        tokens: its numbers.
+        end: the place.
+    """
     equals = max(shown.rfind("=", 0, end), shown.rfind("≈", 0, end))
     after = [token for token in tokens if token.start() > equals] or tokens
     meant = first_meant(span, [thing_of(token) for token in after])
@@ -46,21 +53,18 @@ def _reached(span: str, tokens: list[re.Match[str]], end: int) -> re.Match[str] 
     return found if found and not out_of_place(span, found) else None
 
 
-def _without_besides(span: str) -> str:
-    return _BESIDES.sub(lambda besides: " " * len(besides.group()), span)
-
-
-def _gone_on(span: str, tokens: list[re.Match[str]], found: re.Match[str] | None, end: int) -> re.Match[str] | None:
+def _gone_on(
+    span: str, shown: str, tokens: list[re.Match[str]], found: re.Match[str] | None, end: int
+) -> re.Match[str] | None:
     """Give what a working comes to that goes on, else what it first comes to; None where either may be the answer.
 
     It goes on where it uses its first result, or says its last again: "16 - 3 = 13 eggs. 13 * 2 = 26 dollars". What
     does neither gives the reason for its answer: "13 * 2 = 26 dollars. 16 - 3 = 13 eggs".
     """
     onward = _GOES_ON.match(span, end) or _SENTENCE.search(span, end)
-    last = _reached(span, tokens, len(span))
+    last = _reached(span, shown, tokens, len(span))
     if not (found and onward and last) or _size(last) == _size(found):
         return found
-    shown = _without_besides(span)
     if _size(last) in _operands(shown, last.end(), len(span)):
         return last
     if _size(found) not in _operands(shown, onward.start(), last.start()):

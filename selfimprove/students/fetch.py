@@ -90,7 +90,7 @@ def fetch(name: str | Path, cache: Path | None = None, revision: str | None = No
     raise InputError(f'the model "{hub_id}" cannot be had: {reason}; check the name, or give a local folder')
 
 
-def at_hand(name: str) -> Path | None:
+def at_hand(name: str | Path) -> Path | None:
     """Give what `fetch` would, where the model is on this machine; None where it would be downloaded.
 
     Raises:
