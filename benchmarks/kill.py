@@ -23,9 +23,9 @@ QUICK = bool(os.environ.get("QUICK"))
 def main() -> None:
     """Print the table and the line of JSON."""
     sys.path[:0] = [str(TESTS), str(TESTS / "kill")]
-    killing = importlib.import_module("killing")
+    matrix = importlib.import_module("matrix")
     with tempfile.TemporaryDirectory() as folder:
-        made = killing.whole_matrix(Path(folder), quick=QUICK, tell=lambda text: print(text, flush=True))
+        made = matrix.whole_matrix(Path(folder), quick=QUICK, tell=lambda text: print(text, flush=True))
     for where, count in sorted(made.where.items()):
         print(f"{where:<28}{count:4} kills")
     print(f"{made.orphans} trainers outlived their parent; {made.doubted} calls under way were asked again")

@@ -14,21 +14,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from killing import (
-    KILLS,
-    Killer,
-    Matrix,
-    Place,
-    ended,
-    kill_amid_answers,
-    kill_at_boundaries,
-    one_thread,
-    stages,
-    trainers_of,
-    whole_matrix,
-    write_student,
-)
+from killing import Killer, Matrix, ended, trainers_of
+from matrix import KILLS, kill_amid_answers, kill_at_boundaries, stages, whole_matrix
 from paid_server import PaidServer, paid_server
+from victim import Place, one_thread, write_student
 
 Campaigns = Callable[[str], Place]
 
