@@ -68,6 +68,7 @@ def test_four_bits_are_loaded_onto_the_process_s_own_gpu(
     done: list[object] = []
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: True)
     monkeypatch.setattr("torch.cuda.set_device", done.append)
     monkeypatch.setattr(
         "transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **how: done.append(how["dtype"])
