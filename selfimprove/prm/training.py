@@ -104,8 +104,10 @@ def train_scorer(
         TrainingError: the training failed.
     """
     from selfimprove.students.fetch import fetch, model_hash
+    from selfimprove.trainers.prm import see_settings
     from selfimprove.trainers.process import ProcessTrainer
 
+    see_settings(settings or {})
     kept, refused = screened(rows, guard) if guard else (list(rows), [])
     if refused:
         progress.current().say(f"{len(refused)} of {len(rows)} rows hold held-out problems and were refused")

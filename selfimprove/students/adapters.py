@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from selfimprove.errors import InputError
 from selfimprove.records import digest
@@ -32,8 +32,8 @@ _PLAIN = {
     "alpha_pattern": {},
 }
 """Settings of a LoRA that is nothing but `W + scale * B @ A`; any other goes through PEFT itself."""
-
-
+BEGUN_PLAIN: Final = (True, False, "gaussian", "orthogonal")
+"""`init_lora_weights` that leave the base as it is, and look at nothing but the seed."""
 _KIND = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
 
 
@@ -112,7 +112,8 @@ def beyond_plain(settings: Mapping[str, Any]) -> list[str]:
     >>> beyond_plain({"r": 8, "use_dora": True, "bias": "none", "modules_to_save": ["lm_head"]})
     ['use_dora', 'modules_to_save']
     """
-    return [key for key, default in _PLAIN.items() if (settings.get(key) or default) != default]
+    found = [key for key, default in _PLAIN.items() if (settings.get(key) or default) != default]
+    return found + ["init_lora_weights"] * (settings.get("init_lora_weights", True) not in BEGUN_PLAIN)
 
 
 def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:

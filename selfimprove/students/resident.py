@@ -195,7 +195,9 @@ def cpu_dtype() -> str:
     """
     import torch
 
-    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"  # noqa: SLF001
+    built: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    multiplies = built and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001
+    return "bfloat16" if multiplies else "float32"
 
 
 @contextmanager

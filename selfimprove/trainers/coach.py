@@ -37,10 +37,16 @@ class Coach:
         rates: of the problems, which it keeps up to date.
         limit: tokens of a completion at most.
         how: temperature and top_p.
-        scorer: judges steps, for the reward `steps`.
+
+    Attributes:
+        scorer: judges steps, for the reward `steps`; None, as the others below, where no reward asks for it.
         drafting: reads drafts with questions, of the rows under its prompt.
         worth: judges questions, for the reward `questions`.
     """
+
+    scorer: StepScorer | None = None
+    drafting: Program | None = None
+    worth: Worth | None = None
 
     def __init__(
         self,
@@ -51,13 +57,9 @@ class Coach:
         rates: PassRates,
         limit: int,
         how: Mapping[str, float],
-        scorer: StepScorer | None = None,
-        drafting: Program | None = None,
-        worth: Worth | None = None,
     ) -> None:
         self.rows, self.prompts, self.task, self.sampler = rows, prompts, task, sampler
-        self.rates, self.limit, self.how, self.scorer = rates, limit, how, scorer
-        self.drafting, self.worth = drafting, worth
+        self.rates, self.limit, self.how = rates, limit, how
         self.tokens = self.seen = 0
         self._tried: list[Tried] = []
 

@@ -15,10 +15,12 @@ class Number(NamedTuple):
     Attributes:
         least: the smallest there may be.
         whole: whether it has to be a whole one.
+        above: whether it has to be larger than that.
     """
 
     least: float
     whole: bool = False
+    above: bool = False
 
 
 _COUNT: Final = Number(1, whole=True)
@@ -26,7 +28,7 @@ _COMMON: Final[Mapping[str, Number | None]] = {
     "learning_rate": Number(0),
     "weight_decay": Number(0),
     "warmup_steps": Number(0),
-    "num_train_epochs": Number(0),
+    "num_train_epochs": Number(0, above=True),
     "max_steps": Number(0, whole=True),
     "per_device_train_batch_size": _COUNT,
     "gradient_accumulation_steps": _COUNT,
@@ -63,5 +65,7 @@ def see_everyday(section: str, given: Mapping[str, object]) -> None:
         told, value = f"train.{section}.{key} = {given[key]!r} will not do: it must be", given[key]
         if isinstance(value, bool) or not isinstance(value, int | float) or not number.least <= value < math.inf:
             raise InputError(f"{told} a number from {number.least:g} up")
+        if number.above and value == number.least:
+            raise InputError(f"{told} a number above {number.least:g}")
         if number.whole and value != int(value):
             raise InputError(f"{told} a whole number")

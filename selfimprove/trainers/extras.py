@@ -40,11 +40,16 @@ def see_extras(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> No
 
 
 def _see_unsloth(train: TrainConfig) -> None:
-    other = next((key for key in ("full", "accelerate") if getattr(train, key)), None)
+    other = next((key for key in ("full", "accelerate", "attention") if getattr(train, key)), None)
     if other:
-        raise InputError(f"train.unsloth trains an adapter in one process, and train.{other} is set; leave one out")
+        raise InputError(
+            f"train.unsloth trains an adapter in one process and chooses its attention, and train.{other} is set; "
+            "leave one out"
+        )
     if find_spec("unsloth") is None:
         raise MissingDependencyError("train.unsloth needs it: pip install unsloth, or leave it out")
+    if not _has_gpu():
+        raise InputError("train.unsloth needs a GPU, and there is none; leave it out")
 
 
 def _see_rollouts(name: str, given: Mapping[str, Any]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
@@ -18,6 +19,7 @@ from selfimprove.trainers.checkpoints import checkpoints_of
 from selfimprove.trainers.defaults import given, given_lora
 from selfimprove.trainers.logfile import write_log
 from selfimprove.trainers.precision import Teller, mixed, trained_in
+from selfimprove.trainers.sharding import shared_out
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
@@ -26,7 +28,7 @@ R = TypeVar("R", bound=Record)
 def load(job: TrainingJob) -> tuple[Any, Any]:
     """Load the tokenizer and the base model, in 4 bits where the job asks for it (QLoRA, arXiv:2305.14314)."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(job.model, padding_side="right")
     if tokenizer.pad_token_id is None:
@@ -40,18 +42,25 @@ def load(job: TrainingJob) -> tuple[Any, Any]:
     if job.settings.get("attention"):
         how["attn_implementation"] = job.settings["attention"]
     if job.settings.get("quantize"):
-        how["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=trained_in(),
-        )
+        how["quantization_config"] = four_bits()
     if job.settings.get("unsloth"):
         from selfimprove.trainers.unslothed import fast_model
 
         return tokenizer, fast_model(job, int(given(job)["max_length"]))
     source = job.start if job.start and job.settings.get("full") else job.model
     return tokenizer, AutoModelForCausalLM.from_pretrained(source, **how)
+
+
+def four_bits() -> Any:
+    """Give how a base is loaded in 4 bits."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=trained_in(),
+    )
 
 
 def begun(model: Any, job: TrainingJob) -> tuple[Any, Any]:
@@ -98,9 +107,12 @@ def see_reference(model: Any, job: TrainingJob) -> None:
 
 def save(trainer: Any, folder: str) -> None:
     """Write the adapter, or all of the model where all of it was trained; a reference beside it is no part of that."""
-    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+    if shared_out(trainer):
+        if trainer.is_fsdp_enabled:  # of shards transformers would write nothing
+            trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
         trainer.save_model(folder)  # which gathers what lies in several processes
         (Path(folder) / "training_args.bin").unlink(missing_ok=True)
+        shutil.rmtree(Path(folder) / "ref", ignore_errors=True)
     elif trainer.is_world_process_zero():
         model = trainer.accelerator.unwrap_model(trainer.model)
         if hasattr(model, "peft_config"):
@@ -127,7 +139,39 @@ def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: 
         settings: of the method.
         more: what its trainer sets itself.
     """
-    return one_gpu(kind(**{**_owned(job, settings), **more}))
+    args = one_gpu(kind(**{**_owned(job, settings), **more}))
+    args.save_steps = whole_steps(args)
+    return args
+
+
+def whole_steps(args: Any) -> int:
+    """Give the steps between checkpoints: as asked, rounded up to where no log entry and no batch of tries is amid.
+
+    Neither transformers nor TRL keeps what it has of one, so that a training that goes on from there would differ.
+    """
+    cycle, entry = cycle_of(args), int(args.logging_steps) if args.logging_strategy == "steps" else 1
+    every = math.lcm(cycle.steps, max(1, entry))
+    return math.ceil(int(args.save_steps) / every) * every
+
+
+class Cycle(NamedTuple):
+    """How often a trainer that practises has tries generated.
+
+    Attributes:
+        steps: of the optimizer, behind which a batch of tries begins with a step.
+        batches: of tries in those.
+    """
+
+    steps: int
+    batches: int
+
+
+def cycle_of(args: Any) -> Cycle:
+    """Give the cycle of TRL's arguments; a step each where nothing is generated, or where they do not tell."""
+    used = getattr(args, "num_iterations", 1) * (getattr(args, "steps_per_generation", None) or 1)
+    steps = args.gradient_accumulation_steps if hasattr(args, "num_iterations") else 1
+    common = math.gcd(used, steps)
+    return Cycle(used // common, steps // common)
 
 
 def within_budget(trainer: Any, job: TrainingJob) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -20,6 +21,7 @@ from selfimprove.trainers.line import Caller
 from selfimprove.trainers.loading import (
     arguments,
     begun,
+    cycle_of,
     load,
     rows_of,
     save,
@@ -166,10 +168,10 @@ def reinforced(job: TrainingJob, config: Any, kind: Any) -> Any:
         again = partial(coach.sampler.generate, limit=coach.limit, temperature=0.0)
         coach.worth = Worth(Caller(), coach.task, programs["rewrite"], tokenizer, again, most)
     args = arguments(config, job, settings, reward_weights=[weights[name] for name in weighted(weights)])
-    groups = args.generation_batch_size // args.num_generations
+    groups, cycle = args.generation_batch_size // args.num_generations, cycle_of(args)
     if args.max_steps <= 0:
-        epochs = max(1, round(float(settings["num_train_epochs"]) * len(coach.rows) / groups))
-        args.max_steps = STEPS_AT_MOST if job.trained_tokens else epochs
+        batches = max(1, round(float(settings["num_train_epochs"]) * len(coach.rows) / groups))
+        args.max_steps = STEPS_AT_MOST if job.trained_tokens else math.ceil(batches * cycle.steps / cycle.batches)
     trainer = kind(
         model=model,
         args=args,
@@ -179,5 +181,6 @@ def reinforced(job: TrainingJob, config: Any, kind: Any) -> Any:
         peft_config=new,
     )
     times = args.num_iterations * args.steps_per_generation
-    trainer.practice = Practice(coach.rates, groups, times, job.seed, length=args.max_steps * groups)
+    batches = math.ceil(args.max_steps * cycle.batches / cycle.steps)
+    trainer.practice = Practice(coach.rates, groups, times, job.seed, length=batches * groups)
     return looked_over(trainer, job, coach)

@@ -14,6 +14,7 @@ import torch
 from transformers import TrainerCallback
 
 from selfimprove.students.resident import cpu_dtype
+from selfimprove.trainers.sharding import shared_out
 
 _KEPT: Final = "value"
 
@@ -73,13 +74,12 @@ class FullSteps:
     model: Any
     args: Any
     optimizer: Any
-    is_deepspeed_enabled: bool
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Give the optimizer, of float32 copies where the trained weights are narrower."""
         trained = [p for p in (model or self.model).parameters() if p.requires_grad]
         parent: Any = super()
-        if self.is_deepspeed_enabled or not any(p.dtype in {torch.bfloat16, torch.float16} for p in trained):
+        if shared_out(self) or not any(p.dtype in {torch.bfloat16, torch.float16} for p in trained):
             return parent.create_optimizer(model)
         kind, options = parent.get_optimizer_cls_and_kwargs(self.args, model)
         self.optimizer = full_precision(trained, kind, **{"weight_decay": self.args.weight_decay, **options})

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from selfimprove.errors import InputError
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
+from selfimprove.trainers.sharding import shared_out
 
 ROOM: Final = 24
 """Times the trained weights that have to fit on the disk. A checkpoint takes 7.3 of them where they are of half
@@ -96,13 +97,14 @@ def see_room(job: TrainingJob, model: Any) -> None:
 def try_longest(trainer: Any, lengths: Sequence[int]) -> None:
     """Take the longest rows forward and backward before anything is learned: what will not fit fails here, not later.
 
-    Grouped by length the longest batch comes first anyway. Where it will not fit, the parent halves the batch.
+    Grouped by length the longest batch comes first anyway. Where it will not fit, the parent halves the batch. A model
+    that is shared out lies on its devices only when training begins, so that it cannot be tried.
 
     Args:
         trainer: made, with its data.
         lengths: tokens of each of its rows, in order.
     """
-    if trainer.args.train_sampling_strategy == "group_by_length":
+    if trainer.args.train_sampling_strategy == "group_by_length" or shared_out(trainer):
         return
     size = trainer.args.per_device_train_batch_size
     longest = sorted(range(len(lengths)), key=lambda at: -lengths[at])[:size]

@@ -26,10 +26,9 @@ from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet
 from selfimprove.trainers.defaults import DEFAULTS, given_lora
-from selfimprove.trainers.loading import gone_over, one_gpu, readable, write_outcome
+from selfimprove.trainers.loading import four_bits, gone_over, one_gpu, readable, write_outcome
 from selfimprove.trainers.logfile import LogFile
 
-_OWNED: Final = {"output_dir", "seed", "use_cpu", "bf16", "report_to", "save_strategy", "remove_unused_columns"}
 _MAX_LENGTH: Final = 1024
 
 
@@ -49,6 +48,11 @@ class StepModel(torch.nn.Module):
         self.head = torch.nn.Linear(width, 1)
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.constant_(self.head.bias, math.log(mean / (1 - mean)))  # it begins as the best constant
+
+    def gradient_checkpointing_enable(self, **how: Any) -> None:
+        """Keep fewer activations, as transformers asks a model of its own to."""
+        self.base.gradient_checkpointing_enable(**how)
+        self.base.enable_input_require_grads()  # the base is frozen: its input would carry no gradient
 
     def forward(self, input_ids: Any, attention_mask: Any, row: Any, at: Any, labels: Any) -> dict[str, Any]:
         """Give the loss and the logits of all labelled steps of a batch, shape `[steps]`."""
@@ -120,50 +124,65 @@ def _collate(features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": mask, **where}
 
 
+def see_settings(settings: Mapping[str, Any]) -> None:
+    """Refuse names that transformers' arguments and PEFT's LoRA do not have, and what is set here.
+
+    Raises:
+        InputError: there is one.
+    """
+    from peft import LoraConfig
+    from transformers import TrainingArguments
+
+    sections: tuple[tuple[str, Any, Mapping[str, Any]], ...] = (
+        ("prm", TrainingArguments, _own(Path(), 0)),
+        ("lora", LoraConfig, {}),
+    )
+    for section, kind, own in sections:
+        names = [field.name for field in dataclasses.fields(kind)]
+        for key in settings.get(section) or {}:
+            if key in own:
+                raise InputError(f"{key} is set by the trainer itself; leave it out")
+            if key not in names:
+                raise InputError(f'there is no setting "{key}"; {nearest(key, names)}')
+
+
+def _own(folder: Path, seed: int) -> dict[str, Any]:
+    """Give the arguments that are set here."""
+    from selfimprove.trainers.precision import mixed
+
+    cpu = not torch.cuda.is_available()
+    return {
+        "output_dir": str(folder / "checkpoints"),
+        "seed": seed,
+        "use_cpu": cpu,
+        "bf16": mixed(),
+        "report_to": [],
+        "save_strategy": "no",
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "label_names": ["labels"],
+        "dataloader_pin_memory": not cpu,
+    }
+
+
 def _arguments(job: TrainingJob, folder: Path) -> Any:
     from transformers import TrainingArguments
 
-    from selfimprove.trainers.precision import mixed
-
+    see_settings(job.settings)
     given: Any = job.settings.get("prm") or {}
-    names = [field.name for field in dataclasses.fields(TrainingArguments)]
-    for key in given:
-        if key in _OWNED:
-            raise InputError(f"{key} is set by the trainer itself; leave it out")
-        if key not in names:
-            raise InputError(f'there is no setting "{key}"; {nearest(key, names)}')
-    cpu = not torch.cuda.is_available()
-    args = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        seed=job.seed,
-        use_cpu=cpu,
-        bf16=mixed(),
-        report_to=[],
-        save_strategy="no",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_pin_memory=not cpu,
-        **{**DEFAULTS["prm"], **given},
-    )
-    return one_gpu(args)
+    return one_gpu(TrainingArguments(**{**DEFAULTS["prm"], **given, **_own(folder, job.seed)}))
 
 
 def _base(job: TrainingJob) -> Any:
     from peft import prepare_model_for_kbit_training
-    from transformers import AutoModel, BitsAndBytesConfig, set_seed
+    from transformers import AutoModel, set_seed
 
     from selfimprove.trainers.precision import trained_in
 
     set_seed(job.seed)  # the adapter's weights are drawn before the trainer sets it
     how: dict[str, Any] = {"dtype": trained_in(), "use_safetensors": True, "trust_remote_code": False}
     if job.settings.get("quantize"):
-        how["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_compute_dtype=trained_in(),
-            bnb_4bit_use_double_quant=True,
-        )
+        how["quantization_config"] = four_bits()
     with quiet():
         base = AutoModel.from_pretrained(job.model, **how)
     if job.settings.get("quantize"):

@@ -134,13 +134,14 @@ class ProcessTrainer:
             log.writelines(f"{why}\n" for why in told)
             with self._process(job, attempt, board) as child:
                 last, hung = _follow(child, log, self.silent_s, partial(self.after_step, job, attempt))
-                if not hung:
-                    child.wait(_SHUTDOWN_S)
+                lingers = not hung and not _goes(child)
         if board is not None and board.failed is not None and child.returncode:
             raise board.failed
         killed = killed_for_memory()
         counted = killed is None or killed_before is None or killed > killed_before
-        return attempt, ended(child.returncode, tuple(last), hung=hung, counted=counted)
+        done = lingers and _written(attempt)  # and what it still did is nobody's
+        hung = hung or (lingers and not done)
+        return attempt, ended(0 if done else child.returncode, tuple(last), hung=hung, counted=counted)
 
     @contextlib.contextmanager
     def _process(self, job: TrainingJob, attempt: Path, board: Switchboard | None) -> Iterator[subprocess.Popen[str]]:
@@ -205,7 +206,20 @@ def _lack(job: TrainingJob) -> str:
 
 
 def _whole(attempt: Path, end: Ended) -> bool:
-    return end.code == 0 and not end.hung and (attempt / "metrics.json").is_file()
+    return end.code == 0 and not end.hung and _written(attempt)
+
+
+def _written(attempt: Path) -> bool:
+    return (attempt / "metrics.json").is_file() and any(attempt.glob("*.safetensors"))
+
+
+def _goes(child: subprocess.Popen[str]) -> bool:
+    """Say whether a process ends that has said its last word."""
+    try:
+        child.wait(_SHUTDOWN_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _follow(

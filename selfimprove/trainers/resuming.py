@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import MARK, last_whole
+from selfimprove.trainers.sharding import shared_out
 
 _ROUNDING: Final = 1e-6
 _APART: Final = 1_000_003
@@ -97,7 +98,7 @@ class Resumes:
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         adapter = Path(resume_from_checkpoint) / "adapter_model.safetensors"
         model = model or self.model
-        if not adapter.is_file() or not hasattr(model, "peft_config"):
+        if not adapter.is_file() or not hasattr(model, "peft_config") or shared_out(self):
             parent: Any = super()
             parent._load_from_checkpoint(resume_from_checkpoint, model)  # noqa: SLF001 - its own base
             return

@@ -118,13 +118,23 @@ def scorer_for(weights: Mapping[str, float], named: str) -> StepScorer | None:
         named: a folder, `FAMILY:MODEL`, `exact` or `package.module:Name`.
 
     Raises:
-        InputError: none is named, or one whose calls would go past the ledger.
+        InputError: none is named that will do, see `see_named`.
     """
     if not weights.get("steps"):
         return None
-    if not named or named.partition(":")[0] in {"judge", "monte-carlo"}:
-        raise InputError(
-            f'scorer = "{named}" will not do for the reward steps: beside the rewards, name a folder of a scorer, '
-            "FAMILY:MODEL, exact or package.module:Name; judges and rollouts are too dear for every completion"
-        )
-    return ExactSteps() if named == "exact" else load_scorer(named)
+    name = see_named(named)
+    return ExactSteps() if name == "exact" else load_scorer(name)
+
+
+def see_named(scorer: object) -> str:
+    """Give the name of a step scorer that may reward every completion.
+
+    Raises:
+        InputError: none is named, or one whose calls would go past the ledger.
+    """
+    if isinstance(scorer, str) and scorer and scorer.partition(":")[0] not in {"judge", "monte-carlo"}:
+        return scorer
+    raise InputError(
+        f'scorer = "{scorer}" will not do for the reward steps: beside the rewards, name a folder of a scorer, '
+        "FAMILY:MODEL, exact or package.module:Name; judges and rollouts are too dear for every completion"
+    )

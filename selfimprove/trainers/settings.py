@@ -13,10 +13,11 @@ from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Method
 from selfimprove.scorers import see_weights
+from selfimprove.students.adapters import BEGUN_PLAIN
 from selfimprove.trainers.defaults import DEFAULTS
 from selfimprove.trainers.everyday import EVERYDAY, see_everyday
 from selfimprove.trainers.extras import PRACTISED, see_extras
-from selfimprove.trainers.rewards import scorer_for, weighted
+from selfimprove.trainers.rewards import see_named, weighted
 from selfimprove.trainers.versions import see_versions
 
 OWNED: Final = {
@@ -177,6 +178,12 @@ def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> Non
     if train.full and (train.quantize or parts["lora"]):
         what = "quantize" if train.quantize else "lora"
         raise InputError(f"train.full trains all weights, and train.{what} is about an adapter; leave one of them out")
+    begun = parts["lora"].get("init_lora_weights", True)
+    if begun not in BEGUN_PLAIN:
+        raise InputError(
+            f"train.lora.init_lora_weights = {begun!r} changes the base or looks at data, so that an adapter is "
+            f"not all that was learned; give one of {', '.join(map(repr, BEGUN_PLAIN))}"
+        )
 
 
 def _ours(name: str, given: Mapping[str, Any]) -> set[str]:
@@ -203,10 +210,9 @@ def _check_groups(name: Method, given: Mapping[str, Any]) -> None:
 def _see_scorer(weights: Mapping[str, float], named: object) -> None:
     """Refuse a scorer that the reward `steps` cannot have; no weights are loaded."""
     if weights.get("steps"):
-        if not isinstance(named, str) or not named or named.partition(":")[0] in {"judge", "monte-carlo"}:
-            scorer_for(weights, str(named))
-        elif named != "exact":
-            see_weights(named)
+        name = see_named(named)
+        if name != "exact":
+            see_weights(name)
 
 
 def _weights(name: str, given: object) -> Mapping[str, float]:

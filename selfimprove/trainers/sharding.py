@@ -1,4 +1,7 @@
-"""What accelerate's FSDP and DeepSpeed sections may hold: it passes over a name that it does not know."""
+"""Weights that FSDP or DeepSpeed shares out, and what accelerate's sections of them may hold.
+
+Accelerate passes over a name that it does not know.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,11 @@ from selfimprove.errors import InputError, nearest
 
 _DEVICES: Final = ("none", "cpu", "nvme")
 _ZERO_STAGES: Final = (0, 1, 2, 3)
+
+
+def shared_out(trainer: Any) -> bool:
+    """Say whether a trainer's weights are shared out between processes, which then keep and step them their own way."""
+    return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
 
 
 def see_sharding(config: str, held: Any) -> None:

@@ -195,7 +195,19 @@ def test_label_then_train_from_the_command_line(
     assert Path("again.jsonl").read_bytes() == Path("runs/prm/labels.jsonl").read_bytes()
     rows = read_labels(Path("again.jsonl"))
     assert len(rows) > 20
-    more = ("--base", family("llama"), "--guard", "none", "--set", "num_train_epochs=1", "--lora", "r=4", "--quiet")
+    more = (
+        "--base",
+        family("llama"),
+        "--guard",
+        "none",
+        "--set",
+        "num_train_epochs=1",
+        "--lora",
+        "r=4",
+        "--quiet",
+        "--set",
+        "gradient_checkpointing=true",
+    )
     assert run(monkeypatch, "train", "again.jsonl", *more) == 0
     assert "runs/prm/own/scorer" in capsys.readouterr().out
     assert TrainedScorer("own", "runs/prm/own/scorer").trained_on == {row.problem for row in rows}
@@ -209,6 +221,11 @@ def test_label_then_train_from_the_command_line(
         (("train", "rows.jsonl", "--guard", "none", "--format", "prm800k"), "not of the format"),
         (("train", "rows.jsonl", "--guard", "gsm9k"), "gsm9k"),
         (("train", "rows.jsonl", "--guard", "none", "--set", "epochs"), "write KEY=VALUE"),
+        (
+            ("train", "rows.jsonl", "--guard", "none", "--set", "disable_tqdm=false"),
+            "disable_tqdm is set by the trainer",
+        ),
+        (("train", "rows.jsonl", "--guard", "none", "--lora", "rank=4"), 'there is no setting "rank"'),
         (("label", "arithmetik"), 'did you mean "arithmetic"'),
     ],
 )

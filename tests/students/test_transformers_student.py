@@ -96,7 +96,14 @@ def test_samples_of_one_prompt_differ_and_repeat(family: Family) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"use_rslora": True}, {"use_dora": True}, {"rank_pattern": {"q_proj": 2}}, {"target_modules": ["lm_head"]}],
+    [
+        {},
+        {"use_rslora": True},
+        {"use_dora": True},
+        {"rank_pattern": {"q_proj": 2}},
+        {"target_modules": ["lm_head"]},
+        {"init_lora_weights": "olora"},
+    ],
 )
 def test_an_adapter_gives_the_weights_of_pefts_merge_and_leaves_no_trace(
     family: Family, tmp_path: Path, settings: dict[str, Any]

@@ -82,8 +82,13 @@ def test_vllm_that_will_not_do_is_refused(installed: Callable[..., None]) -> Non
 def test_unsloth_stands_alone(installed: Callable[..., None]) -> None:
     """It adapts, in one process."""
     installed("unsloth")
-    with pytest.raises(InputError, match=r"train.unsloth trains an adapter in one process, and train.full is set"):
+    with pytest.raises(InputError, match=r"in one process and chooses its attention, and train.full is set"):
         check(unsloth=True, full=True)
+    with pytest.raises(InputError, match=r"and train.attention is set"):
+        check(unsloth=True, attention="sdpa")
+    installed("unsloth", gpu=False)
+    with pytest.raises(InputError, match=r"train.unsloth needs a GPU, and there is none"):
+        check(unsloth=True)
 
 
 UNSLOTH = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from test_resuming import job_of
 from warm_trainer import Warm
 
 from selfimprove.config.training import TrainConfig
@@ -21,6 +23,7 @@ from selfimprove.records import Adapter, Attempt, Completion, PracticeRow, Train
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.students.engine import Generated
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers import grpo
 from selfimprove.trainers.coach import Coach, Enough
 from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.process import ProcessTrainer
@@ -206,8 +209,8 @@ def test_steps_are_rewarded_by_the_lowest_score(monkeypatch: pytest.MonkeyPatch)
     assert rewards()["steps"] == [None] * 4
 
 
-@pytest.mark.parametrize("named", ["", "judge", "judge:openai/gpt-4o", "monte-carlo:8"])
-def test_a_scorer_that_is_too_dear_for_every_completion_is_refused(named: str) -> None:
+@pytest.mark.parametrize("named", ["", "judge", "judge:openai/gpt-4o", "monte-carlo:8", 5])
+def test_a_scorer_that_is_too_dear_for_every_completion_is_refused(named: Any) -> None:
     """When the settings are looked at, and in the training; where the reward has no weight, nobody is asked for one."""
     weights = {"correct": 1.0, "steps": 0.5}
     said = rf'scorer = "{named}" will not do for the reward steps: .* judges and rollouts are too dear'
@@ -233,6 +236,27 @@ def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob
     grpo = {**job.settings["grpo"], "max_steps": 0}  # type: ignore[dict-item]
     made = train(job.model_copy(update={"trained_tokens": 150, "settings": {**job.settings, "grpo": grpo}}))
     assert 150 <= made.trained_tokens <= 150 + 8 * 12
+
+
+@pytest.mark.parametrize(
+    ("told", "steps"),
+    [
+        ({}, 12),
+        ({"num_iterations": 2}, 24),
+        ({"steps_per_generation": 3}, 12),
+        ({"gradient_accumulation_steps": 2, "steps_per_generation": 1}, 6),
+    ],
+    ids=["a step a batch", "each batch twice", "three steps a batch", "two batches a step"],
+)
+def test_an_epoch_goes_over_as_many_problems_however_a_batch_is_used(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Any, steps: int
+) -> None:
+    """Steps follow from the batches of tries that 24 problems need, and no more problems are drawn."""
+    monkeypatch.setitem(sys.modules, "letters", SimpleNamespace(count=lambda _: 1.0))
+    job = job_of("grpo", family("llama"), tmp_path)
+    own: Any = {**job.settings["grpo"], "max_steps": 0, "num_train_epochs": 1, **told}  # type: ignore[dict-item]
+    trainer = grpo._trainer(job.model_copy(update={"settings": {**job.settings, "grpo": own}}))
+    assert (trainer.args.max_steps, trainer.practice.length) == (steps, 24)
 
 
 def test_what_trl_refuses_is_told(job: TrainingJob, train: Train) -> None:

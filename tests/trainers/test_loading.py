@@ -83,6 +83,25 @@ def test_others_may_read_an_adapter(tmp_path: Path) -> None:
     assert (tmp_path / "adapter_model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
+def test_shards_are_gathered_before_they_are_written(tmp_path: Path) -> None:
+    """Of the kind that accelerate takes by default transformers would write nothing; a reference is no part of it."""
+    asked = list[str]()
+
+    def written(folder: str) -> None:
+        assert asked == ["FULL_STATE_DICT"]
+        for name in ("adapter_model.safetensors", "training_args.bin", "ref/adapter_model.safetensors"):
+            (Path(folder) / name).parent.mkdir(exist_ok=True)
+            (Path(folder) / name).touch()
+
+    plugin = SimpleNamespace(set_state_dict_type=asked.append)
+    trainer = SimpleNamespace(
+        is_fsdp_enabled=True, is_deepspeed_enabled=False, is_world_process_zero=lambda: True, save_model=written,
+        accelerator=SimpleNamespace(state=SimpleNamespace(fsdp_plugin=plugin)),
+    )  # fmt: skip
+    save(trainer, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["adapter_model.safetensors"]
+
+
 def test_three_checkpoints_have_to_fit_beside_what_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The third is written before the first goes, each 7.3 times the trained weights: room for 22 is too little."""
     job = TrainingJob(model="", rows="", out=str(tmp_path / "adapter"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from selfimprove.students import resident
 from selfimprove.trainers import precision
-from selfimprove.trainers.precision import full_precision
+from selfimprove.trainers.precision import FullSteps, full_precision
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -49,11 +51,15 @@ def test_adamw_steps_as_on_float32() -> None:
         ((True, True), (torch.bfloat16, True), "bfloat16"),
         ((True, False), (torch.float32, False), "float16"),
         ((False, False), (torch.float32, False), "float32"),
+        ((False, None), (torch.float32, False), "float32"),
     ],
-    ids=["recent GPU", "GPU that emulates it", "CPU that emulates it"],
+    ids=["recent GPU", "GPU that emulates it", "CPU that emulates it", "torch without oneDNN, as on macOS"],
 )
 def test_what_is_emulated_is_not_computed_in(
-    monkeypatch: pytest.MonkeyPatch, hardware: tuple[bool, bool], trained: tuple[torch.dtype, bool], generated: str
+    monkeypatch: pytest.MonkeyPatch,
+    hardware: tuple[bool, bool | None],
+    trained: tuple[torch.dtype, bool],
+    generated: str,
 ) -> None:
     """A GPU may say that it supports bfloat16 where it only emulates it, and a CPU always computes it somehow."""
     cuda, multiplies = hardware
@@ -61,6 +67,27 @@ def test_what_is_emulated_is_not_computed_in(
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or multiplies
     )
-    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: multiplies)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: multiplies is not None)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: {True: True, False: False}[multiplies])
     assert (precision.trained_in(), precision.mixed()) == trained
     assert resident._dtype("auto", "cuda:0" if cuda else "cpu") == generated
+
+
+@pytest.mark.parametrize("kind", ["fsdp", "deepspeed"])
+def test_what_is_shared_out_is_stepped_as_it_is(kind: str) -> None:
+    """Accelerate looks for the model's own weights in the optimizer, and float32 copies are none of them."""
+    model = torch.nn.Linear(2, 2).bfloat16()
+
+    class Plain:
+        args, optimizer = SimpleNamespace(weight_decay=0.0), None
+        is_fsdp_enabled, is_deepspeed_enabled = kind == "fsdp", kind == "deepspeed"
+
+        def create_optimizer(self, _: torch.nn.Module) -> torch.optim.Optimizer:
+            return torch.optim.SGD(model.parameters(), lr=0.1)
+
+    class Stepped(FullSteps, Plain):
+        pass
+
+    stepped = Stepped()
+    (group,) = stepped.create_optimizer(model).param_groups
+    assert {id(weight) for weight in group["params"]} == {id(weight) for weight in model.parameters()}

@@ -52,6 +52,7 @@ class Tries:
     def __init__(self, order: str = "random") -> None:
         self.args = SimpleNamespace(train_sampling_strategy=order, per_device_train_batch_size=2)
         self.args.gradient_checkpointing = False
+        self.is_fsdp_enabled = self.is_deepspeed_enabled = False
         self.model = torch.nn.Linear(1, 1)
         self.train_dataset = [[0.0] * length for length in (3, 9, 5, 9, 1)]
         self.data_collator = list
@@ -79,6 +80,10 @@ def test_the_longest_batch_goes_first_and_leaves_no_trace() -> None:
     grouped = Tries("group_by_length")
     try_longest(grouped, [len(row) for row in grouped.train_dataset])
     assert grouped.tried == []  # its first batch is the longest one
+    shared = Tries()
+    shared.is_fsdp_enabled = True
+    try_longest(shared, [len(row) for row in shared.train_dataset])
+    assert shared.tried == []  # its weights come to their devices when training begins
 
 
 @pytest.mark.parametrize("method", ["dpo", "grpo"])

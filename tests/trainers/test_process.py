@@ -102,6 +102,18 @@ def test_half_the_batch_is_halved_until_it_fits(train: Train, tmp_path: Path) ->
     assert tries(tmp_path) == 4
 
 
+LINGERING = "import threading\n{done}\nos.close(1)\nos.close(2)\nthreading.Event().wait(60)\n"
+
+
+def test_a_process_that_will_not_go_is_ended(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it has written whole counts; without that it is one that hung."""
+    monkeypatch.setattr(process, "_SHUTDOWN_S", 0.2)
+    monkeypatch.setattr(process, "_LAST_WORDS_S", 0.2)
+    with pytest.raises(TrainingError, match=r"training of arm said nothing for"):
+        train(LINGERING.format(done=""))
+    assert train(LINGERING.format(done="finish()")).trained_tokens == 1
+
+
 def test_tries_that_are_generated_together_stay_as_many(tmp_path: Path) -> None:
     """Half the batch, twice the steps a generation: else a group would no longer fit into one."""
     job = TrainingJob(

@@ -135,6 +135,7 @@ from selfimprove.trainers.line import Caller
 told = Caller().answer([Question(problem=Problem.of("How many?", "7"), text="Which?")])
 folder = pathlib.Path(sys.argv[-1])
 (folder / "told").write_text(told[0].text)
+(folder / "adapter_model.safetensors").touch()
 made = dict(rows=1, trained_tokens=1, seen_tokens=1, steps=1, loss=0.5, render_hash="h")
 (folder / "metrics.json").write_text(json.dumps(made))
 """

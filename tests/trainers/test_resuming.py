@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from selfimprove.programs import program_for, stated
 from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, last_whole, own_only
+from selfimprove.trainers.loading import whole_steps
 from selfimprove.trainers.process import ProcessTrainer
 
 TASK = Arithmetic(levels=(2,), sizes={"train": 24})
@@ -154,6 +157,33 @@ def test_killed_on_a_gpu_and_gone_on_with_is_nearly_the_same(
     pairs = list(zip(*(map(json.loads, lines) for lines in logs), strict=True))
     assert [a["step"] for a, _ in pairs] == [b["step"] for _, b in pairs]
     assert all(a["loss"] == pytest.approx(b["loss"], abs=2e-2) for a, b in pairs if "loss" in a)
+
+
+def test_no_log_entry_is_cut_in_two(family: Callable[[str], Path], tmp_path: Path, warm: Warm) -> None:
+    """With an entry every second step, checkpoints that are asked for every third are written behind the fourth."""
+    whole, killed = (job_of("sft", family("llama"), tmp_path / name) for name in ("whole", "killed"))
+    coarse: Any = {**whole.settings["sft"], "logging_steps": 2}  # type: ignore[dict-item]
+    whole, killed = (j.model_copy(update={"settings": {**j.settings, "sft": coarse}}) for j in (whole, killed))
+    ProcessTrainer(launcher=warm.launcher).train(whole)
+    made = ProcessTrainer(launcher=killing(tmp_path, 5, warm)).train(killed)
+    assert "goes on from step 4" in (Path(made.path) / "training.log").read_text()
+    for name in ("adapter_model.safetensors", "training.jsonl", "metrics.json"):
+        assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("used", "accumulated", "logged", "asked", "made"),
+    [(1, 1, 1, 100, 100), (1, 1, 5, 3, 5), (1, 1, 5, 6, 10), (6, 1, 1, 100, 102), (6, 4, 2, 7, 12), (2, 4, 1, 7, 7)],
+)
+def test_checkpoints_are_written_where_nothing_is_amid(
+    used: int, accumulated: int, logged: int, asked: int, made: int
+) -> None:
+    """Behind the last step of a log entry, and of a batch of tries, as TRL uses it so many times."""
+    args = SimpleNamespace(
+        num_iterations=used, steps_per_generation=1, gradient_accumulation_steps=accumulated,
+        logging_strategy="steps", logging_steps=logged, save_steps=asked,
+    )  # fmt: skip
+    assert whole_steps(args) == made
 
 
 def test_second_epoch_is_gone_on_with_in_its_own_order(

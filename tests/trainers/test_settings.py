@@ -58,7 +58,12 @@ def test_everyday_names_are_those_of_trl_and_peft() -> None:
         ({"dpo": {"loss_type": ["ipo", "sgmoid"]}}, 'train.dpo.loss_type = "sgmoid" will not do; give one of'),
         ({"sft": {"loss_type": "nlll"}}, 'train.sft.loss_type = "nlll" will not do; give one of nll, dft'),
         ({"distill": {"beta": 2.0, "adam_beta1": 0.9}}, "train.distill = .* will not do: beta must be in"),
-        ({"lora": {"init_lora_weights": "eva", "use_rslora": True, "corda_config": 1}}, "train.lora = .* will not do"),
+        ({"lora": {"layers_to_transform": [1], "target_modules": "all"}}, "train.lora = .* will not do"),
+        (
+            {"lora": {"init_lora_weights": "pissa"}},
+            "train.lora.init_lora_weights = 'pissa' changes the base or looks at",
+        ),
+        ({"sft": {"num_train_epochs": 0}}, "train.sft.num_train_epochs = 0 will not do: it must be a number above 0"),
         ({"sft": {"warmup_steps": -3}}, "train.sft.warmup_steps = -3 will not do: it must be a number from 0 up"),
     ],
 )
