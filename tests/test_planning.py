@@ -293,6 +293,23 @@ def test_starting_anew_walks_all_rows_of_every_round() -> None:
     assert walked[1] == pytest.approx(walked[0] + walked[2], abs=2)
 
 
+def test_trainings_are_planned_by_their_own_settings() -> None:
+    """Steps instead of epochs, rounds that go on from an adapter by theirs, and tries where the first arm practises."""
+
+    def tokens(arm: str = "track_b", rounds: int = 2, **train: dict[str, object]) -> int:
+        campaign = {"arms": [arm], "rounds": rounds}
+        return line(planned(campaign=campaign, train=train, mine={"pool": 40}), "train").tokens
+
+    first = tokens(rounds=1)
+    later = tokens() - first
+    assert tokens(continued={"num_train_epochs": 5}) == pytest.approx(first + 5 * later, abs=2)
+    a_row = tokens(sft={"max_steps": 1, "per_device_train_batch_size": 1}, rounds=1)
+    assert tokens(sft={"max_steps": 5, "per_device_train_batch_size": 4}) == pytest.approx(2 * 20 * a_row, rel=0.01)
+    tries = tokens("grpo", grpo={"num_generations": 4, "num_train_epochs": 2})
+    assert tries == pytest.approx(2 * tokens("grpo", grpo={"num_generations": 4}), abs=2)
+    assert tokens("grpo", 1) == tokens("grpo", 1, grpo={"max_steps": 5, "per_device_train_batch_size": 64})  # 40 x 8
+
+
 def test_questions_asked_in_practice_are_paid_for() -> None:
     """The bound holds as many as may be put, each asked twice; what is expected is no more than that."""
     teacher: dict[str, object] = {"model": "openai/gpt-4o-mini"}

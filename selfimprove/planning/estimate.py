@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from selfimprove.arms import ARMS, in_turn
-from selfimprove.config.training import asking
 from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES
 from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
 from selfimprove.planning.finding import mining
+from selfimprove.planning.training import arm_line, asking_arms, carried, most_asked, training
 from selfimprove.scorers.names import judging, rollouts_of
 from selfimprove.steps.probe import rows_each
 from selfimprove.teachers.prices import Price
 
-_START_S: Final = 12.0
-"""A training process imports and loads for about so long."""
-_READ_AGAIN: Final = {"track_b+dpo": 1.5, "track_b+kto": 1.5}
-"""Times the tokens of an arm that are read: three tenths of them twice more, by two prompts and by the reference."""
 _AGAIN: Final = frozenset({"no_selection", "plain_programs"})
 """Arms for which lessons are given once more."""
 _A_STEP: Final = 10
@@ -40,7 +36,7 @@ def stages(expected: Expected) -> Iterator[Line]:
     if config.campaign.compile:
         yield _all("compile", [compiling(expected, r) for r in rounds])
     yield _all("lessons", [_lesson(expected, r) for r in rounds])
-    yield _all("train", [_training(expected, r) for r in rounds])
+    yield _all("train", [training(expected, r) for r in rounds])
     yield total(list(_evaluations(expected)))
     if "control" in config.campaign.arms:
         yield _control(expected)
@@ -123,7 +119,7 @@ def _probing(expected: Expected) -> Line:
         return Line(stage="probe", seconds=0.0)
     lines = [_taught(expected, "probe", 1, len(names) * each, 0)]
     for _ in names:
-        lines.append(_arm(expected, "probe", each, in_turn(config.campaign.arms)[0]))
+        lines.append(arm_line(expected, "probe", in_turn(config.campaign.arms)[0], carried(expected, 1, each)))
         lines.append(expected.line("probe", config.select.probe, expected.prompt, expected.target))
     return total(lines)
 
@@ -132,53 +128,6 @@ def _probed_rows(expected: Expected) -> int:
     """Give how many rows each policy that is tried may train on."""
     select, rounds = expected.config.select, expected.config.campaign.rounds
     return rows_each(round(rounds * (select.lessons or sum(expected.lessons(1)))), len(select.candidates))
-
-
-def _training(expected: Expected, round_: int) -> Line:
-    rows = sum(expected.lessons(round_)) * (1 + (expected.config.select.replay if round_ > 1 else 0))
-    if expected.config.train.restart:  # all rows so far
-        rows = sum(sum(expected.lessons(r)) for r in range(1, round_ + 1))
-    arms = [_arm(expected, "train", rows, arm) for arm in in_turn(expected.config.campaign.arms)]
-    return total([*arms, *(_asked(expected, round_, rows, arm) for arm in _asking(expected))])
-
-
-def _asking(expected: Expected) -> list[str]:
-    """Name the arms that are rewarded for questions, which a teacher answers."""
-    return [
-        arm for arm in in_turn(expected.config.campaign.arms) if asking(expected.config.train, ARMS[arm].method or "")
-    ]
-
-
-def _most_asked(expected: Expected, arm: str) -> int:
-    """Give how many questions such an arm puts in a round at most."""
-    from selfimprove.trainers.worth import MOST_QUESTIONS
-
-    given = getattr(expected.config.train, ARMS[arm].method or "").model_dump()
-    return int(given.get("most_questions", MOST_QUESTIONS))
-
-
-def _asked(expected: Expected, round_: int, rows: float, arm: str) -> Line:
-    """Sum up what a teacher is asked in practice: by the wrong half of the tries, half of which ask."""
-    price = expected.asked(round_)
-    if price is None:
-        return Line(stage="train", seconds=0.0)
-    rate = expected.probe.questions if expected.probe else expected.config.lesson.questions
-    calls = min(_most_asked(expected, arm), rows / 2 * expected.failed(round_) * rate)
-    read, written = calls * (expected.prompt + expected.length(round_)), calls * expected.length(round_) / 2
-    usd = price.of(read, written, calls)
-    return Line(stage="train", teacher_calls=round(calls), tokens=round(read + written), usd=usd, seconds=0.0)
-
-
-def _arm(expected: Expected, stage: str, rows: float, arm: str) -> Line:
-    """Sum up the training of one arm; all arms of a round carry loss on as many tokens."""
-    settings = expected.config.train.sft.model_dump()
-    passes = float(settings.get("num_train_epochs", 1))
-    own = expected.answer if arm == "track_a" else expected.target
-    seen = rows * passes * expected.target / own * (expected.prompt + own) * _READ_AGAIN.get(arm, 1.0)
-    seconds = seen / expected.probe.training + _START_S if expected.probe else None
-    if seconds is not None and expected.probe and arm in ARMS and ARMS[arm].method:
-        seconds += rows * passes * expected.target / expected.probe.writing  # its tries
-    return Line(stage=stage, tokens=round(seen), seconds=seconds)
 
 
 def _evaluations(expected: Expected) -> Iterator[Line]:
@@ -215,7 +164,8 @@ def _panel(expected: Expected, round_: int) -> float:
 def _control(expected: Expected) -> Line:
     rounds = range(1, expected.config.campaign.rounds + 1)
     rows = sum(sum(expected.lessons(r)) for r in rounds)
-    trained, price = _arm(expected, "control", rows, "control"), expected.asked(1)
+    tokens = sum(carried(expected, r, sum(expected.lessons(r))) for r in rounds)
+    trained, price = arm_line(expected, "control", "control", tokens), expected.asked(1)
     if price is None:
         return trained
     told = min(rows, expected.sizes.train)  # a rationale for each row
@@ -234,7 +184,7 @@ def most_usd(expected: Expected) -> float:
         if price is not None:
             given = lessons * (1 + len(_AGAIN & set(config.campaign.arms)))
             calls = (given + (_most_probed(expected) if round_ == 1 else 0)) * each
-            calls += 2 * sum(_most_asked(expected, arm) for arm in _asking(expected))
+            calls += 2 * sum(most_asked(expected, arm) for arm in asking_arms(expected))
             calls += 2 * lessons * lesson.rationales * ("no_questions" in config.campaign.arms)
             most += calls * _most_a_call(expected, price)
             most += most_compiling_usd(expected, round_, price)
@@ -257,7 +207,7 @@ def _most_control_usd(expected: Expected) -> float:
     pools, again = [expected.pool(r) for r in range(1, config.campaign.rounds + 1)], 1 + config.select.replay
     taught = sum(math.ceil(min(pool, config.select.lessons or pool) * again) for pool in pools)
     practises = any(ARMS[arm].method for arm in in_turn(config.campaign.arms))
-    tried = max(pools) * (1 + bool(_asking(expected))) if practises else 0  # it may have practised alone
+    tried = max(pools) * (1 + bool(asking_arms(expected))) if practises else 0  # it may have practised alone
     return 2 * min(expected.sizes.train, max(taught, tried)) * _most_a_call(expected, price)
 
 
