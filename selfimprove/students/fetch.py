@@ -145,6 +145,12 @@ def model_hash(folder: Path) -> str:
     return found
 
 
+def readable(folder: Path) -> None:
+    """Let others read weights, which safetensors gives to their owner alone, as they read all other files."""
+    for file in folder.glob("*.safetensors"):
+        file.chmod(0o644)
+
+
 def _checked(folder: Path) -> Path:
     """Refuse a folder that holds no model, or one whose weights would run code when read."""
     if not (folder / "config.json").is_file():

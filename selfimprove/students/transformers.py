@@ -9,7 +9,7 @@ from typing import Any
 from selfimprove.errors import InputError
 from selfimprove.records import Completion, Message, Request, digest
 from selfimprove.students import adapters, engine
-from selfimprove.students.fetch import model_hash, quiet
+from selfimprove.students.fetch import model_hash, quiet, readable
 from selfimprove.students.losses import text_loss
 from selfimprove.students.resident import Resident
 
@@ -105,8 +105,7 @@ class TransformersStudent:
             with quiet():
                 model.save_pretrained(out)
         self.tokenizer.save_pretrained(out)
-        for file in out.glob("*.safetensors"):
-            file.chmod(0o644)  # which safetensors gives to its owner alone
+        readable(out)
 
     def unload(self) -> None:
         """Give the memory back, for all students of this base; the next use loads again."""

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
+from selfimprove.students.fetch import readable
 from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import checkpoints_of
 from selfimprove.trainers.defaults import given, given_lora
@@ -122,12 +123,6 @@ def save(trainer: Any, folder: str) -> None:
             trainer.processing_class.save_pretrained(folder)
     if trainer.is_world_process_zero():
         readable(Path(folder))
-
-
-def readable(folder: Path) -> None:
-    """Let others read weights, which safetensors gives to their owner alone, as they read all other files."""
-    for file in folder.glob("*.safetensors"):
-        file.chmod(0o644)
 
 
 def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: Any) -> Any:
