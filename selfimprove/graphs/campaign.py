@@ -172,6 +172,7 @@ def control_node(crew: Crew) -> Node:
 
     def node(state: CampaignState) -> dict[str, Any]:
         crew.ledger.cap_dollars(crew.config.campaign.budget_usd, "")
+        take_compiled(crew, state["round"])  # this process may have begun here
         if "control" not in crew.config.campaign.arms or not state["best"]:
             return {}
         trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, state["best"])]
