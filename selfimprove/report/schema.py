@@ -281,6 +281,8 @@ class Summary(Part):
     failing: tuple[FailureGroup, ...] = ()
     """Where the student fails: groups of the training problems that it tried, with their failure rates by round. At
     most 50 groups that share the same thing, those with the most failures."""
+    tried_again: int = 0
+    """Problems that a round tried though an earlier one had, for want of others; summed over the rounds."""
     repairs: tuple[Repairs, ...] = ()
     """How failures became successes on dev, for labels with at most 50 values."""
     levels: tuple[LevelSummary, ...] = ()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_failure_rates_by_group_and_round(crew: Crew) -> None:
     kinds = [g for g in summary.failing if g.by == "kind"]
     assert [sum(g.rounds[r].failed for g in kinds) for r in (0, 1)] == [made.failed for made in everything.rounds]
     assert {g.by for g in summary.failing} >= {"all", "kind", "level", "reasoning steps", "first wrong step"}
+
+
+def test_problems_that_were_tried_again_are_told_and_bear_no_interval(make_crew: Callable[..., Crew]) -> None:
+    """Where the pool runs out a round tries what an earlier one did: the change is told without an interval."""
+    crew = make_crew(campaign={"arms": ["track_b"]}, mine={"samples": 0, "pool": 200})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    first, second = ({a.problem for a in crew.folder.rows(f"round-0{r}/drafts.jsonl", Attempt)} for r in (1, 2))
+    summary = summarise(crew.folder, crew.ledger)
+    assert summary.tried_again == len(first & second) > 50
+    assert group(summary, "all", "all").change is not None
+    assert not any(each.interval for each in summary.failing)
+    page = render_page(summary)
+    assert f"{summary.tried_again} were tried that an earlier round had tried before" in page
+    assert "Each round tries other problems" not in page
 
 
 def test_first_wrong_steps_are_checked_exactly(crew: Crew) -> None:
@@ -93,6 +108,7 @@ def test_page_shows_where_it_fails(crew: Crew) -> None:
     summary = summarise(crew.folder, crew.ledger)
     page = render_page(summary)
     assert '<section id="failing">' in page
+    assert "Each round tries other problems" in page
     assert "Failures by level, round by round" in page
     assert "From failure to success, on dev" in page
     whole = group(summary, "all", "all").rounds[0]
