@@ -14,6 +14,10 @@ from selfimprove.records import Comparison, Interval
 
 _RESAMPLES = 100_000
 """As late rounds decide at levels of less than a thousandth."""
+_DISCORDANT = 0.2
+"""Share of problems that two students answer differently; an assumption."""
+_LUCK = 0.5
+"""Share of that which is the luck of one draw, and which several samples average out; an assumption."""
 _TINY = 1e-9
 """A mean nearer to 0 than this is 0 but for rounding."""
 
@@ -246,11 +250,23 @@ def spend_alpha(alpha: float, looks: int) -> float:
     return alpha / max(1, looks)
 
 
+def usual_spread(samples: int = 0) -> float:
+    """Give how far two students are taken to differ before they are compared: the share `discordant` of problems.
+
+    Args:
+        samples: drawn a problem; 0: it is answered greedily.
+
+    >>> usual_spread(), usual_spread(4)
+    (0.2, 0.125)
+    """
+    return _DISCORDANT * (1 - _LUCK + _LUCK / max(1, samples))
+
+
 def smallest_gain(n: int, discordant: float, alpha: float, power: float = 0.8) -> float:
     """Give the smallest true gain that `n` paired problems show with this power.
 
     Args:
-        n: problems.
+        n: problems; groups of them where those rise and fall together.
         discordant: share of problems that the two models answer differently, in (0, 1].
         alpha: one-sided level of the test.
         power: chance to see the gain.

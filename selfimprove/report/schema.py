@@ -87,6 +87,8 @@ class TestSummary(Part):
 
     n: int
     """Problems of the test split."""
+    groups: int = 0
+    """Groups of them that belong together, and count as one draw; 0: each stands alone."""
     opened: int
     """How often the split was opened in this run folder."""
     opened_elsewhere: int = 0

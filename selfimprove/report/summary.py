@@ -224,6 +224,7 @@ def _test(folder: RunFolder) -> TestSummary | None:
     best = "best" if "best" in made else "base"
     return TestSummary(
         n=scores["base"].n,
+        groups=len(set(grouped(folder.rows("data/test.jsonl", Problem)).values())),
         opened=len(openings),
         opened_elsewhere=len(elsewhere(looks_at(folder.hashes["data/test.jsonl"]), folder.path)),
         base=scores["base"],
