@@ -148,7 +148,7 @@ def baseline_node(crew: Crew) -> Node:
             reached = result.sampled.accuracy if result.sampled else result.lenient.accuracy
             if reached > best:
                 best, chosen = reached, shots
-        measure_panel(crew, "", "round-00")
+        measure_panel(crew, "", "base", "round-00")
         start = RoundDecision(
             round=0, best="", predictions=f"{_baseline(chosen)}/predictions.jsonl", promoted="", decisions=()
         )
