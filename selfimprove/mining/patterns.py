@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from pydantic import Field
@@ -169,7 +170,7 @@ class Movement(Record):
     independent."""
 
 
-def movements(rounds: Sequence[Patterns], tried: Sequence[Set[str]]) -> list[Movement]:
+def movements(rounds: Sequence[Patterns], tried: Sequence[AbstractSet[str]]) -> list[Movement]:
     """Follow each group over the rounds, the most improved first within what groups share.
 
     What is summed as `(other)` is left out: it holds other values each round.
@@ -184,7 +185,7 @@ def movements(rounds: Sequence[Patterns], tried: Sequence[Set[str]]) -> list[Mov
     return sorted(moved, key=lambda m: (m.by, m.change if m.change is not None else 1.0, m.value))
 
 
-def _movement(key: tuple[str, str], groups: Sequence[Group | None], tried: Sequence[Set[str]]) -> Movement:
+def _movement(key: tuple[str, str], groups: Sequence[Group | None], tried: Sequence[AbstractSet[str]]) -> Movement:
     known = [(g, ids) for g, ids in zip(groups, tried, strict=True) if g is not None and g.tried]
     (first, before), (last, after) = (known[0], known[-1]) if len(known) > 1 else ((None, set()), (None, set()))
     return Movement(
