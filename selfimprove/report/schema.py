@@ -98,7 +98,7 @@ class TestSummary(Part):
     best: ScoreSummary | None = None
     """The best round."""
     control: ScoreSummary | None = None
-    """The control arm's last round."""
+    """The control that belongs to the best round: trained from the base on as many tokens."""
     arms: Mapping[str, ScoreSummary] = Field(default_factory=dict)
     """The last round of each arm that is neither the best nor the control."""
     strict: StrictTest = StrictTest()
