@@ -286,25 +286,3 @@ def problems_needed(gain: float, discordant: float, alpha: float, power: float =
     """
     z = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(power)
     return math.ceil(discordant * (z / gain) ** 2)
-
-
-def pass_at_k(passed: Sequence[int], samples: int, k: int) -> float:
-    """Estimate the chance that at least one of `k` completions is correct.
-
-    Unbiased for independent samples, unlike `1 - (1 - p) ** k` (Chen et al. 2021, arXiv:2107.03374, eq. 1).
-
-    Args:
-        passed: correct completions a problem, shape `[P]`, each in `[0, samples]`.
-        samples: completions drawn a problem, the same for all.
-        k: completions allowed, `1 <= k <= samples`.
-
-    Raises:
-        ValueError: `passed` is empty, or `k` is out of range.
-
-    >>> pass_at_k([0, 1, 2], samples=2, k=1)
-    0.5
-    """
-    if not passed or not 1 <= k <= samples:
-        raise ValueError(f"pass_at_k needs problems and 1 <= k <= {samples}, got {len(passed)} and k={k}")
-    missed = sum(math.comb(samples - c, k) for c in passed) / math.comb(samples, k)
-    return 1 - missed / len(passed)

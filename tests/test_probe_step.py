@@ -14,7 +14,9 @@ def trained(*names: str) -> dict[str, tuple[int, int]]:
 
 def test_probe_takes_what_is_clearly_better() -> None:
     """A policy that solves far more than the default is taken, and the sentence says by how much."""
-    made = judge(results(failures=40, random=44, band=80), trained("failures", "random", "band"), groups={}, budget_rows=2100)
+    made = judge(
+        results(failures=40, random=44, band=80), trained("failures", "random", "band"), groups={}, budget_rows=2100
+    )
     assert (made.policy, made.default) == ("band", "failures")
     assert made.sentence.startswith("band is taken: +20.0 points over failures on 200 probe problems")
     assert [c.correct for c in made.candidates] == [40, 44, 80]
@@ -23,7 +25,9 @@ def test_probe_takes_what_is_clearly_better() -> None:
 
 def test_probe_within_noise_takes_the_default_and_says_so() -> None:
     """A few more solved problems are noise: the default stays, and the sentence says that nothing was shown."""
-    made = judge(results(failures=40, random=42, band=41), trained("failures", "random", "band"), groups={}, budget_rows=2100)
+    made = judge(
+        results(failures=40, random=42, band=41), trained("failures", "random", "band"), groups={}, budget_rows=2100
+    )
     assert made.policy == "failures"
     assert "equal within noise on 200 probe problems (failures 40, random 42, band 41; p <= 0.025 was needed)" in (
         made.sentence

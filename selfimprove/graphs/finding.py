@@ -167,13 +167,8 @@ def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScor
     return gated(named, full_name(how.scorer, config.teacher), trust=how.trust, card=card)
 
 
-def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
-    """Grade every tried problem, and find where failures lie.
-
-    Args:
-        crew: the campaign's parts.
-        scorer: scores steps; default: the one that the settings name, if any.
-    """
+def grade_node(crew: Crew) -> Node:
+    """Grade every tried problem, and find where failures lie."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         here = round_folder(state["round"])
@@ -187,7 +182,7 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
             if known:
                 graded = [row for row in known.graded if row.problem in mined]
             else:
-                used = scorer or scorer_of(crew, state["best"], _proof_before(crew, state["round"]))
+                used = scorer_of(crew, state["best"], _proof_before(crew, state["round"]))
                 graded = _graded(crew, state["best"], tried, used)
                 if isinstance(used, Gated) and used.card:
                     crew.folder.write_json(f"{here}/{_PROOF}", used.card)
