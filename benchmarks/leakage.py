@@ -15,7 +15,7 @@ import re
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -204,7 +204,7 @@ def overlaps(name: str, train: Sequence[Row], test: Sequence[Row], *, show: int)
     """Compare a data set's train with its test, question by question; list the leaks."""
     guard = Guard(held_out(name, test))
     guard.learn(row.question for row in train)
-    found = [(at, hit) for at, hits in guard.screen((i, r.question) for i, r in enumerate(train)) for hit in hits]
+    found = [(at, hit) for at, row in enumerate(train) for hit in guard.hits(row.question)]
     leaks = [(at, hit) for at, hit in found if hit.verdict == "leak"]
     counts = {
         "whole": len({hit.held_out for _, hit in found if hit.how != "n-gram"}),
@@ -232,13 +232,9 @@ def speed(held: Sequence[HeldOut], rows: Sequence[Row]) -> dict[str, float]:
     guard.learn(texts)
     sizes = [len(text.split()) for text in texts]
 
-    def corpus() -> Iterator[tuple[int, str]]:
-        for at in range(CORPUS):
-            yield at, texts[at % len(texts)]
-
     before, started = _peak_mb(), time.process_time()
-    for _ in guard.screen(corpus()):
-        pass
+    for at in range(CORPUS):
+        guard.hits(texts[at % len(texts)])
     seconds, grown = time.process_time() - started, _peak_mb() - before
     tokens = sum(sizes[at % len(sizes)] for at in range(CORPUS))
     print(

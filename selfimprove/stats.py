@@ -14,6 +14,10 @@ from selfimprove.records import Comparison, Interval
 
 _RESAMPLES = 100_000
 """As late rounds decide at levels of less than a thousandth."""
+_DISCORDANT = 0.2
+"""Share of problems that two students answer differently; an assumption."""
+_LUCK = 0.5
+"""Share of that which is the luck of one draw, and which several samples average out; an assumption."""
 _TINY = 1e-9
 """A mean nearer to 0 than this is 0 but for rounding."""
 
@@ -246,11 +250,23 @@ def spend_alpha(alpha: float, looks: int) -> float:
     return alpha / max(1, looks)
 
 
+def usual_spread(samples: int = 0) -> float:
+    """Give how far two students are taken to differ before they are compared: the share `discordant` of problems.
+
+    Args:
+        samples: drawn a problem; 0: it is answered greedily.
+
+    >>> usual_spread(), usual_spread(4)
+    (0.2, 0.125)
+    """
+    return _DISCORDANT * (1 - _LUCK + _LUCK / max(1, samples))
+
+
 def smallest_gain(n: int, discordant: float, alpha: float, power: float = 0.8) -> float:
     """Give the smallest true gain that `n` paired problems show with this power.
 
     Args:
-        n: problems.
+        n: problems; groups of them where those rise and fall together.
         discordant: share of problems that the two models answer differently, in (0, 1].
         alpha: one-sided level of the test.
         power: chance to see the gain.
@@ -270,25 +286,3 @@ def problems_needed(gain: float, discordant: float, alpha: float, power: float =
     """
     z = NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(power)
     return math.ceil(discordant * (z / gain) ** 2)
-
-
-def pass_at_k(passed: Sequence[int], samples: int, k: int) -> float:
-    """Estimate the chance that at least one of `k` completions is correct.
-
-    Unbiased for independent samples, unlike `1 - (1 - p) ** k` (Chen et al. 2021, arXiv:2107.03374, eq. 1).
-
-    Args:
-        passed: correct completions a problem, shape `[P]`, each in `[0, samples]`.
-        samples: completions drawn a problem, the same for all.
-        k: completions allowed, `1 <= k <= samples`.
-
-    Raises:
-        ValueError: `passed` is empty, or `k` is out of range.
-
-    >>> pass_at_k([0, 1, 2], samples=2, k=1)
-    0.5
-    """
-    if not passed or not 1 <= k <= samples:
-        raise ValueError(f"pass_at_k needs problems and 1 <= k <= {samples}, got {len(passed)} and k={k}")
-    missed = sum(math.comb(samples - c, k) for c in passed) / math.comb(samples, k)
-    return 1 - missed / len(passed)

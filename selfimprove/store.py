@@ -253,18 +253,3 @@ def _sha256(path: Path) -> str:
     except OSError:
         return ""
     return digest.hexdigest()
-
-
-def require_space(path: Path, need_bytes: int) -> None:
-    """Refuse to start where the disk cannot hold what will be written.
-
-    Raises:
-        RunFolderError: fewer than `need_bytes` are free.
-    """
-    place = path if path.exists() else next(parent for parent in path.absolute().parents if parent.exists())
-    free = shutil.disk_usage(place).free
-    if free < need_bytes:
-        raise RunFolderError(
-            f"{path} needs about {need_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
-            "free space or name another folder"
-        )

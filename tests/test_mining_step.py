@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
+
 from selfimprove.mining.kinds import Kind
 from selfimprove.programs import program_for
 from selfimprove.records import Attempt, Completion, Problem, Request, Verdict
@@ -183,10 +185,11 @@ def test_grades_follow_step_scores() -> None:
     assert {g.difficulty for g in mean} == {0, 4}
 
 
-def test_attempts_without_steps_are_graded_by_pass_rate() -> None:
+def test_attempts_without_steps_are_graded_by_pass_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the student wrote no steps the pass rate's posterior grades, and the row says so."""
     tried = to_grade(lambda p, sample, _: Completion(text="Answer: 0"))
-    rows = grade_pool(tried, "s", scorer=Steps(), split=lambda _: [])  # type: ignore[arg-type]
+    monkeypatch.setattr("selfimprove.steps.grade.split_steps", lambda _: [])
+    rows = grade_pool(tried, "s", scorer=Steps())  # type: ignore[arg-type]
     assert {(g.by, g.difficulty) for g in rows} == {("pass_rate", 5)}
 
 

@@ -282,6 +282,11 @@ def test_lessons_that_are_given_once_more_are_planned() -> None:
     assert again.usd_at_most == pytest.approx(2 * one.usd_at_most)
     bare = planned(teacher=teacher, campaign={"arms": ["track_b", "no_questions"]})
     assert line(bare, "lessons").student_calls == lessons[0].student_calls
+    shown = [
+        planned(teacher=teacher, campaign={"arms": arms}, lesson={"rationalise": True}).usd_at_most
+        for arms in (["track_b"], ["track_b", "no_questions"])
+    ]
+    assert shown[1] - shown[0] == pytest.approx(2 * (bare.usd_at_most - one.usd_at_most))
 
 
 def test_starting_anew_walks_all_rows_of_every_round() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from selfimprove.arms import ARMS, in_turn
 from selfimprove.config.campaign import Config
 from selfimprove.config.showing import shown, without_password
 from selfimprove.errors import InputError, nearest
@@ -59,6 +60,7 @@ def make_config(values: Mapping[str, Any], where: str = "config") -> Config:
     config = make_section(Config, values, where)
     _refuse_mixing(config, where)
     _refuse_phases(config, where)
+    _refuse_probe(config, where)
     return config
 
 
@@ -87,6 +89,16 @@ def _refuse_phases(config: Config, where: str) -> None:
             raise InputError(
                 f"{where}: phases.{at}.when asks for {min(asked)}, which is only known with evaluate.samples; set it"
             )
+
+
+def _refuse_probe(config: Config, where: str) -> None:
+    """Refuse to try ways to choose lessons for arms that have none."""
+    arms = config.campaign.arms
+    if config.select.policy == "probe" and not any(ARMS[arm].track for arm in in_turn(arms)):
+        raise InputError(
+            f'{where}: select.policy = "probe" tries ways to choose lessons, and none of campaign.arms = '
+            f'{json.dumps(arms)} learns from lessons; name another policy, or an arm with a track, such as "track_b"'
+        )
 
 
 def _refuse_mixing(config: Config, where: str) -> None:

@@ -146,6 +146,7 @@ class GateConfig(Section):
     text_rise: Annotated[float, Field(ge=0)] = 0.1
     """Rise of that loss over the base student's that is let pass, in nats a token."""
     tasks: tuple[str, ...] = ()
-    """Other tasks, whose dev problems the student may not get worse at than the base student."""
+    """Other tasks, whose dev problems the student may not get worse at than the base student; each arm tries them under
+    the prompt that it is trained under."""
     task_problems: Annotated[int, Field(ge=20)] = 200
     """Problems of each of them."""

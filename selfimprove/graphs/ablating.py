@@ -1,6 +1,7 @@
 """Rows of the arms that leave a part of the loop out, so that its worth can be told: on the same round, as many tokens.
 
-no_questions      what a lesson's questions and answers won is left out: its problems are taught by rationales alone
+no_questions      what a lesson's questions and answers won is left out: its problems are taught by rationales alone,
+                  as a lesson without questions would; what the ledger knows is not asked again
 no_selection      lessons of as many problems of the tried pool, drawn at random
 no_verification   a lesson's first solution, verified or not
 plain_programs    the lessons are given again, with every prompt as it is written
@@ -18,11 +19,10 @@ from selfimprove.graphs.lesson import give_lessons
 from selfimprove.graphs.places import attempts_of, round_folder
 from selfimprove.programs.in_force import InForce
 from selfimprove.programs.saved import programs_for
-from selfimprove.protocols import Teacher
-from selfimprove.records import Lesson, Problem, TrackRow, Verdict
+from selfimprove.records import Lesson, Problem, TrackRow
 from selfimprove.steps.build import build
 from selfimprove.steps.harvest import Target, harvest, unverified
-from selfimprove.steps.reason import rationales
+from selfimprove.steps.reason import reason
 
 
 def ablated(
@@ -42,8 +42,11 @@ def ablated(
     if track == "no_verification":
         targets = unverified(lessons, crew.task)
     elif track == "no_questions":
-        bare = [lesson.model_copy(update={"rewrites": (), "clarifications": ()}) for lesson in lessons]
-        targets = _taught(crew, bare, problems, crew.teacher_for(crew.model(best), round_))
+        unasked = {"clarifications": (), "rewrites": (), "rationales": ()}
+        bare = [lesson.model_copy(update=unasked) for lesson in lessons]
+        teacher, how = crew.teacher_for(crew.model(best), round_), crew.config.lesson
+        told = reason(bare, problems, teacher, crew.task, samples=how.rationales, rationalise=how.rationalise)
+        targets = harvest(told, problems, crew.task)
     elif track == "plain_programs":
         asked = [problems[lesson.problem] for lesson in lessons]
         targets = harvest(_plain(crew, asked, place, best, round_), problems, crew.task)
@@ -61,15 +64,6 @@ def _plain(crew: Crew, asked: Sequence[Problem], place: str, best: str, round_: 
     force = crew.programs if isinstance(crew.programs, InForce) else InForce(crew.programs)
     with force.instead(programs_for(crew.task)):
         return give_lessons(replace(crew, programs=force), asked, place, best, round_)
-
-
-def _taught(crew: Crew, lessons: Sequence[Lesson], problems: Mapping[str, Problem], teacher: Teacher) -> list[Target]:
-    """Harvest lessons whose unsolved ones are reasoned about first; what the ledger knows is not asked again."""
-    open_ = [x for x in lessons if not x.settled and not any(r.verdict is Verdict.CORRECT for r in x.rationales)]
-    told = rationales([problems[x.problem] for x in open_], teacher, crew.task, crew.config.lesson.rationales)
-    new = {x.id: tuple(some) for x, some in zip(open_, told, strict=True)}
-    done = [x.model_copy(update={"rationales": new.get(x.id, x.rationales)}) for x in lessons]
-    return harvest(done, problems, crew.task)
 
 
 def _drawn(crew: Crew, count: int, problems: Mapping[str, Problem], round_: int) -> list[Problem]:

@@ -228,7 +228,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
             "name a hub id or a folder as campaign.student"
         )
     config, program = crew.config, crew.programs[program_of(run.arm)]
-    crew.folder.write_json(f"{run.place}/origin.json", {"start": run.start})
+    crew.folder.write_json(f"{run.place}/origin.json", {"start": run.start, "method": run.method})
     job = TrainingJob(
         model=crew.model_folder,
         start=str(crew.folder.at(run.start).resolve()) if run.start else "",

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
-from selfimprove.arms import ARMS, in_turn
+from selfimprove.arms import in_turn
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.compiling import take_compiled
 from selfimprove.graphs.crew import Crew
@@ -148,7 +148,7 @@ def baseline_node(crew: Crew) -> Node:
             reached = result.sampled.accuracy if result.sampled else result.lenient.accuracy
             if reached > best:
                 best, chosen = reached, shots
-        measure_panel(crew, "", "round-00")
+        measure_panel(crew, "", "base", "round-00")
         start = RoundDecision(
             round=0, best="", predictions=f"{_baseline(chosen)}/predictions.jsonl", promoted="", decisions=()
         )
@@ -172,6 +172,7 @@ def control_node(crew: Crew) -> Node:
 
     def node(state: CampaignState) -> dict[str, Any]:
         crew.ledger.cap_dollars(crew.config.campaign.budget_usd, "")
+        take_compiled(crew, state["round"])  # this process may have begun here
         if "control" not in crew.config.campaign.arms or not state["best"]:
             return {}
         trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, state["best"])]
@@ -208,24 +209,24 @@ def _control_of(best: str) -> str:
 
 def _rows_of(crew: Crew, best: str) -> int:
     """Count the rows of tracks that the best student learned from; tries and pairs are of the same problems."""
-    counts = {adapter: int(crew.folder.json(f"{adapter}/metrics.json")["rows"]) for adapter in lineage(crew, best)}
-    taught = [
-        count
-        for adapter, count in counts.items()
-        if adapter.endswith("/sft/adapter") or ARMS[arm_of(adapter)].methods == ("sft",)
-    ]
-    return sum(taught) or max(counts.values())
+    chain = lineage(crew, best)
+    counts = [int(crew.folder.json(f"{adapter}/metrics.json")["rows"]) for adapter in chain]
+    taught = [count for adapter, count in zip(chain, counts, strict=True) if _origin(crew, adapter)["method"] == "sft"]
+    return sum(taught) or max(counts)
 
 
 def lineage(crew: Crew, adapter: str) -> list[str]:
     """Give the adapters that one goes back to, the newest first."""
     chain = [adapter] if adapter else []
-    while chain:
-        start = crew.folder.json(f"{chain[-1].rpartition('/')[0]}/origin.json")["start"]
-        if not start:
-            break
+    while chain and (start := _origin(crew, chain[-1])["start"]):
         chain.append(start)
     return chain
+
+
+def _origin(crew: Crew, adapter: str) -> dict[str, str]:
+    """Read which adapter one goes on from, and how it was trained."""
+    made: dict[str, str] = crew.folder.json(f"{adapter.rpartition('/')[0]}/origin.json")
+    return made
 
 
 def final_node(crew: Crew) -> Node:

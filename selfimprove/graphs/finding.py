@@ -27,7 +27,7 @@ from selfimprove.steps.grade import GradeRule, ToGrade, grade_pool
 from selfimprove.steps.mine import Draw, MiningRule, climb, drawing, fresh, mine, pass_rate
 
 _PROOF: Final = "scorer.json"
-"""What the step scorer is trusted by, in the run folder."""
+"""What the step scorer is trusted by, in a round's folder."""
 
 
 def rule_of(config: Config, round_: int) -> MiningRule:
@@ -167,13 +167,8 @@ def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScor
     return gated(named, full_name(how.scorer, config.teacher), trust=how.trust, card=card)
 
 
-def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
-    """Grade every tried problem, and find where failures lie.
-
-    Args:
-        crew: the campaign's parts.
-        scorer: scores steps; default: the one that the settings name, if any.
-    """
+def grade_node(crew: Crew) -> Node:
+    """Grade every tried problem, and find where failures lie."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         here = round_folder(state["round"])
@@ -187,16 +182,22 @@ def grade_node(crew: Crew, scorer: StepScorer | None = None) -> Node:
             if known:
                 graded = [row for row in known.graded if row.problem in mined]
             else:
-                kept = crew.folder.record(_PROOF, ScorerCard) if crew.folder.has(_PROOF) else None
-                used = scorer or scorer_of(crew, state["best"], kept)
+                used = scorer_of(crew, state["best"], _proof_before(crew, state["round"]))
                 graded = _graded(crew, state["best"], tried, used)
                 if isinstance(used, Gated) and used.card:
-                    crew.folder.write_json(_PROOF, used.card)
+                    crew.folder.write_json(f"{here}/{_PROOF}", used.card)
             crew.folder.write_rows(f"{here}/grades.jsonl", graded)
             crew.folder.write_json(f"{here}/patterns.json", _patterns(crew, tried, graded, list(by_id.values())))
         return {}
 
     return node
+
+
+def _proof_before(crew: Crew, round_: int) -> ScorerCard | None:
+    """Give what the newest of the rounds before trusted its step scorer by; None where none has measured it."""
+    files = (f"{round_folder(r)}/{_PROOF}" for r in range(round_ - 1, 0, -1))
+    found = next((file for file in files if crew.folder.has(file)), None)
+    return crew.folder.record(found, ScorerCard) if found else None
 
 
 def grade_rule_of(how: GradeConfig) -> GradeRule:

@@ -29,7 +29,7 @@ from selfimprove.protocols import StepScorer
 from selfimprove.records import Problem
 from selfimprove.scorers.figures import ScorerCard
 from selfimprove.scorers.trust import Gated
-from selfimprove.steps.grade import GradeRule, Scored, Split, ToGrade, cuts_of, level_pool, score_pool, screen_under
+from selfimprove.steps.grade import GradeRule, Scored, ToGrade, cuts_of, level_pool, score_pool, screen_under
 
 
 class GradingState(TypedDict, total=False):
@@ -46,18 +46,17 @@ class GradingState(TypedDict, total=False):
     """The library, relative to the run folder."""
 
 
-def build_grading(crew: Crew, scorer: StepScorer | None = None, split: Split | None = None) -> StateGraph[Any]:
+def build_grading(crew: Crew, scorer: StepScorer | None = None) -> StateGraph[Any]:
     """Wire grading; compile it with or without a checkpointer, and invoke it with `recursion_limit=mining.STEPS`.
 
     Args:
         crew: the parts; its teacher and trainer are not used.
         scorer: scores steps; default: the one that the settings name, if any.
-        split: splits an attempt into steps; default: its lines.
     """
     rule = grade_rule_of(crew.config.grade)
     graph: StateGraph[Any] = StateGraph(GradingState)
     nodes = {
-        "score": _score(crew, scorer, split, rule),
+        "score": _score(crew, scorer, rule),
         "cuts": _cuts(crew, rule),
         "level": _level(crew),
         "library": _library(crew),
@@ -80,9 +79,7 @@ def library_place(round_: int) -> str:
     return f"{mining_place(round_)}/library"
 
 
-def _score(
-    crew: Crew, scorer: StepScorer | None, split: Split | None, rule: GradeRule
-) -> Callable[[GradingState], dict[str, Any]]:
+def _score(crew: Crew, scorer: StepScorer | None, rule: GradeRule) -> Callable[[GradingState], dict[str, Any]]:
     @cache
     def named(best: str, proof: str) -> StepScorer | None:
         kept = crew.folder.record(proof, ScorerCard) if crew.folder.has(proof) else None
@@ -101,7 +98,7 @@ def _score(
             used = named(state["best"], proof)
             before = used.card if isinstance(used, Gated) else None
             under = _screen(crew, place, windows, curve) if used else 0.0
-            scored = score_pool(tried, scorer=used, split=split, rule=rule, curve=curve, under=under)
+            scored = score_pool(tried, scorer=used, rule=rule, curve=curve, under=under)
             crew.folder.write_rows(f"{here}/scores.jsonl", scored)
             shown = isinstance(used, Gated) and used.card is not before
             if isinstance(used, Gated) and used.card is not None:

@@ -18,8 +18,10 @@ from selfimprove.programs.in_force import FROZEN, Frozen
 from selfimprove.records import Attempt, Completion, Problem, Record
 from selfimprove.steps.verify import verify
 
-_ROWS: Final = "data/library.jsonl"
-_ORIGIN: Final = "data/library.json"
+_ORIGIN: Final = "round-01/library.json"
+_ROWS: Final = "round-01/library.jsonl"
+TAKEN: Final = (_ORIGIN, _ROWS)
+"""What a campaign keeps of its library. They lie in the round that takes it: a fork of the baseline takes its own."""
 _PLACES: Final = ("", "grades.jsonl", "library/grades.jsonl", "round-01/mining/library/grades.jsonl")
 
 

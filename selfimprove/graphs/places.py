@@ -27,7 +27,7 @@ class Pool(Record):
     library: str = ""
     """The graded library that stood for mining; empty: the round mined."""
     policy: str = ""
-    """Of the selection; under `probe` the one that the probe took."""
+    """Of the selection; under `probe` the one that the probe took; empty: no arm learns from lessons."""
     order: str = "shuffled"
     """How training rows are put."""
     phase: int = 0

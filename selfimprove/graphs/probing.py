@@ -6,7 +6,9 @@ default's, and tested on training problems that no candidate was trained on. Nei
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from random import Random
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ from selfimprove.graphs.places import Pool, attempts_of, pool_file, round_folder
 from selfimprove.mining.library import Graded
 from selfimprove.records import Adapter, Attempt, Problem, TrackRow, Verdict
 from selfimprove.steps.build import balance, build
+from selfimprove.steps.evaluate import grouped
 from selfimprove.steps.harvest import harvest
 from selfimprove.steps.mine import fresh
 from selfimprove.steps.probe import Probed, judge, not_probed, rows_each
@@ -76,7 +79,7 @@ def _probe(crew: Crew, best: str) -> Probed:
     if not all(rows.values()):
         empty = next(name for name, some in rows.items() if not some)
         return not_probed(default, len(how.candidates), budget, f"nothing that {empty} chose could be taught")
-    right: dict[str, list[bool]] = {}
+    right: dict[str, dict[str, list[bool]]] = {}
     trained: dict[str, tuple[int, int]] = {}
     tokens = 0
     for policy, some in rows.items():
@@ -84,7 +87,7 @@ def _probe(crew: Crew, best: str) -> Probed:
         tokens = tokens or made.trained_tokens
         trained[policy] = (len(some), made.trained_tokens)
         right[policy] = _tested(crew, policy, made, tried.held)
-    return judge(right, trained, budget_rows=budget)
+    return judge(right, trained, groups=grouped(tried.held), budget_rows=budget)
 
 
 def _place(policy: str) -> str:
@@ -92,13 +95,19 @@ def _place(policy: str) -> str:
 
 
 def _what(crew: Crew, each: int, budget: int) -> _Try:
-    """Set the probe set aside, problems that were not tried first, and let each candidate choose from the rest."""
+    """Set the probe set aside, problems that were not tried first, and let each candidate choose from the rest.
+
+    Problems that belong together are set aside together, as a variant of a probe problem would tell what it tests.
+    """
     how, seed = crew.config.select, crew.config.campaign.seed * 1000 + 1
-    attempts = {some[0].problem: some for some in attempts_of(crew, 1)}
-    held = fresh(crew.problems("train"), frozenset(attempts), how.probe, seed)
+    train, attempts = crew.problems("train"), {some[0].problem: some for some in attempts_of(crew, 1)}
+    together = defaultdict[str, list[Problem]](list)
+    for problem in fresh(train, frozenset(attempts), len(train), seed):
+        together[problem.group or problem.id].append(problem)
+    held = list(chain.from_iterable(together.values()))[: how.probe]
     if len(held) < how.probe:
         held = []
-    aside = {p.id for p in held}
+    aside = {p.id for one in held for p in together[one.group or one.id]}
     graded = [g for g in crew.folder.rows(f"{round_folder(1)}/grades.jsonl", Graded) if g.problem not in aside]
     left = [some for i, some in attempts.items() if i not in aside]
     chosen: dict[str, Sequence[str]] = {
@@ -127,10 +136,10 @@ def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:
     }
 
 
-def _tested(crew: Crew, policy: str, made: Adapter, held: Sequence[Problem]) -> list[bool]:
-    """Let the student with a candidate's adapter solve the probe set, shape `[P]`."""
+def _tested(crew: Crew, policy: str, made: Adapter, held: Sequence[Problem]) -> dict[str, list[bool]]:
+    """Let the student with a candidate's adapter solve the probe set, each problem once; give what it solves by id."""
     program = crew.programs[program_of(in_turn(crew.config.campaign.arms)[0])]
     progress.current().say(f"select probe: {policy} is trained on {made.trained_tokens} tokens, and tested")
     attempts: list[Attempt] = [some[0] for some in crew.solve(held, f"{_place(policy)}/adapter", program)]
     crew.folder.write_rows(f"{_place(policy)}/predictions.jsonl", attempts)
-    return [a.verdict is Verdict.CORRECT for a in attempts]
+    return {a.problem: [a.verdict is Verdict.CORRECT] for a in attempts}

@@ -21,6 +21,7 @@ from selfimprove.graphs.campaign import build_campaign, reached_so_far, why_stop
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import forked, taken_over
+from selfimprove.graphs.library import TAKEN
 from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.ledger.inherited import INHERITED
@@ -32,7 +33,7 @@ ENDED: Final = "finished.json"
 """What a campaign came to: its rounds, its best student, and why it stopped (rounds, patience, target, budget)."""
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
-_ONLY_COPY: Final = ("data/", "final/openings.json", INHERITED, FROZEN)
+_ONLY_COPY: Final = ("data/", *TAKEN, "final/openings.json", INHERITED, FROZEN)
 """What replaying the campaign could not tell, or must not change."""
 _UNREADABLE: Final = (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What LangGraph and SQLite raise over a checkpoint of other bytes."""

@@ -16,15 +16,18 @@ from selfimprove.steps.select import Selection
 
 
 def select_node(crew: Crew) -> Node:
-    """Choose the round's lessons and cut them into cohorts; under `probe` the first round finds the policy first."""
+    """Choose the round's lessons and cut them into cohorts; under `probe` the first round finds the policy first.
+
+    Where no arm has a track nothing is chosen: arms that practise learn from their own tries at the whole pool.
+    """
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
+        if not any(ARMS[arm].track for arm in in_turn(crew.config.campaign.arms)):
+            return {"cohorts": []}
         policy: str = crew.config.select.policy
         if policy == "probe":
             policy = probed(crew, state["round"], state["best"]).policy
         chosen = _chosen(crew, state["round"], policy).ids
-        if not any(ARMS[arm].track for arm in in_turn(crew.config.campaign.arms)):  # they learn from their own tries
-            chosen = ()
         by_id = {p.id: p for p in crew.problems("train")}
         return {"cohorts": cohorts_of(crew, [by_id[i] for i in chosen], round_folder(state["round"]))}
 

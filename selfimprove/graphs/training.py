@@ -115,7 +115,7 @@ def evaluate_node(crew: Crew) -> Node:
             place = f"{round_folder(state['round'])}/arms/{arm}"
             if crew.folder.has(f"{place}/adapter/metrics.json"):
                 measure(crew, "dev", f"{place}/adapter", arm, place, round_=state["round"])
-                measure_panel(crew, f"{place}/adapter", place)
+                measure_panel(crew, f"{place}/adapter", arm, place)
                 try_panel(crew, panel, f"{place}/adapter", arm, place)
         return {}
 

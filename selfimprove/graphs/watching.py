@@ -6,10 +6,12 @@ Both are compared with the base student, not with the round before: many small f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from selfimprove.arms import program_of
 from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.panel import panel_watched
@@ -17,7 +19,6 @@ from selfimprove.leakage import HeldOut
 from selfimprove.programs import program_for
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Problem, Record, Verdict, Watched, digest
-from selfimprove.steps.draft import solve
 from selfimprove.steps.watch import watch_breadth, watch_labels, watch_task, watch_text
 from selfimprove.store import RunFolder
 
@@ -119,8 +120,11 @@ def _task(crew: Crew, name: str) -> Task:
     return load_task(name, data_dir=Path(data_dir) if data_dir else None)
 
 
-def measure_panel(crew: Crew, adapter: str, place: str) -> None:
-    """Measure a student on what is watched outside of its task, and write `panel.json`; nothing where none is."""
+def measure_panel(crew: Crew, adapter: str, arm: str, place: str) -> None:
+    """Measure a student on what is watched outside of its task, and write `panel.json`; nothing where none is.
+
+    Other tasks are asked under the prompt that the arm was trained under, as its own task is.
+    """
     frozen = crew.folder.record(_FROZEN, Frozen) if crew.folder.has(_FROZEN) else Frozen()
     name = f"{place}/panel.json"
     identity = crew.model(adapter).identity
@@ -128,13 +132,13 @@ def measure_panel(crew: Crew, adapter: str, place: str) -> None:
         return
     with crew.stage("watch", sum(map(len, frozen.tasks.values()))):
         losses = tuple(crew.losses(frozen.passages, adapter)) if frozen.passages else ()
-        tasks = {task: _solved(crew, task, problems, adapter) for task, problems in frozen.tasks.items()}
+        tasks = {task: _solved(crew, task, problems, adapter, arm) for task, problems in frozen.tasks.items()}
     crew.folder.write_json(name, Panel(model=identity, losses=losses, tasks=tasks))
 
 
-def _solved(crew: Crew, name: str, problems: Sequence[Problem], adapter: str) -> dict[str, bool]:
+def _solved(crew: Crew, name: str, problems: Sequence[Problem], adapter: str, arm: str) -> dict[str, bool]:
     task = _task(crew, name)
-    made = solve(problems, crew.model(adapter), program_for("solve", task), task, crew.greedy())
+    made = replace(crew, task=task).solve(problems, adapter, program_for(program_of(arm), task))
     return {problem.id: some[0].verdict is Verdict.CORRECT for problem, some in zip(problems, made, strict=True)}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+from collections.abc import Iterable
+from typing import Final
 
 from selfimprove.leakage.held_out import HeldOut, Hit, How, text_of
 from selfimprove.leakage.index import (
@@ -29,8 +29,6 @@ _PREFIX: Final = 4
 _SHOWN: Final = 40
 _DIGITS: Final = re.compile(r"\d+")
 _SEGMENT: Final = re.compile(r"[.?!:;]\s|[\n\"]")
-
-K = TypeVar("K")
 
 
 class Guard:
@@ -119,17 +117,6 @@ class Guard:
     def leak_of(self, problem: Problem) -> Hit | None:
         """Give the worst leak of a problem."""
         return self.leak(text_of(problem), problem.canonical)
-
-    def screen(self, texts: Iterable[tuple[K, str]]) -> Iterator[tuple[K, list[Hit]]]:
-        """Walk a corpus of any size, one text at a time, and give those with hits.
-
-        Args:
-            texts: pairs of anything that names a text, and the text.
-        """
-        for name, text in texts:
-            found = self.hits(text)
-            if found:
-                yield name, found
 
     def _take(self, boilerplate: Iterable[str]) -> None:
         phrases = {tuple(phrase.split()) for phrase in boilerplate}

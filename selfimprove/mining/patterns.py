@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from pydantic import Field
@@ -165,33 +166,35 @@ class Movement(Record):
     change: float | None
     """Last rate known less the first; under 0 it got better. None where fewer than two are known."""
     interval: Interval | None
-    """95 % interval of the change; each round tries other problems, so the two shares are independent."""
+    """95 % interval of the change. None where the two rounds share problems, so that their shares are not
+    independent."""
 
 
-def movements(rounds: Sequence[Patterns]) -> list[Movement]:
+def movements(rounds: Sequence[Patterns], tried: Sequence[AbstractSet[str]]) -> list[Movement]:
     """Follow each group over the rounds, the most improved first within what groups share.
 
     What is summed as `(other)` is left out: it holds other values each round.
 
     Args:
         rounds: the patterns of each, in order.
+        tried: ids of the problems that each tried.
     """
     by_round = [{(g.by, g.value): g for g in patterns.groups} for patterns in rounds]
     keys = dict.fromkeys(key for groups in by_round for key in groups if key[1] != OTHER)
-    moved = [_movement(key, [groups.get(key) for groups in by_round]) for key in keys]
+    moved = [_movement(key, [groups.get(key) for groups in by_round], tried) for key in keys]
     return sorted(moved, key=lambda m: (m.by, m.change if m.change is not None else 1.0, m.value))
 
 
-def _movement(key: tuple[str, str], groups: Sequence[Group | None]) -> Movement:
-    known = [g for g in groups if g is not None and g.tried]
-    first, last = (known[0], known[-1]) if len(known) > 1 else (None, None)
+def _movement(key: tuple[str, str], groups: Sequence[Group | None], tried: Sequence[AbstractSet[str]]) -> Movement:
+    known = [(g, ids) for g, ids in zip(groups, tried, strict=True) if g is not None and g.tried]
+    (first, before), (last, after) = (known[0], known[-1]) if len(known) > 1 else ((None, set()), (None, set()))
     return Movement(
         by=key[0],
         value=key[1],
         rates=tuple(g.rate if g is not None and g.tried else None for g in groups),
         tried=tuple(g.tried if g is not None else 0 for g in groups),
         change=round(last.rate - first.rate, 6) if first and last else None,
-        interval=_difference(first, last) if first and last else None,
+        interval=_difference(first, last) if first and last and not before & after else None,
     )
 
 

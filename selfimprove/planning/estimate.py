@@ -185,7 +185,7 @@ def most_usd(expected: Expected) -> float:
             given = lessons * (1 + len(_AGAIN & set(config.campaign.arms)))
             calls = (given + (_most_probed(expected) if round_ == 1 else 0)) * each
             calls += 2 * sum(most_asked(expected, arm) for arm in asking_arms(expected))
-            calls += 2 * lessons * lesson.rationales * ("no_questions" in config.campaign.arms)
+            calls += 2 * lessons * (lesson.rationales + lesson.rationalise) * ("no_questions" in config.campaign.arms)
             most += calls * _most_a_call(expected, price)
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read

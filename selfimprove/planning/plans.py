@@ -20,12 +20,9 @@ from selfimprove.planning.finding import most_tries
 from selfimprove.planning.probing import Probe
 from selfimprove.protocols import Task
 from selfimprove.records import Record
-from selfimprove.stats import smallest_gain
+from selfimprove.stats import smallest_gain, usual_spread
 from selfimprove.steps.decide import alpha_of_round
 
-_DISCORDANT: Final = 0.2
-_LUCK: Final = 0.5
-"""Share of that which is the luck of one draw, and which several samples average out; an assumption."""
 _OFFERED: Final = 4
 _BYTES_A_ROW: Final = 2_000
 _ADAPTER_MB: Final = 25.0
@@ -139,8 +136,7 @@ def _widest(config: Config) -> Config:
 
 def _gain(problems: int, samples: int, alpha: float) -> float:
     """Give the smallest gain that shows, in points."""
-    discordant = _DISCORDANT * (1 - _LUCK + _LUCK / max(1, samples))
-    return 100 * smallest_gain(problems, discordant, alpha)
+    return 100 * smallest_gain(problems, usual_spread(samples), alpha)
 
 
 def _written(plan: Plan) -> Iterator[str]:

@@ -24,6 +24,7 @@ class _Pool(NamedTuple):
     round: int
     patterns: Patterns
     graded: Mapping[str, Graded]
+    tried: frozenset[str]
 
 
 def failure_groups(folder: RunFolder, rounds: int) -> tuple[FailureGroup, ...]:
@@ -38,7 +39,8 @@ def failure_groups(folder: RunFolder, rounds: int) -> tuple[FailureGroup, ...]:
     by_key = [{(g.by, g.value): g for g in pool.patterns.groups} for pool in pools]
     seen: dict[str, int] = {}
     found = []
-    for moved in sorted(movements([pool.patterns for pool in pools]), key=lambda m: _place(m, by_key)):
+    all_moved = movements([pool.patterns for pool in pools], [pool.tried for pool in pools])
+    for moved in sorted(all_moved, key=lambda m: _place(m, by_key)):
         seen[moved.by] = seen.get(moved.by, 0) + 1
         if seen[moved.by] <= _MOST_GROUPS:
             groups = [known.get((moved.by, moved.value)) for known in by_key]
@@ -56,7 +58,23 @@ def _pools(folder: RunFolder, rounds: int) -> Iterator[_Pool]:
         here = round_folder(round_)
         if folder.has(f"{here}/patterns.json"):
             graded = {g.problem: g for g in folder.rows(f"{here}/grades.jsonl", Graded)}
-            yield _Pool(round_, folder.record(f"{here}/patterns.json", Patterns), graded)
+            patterns = folder.record(f"{here}/patterns.json", Patterns)
+            yield _Pool(round_, patterns, graded, _tried(folder, round_))
+
+
+def _tried(folder: RunFolder, round_: int) -> frozenset[str]:
+    name = f"{round_folder(round_)}/drafts.jsonl"
+    return frozenset(attempt.problem for attempt in folder.rows(name, Attempt)) if folder.has(name) else frozenset()
+
+
+def tried_again(folder: RunFolder, rounds: int) -> int:
+    """Count what rounds tried that an earlier one had tried before, for want of others."""
+    known, again = set[str](), 0
+    for round_ in range(1, rounds + 1):
+        tried = _tried(folder, round_)
+        again += len(known & tried)
+        known |= tried
+    return again
 
 
 def _followed(

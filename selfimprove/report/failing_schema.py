@@ -53,7 +53,8 @@ class FailureGroup(Part):
     """Failure rate of the last round less that of the first, in percentage points; under 0 it got better. Null where
     fewer than two are known."""
     interval: tuple[float, float] | None = None
-    """95 % confidence interval of the change, in percentage points; each round tries other problems."""
+    """95 % confidence interval of the change, in percentage points; null where the two rounds tried some of the same
+    problems."""
     examples: tuple[GroupExample, ...] = ()
     """Failures of the last round that had any."""
 

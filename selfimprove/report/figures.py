@@ -23,7 +23,6 @@ _DODGE_PX, _NARROW_DODGE_PX = 9, 3
 _MANY_ROUNDS = 12
 _LEAST_SPAN = 0.1
 _MOST_TICK_LABELS = 12
-CONTROL = "control"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Series:
 
     name: str
     tone: str
-    """Class that colours it: `tone-0` ... `tone-4`, `tone-control` or `tone-base`."""
+    """Class that colours it: `tone-0` ... `tone-4` or `tone-base`."""
     dodge: int
     """Pixels to the right, so that arms of one round do not cover each other."""
     points: tuple[Point, ...]
@@ -126,10 +125,8 @@ def _ticks_between(low: float, high: float, step: float) -> int:
 
 
 def arms_of(rounds: Iterable[RoundSummary]) -> dict[str, str]:
-    """Give each arm its colour class, in order of first appearance, the control arm apart."""
-    names = list(dict.fromkeys(row.arm for row in rounds))
-    trained = [name for name in names if name != CONTROL]
-    return {name: "tone-control" if name == CONTROL else f"tone-{trained.index(name) % 5}" for name in names}
+    """Give each arm its colour class, in order of first appearance."""
+    return {name: f"tone-{at % 5}" for at, name in enumerate(dict.fromkeys(row.arm for row in rounds))}
 
 
 def accuracy_chart(summary: Summary) -> Chart | None:
@@ -263,11 +260,11 @@ def heat_tables(summary: Summary, most_values: int = 10) -> list[Heat]:
     shown: list[tuple[str, Mapping[str, Mapping[str, ScoreSummary]]]] = [
         ("before", row.by_label) for row in summary.baselines if row.chosen and row.by_label
     ]
-    several = len({row.arm for row in summary.rounds} - {CONTROL}) > 1
+    several = len({row.arm for row in summary.rounds}) > 1
     shown += [
         (f"round {row.round}" + (f", {row.arm}" if several else ""), row.by_label)
         for row in summary.rounds
-        if row.arm != CONTROL and row.by_label
+        if row.by_label
     ]
     labels = dict.fromkeys(label for _, by_label in shown for label in by_label)
     made = []

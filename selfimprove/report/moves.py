@@ -10,7 +10,7 @@ from typing import Final
 from selfimprove.mining.kinds import Kind
 from selfimprove.mining.patterns import ALL
 from selfimprove.report.failing_schema import FailureGroup, GroupExample, GroupRound, RepairRound
-from selfimprove.report.figures import CONTROL, Cell, Heat, in_order
+from selfimprove.report.figures import Cell, Heat, in_order
 from selfimprove.report.schema import Summary
 
 _ROWS: Final = 10
@@ -95,8 +95,8 @@ class Mended:
 
 
 def repair_tables(summary: Summary) -> list[Mended]:
-    """Lay out what each round made of the dev problems, the control left out; labels of many values are not shown."""
-    arms = list(dict.fromkeys((row.round, row.arm) for row in summary.rounds if row.arm != CONTROL))
+    """Lay out what each round made of the dev problems; labels of many values are not shown."""
+    arms = list(dict.fromkeys((row.round, row.arm) for row in summary.rounds))
     several = len({arm for _, arm in arms}) > 1
     heads = tuple(f"round {n}" + (f", {arm}" if several else "") for n, arm in arms)
     made = []

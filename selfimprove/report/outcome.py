@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,12 +11,10 @@ from selfimprove.config import Config
 from selfimprove.formats import times
 from selfimprove.report.decided_schema import Difference, RoundSummary
 from selfimprove.report.schema import Best, Summary, TestSummary
-from selfimprove.stats import problems_needed, smallest_gain
+from selfimprove.stats import problems_needed, smallest_gain, usual_spread
 from selfimprove.steps.decide import p_text
 
 _CLAIM: Final = 0.05
-_DISCORDANT: Final = 0.2
-"""Share of problems that two students answer differently, at least; a gain is part of it."""
 
 
 def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
@@ -69,12 +68,13 @@ def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Be
     if change is not None and change.points > 0 and change.p_value <= _CLAIM:
         return f"Load the adapter of round {best.round} from {best.path}."
     base = test.base.accuracy if test.base else 0.0
-    shown = smallest_gain(test.n, _DISCORDANT, _CLAIM)
-    advice = [f"{test.n} problems show gains from about {100 * shown:.0f} points on"]
+    draws, spread = test.groups or test.n, usual_spread(config.evaluate.samples)
+    of = f" of {test.groups} groups" if test.groups else ""
+    advice = [f"{test.n} problems{of} show gains from about {100 * smallest_gain(draws, spread, _CLAIM):.0f} points on"]
     seen = max((r.difference.points for r in rounds if not is_told(r.arm)), default=0.0)
-    if seen > 0:
-        needed = problems_needed(seen / 100, max(_DISCORDANT, seen / 100), _CLAIM)
-        advice.append(f"{needed} would show the {seen:.1f} points seen on dev")
+    if seen > 0:  # which is part of what the students differ by
+        needed = problems_needed(seen / 100, max(spread, seen / 100), _CLAIM) * test.n / draws
+        advice.append(f"{math.ceil(needed)} would show the {seen:.1f} points seen on dev")
     floor = base < 0.05  # noqa: PLR2004 - a student that solves next to nothing is at the floor
     remedy = (
         "try a larger student" if floor else f"try more rows (data.train, now {config.data.train}) or a larger student"

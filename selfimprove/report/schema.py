@@ -87,6 +87,8 @@ class TestSummary(Part):
 
     n: int
     """Problems of the test split."""
+    groups: int = 0
+    """Groups of them that belong together, and count as one draw; 0: each stands alone."""
     opened: int
     """How often the split was opened in this run folder."""
     opened_elsewhere: int = 0
@@ -96,7 +98,7 @@ class TestSummary(Part):
     best: ScoreSummary | None = None
     """The best round."""
     control: ScoreSummary | None = None
-    """The control arm's last round."""
+    """The control that belongs to the best round: trained from the base on as many tokens."""
     arms: Mapping[str, ScoreSummary] = Field(default_factory=dict)
     """The last round of each arm that is neither the best nor the control."""
     strict: StrictTest = StrictTest()
@@ -281,6 +283,8 @@ class Summary(Part):
     failing: tuple[FailureGroup, ...] = ()
     """Where the student fails: groups of the training problems that it tried, with their failure rates by round. At
     most 50 groups that share the same thing, those with the most failures."""
+    tried_again: int = 0
+    """Problems that a round tried though an earlier one had, for want of others; summed over the rounds."""
     repairs: tuple[Repairs, ...] = ()
     """How failures became successes on dev, for labels with at most 50 values."""
     levels: tuple[LevelSummary, ...] = ()

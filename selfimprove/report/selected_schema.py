@@ -67,7 +67,7 @@ class CandidateSummary(Part):
     interval: tuple[float, float] | None
     """95 % confidence interval of the difference, in percentage points."""
     p_value: float | None
-    """One-sided mid-p McNemar, against `not better than the default`."""
+    """One-sided, against `not better than the default`."""
 
 
 class ProbeSummary(Part):

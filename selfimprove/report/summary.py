@@ -28,7 +28,7 @@ from selfimprove.report.decided_schema import (
     ScoreSummary,
     WatchedSummary,
 )
-from selfimprove.report.failing import failure_groups, repairs
+from selfimprove.report.failing import failure_groups, repairs, tried_again
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
 from selfimprove.report.prompts import programs_of
@@ -85,6 +85,7 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
         lessons=_lessons(folder, rounds),
         failures=_failures(folder, rounds),
         failing=failure_groups(folder, begun),
+        tried_again=tried_again(folder, begun),
         repairs=repairs(folder, [(row.round, row.arm) for row in rounds]),
         levels=levels_of(folder, begun),
         probe=probe_of(folder),
@@ -223,6 +224,7 @@ def _test(folder: RunFolder) -> TestSummary | None:
     best = "best" if "best" in made else "base"
     return TestSummary(
         n=scores["base"].n,
+        groups=len(set(grouped(folder.rows("data/test.jsonl", Problem)).values())),
         opened=len(openings),
         opened_elsewhere=len(elsewhere(looks_at(folder.hashes["data/test.jsonl"]), folder.path)),
         base=scores["base"],

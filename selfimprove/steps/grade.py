@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from selfimprove import progress
@@ -16,8 +16,6 @@ from selfimprove.records import Attempt, Problem, Record, StepItem, Verdict
 from selfimprove.scorers.scoring import judged
 from selfimprove.scorers.steps import split_steps
 
-Split = Callable[[str], Sequence[str]]
-"""Splits a completion into its reasoning steps."""
 BY_RATE: Final = "pass_rate"
 SCREENED: Final = "screen"
 """What graded an attempt that no scorer was asked about."""
@@ -59,7 +57,6 @@ def grade_pool(
     student: str,
     *,
     scorer: StepScorer | None = None,
-    split: Split | None = None,
     rule: GradeRule | None = None,
     curve: Curve | None = None,
 ) -> list[Graded]:
@@ -69,7 +66,6 @@ def grade_pool(
         tried: the mined problems, shape `[P]`.
         student: whose attempts they are, see `library.student_hash`.
         scorer: scores the steps of the failed attempts; None, and where an attempt has no steps: the pass rate.
-        split: splits an attempt into steps; default: `split_steps`.
         rule: how scores become levels.
         curve: prior of the pass rate from the greedy attempt's log-probability, see `prior.fit_curve`.
 
@@ -81,7 +77,7 @@ def grade_pool(
     """
     rule = rule or GradeRule()
     under = screen_under((t.mined for t in tried), curve, rule.screen)
-    found = score_pool(tried, scorer=scorer, split=split, rule=rule, curve=curve, under=under)
+    found = score_pool(tried, scorer=scorer, rule=rule, curve=curve, under=under)
     return level_pool(tried, found, cuts_of(found, rule), student)
 
 
@@ -89,7 +85,6 @@ def score_pool(
     tried: Sequence[ToGrade],
     *,
     scorer: StepScorer | None = None,
-    split: Split | None = None,
     rule: GradeRule | None = None,
     curve: Curve | None = None,
     under: float = 0.0,
@@ -98,7 +93,7 @@ def score_pool(
 
     Arguments as `grade_pool`, and `under` as `screen_under` gives it for the whole pool.
     """
-    rule, split = rule or GradeRule(), split or split_steps
+    rule = rule or GradeRule()
     rates = expectations((t.mined for t in tried), curve)
     found = [Scored(problem=t.problem.id, score=rate) for t, rate in zip(tried, rates, strict=True)]
     if scorer is None:
@@ -110,7 +105,7 @@ def score_pool(
         if rate < under:
             found[at] = Scored(problem=tried[at].problem.id, score=0.0, by=SCREENED)
         else:
-            steps[at] = tuple(split(tried[at].attempts[0].completion.text))
+            steps[at] = tuple(split_steps(tried[at].attempts[0].completion.text))
     places = [at for at, some in steps.items() if some]
     name, items = scorer.identity, [StepItem(problem=tried[at].problem, steps=steps[at]) for at in places]
     given = judged(scorer, items) if items else []

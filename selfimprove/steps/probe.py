@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from selfimprove.records import Comparison, Record
-from selfimprove.stats import compare_paired, spend_alpha
+from selfimprove.stats import spend_alpha
 from selfimprove.steps.decide import p_text
+from selfimprove.steps.evaluate import compare_right
 
 SHARE: Final = 0.05
 """The most of a campaign's rows that a probe may train on."""
@@ -73,23 +74,32 @@ def not_probed(default: str, candidates: int, budget_rows: int, why: str = "") -
     )
 
 
-def judge(right: Mapping[str, Sequence[bool]], trained: Mapping[str, tuple[int, int]], *, budget_rows: int) -> Probed:
+def judge(
+    right: Mapping[str, Mapping[str, Sequence[bool]]],
+    trained: Mapping[str, tuple[int, int]],
+    *,
+    groups: Mapping[str, str],
+    budget_rows: int,
+) -> Probed:
     """Take the best policy, or the default where none is better than it beyond noise.
 
     Args:
-        right: policy to which problems of the probe set it solves after its training, the default first, shape `[P]`.
+        right: policy, the default first, to problem of the probe set to which of its attempts solve it after the
+            policy's training: as `compare_right` takes them, one each.
         trained: policy to rows and tokens trained on.
+        groups: problem to its group, as `grouped` gives them.
         budget_rows: rows that the settings let the campaign train on.
     """
     default, *others = right
     alpha = spend_alpha(_ALPHA, len(others))
-    compared = {name: compare_paired(right[name], right[default]) for name in others}
+    compared = {name: compare_right(right[name], right[default], groups) for name in others}
     better = [name for name in others if compared[name].p_better <= alpha and compared[name].difference > 0]
     best = max(better, key=lambda name: compared[name].difference, default=default)
+    solved = {name: sum(all(some) for some in each.values()) for name, each in right.items()}
     return Probed(
         policy=best,
         default=default,
-        sentence=_sentence(best, default, right, compared, alpha),
+        sentence=_sentence(best, default, len(right[default]), solved, compared, alpha),
         problems=len(right[default]),
         rows=sum(rows for rows, _ in trained.values()),
         budget_rows=budget_rows,
@@ -99,25 +109,27 @@ def judge(right: Mapping[str, Sequence[bool]], trained: Mapping[str, tuple[int, 
                 policy=name,
                 rows=trained[name][0],
                 trained_tokens=trained[name][1],
-                correct=sum(solved),
+                correct=solved[name],
                 comparison=compared.get(name),
             )
-            for name, solved in right.items()
+            for name in right
         ),
     )
 
 
 def _sentence(
-    best: str, default: str, right: Mapping[str, Sequence[bool]], compared: Mapping[str, Comparison], alpha: float
+    best: str, default: str, n: int, solved: Mapping[str, int], compared: Mapping[str, Comparison], alpha: float
 ) -> str:
-    n, told = len(right[default]), ", ".join(f"{name} {sum(solved)}" for name, solved in right.items())
+    told = ", ".join(f"{name} {count}" for name, count in solved.items())
+    groups = next(c.groups for c in compared.values())
+    on = f"on {n} probe problems" + (f" of {groups} groups" if groups else "")
     if best == default:
         return (
-            f"The policies are equal within noise on {n} probe problems ({told}; p <= {alpha:.3g} was needed): "
+            f"The policies are equal within noise {on} ({told}; p <= {alpha:.3g} was needed): "
             f"{default}, the default, is taken."
         )
     c = compared[best]
     return (
-        f"{best} is taken: {100 * c.difference:+.1f} points over {default} on {n} probe problems "
+        f"{best} is taken: {100 * c.difference:+.1f} points over {default} {on} "
         f"({c.gained} gained, {c.lost} lost; p {p_text(c.p_better)}; solved: {told})."
     )

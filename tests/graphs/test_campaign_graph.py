@@ -9,6 +9,7 @@ import pytest
 
 from selfimprove.errors import InputError
 from selfimprove.graphs import campaign as campaign_graph
+from selfimprove.graphs import training
 from selfimprove.graphs.campaign import Openings, lineage
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
@@ -170,6 +171,25 @@ def test_control_gets_as_many_trained_tokens(make_crew: Any) -> None:
     assert len(chain) == 2
     tokens = sum(crew.folder.json(f"{a}/metrics.json")["trained_tokens"] for a in chain)
     assert crew.folder.json("final/control-round-02/adapter/metrics.json")["trained_tokens"] == tokens
+
+
+def test_control_draws_as_many_problems_as_the_best_was_taught(make_crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the best learned of a track counts in every round, also where no pairs came behind it."""
+    monkeypatch.setattr(training, "length_balanced", lambda pairs: [pair for pair in pairs if pair.round == 1])
+    drawn = list[int]()
+
+    class Listening(Nobody):
+        def stage(self, name: str, total: int) -> None:
+            drawn.extend([total] if name == "control" else [])
+
+    crew = make_crew(campaign={"arms": ["track_b+dpo", "control"]})
+    with watched_by(Listening()):
+        state = run(crew)
+    last, *before = lineage(crew, state["best"])
+    assert [last, *before] == [
+        f"round-{at}/adapter" for at in ("02/arms/track_b+dpo", "01/arms/track_b+dpo", "01/arms/track_b+dpo/sft")
+    ]
+    assert drawn == [sum(crew.folder.json(f"{one}/metrics.json")["rows"] for one in (last, before[-1]))]
 
 
 @pytest.mark.parametrize(("empty", "taught"), [("rationales", "0"), ("guarded", r"[1-9]\d*")])

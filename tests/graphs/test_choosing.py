@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 from selfimprove.config import make_config
 from selfimprove.errors import InputError
 from selfimprove.graphs.choosing import choose_by
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.places import Pool
+from selfimprove.graphs.run import run_campaign
 from selfimprove.mining.library import Graded
 from selfimprove.records import Attempt, Completion, Verdict
+from selfimprove.report.page import render_page
+from selfimprove.report.summary import summarise
 
 WRONG, CUT, RIGHT = Verdict.WRONG, Verdict.TRUNCATED, Verdict.CORRECT
 VERDICTS = [WRONG] * 100 + [CUT] * 80 + [RIGHT] * 420
@@ -52,3 +58,21 @@ def test_a_probe_is_no_way_to_choose() -> None:
     """It only finds another policy."""
     with pytest.raises(InputError, match="chooses nothing by itself"):
         choose_by(make_config({}), "probe", graded(), tried(), 10, 0)
+
+
+def test_nothing_is_chosen_for_arms_that_only_practise(make_crew: Callable[..., Crew]) -> None:
+    """They learn from their own tries at the pool, so no lesson is said to have been given."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["grpo"]}, mine={"samples": 4})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    pool = crew.folder.record("round-01/pool.json", Pool)
+    assert (pool.problems, pool.lessons, pool.policy, pool.quotas) == (50, 0, "", ())
+    summary = summarise(crew.folder, crew.ledger)
+    assert [(row.arm, row.selection) for row in summary.rounds] == [("grpo", None)]
+    assert "lessons by" not in render_page(summary)
+
+
+def test_no_probe_for_arms_that_only_practise() -> None:
+    """Its candidates would be trained for nothing."""
+    with pytest.raises(InputError, match=r'none of campaign.arms = \["grpo", "control"\] learns from lessons'):
+        make_config({"select": {"policy": "probe"}, "campaign": {"arms": ["grpo", "control"]}})
+    make_config({"select": {"policy": "probe"}, "campaign": {"arms": ["grpo", "track_a"]}})

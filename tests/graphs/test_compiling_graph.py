@@ -12,13 +12,16 @@ import pytest
 
 from selfimprove import Campaign
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.graphs import campaign as campaign_graph
+from selfimprove.graphs import compiling as compiling_graph
 from selfimprove.graphs.ablating import ablated
 from selfimprove.graphs.compiling import compile_node, programs_of, see_compiled, take_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.rounds import build_round
+from selfimprove.graphs.run import run_campaign
 from selfimprove.programs import Program, plain
 from selfimprove.programs.in_force import FROZEN, Frozen, InForce
-from selfimprove.programs.saved import Card, Measured, place_of, programs_for, save_program
+from selfimprove.programs.saved import Card, Compiled, Measured, place_of, programs_for, save_program
 from selfimprove.records import (
     Answer,
     Attempt,
@@ -195,7 +198,36 @@ def test_other_programs_are_refused_with_those_that_can(name: str, why: str, tmp
     assert "\n" not in str(refused.value)
 
 
-def saved_ask(folder: Path) -> Program:
+def test_a_process_that_begins_at_the_control_has_what_the_rounds_optimised(
+    make_crew: Callable[..., Crew], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped in the control, the next process asks under the same prompts as one that walked the rounds itself."""
+    asked, teach = list[str](), campaign_graph.rationales
+    monkeypatch.setattr(compiling_graph, "_one", lambda *_: compiled_ask())
+
+    def stopped_once(*given: Any) -> Any:
+        asked.append(crew.programs["ask"].instructions)
+        if len(asked) == 1:
+            raise KeyboardInterrupt
+        return teach(*given)
+
+    monkeypatch.setattr(campaign_graph, "rationales", stopped_once)
+
+    def begun() -> Crew:
+        made = make_crew(tmp_path / "run", campaign={"compile": ["ask"], "arms": ["track_b", "control"]})
+        return replace(made, programs=InForce(made.programs))
+
+    crew = begun()
+    with pytest.raises(KeyboardInterrupt):
+        run_campaign(crew, crew.folder.at("graph.sqlite"))
+    crew.ledger.close()
+    crew.folder.close()
+    crew = begun()
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    assert asked == [HINT, HINT]
+
+
+def compiled_ask() -> Compiled:
     program = plain("ask").with_instructions(HINT)
     half = Measured(score=0.5, interval=Interval(low=0.4, high=0.6))
     card = Card(
@@ -203,6 +235,11 @@ def saved_ask(folder: Path) -> Program:
         written_by="w", cases=9, held_out=20, before=half, after=half, gain=compare_means([1.0] * 20, [0.0] * 20),
         data="d", seed=0, date="2026-01-01",
     )  # fmt: skip
+    return Compiled(program, card)
+
+
+def saved_ask(folder: Path) -> Program:
+    program, card = compiled_ask()
     save_program(program, card, place_of("ask", TASK.name, folder))
     return program
 

@@ -9,12 +9,13 @@ import pytest
 
 from selfimprove.campaign import Campaign
 from selfimprove.config import make_config
-from selfimprove.errors import InputError
+from selfimprove.errors import InputError, RunFolderError
+from selfimprove.fork import fork
 from selfimprove.graphs import panel
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.library import known_pool, library_file, see_library
 from selfimprove.graphs.places import Pool
-from selfimprove.graphs.run import run_campaign
+from selfimprove.graphs.run import mend, run_campaign
 from selfimprove.mining.kinds import KindRule, Mined
 from selfimprove.mining.library import Graded, load_library, mined_from, save_library
 from selfimprove.mining.patterns import Patterns
@@ -201,7 +202,7 @@ def test_problems_that_the_guard_dropped_are_left_out(make_crew: Any, mined: Pat
     assert leaked.id not in {p.id for p in crew.folder.rows("data/train.jsonl", Problem)}
     assert leaked.id not in {a.problem for a in crew.folder.rows("round-01/drafts.jsonl", Attempt)}
     assert leaked.id not in {g.problem for g in crew.folder.rows("round-01/grades.jsonl", Graded)}
-    assert crew.folder.json("data/library.json")["left_out"] == 1
+    assert crew.folder.json("round-01/library.json")["left_out"] == 1
 
 
 def test_campaign_goes_on_without_the_library(make_crew: Any, mined: Path, tmp_path: Path) -> None:
@@ -217,6 +218,34 @@ def test_campaign_goes_on_without_the_library(make_crew: Any, mined: Path, tmp_p
     see_library(again)
     run(again)
     assert again.folder.hashes == before
+
+
+def test_a_fork_of_the_baseline_takes_its_own_library(make_crew: Any, mined: Path, tmp_path: Path) -> None:
+    """Behind the baseline the library that the fork names is round 1's pool; behind round 1 what that took stays."""
+    first = start(lambda **s: make_crew(tmp_path / "run", **s), mined)
+    run(first)
+    first.ledger.close()
+    first.folder.close()
+    save_library(tmp_path / "other.jsonl", [*load_library(library(mined), first.model("").identity)][:50])
+    other = {"library": str(tmp_path / "other.jsonl"), "pool": 40}
+    made = dict[int, Crew]()
+    for round_ in (0, 1):
+        out, config = tmp_path / f"fork-{round_}", first.config.model_dump(mode="json", exclude_unset=True)
+        fork(tmp_path / "run", out, make_config({**config, "mine": other}), round_)
+        made[round_] = start(lambda out=out, **s: make_crew(out, **s), tmp_path / "other.jsonl")
+        run(made[round_])
+    pools = {round_: crew.folder.record("round-01/pool.json", Pool) for round_, crew in made.items()}
+    assert (pools[0].problems, pools[0].library) == (50, other["library"])
+    assert (pools[1].problems, pools[1].library) == (200, str(mined))
+
+
+def test_what_was_taken_of_a_library_is_not_taken_again(make_crew: Any, mined: Path) -> None:
+    """The library may have changed since: a damaged copy is refused, as damaged splits are."""
+    crew = start(make_crew, mined)
+    run(crew)
+    crew.folder.at("round-01/library.jsonl").write_text("{}\n")
+    with pytest.raises(RunFolderError, match=r"library\.jsonl is not what was written there"):
+        mend(crew.folder, crew.folder.at("graph.sqlite"))
 
 
 def test_missing_library_is_one_sentence(tmp_path: Path) -> None:

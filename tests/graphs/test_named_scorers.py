@@ -15,6 +15,8 @@ from fake_server import Reply, serving
 from selfimprove import Campaign
 from selfimprove.config import TeacherConfig
 from selfimprove.errors import InputError
+from selfimprove.fork import fork
+from selfimprove.graphs import finding
 from selfimprove.graphs.places import round_folder
 from selfimprove.graphs.run import run_campaign
 from selfimprove.ledger import Ledger
@@ -94,6 +96,45 @@ def test_rollouts_that_were_measured_go_on_with_the_next_adapter(make_crew: Any)
     rows = list(crew.folder.rows(f"{round_folder(2)}/grades.jsonl", Graded))
     assert {row.by for row in rows if row.scores} != {f"monte-carlo-2/{crew.model('').identity}"}
     assert any(row.scores for row in rows)
+
+
+class Proofs:
+    """Runs campaigns of two rounds, and keeps what each round's grading was given to trust the scorer by."""
+
+    def __init__(self, make_crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.make_crew, self.given, self.real = make_crew, list[ScorerCard | None](), finding.scorer_of
+        monkeypatch.setattr(finding, "scorer_of", self)
+
+    def __call__(self, crew: Any, best: str, card: ScorerCard | None) -> Any:
+        self.given.append(card)
+        return self.real(crew, best, card)
+
+    def run(self, out: Path) -> dict[str, str]:
+        """Run it, or what is left of it, and give the hashes of what it wrote."""
+        campaign = {"rounds": 2, "arms": ["track_b"]}
+        crew = self.make_crew(out, grade={"scorer": "monte-carlo:2"}, campaign=campaign, mine={"pool": 60})
+        run_campaign(crew, crew.folder.at("graph.sqlite"))
+        crew.ledger.close()
+        crew.folder.close()
+        return dict(crew.folder.hashes)
+
+
+def test_a_scorer_is_trusted_by_the_rounds_before_alone(
+    make_crew: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Walked again, each round grades as the first time, and a fork as its parent; a damaged proof is made again."""
+    proofs, run = Proofs(make_crew, monkeypatch), tmp_path / "run"
+    made = proofs.run(run)
+    first, second = proofs.given
+    assert first is None
+    assert second is not None
+    (run / "graph.sqlite").unlink()
+    assert proofs.run(run) == made
+    (run / "round-01" / "scorer.json").write_text("{}")
+    assert proofs.run(run) == made
+    fork(run, tmp_path / "fork", round_=1)
+    proofs.run(tmp_path / "fork")
+    assert proofs.given == [first, second, first, second, first, second, second]
 
 
 @pytest.mark.parametrize("named", ["judge", "monte-carlo:2", "exact"])

@@ -14,6 +14,7 @@ from selfimprove.records import Adapter, Attempt, Problem, TrackRow, TrainingJob
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
 from selfimprove.steps.probe import Probed
+from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import NullTrainer
 
 SELECT = {"policy": "probe", "lessons": 400, "candidates": ["failures", "random", "band"], "probe": 100}
@@ -90,6 +91,29 @@ def test_probe_problems_are_held_out_and_rows_few(banded: tuple[Crew, Trainer, P
     assert sum(map(len, rows)) == made.rows <= 0.05 * 2 * 400
     assert made.budget_rows == 800
     assert {c.trained_tokens for c in made.candidates} == {made.candidates[0].trained_tokens}
+
+
+class Grouped(Arithmetic):
+    """Arithmetic whose problems belong together by fives."""
+
+    def problems(self, split: Any) -> Any:
+        for at, problem in enumerate(super().problems(split)):
+            yield problem.model_copy(update={"group": f"{split} {at // 5}"})
+
+
+def test_variants_of_probe_problems_are_trained_on_by_no_candidate(make_crew: Any) -> None:
+    """Groups are set aside whole, which leaves the candidates what the probe does not need."""
+    crew, trainer = probing_crew(make_crew, "band")
+    made = run(Crew(**{**crew.__dict__, "task": Grouped(sizes={"train": 300, "dev": 120, "test": 100})}))
+    assert (made.policy, made.problems) == ("band", 100)
+    assert made.candidates[2].comparison is not None
+    assert made.candidates[2].comparison.groups == 20
+    group = {p.id: p.group for p in crew.problems("train")}
+    held = {group[a.problem] for a in crew.folder.rows("round-01/probe/band/predictions.jsonl", Attempt)}
+    jobs = [Path(job.rows).read_text().splitlines() for job in trainer.jobs if "/probe/" in job.out]
+    taught = {group[TrackRow.model_validate_json(line).problem] for lines in jobs for line in lines}
+    assert taught
+    assert not held & taught
 
 
 def test_probe_calls_are_found_again(banded: tuple[Crew, Trainer, Probed], make_crew: Any, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
-from selfimprove.graphs.watching import freeze_watched, see_watched
-from selfimprove.records import Attempt, Evaluation
+from selfimprove.graphs.watching import freeze_watched, measure_panel, see_watched
+from selfimprove.programs import plain
+from selfimprove.records import Attempt, Completion, Evaluation, Request
 from selfimprove.testing import ScriptedStudent
 
 
@@ -95,3 +96,26 @@ def test_another_task_is_watched(make_crew: Any) -> None:
     found = [each for each in made.watched if each.name == "arithmetic"]
     assert len(found) == 1
     assert found[0].after > found[0].before
+
+
+@dataclass
+class Listening(ScriptedStudent):
+    """Keeps what it was asked."""
+
+    asked: list[Request] = field(default_factory=list)
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        self.asked += requests
+        return super().complete(requests)
+
+
+@pytest.mark.parametrize(("arm", "program"), [("base", "solve"), ("track_a", "answer_only"), ("grpo", "solve")])
+def test_another_task_is_asked_under_the_arms_own_prompt(make_crew: Any, arm: str, program: str) -> None:
+    """An arm that was trained to answer alone is asked so; the base and those that practise solve."""
+    crew = make_crew(gate={"tasks": ["arithmetic"], "task_problems": 30})
+    student = Listening(crew.task)
+    crew = replace(crew, student=student)
+    freeze_watched(crew)
+    measure_panel(crew, "", arm, "place")
+    assert len(student.asked) == 30
+    assert all(plain(program).instructions in request.messages[0].content for request in student.asked)

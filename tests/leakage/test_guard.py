@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from selfimprove.leakage import Guard, HeldOut, Hit, normalised, words
+from selfimprove.leakage import Guard, HeldOut, normalised, words
 from selfimprove.records import Problem
 
 STORY = (
@@ -208,22 +206,6 @@ def test_options_are_part_of_a_problem() -> None:
     guard = Guard([HeldOut.of(Problem.of(asked, "A", choices=("Iron is a metal", "Water is a metal")), "test")])
     assert guard.leak("which of these is true\n(A) iron is a metal\n(B) water is a metal")
     assert not guard.leak_of(Problem.of(asked, "A", choices=("Seven is a prime", "Nine is a prime")))
-
-
-def test_corpus_is_streamed() -> None:
-    """A corpus is walked one text at a time, and what has hits is named."""
-    seen: list[int] = []
-
-    def corpus() -> Iterator[tuple[int, str]]:
-        for number in range(1000):
-            seen.append(number)
-            yield number, STORY if number == 7 else f"text {number}"
-
-    found = Guard(held(STORY)).screen(corpus())
-    name, hits = next(found)
-    assert (name, len(seen)) == (7, 8)
-    assert isinstance(hits[0], Hit)
-    assert list(found) == []
 
 
 def test_signs_between_words_survive_folding() -> None:

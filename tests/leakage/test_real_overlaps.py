@@ -23,7 +23,7 @@ def questions(name: str, field: str = "question") -> list[str]:
 def overlaps(train: list[str], test: list[str]) -> list[tuple[int, Hit]]:
     guard = Guard(HeldOut(id=str(at), where="test", text=text) for at, text in enumerate(test))
     guard.learn(train)
-    return [(at, hit) for at, hits in guard.screen(enumerate(train)) for hit in hits]
+    return [(at, hit) for at, text in enumerate(train) for hit in guard.hits(text)]
 
 
 def held_in(found: list[tuple[int, Hit]], longest: int = 8) -> set[str]:

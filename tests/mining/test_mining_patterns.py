@@ -11,6 +11,8 @@ from selfimprove.mining.patterns import Found, Group, Patterns, Tally, find_patt
 from selfimprove.mining.wording import Wording
 from selfimprove.records import Interval, Problem, Verdict
 
+APART: tuple[set[str], set[str]] = ({"a"}, {"b"})
+"""Ids that two rounds tried, none of them the same."""
 needs_sklearn = pytest.mark.skipif(importlib.util.find_spec("sklearn") is None, reason="scikit-learn is not installed")
 
 
@@ -54,7 +56,7 @@ def test_first_wrong_step_is_a_share_of_all_that_was_tried() -> None:
     """Only failures have a wrong step, so its rate is of the whole pool, and it falls when the pool fails less there."""
     worse = find_patterns(found(i, Kind.WRONG if i < 60 else Kind.RIGHT, 1 if i < 60 else None) for i in range(100))
     better = find_patterns(found(i, Kind.WRONG if i < 20 else Kind.RIGHT, 1 if i < 20 else None) for i in range(100))
-    moved = next(m for m in movements([worse, better]) if m.by == "first wrong step")
+    moved = next(m for m in movements([worse, better], APART) if m.by == "first wrong step")
     assert (moved.rates, moved.tried) == ((0.6, 0.2), (100, 100))
 
 
@@ -70,7 +72,7 @@ def test_a_label_unique_to_each_problem_is_bounded() -> None:
     assert len(rows[-1].examples) == 3
     (note,) = made.notes
     assert "row: the 3 most frequent values are told apart, and the 997 problems of the others" in note
-    assert all(m.value != "(other)" for m in movements([made, made]))
+    assert all(m.value != "(other)" for m in movements([made, made], APART))
 
 
 def test_tally_keeps_no_more_values_than_it_has_room_for() -> None:
@@ -94,18 +96,25 @@ def test_movement_from_round_to_round() -> None:
     """A group that fails less in the next round has a negative change, and its interval leaves zero out when it is clear."""
     before = find_patterns(found(i, Kind.WRONG if i < 70 else Kind.RIGHT, topic="time") for i in range(100))
     after = find_patterns(found(i, Kind.WRONG if i < 20 else Kind.RIGHT, topic="time") for i in range(100))
-    moved = next(m for m in movements([before, after]) if m.by == "topic")
+    moved = next(m for m in movements([before, after], APART) if m.by == "topic")
     assert moved.rates == (0.7, 0.2)
     assert moved.change == pytest.approx(-0.5)
     assert moved.interval is not None
     assert -0.65 < moved.interval.low < moved.interval.high < -0.3
 
 
+def test_change_over_problems_that_both_rounds_tried_has_no_interval() -> None:
+    """The shares of two rounds that share problems are not independent, which the interval supposes."""
+    rounds = [find_patterns(found(i, kind) for i in range(100)) for kind in (Kind.WRONG, Kind.RIGHT)]
+    moved = {m.by: (m.change, m.interval) for m in movements(rounds, [{"a", "b"}, {"b", "c"}])}
+    assert moved["all"] == (-1.0, None)
+
+
 def test_group_that_was_not_tried_has_no_rate() -> None:
     """A round in which a group was not tried, or gave no verdict, says nothing about it."""
     first = find_patterns([found(1, Kind.WRONG, topic="time")])
     second = find_patterns([found(2, Kind.TRUNCATED, topic="time")])
-    moved = next(m for m in movements([first, second]) if m.by == "topic")
+    moved = next(m for m in movements([first, second], APART) if m.by == "topic")
     assert (moved.rates, moved.change) == ((1.0, None), None)
 
 

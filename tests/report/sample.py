@@ -26,11 +26,11 @@ _LEVELS = ("1", "2", "3", "4", "8")
 _BASE = (0.31, 0.12, 0.04, 0.01, 0.0)
 _PATH = {
     (1, "track_b"): (0.94, 0.78, 0.34, 0.08, 0.0),
-    (1, "control"): (0.92, 0.74, 0.36, 0.06, 0.0),
+    (1, "track_a"): (0.92, 0.74, 0.36, 0.06, 0.0),
     (2, "track_b"): (0.96, 0.86, 0.58, 0.30, 0.05),
-    (2, "control"): (0.95, 0.80, 0.44, 0.11, 0.01),
+    (2, "track_a"): (0.95, 0.80, 0.44, 0.11, 0.01),
     (3, "track_b"): (0.95, 0.88, 0.61, 0.31, 0.04),
-    (3, "control"): (0.90, 0.66, 0.32, 0.10, 0.0),
+    (3, "track_a"): (0.90, 0.66, 0.32, 0.10, 0.0),
 }
 
 
@@ -187,7 +187,7 @@ def summary(text: str = "", **changes: object) -> Summary:
         gained = Difference(points=points, interval=(low, high), p_value=p)
         rounds.append(round_row(number, "track_b", "hold" if number == 3 else "promote", gained))
         less = Difference(points=points - 14, interval=(low - 14, high - 14), p_value=min(1.0, p * 3e5 + 0.02))
-        rounds.append(round_row(number, "control", "roll back" if number == 3 else "hold", less))
+        rounds.append(round_row(number, "track_a", "roll back" if number == 3 else "hold", less))
     made = Summary(
         sentence="SmolLM2-135M went from 10.0 % to 55.8 % on 400 unseen arithmetic problems "
         "(+45.8 points, 95 % interval 40.1 to 51.2), 11 points more than a control arm trained on as many tokens.",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -19,7 +20,7 @@ from selfimprove.report.summary import summarise
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Crew:
     """Give a finished campaign of two rounds whose student gets better."""
     settings = {
-        "campaign": {"rounds": 2, "arms": ["track_b", "control"]},
+        "campaign": {"rounds": 2, "arms": ["track_b"]},
         "mine": {"samples": 4, "pool": 80, "most": 8},
     }
     made = studio_crew("failing", tmp_path_factory.mktemp("failing") / "run", settings)
@@ -44,6 +45,20 @@ def test_failure_rates_by_group_and_round(crew: Crew) -> None:
     kinds = [g for g in summary.failing if g.by == "kind"]
     assert [sum(g.rounds[r].failed for g in kinds) for r in (0, 1)] == [made.failed for made in everything.rounds]
     assert {g.by for g in summary.failing} >= {"all", "kind", "level", "reasoning steps", "first wrong step"}
+
+
+def test_problems_that_were_tried_again_are_told_and_bear_no_interval(make_crew: Callable[..., Crew]) -> None:
+    """Where the pool runs out a round tries what an earlier one did: the change is told without an interval."""
+    crew = make_crew(campaign={"arms": ["track_b"]}, mine={"samples": 0, "pool": 200})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    first, second = ({a.problem for a in crew.folder.rows(f"round-0{r}/drafts.jsonl", Attempt)} for r in (1, 2))
+    summary = summarise(crew.folder, crew.ledger)
+    assert summary.tried_again == len(first & second) > 50
+    assert group(summary, "all", "all").change is not None
+    assert not any(each.interval for each in summary.failing)
+    page = render_page(summary)
+    assert f"{summary.tried_again} were tried that an earlier round had tried before" in page
+    assert "Each round tries other problems" not in page
 
 
 def test_first_wrong_steps_are_checked_exactly(crew: Crew) -> None:
@@ -93,8 +108,10 @@ def test_page_shows_where_it_fails(crew: Crew) -> None:
     summary = summarise(crew.folder, crew.ledger)
     page = render_page(summary)
     assert '<section id="failing">' in page
+    assert "Each round tries other problems" in page
     assert "Failures by level, round by round" in page
     assert "From failure to success, on dev" in page
+    assert all(table.heads == ("round 1", "round 2") for table in repair_tables(summary))
     whole = group(summary, "all", "all").rounds[0]
     assert f"{whole.failed}/{whole.tried}" in page
     assert Summary.model_validate(json.loads(summary.model_dump_json())) == summary
@@ -144,9 +161,3 @@ def test_page_shows_the_groups_with_most_failures(crew: Crew) -> None:
     assert [g.value for g, _ in table.rows] == ["all", *map(str, range(10))]
     assert table.left_out == 15
     assert "15 more with fewer failures" in render_page(summary)
-
-
-def test_control_is_not_among_the_repairs(crew: Crew) -> None:
-    """The control is trained after the rounds; the tables hold the arms that were decided on."""
-    summary = summarise(crew.folder, crew.ledger)
-    assert all(table.heads == ("round 1", "round 2") for table in repair_tables(summary))

@@ -41,9 +41,9 @@ def test_only_the_best_and_the_chosen_baseline_carry_a_number():
     assert written == ["55.0 %", "9.5 %"]
 
 
-def test_control_has_its_own_tone():
-    """The control arm never takes a trained arm's colour."""
-    assert arms_of(summary().rounds) == {"track_b": "tone-0", "control": "tone-control"}
+def test_each_arm_has_its_own_tone():
+    """Arms are coloured in order of their first appearance."""
+    assert arms_of(summary().rounds) == {"track_b": "tone-0", "track_a": "tone-1"}
 
 
 def test_best_is_a_promoted_arm_of_the_best_round():
@@ -61,11 +61,15 @@ def test_many_rounds_keep_their_names_apart():
     assert len(chart.slots) <= 13
 
 
-def test_heat_tables_follow_the_arms_but_not_the_control():
-    """Levels side by side, from before to the last round."""
+def test_heat_tables_follow_the_arms():
+    """Levels side by side, from before to the last round; rows name the arm where there are several."""
     heat = heat_tables(summary())[0]
     assert heat.values == ("1", "2", "3", "4", "8")
-    assert [name for name, _ in heat.rows] == ["before", "round 1", "round 2", "round 3"]
+    trained = [f"round {number}, {arm}" for number in (1, 2, 3) for arm in ("track_b", "track_a")]
+    assert [name for name, _ in heat.rows] == ["before", *trained]
+    made = summary()
+    alone = made.model_copy(update={"rounds": tuple(row for row in made.rounds if row.arm == "track_b")})
+    assert [name for name, _ in heat_tables(alone)[0].rows] == ["before", "round 1", "round 2", "round 3"]
 
 
 def test_levels_sort_by_size():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sample import round_row, score
 
 from selfimprove.config import make_config
@@ -30,3 +31,18 @@ def test_advice_leaves_out_what_was_told() -> None:
 def test_students_differ_on_as_many_problems_as_are_gained() -> None:
     """Sixty points are not had of students that differ on a fifth of the problems: eleven problems show them, not four."""
     assert "11 would show the 60.0 points" in next_step((row("track_b", 60.0),), TESTED, BASE, make_config({}))
+
+
+@pytest.mark.parametrize(
+    ("groups", "samples", "said"),
+    [
+        (0, 0, "400 problems show gains from about 6 points on; 124 would show the 10.0 points"),
+        (0, 4, "400 problems show gains from about 4 points on; 78 would show the 10.0 points"),
+        (40, 0, "400 problems of 40 groups show gains from about 18 points on; 1240 would show the 10.0 points"),
+    ],
+)
+def test_advice_counts_what_the_test_counts(groups: int, samples: int, said: str) -> None:
+    """As the plan does: problems that belong together are one draw, and several samples average their luck out."""
+    config = make_config({"evaluate": {"samples": samples}})
+    tested = TESTED.model_copy(update={"groups": groups})
+    assert next_step((row("track_b", 10.0),), tested, BASE, config).startswith(said)
