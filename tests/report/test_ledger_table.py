@@ -99,10 +99,16 @@ def test_every_call_is_exported(cli: Any, run: Path, tmp_path: Path) -> None:
         (("ledger", "nowhere"), "nowhere holds no ledger"),
         (("ledger", "RUN", "--by", "rol"), 'did you mean "role"?'),
         (("ledger", "RUN", "--export", "calls.xlsx"), "name a file that ends in .jsonl or .csv"),
+        (("ledger", "RUN", "--export", "rows.jsonl"), "rows.jsonl exists and is not overwritten"),
     ],
 )
-def test_mistakes_are_one_sentence(cli: Any, run: Path, words: tuple[str, ...], said: str) -> None:
-    """A wrong folder, grouping or file name is exit code 2 and one sentence."""
+def test_mistakes_are_one_sentence(
+    cli: Any, run: Path, words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong folder, grouping or file name is exit code 2 and one sentence; a file that is there is kept."""
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("mine")
     code, text = cli(*[run if word == "RUN" else word for word in words])
     assert (code, len(text.strip().splitlines())) == (2, 1)
     assert said in text
+    assert Path("rows.jsonl").read_text() == "mine"
