@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfimprove import progress
 from selfimprove.begun import LEDGER, files_in, nothing_left
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
@@ -129,6 +130,8 @@ class Campaign:
                     taken = begun.round if begun else None
                     made = plan(self.config, crew.task, self._probe(crew.task, crew.student), taken)
                     folder.write_json("plan.json", made)
+                    if made.shortage:
+                        progress.current().say(made.shortage)
                 if not folder.has("campaign.toml"):
                     freeze_programs(crew)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.

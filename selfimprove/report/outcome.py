@@ -61,8 +61,16 @@ def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) 
     )
 
 
-def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best, config: Config) -> str:
-    """Say what to do now: load the adapter, or what would show or make a gain."""
+def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best, config: Config, train: int) -> str:
+    """Say what to do now: load the adapter, or what would show or make a gain.
+
+    Args:
+        rounds: one entry a round and arm.
+        test: None where test was not opened yet.
+        best: the best adapter.
+        config: the campaign's settings.
+        train: training problems that the task gave, at most as many as the settings ask for.
+    """
     if test is None:
         return "Run the same command again to go on."
     change = test.difference
@@ -76,9 +84,8 @@ def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Be
         needed = problems_needed(seen / 100, max(_DISCORDANT, seen / 100), _CLAIM)
         advice.append(f"{needed} would show the {seen:.1f} points seen on dev")
     floor = base < 0.05  # noqa: PLR2004 - a student that solves next to nothing is at the floor
-    remedy = (
-        "try a larger student" if floor else f"try more rows (data.train, now {config.data.train}) or a larger student"
-    )
+    more = f"rows (data.train, now {train})" if train == config.data.train else f"problems (these {train} are all)"
+    remedy = "try a larger student" if floor else f"try more {more} or a larger student"
     return f"{'; '.join(advice)}. Otherwise {remedy}."
 
 

@@ -68,7 +68,7 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
     stopped = _stopped(folder)
     return Summary(
         sentence=outcome(rounds, test, best),
-        next_step=next_step(rounds, test, best, config),
+        next_step=next_step(rounds, test, best, config, _trained_on(folder)),
         best=best,
         task=config.campaign.task,
         student=config.campaign.student,
@@ -371,6 +371,13 @@ def _guard(folder: RunFolder) -> GuardSummary | None:
         dropped=len(found["dropped_from_train"]),
         refused=sum(len(folder.checked(name).read_text("utf-8").splitlines()) for name in refused),
     )
+
+
+def _trained_on(folder: RunFolder) -> int:
+    """Count the training problems that the task gave: those set aside and those dropped are among them."""
+    kept = sum(len(folder.rows(name, Problem)) for name in ("data/train.jsonl", "data/aside.jsonl") if folder.has(name))
+    guard = _guard(folder)
+    return kept + (guard.dropped if guard else 0)
 
 
 def _version(package: str) -> str:
