@@ -242,17 +242,11 @@ def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> Non
 
 
 def _conclude(summary: Summary, out: Path) -> None:
-    """Print the sentence, how often dev and test were looked at, the best adapter and where the page lies."""
+    """Print what came out and where the page lies."""
     from selfimprove.errors import MissingDependencyError
-    from selfimprove.report.outcome import looks
     from selfimprove.report.page import write_page
 
-    click.echo(summary.sentence)
-    for line in looks(summary):
-        click.echo(line)
-    click.echo(f"Next: {summary.next_step}")
-    if summary.best.path:
-        click.echo(f"Best adapter: {summary.best.path}\nLoad it with: {summary.best.load}")
+    click.echo(summary)
     try:
         click.echo(f"Report: {write_page(summary, out / 'report' / 'index.html')}")
     except MissingDependencyError as error:

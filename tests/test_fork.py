@@ -119,17 +119,18 @@ def test_looks_at_each_split_are_printed_with_its_hash(
 ) -> None:
     """What the command line ends with: a line a split, and those of other run folders beside one's own."""
     hashes = RunFolder(finished, writer=False).hashes
-    dev, test = (f"{split} {hashes[f'data/{split}.jsonl'][:8]} was looked at" for split in ("dev", "test"))
+    dev, test = (f"{split} (problems {hashes[f'data/{split}.jsonl'][:8]}):" for split in ("dev", "test"))
+    own = f"{dev} 8 evaluations so far, which the decisions allow for"
     said = CliRunner().invoke(cli, ["report", str(finished)]).output.splitlines()
-    assert [line for line in said if "looked at" in line] == [f"{dev} 8 times", f"{test} once"]
+    assert [line for line in said if "(problems " in line] == [own, f"{test} opened once"]
     fork(finished, tmp_path / "second", changed(finished, mine={"pool": 30}), round_=2)
     crew = gone_on(tmp_path / "second", make_crew)
     crew.ledger.close()
     crew.folder.close()
     said = CliRunner().invoke(cli, ["report", str(finished)]).output.splitlines()
     others = "in other run folders of this machine"
-    assert [line for line in said if "looked at" in line] == [
-        f"{dev} 8 times, and twice {others}", f"{test} once, and once {others}",
+    assert [line for line in said if "(problems " in line] == [
+        f"{own}, and 2 {others}, which they do not", f"{test} opened once, and once {others}",
     ]  # fmt: skip
 
 

@@ -7,9 +7,8 @@ from typing import Final
 
 from selfimprove.arms import is_told
 from selfimprove.config import Config
-from selfimprove.formats import times
 from selfimprove.report.decided_schema import Difference, RoundSummary
-from selfimprove.report.schema import Best, Summary, TestSummary
+from selfimprove.report.schema import Best, TestSummary
 from selfimprove.stats import problems_needed, smallest_gain
 from selfimprove.steps.decide import p_text
 
@@ -23,20 +22,6 @@ def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best
     said = _said(rounds, test, best)
     looks = test.opened + test.opened_elsewhere if test else 1
     return said if looks <= 1 else f"{said} These problems were opened {looks} times: only the first look is a proof."
-
-
-def looks(summary: Summary) -> list[str]:
-    """Say how often dev and test were looked at, a line each, with the beginning of the hash of its problems."""
-    dev, test, found = summary.dev, summary.test, dict[str, tuple[int, int]]()
-    if dev is not None:
-        found["dev"] = dev.looks, dev.elsewhere
-    if test is not None:
-        found["test"] = test.opened, test.opened_elsewhere
-    return [
-        f"{split} {summary.provenance.data[split][:8]} was looked at {times(here)}"
-        + (f", and {times(others)} in other run folders of this machine" if others else "")
-        for split, (here, others) in found.items()
-    ]
 
 
 def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:

@@ -32,15 +32,13 @@ from selfimprove.report.failing import failure_groups, repairs
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
 from selfimprove.report.prompts import programs_of
+from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,
-    ClarificationExample,
     CostSummary,
-    FailureExample,
     GuardSummary,
     LabelPair,
-    LessonExample,
     Provenance,
     StageCost,
     State,
