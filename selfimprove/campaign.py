@@ -44,7 +44,7 @@ class Campaign:
         teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, your own `Teacher`, or settings of
             `[teacher]`.
         trainer: your own `Trainer`; default: a process of its own over TRL.
-        out: the run folder; default: `runs/<task>`.
+        out: the run folder; default: `runs/<name of the file>`, and `runs/<task>` where `config` is no file.
         sections: settings of any section, where its keyword holds a name or an object.
         settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or `data={...}`, `mine={...}`, ...
 
@@ -67,7 +67,8 @@ class Campaign:
         plugs: dict[str, Any] = {"task": task, "student": student, "teacher": teacher, "trainer": trainer}
         self._given = objects_of(plugs)
         self.config = config_of(config, plugs, settings, sections or {})
-        self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
+        named = Path(config).stem if isinstance(config, str | Path) else _safe(self.config.campaign.task)
+        self.out = Path(out) if out is not None else Path("runs") / named
 
     def plan(self, *, probe: bool = True) -> Plan:
         """Say what the campaign will take, before anything is spent; print it for a table.
@@ -288,8 +289,16 @@ def read_summary(out: Path) -> Summary:
         return summarise(RunFolder(out, writer=False), ledger)
 
 
-def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem) or "run"
+def _safe(task: str) -> str:
+    """Make a folder's name of a task's; a file's ending is left out.
+
+    >>> _safe("data/own.jsonl"), _safe("plugs.tasks:Easy")
+    ('own', 'plugs-tasks-Easy')
+    """
+    from selfimprove.tasks.load import FILE_ENDINGS
+
+    named = Path(task).stem if task.endswith(FILE_ENDINGS) else Path(task).name
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in named) or "run"
 
 
 def _finished(folder: RunFolder, config: Config) -> bool:

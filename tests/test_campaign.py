@@ -45,6 +45,19 @@ def test_a_teacher_that_is_an_object_teaches(tmp_path: Path) -> None:
     assert Campaign(out=tmp_path / "run", **plugs, **SMALL).run().sentence == made.sentence
 
 
+def test_campaigns_of_two_files_or_tasks_do_not_meet_in_a_folder(tmp_path: Path) -> None:
+    """A file's campaign lies under the file's name; without one the task names the folder, whole but for a file's end."""
+    (tmp_path / "mine.toml").write_text('[campaign]\ntask = "arithmetic"\n')
+    made = {
+        Campaign(tmp_path / "mine.toml"): "mine",
+        Campaign(str(EXAMPLE), task="gsm8k"): "arithmetic",
+        Campaign(task="plugs.tasks:Easy"): "plugs-tasks-Easy",
+        Campaign(task="plugs.tasks:Hard"): "plugs-tasks-Hard",
+        Campaign(task="data/own.jsonl"): "own",
+    }
+    assert [str(campaign.out) for campaign in made] == [f"runs/{name}" for name in made.values()]
+
+
 def test_a_run_says_once_that_there_are_no_more_problems(tmp_path: Path) -> None:
     """A file of fewer problems than are asked for: each split's number is told when the run starts, and not again."""
     rows = [{"question": f"What is {n} and {n * n}?", "answer": f"{n + n * n}", "rationale": "Add."} for n in range(90)]
