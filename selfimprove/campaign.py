@@ -21,7 +21,7 @@ from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Sampling
 from selfimprove.report.schema import Summary
-from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_training
+from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_trained, see_training
 from selfimprove.store import RunFolder
 from selfimprove.track import Told, tracked
 
@@ -86,6 +86,7 @@ class Campaign:
         see_splits(task)
         see_training(self.config, task, own="task" in self._given)
         see_named(self.config, self._given)
+        see_trained(self.config, self._given)
         return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
 
     def _probe(self, task: Task, student: Student) -> Probe:
@@ -176,6 +177,8 @@ class Campaign:
         data, options = self.config.data, dict(self.config.task)
         given = self._given.get("task", self.config.campaign.task)
         if isinstance(given, str) and given.startswith(_PROCEDURAL):
+            if data.data_dir and not self.config.gate.tasks:
+                raise InputError(f'data.data_dir = "{data.data_dir}": {given} draws its problems; leave it out')
             options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
         return load_task(given, data_dir=data_dir(self.config), options=options, sizes=sizes)  # type: ignore[arg-type]
@@ -190,9 +193,7 @@ class Campaign:
 
         given: Student | None = self._given.get("student")
         own, name = self.config.student, self.config.campaign.student
-        served = name.startswith("openai-server:")
-        how = {} if served else {"dtype": own.dtype, "device": own.device, "slots": own.slots}
-        return given or load_student(name, **how)
+        return given or load_student(name, dtype=own.dtype, device=own.device, slots=own.slots)
 
     def _teacher_for(
         self, task: Task, programs: Mapping[str, Program], ledger: Ledger
@@ -250,6 +251,7 @@ class Campaign:
             see_distilled(config, weights, fetch)
         see_scoring(config, task, student, programs, ledger)
         teacher_for = self._teacher_for(task, programs, ledger)
+        see_trained(config, self._given)
         return Crew(
             config=config,
             folder=folder,

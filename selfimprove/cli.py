@@ -116,7 +116,11 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 @set_option
 @quiet_option
 def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Find what the student of CONFIG gets wrong, and how, by repeated sampling."""
+    """Find what the student of CONFIG gets wrong, and how, by repeated sampling.
+
+    It wants to know more of each problem than a campaign does: what [mine] of CONFIG leaves open is 4 samples, up to 16
+    where these do not settle it (most), and twice the tokens for what was cut off (longer). A key that is set counts.
+    """
     from selfimprove.stages import mine_stage
 
     _stage(partial(mine_stage, adapter=adapter), config, out, changes, quiet=quiet)
@@ -129,7 +133,10 @@ def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence
 @set_option
 @quiet_option
 def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Grade a mined pool into the student's library, levels 0 to 5."""
+    """Grade a mined pool into the student's library, levels 0 to 5.
+
+    CONFIG is that of the mining; what its [mine] leaves open is as `mine` says.
+    """
     from selfimprove.stages import grade_stage
 
     _stage(partial(grade_stage, adapter=adapter), config, out, changes, quiet=quiet)

@@ -96,7 +96,9 @@ def to_text(findings: list[Finding]) -> str:
 def _nothing_wrong(findings: list[Finding]) -> str:
     """Say that nothing is wrong, and of what nothing is known."""
     unknown = ", ".join(each.name for each in findings if not each.known)
-    return f"Nothing was found in the way of a campaign; unknown: {unknown}." if unknown else "Nothing stands in the way of a campaign."
+    if unknown:
+        return f"Nothing was found in the way of a campaign; unknown: {unknown}."
+    return "Nothing stands in the way of a campaign."
 
 
 def _advice(findings: Iterable[Finding]) -> list[str]:

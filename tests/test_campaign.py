@@ -74,7 +74,9 @@ def test_a_run_says_once_that_there_are_no_more_problems(tmp_path: Path) -> None
         with watched_by(Hearing()):
             made = Campaign(out=tmp_path / "run", **plugs, **SMALL).run()
     there = {split: len(list(task.problems(split))) for split in ("train", "dev", "test")}
-    short = ", ".join(f"{split} {n} of {SMALL['data'][split]}" for split, n in there.items() if n < SMALL["data"][split])
+    short = ", ".join(
+        f"{split} {n} of {SMALL['data'][split]}" for split, n in there.items() if n < SMALL["data"][split]
+    )
     assert short
     assert [line for line in said if "no more" in line] == [f"Problems: {short}: there are no more"]
     assert made.state == "finished"

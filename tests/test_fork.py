@@ -198,7 +198,10 @@ def test_a_fork_of_objects_is_run_with_objects(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     Campaign(task="arithmetic", out=first, rounds=2, arms=["track_b"], sections=small, **plugs).run()
     done = CliRunner().invoke(cli, ["fork", str(first), "--out", str(second), "--round", "1"])
-    assert f'Run it with: Campaign("{second}/campaign.toml", student=..., trainer=..., out="{second}").run()' in done.output
+    assert (
+        f'Run it with: Campaign("{second}/campaign.toml", student=..., trainer=..., out="{second}").run()'
+        in done.output
+    )
     for words in (["run", f"{second}/campaign.toml", "--out", str(second)], ["plan", f"{second}/campaign.toml"]):
         refused = CliRunner().invoke(cli, words).exception
         assert isinstance(refused, InputError)
@@ -215,7 +218,9 @@ def test_command_says_what_differs_and_how_to_run_it(finished: Path, tmp_path: P
     assert done.exit_code == 0, done.output
     assert f"{out} begins behind round 2 of {finished}: mine.pool: 50 -> 30" in done.output
     assert f"selfimprove run {out}/campaign.toml --out {out}" in done.output
-    free = CliRunner().invoke(cli, ["fork", str(finished), "--out", str(tmp_path / "free"), "--set", "campaign.rounds=9"])
+    free = CliRunner().invoke(
+        cli, ["fork", str(finished), "--out", str(tmp_path / "free"), "--set", "campaign.rounds=9"]
+    )
     assert "campaign.rounds: 3 -> 9" in free.output
     again = CliRunner().invoke(cli, ["fork", str(finished), "--out", str(tmp_path / "third"), "--round", "9"])
     assert isinstance(again.exception, InputError)

@@ -28,11 +28,11 @@ from selfimprove.report.decided_schema import (
     ScoreSummary,
     WatchedSummary,
 )
+from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.report.failing import failure_groups, repairs
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
 from selfimprove.report.prompts import programs_of
-from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,

@@ -36,4 +36,6 @@ def test_advice_can_be_followed() -> None:
     """More rows where the task has more, by their setting; where all are taken already, more problems."""
     config = make_config({"data": {"train": 200}})
     assert next_step((), TESTED, BASE, config, 200).endswith("try more rows (data.train, now 200) or a larger student.")
-    assert next_step((), TESTED, BASE, config, 179).endswith("try more problems (these 179 are all) or a larger student.")
+    assert next_step((), TESTED, BASE, config, 179).endswith(
+        "try more problems (these 179 are all) or a larger student."
+    )
