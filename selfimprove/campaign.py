@@ -12,7 +12,7 @@ from selfimprove import progress
 from selfimprove.begun import LEDGER, files_in, nothing_left
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.given import OBJECTS, config_of, objects_in, objects_of, see_objects
+from selfimprove.given import OBJECTS, config_of, name_objects, objects_of, see_objects
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
@@ -136,7 +136,7 @@ class Campaign:
                         progress.current().say(made.shortage)
                 if not folder.has("campaign.toml"):
                     freeze_programs(crew)
-                self._name_objects(folder)
+                name_objects(folder, self._given)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.
                 folder.write_text("campaign.toml", write_config(self.config))
                 try:
@@ -146,12 +146,6 @@ class Campaign:
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary
-
-    def _name_objects(self, folder: RunFolder) -> None:
-        """Write down which plugs are objects, which no settings name."""
-        named = {name: type(thing).__name__ for name, thing in self._given.items()}
-        if named and (known := objects_in(folder.path)) != {**known, **named}:
-            folder.write_json(OBJECTS, {**known, **named})
 
     def _check(self, folder: RunFolder) -> None:
         """Refuse a folder that holds another campaign, or other files."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +10,7 @@ from selfimprove.config import Config, load_config, make_config, merge
 from selfimprove.errors import InputError
 from selfimprove.plugs import see_plug
 from selfimprove.protocols import Student, Task, Teacher, Trainer
+from selfimprove.store import RunFolder
 
 OBJECTS: Final = "objects.json"
 """File of a run folder: which plugs were objects, by their kind, each with the name of its type."""
@@ -35,8 +35,16 @@ def objects_of(plugs: Mapping[str, Any]) -> dict[str, Any]:
 
 def objects_in(run: Path) -> dict[str, str]:
     """Give the plugs of a run folder that were objects, by their kind."""
-    place = run / OBJECTS
-    return json.loads(place.read_text("utf-8")) if place.is_file() else {}
+    folder = RunFolder(run, writer=False)
+    return dict(folder.json(OBJECTS)) if folder.has(OBJECTS) else {}
+
+
+def name_objects(folder: RunFolder, given: Mapping[str, object]) -> None:
+    """Write down which plugs are objects: no settings name them."""
+    known = objects_in(folder.path)
+    named = {**known, **{kind: type(thing).__name__ for kind, thing in given.items()}}
+    if named != known:
+        folder.write_json(OBJECTS, named)
 
 
 def call_of(run: Path) -> str:

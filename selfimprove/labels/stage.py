@@ -81,8 +81,8 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
         MissingDependencyError: scikit-learn is not installed.
     """
     made_of = digest([[one.row.fields, one.labels] for one in given], *map(_judges, (first, second)))
-    said = f"{out} holds labels of other problems, or by another taxonomy, model or prompt; give another --out"
-    see_made_of(out / LABELLED, out / MADE_OF, made_of, said)
+    refusal = f"{out} holds labels of other problems, or by another taxonomy, model or prompt; give another --out"
+    see_made_of(out / LABELLED, out / MADE_OF, made_of, refusal)
     problems = [one.problem for one in given]
     rows = [_Judged(*each) for each in zip(given, first.label(problems), second.label(problems), strict=True)]
     said, checked = [row.first.labels for row in rows], [row.second.labels for row in rows]
