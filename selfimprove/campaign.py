@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfimprove import progress
 from selfimprove.begun import LEDGER, files_in, nothing_left
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.given import config_of, objects_of
+from selfimprove.given import OBJECTS, config_of, name_objects, objects_of, see_objects
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
@@ -20,7 +21,7 @@ from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
 from selfimprove.records import Sampling
 from selfimprove.report.schema import Summary
-from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_training
+from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_trained, see_training
 from selfimprove.store import RunFolder
 from selfimprove.track import Told, tracked
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from selfimprove.planning.probing import Probe
 
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
-_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, *LEDGER}
+_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, OBJECTS, *LEDGER}
 """What a campaign writes before its settings."""
 
 
@@ -43,7 +44,7 @@ class Campaign:
         teacher: `reference`, `self`, any LiteLLM model, `package.module:Name`, your own `Teacher`, or settings of
             `[teacher]`.
         trainer: your own `Trainer`; default: a process of its own over TRL.
-        out: the run folder; default: `runs/<task>`.
+        out: the run folder; default: `runs/<name of the file>`, and `runs/<task>` where `config` is no file.
         sections: settings of any section, where its keyword holds a name or an object.
         settings: keys of `[campaign]` such as `rounds`, `seed`, `budget_usd`; or `data={...}`, `mine={...}`, ...
 
@@ -66,7 +67,8 @@ class Campaign:
         plugs: dict[str, Any] = {"task": task, "student": student, "teacher": teacher, "trainer": trainer}
         self._given = objects_of(plugs)
         self.config = config_of(config, plugs, settings, sections or {})
-        self.out = Path(out) if out is not None else Path("runs") / _safe(self.config.campaign.task)
+        named = Path(config).stem if isinstance(config, str | Path) else _safe(self.config.campaign.task)
+        self.out = Path(out) if out is not None else Path("runs") / named
 
     def plan(self, *, probe: bool = True) -> Plan:
         """Say what the campaign will take, before anything is spent; print it for a table.
@@ -84,6 +86,7 @@ class Campaign:
         see_splits(task)
         see_training(self.config, task, own="task" in self._given)
         see_named(self.config, self._given)
+        see_trained(self.config, self._given)
         return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
 
     def _probe(self, task: Task, student: Student) -> Probe:
@@ -129,8 +132,11 @@ class Campaign:
                     taken = begun.round if begun else None
                     made = plan(self.config, crew.task, self._probe(crew.task, crew.student), taken)
                     folder.write_json("plan.json", made)
+                    if made.shortage:
+                        progress.current().say(made.shortage)
                 if not folder.has("campaign.toml"):
                     freeze_programs(crew)
+                name_objects(folder, self._given)
                 # Only now, when every part was found: a mistake must not bind the folder to its settings.
                 folder.write_text("campaign.toml", write_config(self.config))
                 try:
@@ -143,6 +149,7 @@ class Campaign:
 
     def _check(self, folder: RunFolder) -> None:
         """Refuse a folder that holds another campaign, or other files."""
+        see_objects(folder.path, self._given)
         if folder.has("campaign.toml"):
             rows = changed(load_config(folder.checked("campaign.toml")), self.config)
             if rows:
@@ -164,6 +171,8 @@ class Campaign:
         data, options = self.config.data, dict(self.config.task)
         given = self._given.get("task", self.config.campaign.task)
         if isinstance(given, str) and given.startswith(_PROCEDURAL):
+            if data.data_dir and not self.config.gate.tasks:
+                raise InputError(f'data.data_dir = "{data.data_dir}": {given} draws its problems; leave it out')
             options.setdefault("seed", self.config.campaign.seed)
         sizes = {"train": data.train, "dev": data.dev, "test": data.test}
         return load_task(given, data_dir=data_dir(self.config), options=options, sizes=sizes)  # type: ignore[arg-type]
@@ -178,9 +187,7 @@ class Campaign:
 
         given: Student | None = self._given.get("student")
         own, name = self.config.student, self.config.campaign.student
-        served = name.startswith("openai-server:")
-        how = {} if served else {"dtype": own.dtype, "device": own.device, "slots": own.slots}
-        return given or load_student(name, **how)
+        return given or load_student(name, dtype=own.dtype, device=own.device, slots=own.slots)
 
     def _teacher_for(
         self, task: Task, programs: Mapping[str, Program], ledger: Ledger
@@ -238,6 +245,7 @@ class Campaign:
             see_distilled(config, weights, fetch)
         see_scoring(config, task, student, programs, ledger)
         teacher_for = self._teacher_for(task, programs, ledger)
+        see_trained(config, self._given)
         return Crew(
             config=config,
             folder=folder,
@@ -277,8 +285,16 @@ def read_summary(out: Path) -> Summary:
         return summarise(RunFolder(out, writer=False), ledger)
 
 
-def _safe(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(name).stem) or "run"
+def _safe(task: str) -> str:
+    """Make a folder's name of a task's; a file's ending is left out.
+
+    >>> _safe("data/own.jsonl"), _safe("plugs.tasks:Easy")
+    ('own', 'plugs-tasks-Easy')
+    """
+    from selfimprove.tasks.load import FILE_ENDINGS
+
+    named = Path(task).stem if task.endswith(FILE_ENDINGS) else Path(task).name
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in named) or "run"
 
 
 def _finished(folder: RunFolder, config: Config) -> bool:

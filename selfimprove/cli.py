@@ -93,7 +93,9 @@ def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT00
 def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Say what a campaign will take, before anything is spent."""
     from selfimprove.campaign import Campaign
+    from selfimprove.given import see_objects
 
+    see_objects(config.parent, ())
     click.echo(Campaign(changed_config(config, changes)).plan(probe=not no_probe))
 
 
@@ -114,7 +116,11 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 @set_option
 @quiet_option
 def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Find what the student of CONFIG gets wrong, and how, by repeated sampling."""
+    """Find what the student of CONFIG gets wrong, and how, by repeated sampling.
+
+    It wants to know more of each problem than a campaign does: what [mine] of CONFIG leaves open is 4 samples, up to 16
+    where these do not settle it (most), and twice the tokens for what was cut off (longer). A key that is set counts.
+    """
     from selfimprove.stages import mine_stage
 
     _stage(partial(mine_stage, adapter=adapter), config, out, changes, quiet=quiet)
@@ -127,7 +133,10 @@ def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence
 @set_option
 @quiet_option
 def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Grade a mined pool into the student's library, levels 0 to 5."""
+    """Grade a mined pool into the student's library, levels 0 to 5.
+
+    CONFIG is that of the mining; what its [mine] leaves open is as `mine` says.
+    """
     from selfimprove.stages import grade_stage
 
     _stage(partial(grade_stage, adapter=adapter), config, out, changes, quiet=quiet)
@@ -225,9 +234,11 @@ def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
     from selfimprove.begun import files_in, nothing_left
     from selfimprove.campaign import Campaign
+    from selfimprove.given import see_objects
     from selfimprove.live import view_for
     from selfimprove.progress import watched_by
 
+    see_objects(config.parent, ())
     campaign = Campaign(changed_config(config, changes), out=out)
     # Asked for at the end only: a folder that is still locked is another process's, and so is the log in it.
     own_log = (name for name in ("campaign.log",) if not (out / "run.lock").exists())
@@ -242,17 +253,11 @@ def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> Non
 
 
 def _conclude(summary: Summary, out: Path) -> None:
-    """Print the sentence, how often dev and test were looked at, the best adapter and where the page lies."""
+    """Print what came out and where the page lies."""
     from selfimprove.errors import MissingDependencyError
-    from selfimprove.report.outcome import looks
     from selfimprove.report.page import write_page
 
-    click.echo(summary.sentence)
-    for line in looks(summary):
-        click.echo(line)
-    click.echo(f"Next: {summary.next_step}")
-    if summary.best.path:
-        click.echo(f"Best adapter: {summary.best.path}\nLoad it with: {summary.best.load}")
+    click.echo(summary)
     try:
         click.echo(f"Report: {write_page(summary, out / 'report' / 'index.html')}")
     except MissingDependencyError as error:

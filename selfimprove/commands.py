@@ -82,13 +82,15 @@ def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bo
 def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
     """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
     from selfimprove.fork import fork as make
+    from selfimprove.given import call_of, objects_in
 
     if not (run / "campaign.toml").is_file():
         raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
     made = make(run, out, changed_config(run / "campaign.toml", changes), round_)
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
-    click.echo(f"Run it with: selfimprove run {out}/campaign.toml --out {out}")
+    command = f"selfimprove run {out}/campaign.toml --out {out}"
+    click.echo(f"Run it with: {call_of(out) if objects_in(out) else command}")
     if "***" in (out / "campaign.toml").read_text(encoding="utf-8"):
         click.echo(f"Secrets are not written down: put them into {out}/campaign.toml in the place of *** first.")
 

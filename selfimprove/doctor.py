@@ -54,6 +54,8 @@ class Finding(Record):
     value: str
     ok: bool = True
     """False where a campaign would be stopped or slowed by it."""
+    known: bool = True
+    """False where it could not be looked at in time."""
     advice: str = ""
     """What to do; also where nothing is wrong but more could be had."""
 
@@ -87,8 +89,16 @@ def to_text(findings: list[Finding]) -> str:
     marks = {(True, False): " ", (True, True): "-", (False, True): "!", (False, False): "!"}
     rows = [f"{marks[each.ok, bool(each.advice)]}  {each.name:<{width}}  {each.value}" for each in findings]
     wrong, more = (_advice(each for each in findings if each.ok == ok) for ok in (False, True))
-    rows += ["", "To do:", *wrong] if wrong else ["", "Nothing stands in the way of a campaign."]
+    rows += ["", "To do:", *wrong] if wrong else ["", _nothing_wrong(findings)]
     return "\n".join([*rows, "", "If wanted:", *more] if more else rows)
+
+
+def _nothing_wrong(findings: list[Finding]) -> str:
+    """Say that nothing is wrong, and of what nothing is known."""
+    unknown = ", ".join(each.name for each in findings if not each.known)
+    if unknown:
+        return f"Nothing was found in the way of a campaign; unknown: {unknown}."
+    return "Nothing stands in the way of a campaign."
 
 
 def _advice(findings: Iterable[Finding]) -> list[str]:
@@ -118,7 +128,8 @@ def _in_background(look: Callable[[], Finding], limit_s: float) -> Callable[[], 
             return result.result(timeout=max(0.0, until - time.monotonic()))
         except TimeoutError:
             name = look.__name__.strip("_").replace("_", " ")
-            return Finding(name=name, value=f"no answer within {limit_s:.0f} s", advice="try again later")
+            said = f"no answer within {limit_s:.0f} s"
+            return Finding(name=name, value=said, known=False, advice="try again later")
 
     return wait
 
@@ -216,7 +227,8 @@ def _devices() -> Finding:
             [sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=_TORCH_S - 1, check=False
         )
     except subprocess.TimeoutExpired:
-        return Finding(name="devices", value=f"not imported within {_TORCH_S - 1:.0f} s", advice="try again later")
+        said = f"torch was not imported within {_TORCH_S - 1:.0f} s"
+        return Finding(name="devices", value=said, known=False, advice="try again later")
     if done.returncode:
         if "No module named 'torch'" in done.stderr:
             return Finding(name="devices", value="unknown, torch is not installed")

@@ -7,8 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from selfimprove.config import Config, changed, load_config, write_config
+from selfimprove.config import Config, different, load_config, write_config
 from selfimprove.errors import InputError
+from selfimprove.given import OBJECTS
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import decided_rounds, round_folder
@@ -59,8 +60,7 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         )
     _refuse_fixed(old, new, round_)
     _refuse_spent(theirs, new.gate.alpha, round_)
-    rows = changed(old, new)
-    made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(rows))
+    made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(different(old, new)))
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -78,12 +78,12 @@ def _fill(theirs: RunFolder, out: Path, made: Forked, config: Config) -> None:
     with closing(RunFolder(out)) as folder:
         taken = ["data", *(round_folder(r) for r in range(made.round + 1))]
         for name in theirs.hashes:
-            if name.partition("/")[0] in {*taken, FROZEN}:
+            if name.partition("/")[0] in {*taken, FROZEN, OBJECTS}:
                 source, target = theirs.checked(name), out / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
         inherit(theirs.path, out)
-        for name in (*taken, INHERITED, FROZEN):
+        for name in (*taken, INHERITED, FROZEN, OBJECTS):
             folder.list_tree(name)
         folder.write_json(FORK, made)
         folder.write_text("campaign.toml", write_config(config))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.config import Config, load_config, make_config, merge
+from selfimprove.errors import InputError
 from selfimprove.plugs import see_plug
 from selfimprove.protocols import Student, Task, Teacher, Trainer
+from selfimprove.store import RunFolder
 
+OBJECTS: Final = "objects.json"
+"""File of a run folder: which plugs were objects, by their kind, each with the name of its type."""
 _PLUGS: Final = {"task": Task, "student": Student, "teacher": Teacher, "trainer": Trainer}
 
 
@@ -27,6 +31,38 @@ def objects_of(plugs: Mapping[str, Any]) -> dict[str, Any]:
     for name, thing in objects.items():
         see_plug(thing, _PLUGS[name])
     return objects
+
+
+def objects_in(run: Path) -> dict[str, str]:
+    """Give the plugs of a run folder that were objects, by their kind."""
+    folder = RunFolder(run, writer=False)
+    return dict(folder.json(OBJECTS)) if folder.has(OBJECTS) else {}
+
+
+def name_objects(folder: RunFolder, given: Mapping[str, object]) -> None:
+    """Write down which plugs are objects: no settings name them."""
+    known = objects_in(folder.path)
+    named = {**known, **{kind: type(thing).__name__ for kind, thing in given.items()}}
+    if named != known:
+        folder.write_json(OBJECTS, named)
+
+
+def call_of(run: Path) -> str:
+    """Write the Python that goes on with a run folder whose plugs were objects."""
+    plugs = "".join(f"{kind}=..., " for kind in objects_in(run))
+    return f'Campaign("{run / "campaign.toml"}", {plugs}out="{run}").run()'
+
+
+def see_objects(run: Path, given: Container[str]) -> None:
+    """Refuse to go on with a run folder without the objects that it was made with.
+
+    Raises:
+        InputError: a plug was an object there and is none now.
+    """
+    lacking = {kind: name for kind, name in objects_in(run).items() if kind not in given}
+    if lacking:
+        named = " and ".join(f"the {kind} ({name})" for kind, name in lacking.items())
+        raise InputError(f"{run} was made with objects for {named}: give them in Python, {call_of(run)}")
 
 
 def config_of(config: Path | str | Config | None, plugs: Mapping[str, Any], *settings: Mapping[str, Any]) -> Config:

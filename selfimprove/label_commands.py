@@ -44,6 +44,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
 
     Disagreements are listed. Labels that the file has already are gold: what the models say is measured against them.
     The same command again makes no call twice; at the budget it ends with code 3 and goes on when the budget is raised.
+    Labels of another file, or by another taxonomy, model or prompt, are not overwritten: give another --out.
     """
     from selfimprove.labels.agreement import see_metrics
     from selfimprove.labels.given import checked, read_given

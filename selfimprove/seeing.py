@@ -13,6 +13,7 @@ from selfimprove.plugs import load_plug
 from selfimprove.programs import Program
 from selfimprove.protocols import Student, Task
 from selfimprove.records import Split
+from selfimprove.students import SERVER
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
 
@@ -63,6 +64,23 @@ def see_named(config: Config, given: Container[str]) -> None:
         load_task(name, data_dir=data_dir(config))
 
 
+def see_trained(config: Config, given: Mapping[str, object]) -> None:
+    """Refuse a student without weights here where no trainer of one's own is given: no arm could be trained.
+
+    Args:
+        config: the settings.
+        given: the plugs that are objects.
+    """
+    own, name = given.get("student"), config.campaign.student
+    weights = not name.startswith(SERVER) if own is None else bool(getattr(own, "folder", ""))
+    if not weights and "trainer" not in given:
+        who = "a student behind a server" if own is None else f"the student {type(own).__name__}"
+        raise InputError(
+            f"{who} has no weights here that could be trained, and serves mine and grade alone; name a hub id or a "
+            "folder as campaign.student, or give a trainer of your own in Python"
+        )
+
+
 def see_distilled(config: Config, student: str | Path, find: Callable[[str | Path], Path | None]) -> None:
     """Refuse a teacher whose distributions cannot be learned.
 
@@ -71,7 +89,7 @@ def see_distilled(config: Config, student: str | Path, find: Callable[[str | Pat
         student: its folder or name.
         find: gives a model's folder, None where it is not looked at.
     """
-    if "distill" not in config.campaign.arms or config.campaign.student.startswith("openai-server:"):
+    if "distill" not in config.campaign.arms or config.campaign.student.startswith(SERVER):
         return
     from selfimprove.trainers.vocabulary import see_vocabulary
 

@@ -96,7 +96,10 @@ def template(task: str) -> str:
     start.setdefault("campaign", {})["task"] = task
     lines = [
         *_prose(f"A campaign on {task}: selfimprove plan FILE says what it will take, selfimprove run FILE runs it."),
-        *_prose('A line that begins with "#" and no space is a default: take the "#" away to change it.'),
+        *_prose(
+            'A line that begins with "#" and no space is a default or, where the default is unset, an example: take '
+            'the "#" away to change it.'
+        ),
     ]
     for name, field in config.Config.model_fields.items():
         section = field.annotation
@@ -124,10 +127,9 @@ def _section(path: tuple[str, ...], section: type[BaseModel], start: Start) -> I
     given = start.get(name, {})
     open_ended = section.model_config.get("extra") == "allow"
     inner = {key: _table(field) for key, field in section.model_fields.items() if _table(field)}
-    disabled = "#" if len(path) > 1 and not given else ""
     yield ""
     yield from _prose(inspect.getdoc(section) or "")
-    yield f"{disabled}[{name}]"
+    yield f"[{name}]"
     for key, field in section.model_fields.items():
         if key in inner:
             continue

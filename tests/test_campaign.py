@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 
 from selfimprove import Campaign, InputError
 from selfimprove.config import load_config
+from selfimprove.progress import Nobody, watched_by
+from selfimprove.tasks import load_task
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.testing import FixedTeacher, NullTrainer, ScriptedStudent
 
@@ -35,7 +38,48 @@ def test_a_teacher_that_is_an_object_teaches(tmp_path: Path) -> None:
     assert made.state == "finished"
     assert made.rounds[0].rows
     assert made.teacher == "test_campaign:Named"
+    said = str(made).splitlines()
+    assert (said[0], said[3]) == (made.sentence, f"Next: {made.next_step}")
+    assert said[1].startswith("dev (problems ")
+    assert said[2].endswith("): opened once")
     assert Campaign(out=tmp_path / "run", **plugs, **SMALL).run().sentence == made.sentence
+
+
+def test_campaigns_of_two_files_or_tasks_do_not_meet_in_a_folder(tmp_path: Path) -> None:
+    """A file's campaign lies under the file's name; without one the task names the folder, whole but for a file's end."""
+    (tmp_path / "mine.toml").write_text('[campaign]\ntask = "arithmetic"\n')
+    made = {
+        Campaign(tmp_path / "mine.toml"): "mine",
+        Campaign(str(EXAMPLE), task="gsm8k"): "arithmetic",
+        Campaign(task="plugs.tasks:Easy"): "plugs-tasks-Easy",
+        Campaign(task="plugs.tasks:Hard"): "plugs-tasks-Hard",
+        Campaign(task="data/own.jsonl"): "own",
+    }
+    assert [str(campaign.out) for campaign in made] == [f"runs/{name}" for name in made.values()]
+
+
+def test_a_run_says_once_that_there_are_no_more_problems(tmp_path: Path) -> None:
+    """A file of fewer problems than are asked for: each split's number is told when the run starts, and not again."""
+    rows = [{"question": f"What is {n} and {n * n}?", "answer": f"{n + n * n}", "rationale": "Add."} for n in range(90)]
+    (tmp_path / "own.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    task = load_task(str(tmp_path / "own.jsonl"))
+    said: list[str] = []
+
+    class Hearing(Nobody):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    plugs = {"task": task, "student": ScriptedStudent(task), "teacher": FixedTeacher(task), "trainer": NullTrainer()}
+    for _ in range(2):
+        with watched_by(Hearing()):
+            made = Campaign(out=tmp_path / "run", **plugs, **SMALL).run()
+    there = {split: len(list(task.problems(split))) for split in ("train", "dev", "test")}
+    short = ", ".join(
+        f"{split} {n} of {SMALL['data'][split]}" for split, n in there.items() if n < SMALL["data"][split]
+    )
+    assert short
+    assert [line for line in said if "no more" in line] == [f"Problems: {short}: there are no more"]
+    assert made.state == "finished"
 
 
 def test_keywords_go_over_a_file_key_by_key() -> None:

@@ -233,6 +233,13 @@ def test_help_is_whole(cli: Run) -> None:
     assert "Default: runs/demo." in demo
 
 
+def test_mining_alone_says_what_it_draws(cli: Run) -> None:
+    """What a campaign leaves off is on where a person mines alone, and the help says so."""
+    said = " ".join(cli("mine", "--help").stdout.split())
+    assert "what [mine] of CONFIG leaves open is 4 samples, up to 16 where these do not settle it (most)" in said
+    assert "as `mine` says" in " ".join(cli("grade", "--help").stdout.split())
+
+
 def test_the_schema_needs_no_run(cli: Run) -> None:
     """`report --schema` reads no folder, so it asks for none."""
     assert json.loads(cli("report", "--schema").stdout)["title"] == "Summary"

@@ -37,7 +37,10 @@ def test_it_is_done_offline_within_twenty_seconds(monkeypatch: pytest.MonkeyPatc
     findings = examine()
     assert time.monotonic() - started < 15
     assert "no answer within" in next(each.value for each in findings if each.name == "hub")
-    assert "not imported" in next(each.value for each in findings if each.name == "devices")
+    devices = next(each for each in findings if each.name == "devices")
+    assert devices.value == "torch was not imported within 2 s"
+    assert to_text([devices]).splitlines()[2] == "Nothing was found in the way of a campaign; unknown: devices."
+    assert "Nothing stands in the way" in to_text([each for each in findings if each.known and each.ok])
 
 
 def test_keys_are_named_and_never_shown(monkeypatch: pytest.MonkeyPatch):

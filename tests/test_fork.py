@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from selfimprove import Campaign
 from selfimprove.cli import cli
 from selfimprove.config import load_config, make_config
 from selfimprove.errors import InputError, RunFolderError
@@ -17,7 +18,8 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
 from selfimprove.report.summary import summarise
 from selfimprove.store import RunFolder
-from selfimprove.testing import NullTrainer
+from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.testing import NullTrainer, ScriptedStudent
 
 
 def run(crew: Crew) -> dict[str, Any]:
@@ -119,17 +121,18 @@ def test_looks_at_each_split_are_printed_with_its_hash(
 ) -> None:
     """What the command line ends with: a line a split, and those of other run folders beside one's own."""
     hashes = RunFolder(finished, writer=False).hashes
-    dev, test = (f"{split} {hashes[f'data/{split}.jsonl'][:8]} was looked at" for split in ("dev", "test"))
+    dev, test = (f"{split} (problems {hashes[f'data/{split}.jsonl'][:8]}):" for split in ("dev", "test"))
+    own = f"{dev} 8 evaluations so far, which the decisions allow for"
     said = CliRunner().invoke(cli, ["report", str(finished)]).output.splitlines()
-    assert [line for line in said if "looked at" in line] == [f"{dev} 8 times", f"{test} once"]
+    assert [line for line in said if "(problems " in line] == [own, f"{test} opened once"]
     fork(finished, tmp_path / "second", changed(finished, mine={"pool": 30}), round_=2)
     crew = gone_on(tmp_path / "second", make_crew)
     crew.ledger.close()
     crew.folder.close()
     said = CliRunner().invoke(cli, ["report", str(finished)]).output.splitlines()
     others = "in other run folders of this machine"
-    assert [line for line in said if "looked at" in line] == [
-        f"{dev} 8 times, and twice {others}", f"{test} once, and once {others}",
+    assert [line for line in said if "(problems " in line] == [
+        f"{own}, and 2 {others}, which they do not", f"{test} opened once, and once {others}",
     ]  # fmt: skip
 
 
@@ -187,6 +190,27 @@ def test_damaged_round_is_not_taken_over(finished: Path, tmp_path: Path) -> None
         mend(RunFolder(tmp_path / "second", writer=False), tmp_path / "second" / "graph.sqlite")
 
 
+def test_a_fork_of_objects_is_run_with_objects(tmp_path: Path) -> None:
+    """What no settings can name is said by the command, by `run` and by `plan`, and the call that is printed runs."""
+    task = Arithmetic(sizes={"train": 60, "dev": 20, "test": 20})
+    plugs: dict[str, Any] = {"student": ScriptedStudent(task), "trainer": NullTrainer()}
+    small = {"data": {"train": 60, "dev": 20, "test": 20}, "mine": {"pool": 20, "samples": 0}}
+    first, second = tmp_path / "first", tmp_path / "second"
+    Campaign(task="arithmetic", out=first, rounds=2, arms=["track_b"], sections=small, **plugs).run()
+    done = CliRunner().invoke(cli, ["fork", str(first), "--out", str(second), "--round", "1"])
+    assert (
+        f'Run it with: Campaign("{second}/campaign.toml", student=..., trainer=..., out="{second}").run()'
+        in done.output
+    )
+    for words in (["run", f"{second}/campaign.toml", "--out", str(second)], ["plan", f"{second}/campaign.toml"]):
+        refused = CliRunner().invoke(cli, words).exception
+        assert isinstance(refused, InputError)
+        assert "objects for the student (ScriptedStudent) and the trainer (NullTrainer): give them" in str(refused)
+    with pytest.raises(InputError, match=r"objects for the trainer \(NullTrainer\)"):
+        Campaign(second / "campaign.toml", student=plugs["student"], out=second).run()
+    assert Campaign(second / "campaign.toml", out=second, **plugs).run().state == "finished"
+
+
 def test_command_says_what_differs_and_how_to_run_it(finished: Path, tmp_path: Path) -> None:
     """The fork's line names the round and the changes; a round that is not there is one sentence and code 2."""
     out = str(tmp_path / "second")
@@ -194,6 +218,10 @@ def test_command_says_what_differs_and_how_to_run_it(finished: Path, tmp_path: P
     assert done.exit_code == 0, done.output
     assert f"{out} begins behind round 2 of {finished}: mine.pool: 50 -> 30" in done.output
     assert f"selfimprove run {out}/campaign.toml --out {out}" in done.output
+    free = CliRunner().invoke(
+        cli, ["fork", str(finished), "--out", str(tmp_path / "free"), "--set", "campaign.rounds=9"]
+    )
+    assert "campaign.rounds: 3 -> 9" in free.output
     again = CliRunner().invoke(cli, ["fork", str(finished), "--out", str(tmp_path / "third"), "--round", "9"])
     assert isinstance(again.exception, InputError)
     assert "it has decided rounds 0 to 3" in str(again.exception)

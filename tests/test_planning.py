@@ -63,6 +63,9 @@ def test_problems_that_do_not_exist_are_not_planned(tmp_path: Path) -> None:
     made = campaign.plan(probe=False)
     assert made.dev == dev
     assert f"Smallest true gain that {dev} dev problems show" in str(made)
+    told = f"Problems: train {train} of 2000, dev {dev} of 400, test {test} of 400: there are no more"
+    assert str(made).count(told) == 1
+    assert not planned().shortage
     assert made.smallest_gains[0] > 15
     assert line(made, "mine").student_calls == 2 * train
     assert line(made, "evaluate").student_calls == 4 * dev + 2 * test  # two baselines and two rounds; base and best

@@ -211,12 +211,13 @@ def test_a_campaign_goes_on_though_its_keys_are_hidden(whole: Ran) -> None:
     assert changed(kept, load_config(whole.folder.parent / "c.toml")) == []
 
 
-def test_a_campaign_that_is_refused_says_no_key(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_campaign_that_is_refused_says_no_key(
+    tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch, family: Callable[[str], Path]
+) -> None:
     """A wrong key that the server repeats ends with one sentence without it, in the log too."""
     monkeypatch.chdir(tmp_path)
     with serving(refused) as server:
-        student = f"openai-server:student@{server.url}"
-        (tmp_path / "c.toml").write_text(SETTINGS.format(student=student, url=server.url, header=HEADER))
+        (tmp_path / "c.toml").write_text(SETTINGS.format(student=family("llama"), url=server.url, header=HEADER))
         done = cli("run", "c.toml", "--out", "run", "--quiet")
         assert f"Bearer {KEY}" in server.keys
     assert done.code == 1, done.said

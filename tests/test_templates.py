@@ -59,6 +59,20 @@ def test_every_default_can_be_uncommented(task: str, tmp_path: Path):
         assert getattr(all_set, section).model_copy(update=unset) == getattr(as_is, section)
 
 
+def test_a_key_uncommented_alone_is_its_own_tables():
+    """Taking the "#" away from one line sets that key in the table that it stands under."""
+    lines = template("gsm8k").splitlines()
+    table = ""
+    for at, line in enumerate(lines):
+        if header := re.fullmatch(r"#?\[+(.+?)\]+", line):
+            table = header[1]
+        elif (key := re.match(r"#(\w+) = ", line)) and table != "phases":
+            place = tomllib.loads("\n".join([*lines[:at], line[1:], *lines[at + 1 :]]))
+            for part in (*table.split("."), key[1]):
+                assert part in place, f"{line} under [{table}] sets no {table}.{key[1]}"
+                place = place[part]
+
+
 def test_template_covers_every_key():
     """No key of the config is missing, however deep."""
     written = tomllib.loads(uncommented(template("arithmetic")))

@@ -7,7 +7,7 @@ from selfimprove.config.merging import merge
 from selfimprove.config.reading import load_config, make_config
 from selfimprove.config.showing import written
 from selfimprove.config.teaching import TeacherConfig, TeacherRole
-from selfimprove.config.writing import changed, write_config
+from selfimprove.config.writing import changed, different, write_config
 
 __all__ = [
     "CampaignConfig",
@@ -15,6 +15,7 @@ __all__ = [
     "TeacherConfig",
     "TeacherRole",
     "changed",
+    "different",
     "load_config",
     "make_config",
     "merge",

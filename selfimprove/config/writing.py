@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from selfimprove.config.campaign import RESUMABLE, Config
@@ -17,15 +18,23 @@ def write_config(config: Config) -> str:
 
 
 def changed(old: Config, new: Config) -> list[str]:
-    """List the settings that differ and may not, as `section.key: old -> new`."""
-    rows: list[str] = []
+    """List the settings that differ and may not when a run is gone on with, as `section.key: old -> new`."""
+    return [row for place, row in _differences(old, new) if place not in RESUMABLE]
+
+
+def different(old: Config, new: Config) -> list[str]:
+    """List all settings that differ, as `changed` does."""
+    return [row for _, row in _differences(old, new)]
+
+
+def _differences(old: Config, new: Config) -> Iterator[tuple[tuple[str, str], str]]:
     before, after = _by_section(old), _by_section(new)
     for name, was in before.items():
         now = after[name]
-        keys = [key for key in sorted({*was, *now}) if was.get(key) != now.get(key) and (name, key) not in RESUMABLE]
-        values = [(shown(f"{name}.{key}"), *(shown(repr(side.get(key))) for side in (was, now))) for key in keys]
-        rows += [f"{key}: {old_value} -> {new_value}" for key, old_value, new_value in values]
-    return rows
+        for key in sorted({*was, *now}):
+            if was.get(key) != now.get(key):
+                old_value, new_value = (shown(repr(side.get(key))) for side in (was, now))
+                yield (name, key), f"{shown(f'{name}.{key}')}: {old_value} -> {new_value}"
 
 
 def _by_section(config: Config) -> dict[str, dict[str, Any]]:

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from selfimprove import progress
 from selfimprove.arms import ARMS, Arm, in_turn, program_of
 from selfimprove.config.training import asking
-from selfimprove.errors import InputError
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
@@ -120,9 +119,6 @@ def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start:
         arm: its name.
         start: adapter it goes on from, relative to the run folder; empty: a new one.
         tokens: trained tokens it gets; 0: by epochs.
-
-    Raises:
-        InputError: the student cannot be trained here.
     """
     config = crew.config
     sft = {**config.train.sft.model_dump(), **(config.train.continued.model_dump() if start else {})}
@@ -222,11 +218,6 @@ def _named(crew: Crew) -> dict[str, Any]:
 
 def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
     """Start the training, or find its adapter."""
-    if not crew.model_folder:
-        raise InputError(
-            f"the student {crew.student.identity} serves only the stages before training; "
-            "name a hub id or a folder as campaign.student"
-        )
     config, program = crew.config, crew.programs[program_of(run.arm)]
     crew.folder.write_json(f"{run.place}/origin.json", {"start": run.start, "method": run.method})
     job = TrainingJob(

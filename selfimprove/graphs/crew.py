@@ -26,7 +26,7 @@ class Crew:
 
     Attributes:
         teacher_for: gives the teacher, knowing the student as it now is (it can be its own teacher) and the round.
-        model_folder: the base model's files, for training; empty where the student cannot be trained here.
+        model_folder: the base model's files, for training; empty where only a trainer of one's own can train it.
         chat_template: the student's, part of every render hash.
         after_round: told of each finished round, 0 is the baseline; for metrics kept elsewhere.
     """

@@ -139,7 +139,8 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
                 f"{adapter} was trained under prompt {trained} and would be tested under {rendered}; train it again"
             )
     problems = sorted(crew.problems(split), key=lambda p: p.id)
-    with crew.stage(f"evaluate {arm}" + (f" {shots}-shot" if shots else ""), len(problems)) as watcher:
+    stage = "final" if split == "test" else "evaluate"
+    with crew.stage(f"{stage} {arm}" + (f" {shots}-shot" if shots else ""), len(problems)) as watcher:
         attempts = [some[0] for some in crew.solve(problems, adapter, program)]
         drawn = _samples(crew, problems, adapter, program)
         result = evaluate(

@@ -13,12 +13,14 @@ from selfimprove.labels.agreement import Agreement, agreements
 from selfimprove.labels.given import Given, joined, unlabelled
 from selfimprove.labels.labelling import Labelled, Labeller
 from selfimprove.labels.taxonomy import DIMENSIONS, Taxonomy
-from selfimprove.records import Record
+from selfimprove.made_of import mark_made_of, see_made_of
+from selfimprove.records import Record, digest
 from selfimprove.store import write_whole
 
 LABELLED: Final = "labelled.jsonl"
 DISAGREEMENTS: Final = "disagreements.jsonl"
 AGREEMENT: Final = "agreement.json"
+MADE_OF: Final = "labelled.hash"
 CONFUSION: Final = "confusion.csv"
 
 
@@ -74,9 +76,13 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
         out: the folder.
 
     Raises:
+        InputError: the folder holds labels of other problems, or by another taxonomy, model or prompt.
         BudgetExceededError: the cap is reached.
         MissingDependencyError: scikit-learn is not installed.
     """
+    made_of = digest([[one.row.fields, one.labels] for one in given], *map(_judges, (first, second)))
+    refusal = f"{out} holds labels of other problems, or by another taxonomy, model or prompt; give another --out"
+    see_made_of(out / LABELLED, out / MADE_OF, made_of, refusal)
     problems = [one.problem for one in given]
     rows = [_Judged(*each) for each in zip(given, first.label(problems), second.label(problems), strict=True)]
     said, checked = [row.first.labels for row in rows], [row.second.labels for row in rows]
@@ -94,11 +100,17 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
         gold=tuple(agreements(own, said)),
         gold_of_check=tuple(agreements(own, checked)),
     )
+    mark_made_of(out / MADE_OF, made_of)
     _write_lines(out / LABELLED, (_labelled_row(row, first.taxonomy) for row in rows))
     _write_lines(out / DISAGREEMENTS, (_disagreement(row) for row in rows if row.disputed))
     write_whole(out / CONFUSION, _confusions(report).encode())
     write_whole(out / AGREEMENT, (report.model_dump_json(indent=1) + "\n").encode())
     return report
+
+
+def _judges(judge: Labeller) -> tuple[object, ...]:
+    """Give what a judgement depends on beside the problems."""
+    return judge.taxonomy.hash, judge.model.identity, judge.prompt.hash(), judge.widest
 
 
 def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:

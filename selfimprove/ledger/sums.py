@@ -14,7 +14,10 @@ from selfimprove.ledger.file import LedgerFile
 from selfimprove.ledger.rows import Totals
 
 _ANSWERED_BY: Final = "coalesce(nullif(json_extract(completion,'$.model'),''), model)"
-_COLUMNS: Final = {"payer": "payer", "role": "role", "model": _ANSWERED_BY, "round": "round", "stage": "stage"}
+_ROUND: Final = "CASE WHEN stage LIKE 'final %' THEN 'final' ELSE round END"
+"""The test's evaluation comes after the last round; other calls outside of rounds are those of round 0."""
+_COLUMNS: Final = {"payer": "payer", "role": "role", "model": _ANSWERED_BY, "round": _ROUND, "stage": "stage"}
+_OF_HITS: Final = {**_COLUMNS, "model": "model"}
 _SUMS: Final = {
     "calls": "count(*)",
     "answered": "sum(state='answered')",
@@ -132,7 +135,8 @@ def groups(file: LedgerFile, by: Sequence[str]) -> list[dict[str, Any]]:
 
     Each row has the names it is grouped by, `calls`, `hits` (requests answered from the ledger), `answered`, `failed`,
     `in_doubt`, `retries`, `prompt_tokens`, `completion_tokens`, `usd`, `held_usd`, and `p50_s` and `p95_s` (seconds a
-    call took; None where no call was made). A model is the one that answered.
+    call took; None where no call was made). A model is the one that answered; the round of the test's evaluation is
+    "final".
 
     Raises:
         InputError: a name is none of those.
@@ -144,7 +148,8 @@ def groups(file: LedgerFile, by: Sequence[str]) -> list[dict[str, Any]]:
     rows = file.read(f"SELECT {keys}, {', '.join(_SUMS.values())} FROM calls GROUP BY {keys} ORDER BY min(at)")  # noqa: S608 - our own words
     width = max(1, len(by))
     found = {row[:width]: dict(zip(_SUMS, row[width:], strict=True)) for row in rows}
-    hits = file.read(f"SELECT {', '.join(by) or '1'}, sum(count) FROM hits GROUP BY {', '.join(by) or '1'}")  # noqa: S608 - our own words
+    found_by = ", ".join(_OF_HITS[name] for name in by) or "1"
+    hits = file.read(f"SELECT {found_by}, sum(count) FROM hits GROUP BY {found_by}")  # noqa: S608 - our own words
     hit = {row[:width]: row[width] for row in hits}
     took: defaultdict[tuple[Any, ...], list[float]] = defaultdict(list)
     for row in file.read(f"SELECT {keys}, latency_s FROM calls WHERE latency_s IS NOT NULL ORDER BY latency_s"):  # noqa: S608 - our own words

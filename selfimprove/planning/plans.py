@@ -6,8 +6,10 @@ before it. What paid calls can cost at most is a bound: every answer as long as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+from pydantic import Field
 
 from selfimprove.arms import ARMS, in_turn
 from selfimprove.config import Config
@@ -18,8 +20,9 @@ from selfimprove.planning.estimate import most_usd, stages
 from selfimprove.planning.expected import Expected, Line, expect, total
 from selfimprove.planning.finding import most_tries
 from selfimprove.planning.probing import Probe
+from selfimprove.planning.sizes import Sizes
 from selfimprove.protocols import Task
-from selfimprove.records import Record
+from selfimprove.records import Record, Split
 from selfimprove.stats import smallest_gain, usual_spread
 from selfimprove.steps.decide import alpha_of_round
 
@@ -47,6 +50,8 @@ class Plan(Record):
     """Groups of dev problems that belong together; 0: each stands alone."""
     grouped_gain: float = 0.0
     """The gain that shows in the last round where a group's problems all rise and fall together, in points."""
+    short: Mapping[Split, tuple[int, int]] = Field(default_factory=dict)
+    """Problems that there are and that were asked for, of each split that has fewer."""
     rounds: int
     probe: Probe | None
     tries_at_most: int | None = None
@@ -71,8 +76,14 @@ class Plan(Record):
         calls = sum(line.teacher_calls for line in self.lines)
         return Used(usd=usd, calls=calls, hours=(self.seconds or 0.0) / _HOUR_S)
 
+    @property
+    def shortage(self) -> str:
+        """Say which splits have fewer problems than were asked for; empty where none has."""
+        told = ", ".join(f"{split} {there} of {asked}" for split, (there, asked) in self.short.items())
+        return f"Problems: {told}: there are no more" if told else ""
+
     def __str__(self) -> str:
-        """Write it as a table and four lines."""
+        """Write it as a table and a few lines."""
         return "\n".join(_written(self))
 
 
@@ -109,6 +120,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         dev=dev,
         dev_groups=expected.sizes.dev_groups,
         grouped_gain=_gain(expected.sizes.dev_groups, samples, last) if expected.sizes.dev_groups else 0.0,
+        short=_short(config, expected.sizes),
         rounds=config.campaign.rounds,
         probe=probe,
         tries_at_most=most_tries(expected),
@@ -116,6 +128,17 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         whole_models=models if each is None else 0,
         own_teacher=any(is_own(expected.teacher(round_)) for round_ in expected.rounds),
     )
+
+
+def _short(config: Config, sizes: Sizes) -> dict[Split, tuple[int, int]]:
+    """Give what there is and what was asked for, of each split that has fewer problems."""
+    data = config.data
+    there: dict[Split, tuple[int, int]] = {
+        "train": (sizes.train + sizes.aside, data.train),
+        "dev": (sizes.dev, data.dev),
+        "test": (sizes.test, data.test),
+    }
+    return {split: (found, asked) for split, (found, asked) in there.items() if found < asked}
 
 
 def _models(expected: Expected) -> int:
@@ -164,6 +187,8 @@ def _written(plan: Plan) -> Iterator[str]:
         yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}, as problems are tried until settled"
     whole = f", and {plan.whole_models} whole models of the student's size" if plan.whole_models else ""
     yield f"Disk: about {plan.disk_mb:,.0f} MB{whole}"
+    if plan.shortage:
+        yield plan.shortage
     later = f", {plan.smallest_gains[1]:.1f} in round {plan.rounds}" if plan.rounds > plan.first else ""
     yield (
         f"Smallest true gain that {plan.dev} dev problems show at 80 % power: {plan.smallest_gains[0]:.1f} points in "

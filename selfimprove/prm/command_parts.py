@@ -50,9 +50,7 @@ def student_of(how: dict[str, Any], ledger: Ledger) -> tuple[LanguageModel, str]
     from selfimprove.ledger import Journaled
     from selfimprove.students import load_student
 
-    served = how["student"].startswith("openai-server:")
-    own = {} if served else {"dtype": how["dtype"], "device": how["device"]}
-    student = load_student(how["student"], **own)
+    student = load_student(how["student"], dtype=how["dtype"], device=how["device"])
     adapted = student.with_adapter(how["adapter"]) if how["adapter"] is not None else student
     return Journaled(adapted, ledger), student.identity
 

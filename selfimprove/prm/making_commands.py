@@ -31,24 +31,25 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     """Label steps of a student's solutions to TASK's training problems by its own rollouts.
 
     Wrong solutions are searched for their first wrong step by halving (OmegaPRM, arXiv:2406.06592). Completions are
-    kept in the ledger: the same command again makes none of them twice.
+    kept in the ledger: the same command again makes none of them twice. Labels that another command wrote are not
+    overwritten: give another --out.
     """
     from selfimprove.live import view_for
+    from selfimprove.made_of import mark_made_of, see_made_of
     from selfimprove.prm.labelling import label_problems, trainable
     from selfimprove.progress import watched_by
+    from selfimprove.records import digest
     from selfimprove.store import write_whole
 
     with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
         task = task_of(how)
-        made = label_problems(
-            trainable(task, how["problems"], how["data_dir"], how["seed"]),
-            student_of(how, ledger)[0],
-            task,
-            tries=how["tries"],
-            rollouts=how["rollouts"],
-            max_tokens=how["max_tokens"],
-            seed=how["seed"],
-        )
+        drawn = trainable(task, how["problems"], how["data_dir"], how["seed"])
+        student = student_of(how, ledger)[0]
+        search = {name: how[name] for name in ("tries", "rollouts", "max_tokens", "seed")}
+        made_of, mark = digest(how["task"], [p.id for p in drawn], student.identity, search), out.with_suffix(".hash")
+        see_made_of(out, mark, made_of, f"{out} holds labels of another task, student or search; give another --out")
+        made = label_problems(drawn, student, task, **search)
+        mark_made_of(mark, made_of)
         write_whole(out, "".join(row.model_dump_json() + "\n" for row in made.rows).encode())
     click.echo(f"{made}\n\nLabels: {out}")
 

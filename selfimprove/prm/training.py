@@ -11,6 +11,7 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.guarding import read_public
 from selfimprove.leakage import Guard, HeldOut, Refused
 from selfimprove.leakage.public import FAMILIES
+from selfimprove.made_of import mark_made_of, see_made_of
 from selfimprove.records import Adapter, TrainingJob, digest
 from selfimprove.scorers.labels import LabelledSteps
 from selfimprove.splits import distinct
@@ -121,19 +122,14 @@ def train_scorer(
         settings=dict(settings or {}),
         seed=seed,
     )
-    _claim(out, digest(model_hash(Path(job.model)), settings, seed, [row.model_dump(mode="json") for row in kept]))
+    made_of = digest(model_hash(Path(job.model)), settings, seed, [row.model_dump(mode="json") for row in kept])
+    mark, said = out / "training.hash", f"{out} holds a scorer of other rows or settings; name another folder"
+    see_made_of(out / "rows.jsonl", mark, made_of, said)
+    mark_made_of(mark, made_of)
     _write(out / "rows.jsonl", kept)
     _write(out / "refused.jsonl", refused)
     progress.current().stage("train", 0)
     return Trained(out / "scorer", ProcessTrainer().train(job), len(kept), len(refused))
-
-
-def _claim(out: Path, wanted: str) -> None:
-    """Take a folder for this training, or see that it holds the same."""
-    told = out / "training.hash"
-    if told.is_file() and told.read_text(encoding="utf-8").strip() != wanted:
-        raise InputError(f"{out} holds a scorer of other rows or settings; name another folder")
-    write_whole(told, f"{wanted}\n".encode())
 
 
 def _write(path: Path, rows: Sequence[LabelledSteps] | Sequence[Refused]) -> None:

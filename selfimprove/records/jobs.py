@@ -17,7 +17,7 @@ class TrainingJob(Record):
     """Everything a training process needs: it starts from this file alone."""
 
     model: str
-    """Folder of the base model."""
+    """Folder of the base model; empty where it is not here, for a trainer of one's own."""
     start: str = ""
     """Folder of the adapter to go on from; empty: a new one."""
     rows: str

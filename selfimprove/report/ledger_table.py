@@ -68,10 +68,12 @@ def export(ledger: Ledger, path: Path) -> int:
     """Write every call into a `.jsonl` or `.csv` file, and give how many there were.
 
     Raises:
-        InputError: the file's name ends otherwise, or it cannot be written.
+        InputError: the file's name ends otherwise, it exists, or it cannot be written.
     """
     if path.suffix not in {".jsonl", ".csv"}:
         raise InputError(f'{path} ends in "{path.suffix}"; name a file that ends in .jsonl or .csv')
+    if path.exists():
+        raise InputError(f"{path} exists and is not overwritten; name another file, or remove it")
     rows = [_flat(row) for row in ledger.calls()]
     if path.suffix == ".jsonl":
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -8,9 +8,8 @@ from typing import Final
 
 from selfimprove.arms import is_told
 from selfimprove.config import Config
-from selfimprove.formats import times
 from selfimprove.report.decided_schema import Difference, RoundSummary
-from selfimprove.report.schema import Best, Summary, TestSummary
+from selfimprove.report.schema import Best, TestSummary
 from selfimprove.stats import problems_needed, smallest_gain, usual_spread
 from selfimprove.steps.decide import p_text
 
@@ -22,20 +21,6 @@ def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best
     said = _said(rounds, test, best)
     looks = test.opened + test.opened_elsewhere if test else 1
     return said if looks <= 1 else f"{said} These problems were opened {looks} times: only the first look is a proof."
-
-
-def looks(summary: Summary) -> list[str]:
-    """Say how often dev and test were looked at, a line each, with the beginning of the hash of its problems."""
-    dev, test, found = summary.dev, summary.test, dict[str, tuple[int, int]]()
-    if dev is not None:
-        found["dev"] = dev.looks, dev.elsewhere
-    if test is not None:
-        found["test"] = test.opened, test.opened_elsewhere
-    return [
-        f"{split} {summary.provenance.data[split][:8]} was looked at {times(here)}"
-        + (f", and {times(others)} in other run folders of this machine" if others else "")
-        for split, (here, others) in found.items()
-    ]
 
 
 def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
@@ -60,8 +45,16 @@ def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) 
     )
 
 
-def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best, config: Config) -> str:
-    """Say what to do now: load the adapter, or what would show or make a gain."""
+def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best, config: Config, train: int) -> str:
+    """Say what to do now: load the adapter, or what would show or make a gain.
+
+    Args:
+        rounds: one entry a round and arm.
+        test: None where test was not opened yet.
+        best: the best adapter.
+        config: the campaign's settings.
+        train: training problems that the task gave, at most as many as the settings ask for.
+    """
     if test is None:
         return "Run the same command again to go on."
     change = test.difference
@@ -76,9 +69,8 @@ def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Be
         needed = problems_needed(seen / 100, max(spread, seen / 100), _CLAIM) * test.n / draws
         advice.append(f"{math.ceil(needed)} would show the {seen:.1f} points seen on dev")
     floor = base < 0.05  # noqa: PLR2004 - a student that solves next to nothing is at the floor
-    remedy = (
-        "try a larger student" if floor else f"try more rows (data.train, now {config.data.train}) or a larger student"
-    )
+    more = f"rows (data.train, now {train})" if train == config.data.train else f"problems (these {train} are all)"
+    remedy = "try a larger student" if floor else f"try more {more} or a larger student"
     return f"{'; '.join(advice)}. Otherwise {remedy}."
 
 

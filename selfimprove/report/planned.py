@@ -31,11 +31,11 @@ def planned(plan: Plan, ledger: Ledger, stages: Sequence[StageCost]) -> tuple[Pl
 def _of(stage: str) -> str:
     """Name the line of the plan that a stage of the graphs belongs to.
 
-    >>> _of("evaluate track_b"), _of("rewrite"), _of("train control")
-    ('evaluate', 'lessons', 'control')
+    >>> _of("evaluate track_b"), _of("final base"), _of("rewrite"), _of("train control")
+    ('evaluate', 'evaluate', 'lessons', 'control')
     """
     if stage == "train control":
         return "control"
-    if stage == "watch":
+    if stage == "watch" or stage.startswith("final "):
         return "evaluate"
     return "lessons" if stage in _LESSON else stage.partition(" ")[0]

@@ -5,12 +5,12 @@ Accuracies are shares in [0, 1]; differences are in percentage points.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
 from pydantic import Field
 
-from selfimprove.records import Verdict
+from selfimprove.formats import times
 from selfimprove.report.decided_schema import (
     AnswerCounts,
     ArmPair,
@@ -20,6 +20,7 @@ from selfimprove.report.decided_schema import (
     SampledSummary,
     ScoreSummary,
 )
+from selfimprove.report.examples_schema import FailureExample, LessonExample
 from selfimprove.report.failing_schema import FailureGroup, Repairs
 from selfimprove.report.part import Part
 from selfimprove.report.prompts_schema import ProgramSummary
@@ -165,51 +166,6 @@ class CostSummary(Part):
     """The plan made before the start, beside what was done so far."""
 
 
-class ClarificationExample(Part):
-    """A clarifying question with its answer."""
-
-    question: str
-    answer: str
-    """Empty where no answer was let through."""
-    refused: tuple[str, ...] = ()
-    """Answers that gave the solution away."""
-
-
-class LessonExample(Part):
-    """One pass through the clarifying loop."""
-
-    problem: str
-    """Id of the problem."""
-    question: str
-    answer: str
-    """The reference answer."""
-    draft: str
-    """The student's first text."""
-    draft_verdict: Verdict
-    clarifications: tuple[ClarificationExample, ...] = ()
-    rewrite: str = ""
-    """The student's last text; empty where it wrote none."""
-    rewrite_verdict: Verdict | None = None
-    rationale: str = ""
-    """The chain of thought that was harvested; empty where none was."""
-    rationale_source: str = ""
-    """Who wrote it: `reference`, `self`, or a model's identity."""
-    round: int | None = None
-    """The round of the lesson."""
-
-
-class FailureExample(Part):
-    """A dev problem that the best model still gets wrong."""
-
-    question: str
-    answer: str
-    """The reference answer."""
-    text: str
-    """What the model wrote."""
-    verdict: Verdict
-    labels: Mapping[str, str] = Field(default_factory=dict)
-
-
 class Provenance(Part):
     """Where the numbers come from."""
 
@@ -300,3 +256,19 @@ class Summary(Part):
     programs: tuple[ProgramSummary, ...] = ()
     """Optimised prompts, in the order in which they were put in force; empty: all are plain."""
     provenance: Provenance
+
+    def __str__(self) -> str:
+        """Say what came out, how often dev and test were looked at, what to do now and how the best adapter loads."""
+        best = [f"Best adapter: {self.best.path}", f"Load it with: {self.best.load}"] if self.best.path else []
+        return "\n".join([self.sentence, *self._looks(), f"Next: {self.next_step}", *best])
+
+    def _looks(self) -> Iterator[str]:
+        """Say how often dev and test were looked at, a line each, with the beginning of the hash of its problems."""
+        others = "in other run folders of this machine"
+        if dev := self.dev:
+            told = f"{dev.looks} evaluation{'' if dev.looks == 1 else 's'} so far, which the decisions allow for"
+            beside = f", and {dev.elsewhere} {others}, which they do not" if dev.elsewhere else ""
+            yield f"dev (problems {self.provenance.data['dev'][:8]}): {told}{beside}"
+        if test := self.test:
+            beside = f", and {times(test.opened_elsewhere)} {others}" if test.opened_elsewhere else ""
+            yield f"test (problems {self.provenance.data['test'][:8]}): opened {times(test.opened)}{beside}"

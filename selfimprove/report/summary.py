@@ -28,6 +28,7 @@ from selfimprove.report.decided_schema import (
     ScoreSummary,
     WatchedSummary,
 )
+from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.report.failing import failure_groups, repairs, tried_again
 from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.planned import planned
@@ -35,12 +36,9 @@ from selfimprove.report.prompts import programs_of
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,
-    ClarificationExample,
     CostSummary,
-    FailureExample,
     GuardSummary,
     LabelPair,
-    LessonExample,
     Provenance,
     StageCost,
     State,
@@ -68,7 +66,7 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
     stopped = _stopped(folder)
     return Summary(
         sentence=outcome(rounds, test, best),
-        next_step=next_step(rounds, test, best, config),
+        next_step=next_step(rounds, test, best, config, _trained_on(folder)),
         best=best,
         task=config.campaign.task,
         student=config.campaign.student,
@@ -373,6 +371,13 @@ def _guard(folder: RunFolder) -> GuardSummary | None:
         dropped=len(found["dropped_from_train"]),
         refused=sum(len(folder.checked(name).read_text("utf-8").splitlines()) for name in refused),
     )
+
+
+def _trained_on(folder: RunFolder) -> int:
+    """Count the training problems that the task gave: those set aside and those dropped are among them."""
+    kept = sum(len(folder.rows(name, Problem)) for name in ("data/train.jsonl", "data/aside.jsonl") if folder.has(name))
+    guard = _guard(folder)
+    return kept + (guard.dropped if guard else 0)
 
 
 def _version(package: str) -> str:

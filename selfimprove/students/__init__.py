@@ -8,7 +8,10 @@ from typing import Any
 from selfimprove.errors import InputError
 from selfimprove.protocols import Student
 
-_SERVER = "openai-server:"
+SERVER = "openai-server:"
+"""How the name of a student behind a server begins."""
+_HERE = {"dtype": "auto", "device": "auto"}
+"""Settings of a model that is loaded here, with what leaves them open."""
 
 
 def load_student(spec: str | Path, **settings: Any) -> Student:
@@ -17,18 +20,31 @@ def load_student(spec: str | Path, **settings: Any) -> Student:
     Args:
         spec: a folder, a hub id, a short name such as `smollm2-135m`, or
             `openai-server:MODEL@http://127.0.0.1:8000/v1`.
-        settings: keyword arguments of `TransformersStudent` or `OpenAIServerStudent`.
+        settings: keyword arguments of `TransformersStudent` or `OpenAIServerStudent`; a server is asked for as many
+            completions at once as `slots` says.
 
     Raises:
-        InputError: there is no such model, or the server's address is incomplete.
+        InputError: there is no such model, the server's address is incomplete, or a setting is not for servers.
     """
-    if str(spec).startswith(_SERVER):
+    if str(spec).startswith(SERVER):
         from selfimprove.students.openai_server import OpenAIServerStudent
 
-        return OpenAIServerStudent(*_served(str(spec)), **settings)
+        return OpenAIServerStudent(*_served(str(spec)), **_for_server(settings))
     from selfimprove.students.transformers import TransformersStudent
 
     return TransformersStudent(spec, **settings)
+
+
+def _for_server(settings: dict[str, Any]) -> dict[str, Any]:
+    """Give the settings of a student behind a server."""
+    for name, unset in _HERE.items():
+        if settings.get(name, unset) != unset:
+            raise InputError(
+                f"{name} = {settings[name]!r} cannot be set for a student behind a server, which loads its model "
+                "itself; leave it out"
+            )
+    kept = {name: value for name, value in settings.items() if name not in {*_HERE, "slots"}}
+    return {**kept, "concurrency": settings["slots"]} if settings.get("slots") else kept
 
 
 def see_student(spec: str) -> None:
@@ -39,7 +55,7 @@ def see_student(spec: str) -> None:
     """
     from selfimprove.students.fetch import hub_id_of
 
-    if spec.startswith(_SERVER):
+    if spec.startswith(SERVER):
         _served(spec)
     elif not Path(spec).expanduser().is_dir():
         hub_id_of(spec)
@@ -47,7 +63,7 @@ def see_student(spec: str) -> None:
 
 def _served(spec: str) -> tuple[str, str]:
     """Give model and address of a student behind a server."""
-    model, at, base_url = spec.removeprefix(_SERVER).rpartition("@")
+    model, at, base_url = spec.removeprefix(SERVER).rpartition("@")
     if not (at and model and base_url.startswith(("http://", "https://"))):
         raise InputError(f'the student "{spec}" names no server; write openai-server:MODEL@http://HOST:PORT/v1')
     return model, base_url

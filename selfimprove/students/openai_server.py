@@ -22,7 +22,10 @@ _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 
 
 class OpenAIServerStudent:
-    """A model served over HTTP. Satisfies `Student`; only vLLM with LoRA switched on can be trained.
+    """A model served over HTTP. Satisfies `Student`.
+
+    Named by a setting it serves the stages before training. As an object with `lora=True` it takes the adapters of a
+    trainer of one's own, where vLLM serves it.
 
     A request that fails is a completion with an error: nothing is tried again here, the ledger does that.
 
@@ -108,8 +111,8 @@ class OpenAIServerStudent:
         """Have the server load an adapter; its name holds its hash, so loading it twice is the same."""
         if not self.lora:
             raise InputError(
-                f"the server at {self._address} only serves the stages before training; start vLLM with "
-                "--enable-lora and set lora = true, or use a student that runs here"
+                f"the server at {self._address} only serves the stages before training; use a student that runs here, "
+                "or in Python OpenAIServerStudent(..., lora=True) with a vLLM that takes adapters (--enable-lora)"
             )
         name = f"adapter-{adapter_hash(path)}"
         asked = {"lora_name": name, "lora_path": str(path.resolve())}

@@ -24,7 +24,7 @@ _NAMED = {
     "math": "selfimprove.tasks.hendrycks_math:HendrycksMath",
     "arithmetic": "selfimprove.tasks.arithmetic:Arithmetic",
 }
-_FILE_ENDINGS = (".jsonl", ".json", ".ndjson")
+FILE_ENDINGS = (".jsonl", ".json", ".ndjson")
 _FORMS = 'a file of problems such as "problems.jsonl", "reasoning_gym:NAME", or "package.module:Name"'
 
 
@@ -58,7 +58,7 @@ def load_task(
 
         own = {name: given.pop(name) for name in ("seed",) if name in given}
         return _build(ReasoningGym, {**own, "dataset": spec.partition(":")[2], "config": given}, limits, spec)
-    if spec.endswith(_FILE_ENDINGS):
+    if spec.endswith(FILE_ENDINGS):
         from selfimprove.tasks.jsonl import JsonlTask
 
         return _build(JsonlTask, {**given, "path": spec}, limits, spec)

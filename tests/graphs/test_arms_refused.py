@@ -12,7 +12,11 @@ from selfimprove.config import make_config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.testing import NullTrainer, ScriptedStudent
 from selfimprove.trainers.settings import check_settings
+
+SIZES = {"train": 60, "dev": 20, "test": 20}
+SMALL: dict[str, Any] = {"rounds": 1, "arms": ["track_b"], "mine": {"pool": 20, "samples": 0}}
 
 
 def test_a_student_cannot_answer_its_own_questions(tmp_path: Path) -> None:
@@ -99,3 +103,26 @@ def test_settings_of_preference_training_are_checked() -> None:
         assert said in str(error.value)
     with pytest.raises(InputError, match="arms"):
         make_config({"campaign": {"arms": ["track_b+ppo"]}}, "here")
+
+
+def test_a_student_without_weights_needs_a_trainer_of_ones_own(tmp_path: Path) -> None:
+    """A server's student is refused by plan and run, before anything is made; with a trainer all arms are trained."""
+    served = Campaign(task="arithmetic", student="openai-server:m@http://127.0.0.1:9/v1", out=tmp_path / "run")
+    for begin in (lambda: served.plan(probe=False), served.run):
+        with pytest.raises(InputError, match="a student behind a server has no weights here"):
+            begin()
+    assert not (tmp_path / "run").exists()
+    task = Arithmetic(sizes=SIZES)  # type: ignore[arg-type]
+    plugs: dict[str, Any] = {"student": ScriptedStudent(task, folder=""), "sections": {"data": SIZES}, **SMALL}
+    with pytest.raises(InputError, match="the student ScriptedStudent has no weights here"):
+        Campaign(task="arithmetic", out=tmp_path / "run", **plugs).run()
+    made = Campaign(task="arithmetic", out=tmp_path / "run", trainer=NullTrainer(), **plugs).run()
+    assert (made.state, made.rounds[0].arm) == ("finished", "track_b")
+
+
+def test_a_data_folder_that_nothing_reads_is_refused(tmp_path: Path) -> None:
+    """Problems that are drawn come from no folder; another task that is watched may."""
+    drawn = Campaign(task="arithmetic", data={"data_dir": str(tmp_path)})
+    with pytest.raises(InputError, match=r"data\.data_dir = .*: arithmetic draws its problems; leave it out"):
+        drawn.load_task()
+    assert Campaign(task="arithmetic", data={"data_dir": str(tmp_path)}, gate={"tasks": ["gsm8k"]}).load_task()

@@ -159,6 +159,21 @@ def test_without_gold_labels_only_the_judgements_are_compared(
     assert (tmp_path / "made" / "disagreements.jsonl").read_text() == ""
 
 
+def test_labels_of_another_file_are_not_overwritten(cli: Run, rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """One sentence says what to do, nobody is asked, and the first file's labels stay."""
+    (tmp_path / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:5]))
+    with serving(knowing(rows)) as server:
+        more = ("--taxonomy", "small.toml", "--model", f"a@{server.url}")
+        assert cli("problems.jsonl", *more).returncode == 0
+        made, calls = (tmp_path / "runs/labels/labelled.jsonl").read_bytes(), server.calls
+        refused = cli("others.jsonl", *more)
+        assert server.calls == calls
+    assert refused.returncode == 2
+    assert "runs/labels holds labels of other problems" in refused.stderr
+    assert "give another --out" in refused.stderr
+    assert (tmp_path / "runs/labels/labelled.jsonl").read_bytes() == made
+
+
 def test_at_the_budget_it_stops_and_goes_on(cli: Run, rows: list[dict[str, Any]], tmp_path: Path) -> None:
     """Code 3, nothing but the ledger written, and what was paid for is not paid again."""
     answer = knowing(rows)
@@ -256,8 +271,11 @@ def test_saved_prompts_label_and_check_unless_plain_is_asked_for(
         cared = [body["messages"][0]["content"].startswith("With care.") for body in server.bodies]
         assert cared == [True] * 80
         prompts = LabelReport.model_validate_json((tmp_path / "made" / "agreement.json").read_text()).prompts
-        assert cli(*words, "--plain").returncode == 0
+        refused = cli(*words, "--plain")
+        assert refused.returncode == 2
+        assert "another taxonomy, model or prompt; give another --out" in refused.stderr
+        assert cli(*words[:-1], "bare", "--plain").returncode == 0
         assert not any(body["messages"][0]["content"].startswith("With care.") for body in server.bodies[80:])
     assert prompts["label"] != plain("label").hash()
-    bare = LabelReport.model_validate_json((tmp_path / "made" / "agreement.json").read_text()).prompts
+    bare = LabelReport.model_validate_json((tmp_path / "bare" / "agreement.json").read_text()).prompts
     assert bare == {name: plain(name).hash() for name in ("label", "check_label")}

@@ -191,7 +191,10 @@ def test_label_then_train_from_the_command_line(
         assert "right solutions" in said
         assert run(monkeypatch, *words, "--quiet", "--tries", "1", "--rollouts", "4", "--out", "again.jsonl") == 0
         assert server.calls == asked
-    capsys.readouterr()
+        capsys.readouterr()
+        assert run(monkeypatch, *words, "--quiet", "--tries", "1", "--rollouts", "4", "--seed", "1") == 2
+        assert "labels.jsonl holds labels of another task, student or search; give an" in capsys.readouterr().err
+        assert server.calls == asked
     assert Path("again.jsonl").read_bytes() == Path("runs/prm/labels.jsonl").read_bytes()
     rows = read_labels(Path("again.jsonl"))
     assert len(rows) > 20

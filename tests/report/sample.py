@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from selfimprove.report.decided_schema import Difference, RoundSummary, ScoreSummary
+from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.report.schema import (
     BaselineSummary,
     Best,
-    ClarificationExample,
     CostSummary,
-    FailureExample,
     LabelPair,
-    LessonExample,
     Provenance,
     StageCost,
     StrictTest,

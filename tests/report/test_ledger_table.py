@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from selfimprove.cli import main
+from selfimprove.graphs.crew import Crew
+from selfimprove.graphs.run import run_campaign
 from selfimprove.ledger import Ledger, Reservation, Settlement, stage_of_calls
 from selfimprove.records import Completion, Message, Request
 from selfimprove.store import RunFolder
@@ -68,6 +71,22 @@ def test_the_table_shows_all_that_was_promised(cli: Any, run: Path) -> None:
     assert "1 failed (reason): too slow" in said
 
 
+def test_the_tests_evaluation_is_a_round_of_its_own(cli: Any, make_crew: Callable[..., Crew]) -> None:
+    """Calls that open the test split stand last, as "final", apart from the baseline's; found ones, too."""
+    crew = make_crew(campaign={"rounds": 1})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    sizes = {split: len(crew.problems(split)) for split in ("dev", "test")}
+    crew.ledger.close()
+    rows = json.loads(cli("ledger", crew.folder.path, "--by", "round,stage", "--json")[1])["groups"]
+    of = {name: {row["stage"]: row["calls"] for row in rows if row["round"] == name} for name in (0, "final")}
+    assert rows[-1]["round"] == "final"
+    assert all(stage.startswith("final ") for stage in of["final"])
+    assert of["final"]["final track_b"] == sizes["test"]
+    assert not any(stage.startswith("final ") for stage in of[0])
+    assert of[0]["evaluate base"] == sizes["dev"]
+    assert cli("ledger", crew.folder.path, "--by", "round")[1].splitlines()[3].startswith("final")
+
+
 def test_json_holds_the_same(cli: Any, run: Path) -> None:
     """Totals, groups and failures are one JSON object."""
     found = json.loads(cli("ledger", run, "--json", "--by", "stage")[1])
@@ -99,10 +118,16 @@ def test_every_call_is_exported(cli: Any, run: Path, tmp_path: Path) -> None:
         (("ledger", "nowhere"), "nowhere holds no ledger"),
         (("ledger", "RUN", "--by", "rol"), 'did you mean "role"?'),
         (("ledger", "RUN", "--export", "calls.xlsx"), "name a file that ends in .jsonl or .csv"),
+        (("ledger", "RUN", "--export", "rows.jsonl"), "rows.jsonl exists and is not overwritten"),
     ],
 )
-def test_mistakes_are_one_sentence(cli: Any, run: Path, words: tuple[str, ...], said: str) -> None:
-    """A wrong folder, grouping or file name is exit code 2 and one sentence."""
+def test_mistakes_are_one_sentence(
+    cli: Any, run: Path, words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong folder, grouping or file name is exit code 2 and one sentence; a file that is there is kept."""
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("mine")
     code, text = cli(*[run if word == "RUN" else word for word in words])
     assert (code, len(text.strip().splitlines())) == (2, 1)
     assert said in text
+    assert Path("rows.jsonl").read_text() == "mine"

@@ -23,14 +23,14 @@ def row(arm: str, points: float) -> RoundSummary:
 def test_advice_leaves_out_what_was_told() -> None:
     """An arm whose prompt holds the rationale gained most; that is no gain that more problems would show."""
     rows = (row("track_b", 1.0), row("track_b_given", 61.0))
-    said = next_step(rows, TESTED, BASE, make_config({"campaign": {"arms": ["track_b", "track_b_given"]}}))
+    said = next_step(rows, TESTED, BASE, make_config({"campaign": {"arms": ["track_b", "track_b_given"]}}), 2000)
     assert "12366 would show the 1.0 points seen on dev" in said
     assert "61" not in said
 
 
 def test_students_differ_on_as_many_problems_as_are_gained() -> None:
     """Sixty points are not had of students that differ on a fifth of the problems: eleven problems show them, not four."""
-    assert "11 would show the 60.0 points" in next_step((row("track_b", 60.0),), TESTED, BASE, make_config({}))
+    assert "11 would show the 60.0 points" in next_step((row("track_b", 60.0),), TESTED, BASE, make_config({}), 2000)
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,13 @@ def test_advice_counts_what_the_test_counts(groups: int, samples: int, said: str
     """As the plan does: problems that belong together are one draw, and several samples average their luck out."""
     config = make_config({"evaluate": {"samples": samples}})
     tested = TESTED.model_copy(update={"groups": groups})
-    assert next_step((row("track_b", 10.0),), tested, BASE, config).startswith(said)
+    assert next_step((row("track_b", 10.0),), tested, BASE, config, 2000).startswith(said)
+
+
+def test_advice_can_be_followed() -> None:
+    """More rows where the task has more, by their setting; where all are taken already, more problems."""
+    config = make_config({"data": {"train": 200}})
+    assert next_step((), TESTED, BASE, config, 200).endswith("try more rows (data.train, now 200) or a larger student.")
+    assert next_step((), TESTED, BASE, config, 179).endswith(
+        "try more problems (these 179 are all) or a larger student."
+    )

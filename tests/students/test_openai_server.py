@@ -150,8 +150,22 @@ def test_adapters_go_to_vllm_only(server: Server, tmp_path: Path) -> None:
     server.offers_lora = False
     with pytest.raises(InputError, match="only serves the stages before training"):
         student.with_adapter(tmp_path)
-    with pytest.raises(InputError, match="only serves the stages before training"):
+    with pytest.raises(
+        InputError, match=r"only serves the stages before training; .* OpenAIServerStudent\(\.\.\., lora"
+    ):
         OpenAIServerStudent("tiny", server.url).with_adapter(tmp_path)
+
+
+def test_settings_of_a_model_that_is_loaded_here_are_refused() -> None:
+    """A server loads its model itself; what is generated at once is what it is asked at once."""
+    spec = "openai-server:tiny@http://127.0.0.1:9/v1"
+    made = load_student(spec, dtype="auto", device="auto", slots=5)
+    assert isinstance(made, OpenAIServerStudent)
+    assert made.concurrency == 5
+    assert load_student(spec, dtype="auto", device="auto", slots=None).concurrency == 64  # type: ignore[attr-defined]
+    for setting in ({"dtype": "bfloat16"}, {"device": "cuda"}):
+        with pytest.raises(InputError, match=r"cannot be set for a student behind a server, .*; leave it out"):
+            load_student(spec, **setting)
 
 
 @pytest.mark.parametrize("spec", ["openai-server:tiny", "openai-server:@http://x/v1", "openai-server:tiny@ftp://x"])
