@@ -77,10 +77,10 @@ def test_what_is_said_below_another_level_than_its_own_is_not_written(taxonomy: 
 def test_a_judgement_is_not_told_the_labels_it_is_measured_against(taxonomy: Taxonomy, tmp_path: Path) -> None:
     """The same requests are made whether a row has labels or not."""
     asked = []
-    for own in ({}, {"subject": "Maths", "topic": "Shape"}):
+    for name, own in (("bare", {}), ("labelled", {"subject": "Maths", "topic": "Shape"})):
         problems = checked(problems_of(tmp_path, own), taxonomy)
         model = Knowing({problems[0].problem.id: PLURALS})
-        label_file(problems, Labeller(taxonomy, model), Labeller(taxonomy, model, "check_label"), tmp_path / "made")
+        label_file(problems, Labeller(taxonomy, model), Labeller(taxonomy, model, "check_label"), tmp_path / name)
         asked.append([request.messages for request in model.asked])
     assert asked[0] == asked[1]
 
@@ -157,13 +157,13 @@ def test_own_traits_that_no_leaf_takes_together_are_refused(taxonomy: Taxonomy, 
 
 def test_labels_that_do_not_count_are_taken_out_of_the_row(taxonomy: Taxonomy, tmp_path: Path) -> None:
     """An old topic does not stay below a new subject, be it beside the question or inside `labels`; the rest stays."""
-    for old in (
-        FRACTIONS,
-        {"labels": FRACTIONS},
-        {"labels": {**FRACTIONS, "author": "A"}, **FRACTIONS, "note": "kept"},
-    ):
+    for name, old in {
+        "beside": FRACTIONS,
+        "inside": {"labels": FRACTIONS},
+        "both": {"labels": {**FRACTIONS, "author": "A"}, **FRACTIONS, "note": "kept"},
+    }.items():
         problems = [one._replace(labels={}) for one in problems_of(tmp_path, old)]
-        _, row = labelled(problems, {"subject": "English", "difficulty": "easy"}, taxonomy, tmp_path / "made")
+        _, row = labelled(problems, {"subject": "English", "difficulty": "easy"}, taxonomy, tmp_path / name)
         below = {"topic": "Spelling", "sub_topic": "Plurals", "type": "Find it"}  # there is no other
         assert labels_in(row) == {"subject": "English", **below, "key_stage": "KS2", "difficulty": "easy"}
         assert row.get("labels") == ({"author": "A"} if "note" in old else None)
