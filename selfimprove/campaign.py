@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,8 @@ from selfimprove.given import OBJECTS, config_of, name_objects, objects_of, see_
 from selfimprove.graphs.compiling import freeze_programs, see_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
-from selfimprove.programs import Program
 from selfimprove.programs.in_force import FROZEN
-from selfimprove.protocols import LanguageModel, Student, Task, Teacher, Trainer
-from selfimprove.records import Sampling
+from selfimprove.protocols import Student, Task, Teacher, Trainer
 from selfimprove.report.schema import Summary
 from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_trained, see_training
 from selfimprove.store import RunFolder
@@ -189,45 +187,10 @@ class Campaign:
         own, name = self.config.student, self.config.campaign.student
         return given or load_student(name, dtype=own.dtype, device=own.device, slots=own.slots)
 
-    def _teacher_for(
-        self, task: Task, programs: Mapping[str, Program], ledger: Ledger
-    ) -> Callable[[LanguageModel, int], Teacher]:
-        """Give what gives the teacher: one for the whole campaign, unless the student is its own."""
-        from selfimprove.teachers.self_taught import SelfTeacher
-
-        config = self.config
-        later = self._teacher(config.teacher.model, task, programs, ledger)
-        first = self._teacher(config.teacher.first, task, programs, ledger) if config.teacher.first else later
-        each_round = max(config.mine.samples, config.mine.most) or config.lesson.rationales
-        sampling = Sampling(temperature=config.mine.temperature, max_tokens=config.student.max_tokens)
-
-        def choose(student: LanguageModel, round_: int) -> Teacher:
-            found, sample = first if round_ == 1 else later, 1 + (round_ - 1) * each_round
-            return found or SelfTeacher(student, task, programs, sampling, config.campaign.seed, sample)
-
-        return choose
-
-    def _teacher(self, model: str, task: Task, programs: Mapping[str, Program], ledger: Ledger) -> Teacher | None:
-        """Load a teacher and see that it can be reached; None for the student itself."""
-        from selfimprove.teachers.load import load_teacher, own_teacher
-
-        given = self._given.get("teacher") if model == self.config.teacher.model else None
-        if given is None and model == "self":
-            return None
-        config = self.config.teacher.model_copy(update={"model": model})
-        teacher = (
-            load_teacher(config, task, programs, ledger, self.config.campaign.seed)
-            if given is None
-            else own_teacher(given, model, config, ledger)
-        )
-        check = getattr(teacher, "check", None)
-        if check is not None:
-            check()
-        return teacher
-
     def _crew(self, folder: RunFolder, ledger: Ledger, told: Told) -> Crew:
         from selfimprove.graphs.compiling import programs_of
         from selfimprove.students.fetch import fetch
+        from selfimprove.teachers.by_round import teachers_by_round
         from selfimprove.trainers.launching import launcher_of
         from selfimprove.trainers.process import ProcessTrainer
         from selfimprove.trainers.refusing import asks_teacher
@@ -244,7 +207,7 @@ class Campaign:
         if weights := getattr(student, "folder", None):
             see_distilled(config, weights, fetch)
         see_scoring(config, task, student, programs, ledger)
-        teacher_for = self._teacher_for(task, programs, ledger)
+        teacher_for = teachers_by_round(config, self._given.get("teacher"), task, programs, ledger)
         see_trained(config, self._given)
         return Crew(
             config=config,
