@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -170,7 +171,8 @@ def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
     if not file.is_file():
         raise InputError(f"{file} is not there; name a file of problems, .jsonl")
     made = load_task(str(file))
-    found = list(chain.from_iterable(made.problems(split) for split in ("train", "dev", "test")))[: how["problems"]]
+    found = list(chain.from_iterable(made.problems(split) for split in ("train", "dev", "test")))
+    found = Random(f"compile {how['seed']}").sample(found, min(len(found), how["problems"]))
     see_enough(problem.id for problem in found)
     _see_disjoint(found, task, how, file)
     return found

@@ -53,7 +53,8 @@ class GrowConfig(Section):
     variants: Annotated[int, Field(ge=1, le=50)] = 5
     """Problems asked for in one call."""
     factor: Annotated[float, Field(gt=1, le=1000)] = 10.0
-    """The most that the problems of a sub-type are multiplied by in one round: 10 goes 10, 100, 1000; 2 doubles."""
+    """What one round's orders may multiply the problems of a sub-type by, for each of its cells and at the yield that
+    is expected: about 10, 100, 1000 with 10; 2 about doubles."""
     depth: Annotated[int, Field(ge=1, le=20)] = 3
     """Generations, at most: problems of the last one are not varied again."""
     window: Annotated[int, Field(ge=1)] = 4000

@@ -94,7 +94,7 @@ class Generator:
         found = read_problems(
             str(self.program.parse(reply.text)["problems"]), choices=ordered.form.kind.name == "choice"
         )
-        if reply.finish_reason == "length":
+        if reply.finish_reason == "length" and found and reply.text.rstrip().endswith(found[-1].answer):
             found = found[:-1]  # its answer may be cut
         for index, written in enumerate(found[: order.variants]):
             problem = built(written, ordered.form.kind, order.place.cell.labels)

@@ -12,6 +12,7 @@ from selfimprove.curating.reading import same_value
 from selfimprove.errors import InputError
 from selfimprove.labels.given import labels_of
 from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS, TRAITS, Cell, Taxonomy, folded, match
+from selfimprove.programs import stated
 from selfimprove.records import Problem
 from selfimprove.tasks.choice import options, right_option
 from selfimprove.tasks.source import Row, read_rows
@@ -31,20 +32,21 @@ def read_seeds(path: Path, taxonomy: Taxonomy, by: Sequence[str] = ("form",)) ->
 
     Raises:
         InputError: a row cannot be read, a label is missing or not in the taxonomy, or a problem is given twice with
-            different labels.
+            different answers or labels.
     """
     found: dict[str, tuple[Problem, Row]] = {}
     for row in read_rows(path):
         problem = _seed(row, taxonomy, by)
-        before, first = found.setdefault(problem.id, (problem, row))
-        _refuse_relabelled(row, problem, first.where.rpartition(", ")[2], before)
+        before, first = found.setdefault(stated(problem), (problem, row))
+        _refuse_contradiction(row, problem, first.where.rpartition(", ")[2], before)
     return [problem for problem, _ in found.values()]
 
 
-def _refuse_relabelled(row: Row, problem: Problem, where: str, before: Problem) -> None:
-    """Refuse a problem that was given before under another label."""
-    for name in DIMENSIONS:
-        old, new = before.labels.get(name, ""), problem.labels.get(name, "")
+def _refuse_contradiction(row: Row, problem: Problem, where: str, before: Problem) -> None:
+    """Refuse a problem that was given before with another answer, or under another label."""
+    was, now = ({"answer": each.answer, **each.labels} for each in (before, problem))
+    for name in ("answer", *DIMENSIONS):
+        old, new = was.get(name, ""), now.get(name, "")
         if old and new and old != new:
             raise InputError(
                 f'{row.where}: the problem of {where} again, whose "{name}" is {old!r:.80} there and {new!r:.80} here; '

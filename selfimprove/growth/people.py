@@ -95,6 +95,7 @@ def _member(name: str, config: CurateConfig, ledger: Ledger) -> Member:
     settings = config.models.get(name) or _unnamed(name, config)
     sampling = Sampling(max_tokens=settings.max_tokens)
     if _IMPORT.fullmatch(settings.model):
+        _refuse_uncounted(name, config)
         return Member(Journaled(_plugged(settings.model), ledger), sampling)
     role = next((role for role in ("answer", "reason", "judge") if getattr(settings, role) != TeacherRole()), None)
     if role:
@@ -108,6 +109,16 @@ def _member(name: str, config: CurateConfig, ledger: Ledger) -> Member:
     model: LiteLLMModel = load_model(settings, "reason", ledger, api_key=NO_KEY if keyless else None, called=name)
     model.check()
     return Member(model, sampling)
+
+
+def _refuse_uncounted(name: str, config: CurateConfig) -> None:
+    """Refuse a cap beside a model that is an object: its calls are kept, and none is counted against a cap."""
+    for cap in ("budget_usd", "max_calls", "max_tokens"):
+        if getattr(config.curate, cap) is not None:
+            raise InputError(
+                f'curate.{cap} counts the calls of models behind a server or provider, and "{name}" is an object '
+                "of your own, which would go past it; leave the cap out, or give the model an address"
+            )
 
 
 def _unnamed(name: str, config: CurateConfig) -> TeacherConfig:

@@ -80,7 +80,7 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
         BudgetExceededError: the cap is reached.
         MissingDependencyError: scikit-learn is not installed.
     """
-    made_of = digest([[one.row.fields, one.labels] for one in given], *map(_judges, (first, second)))
+    made_of = digest([[one.row.fields, one.problem.id, one.labels] for one in given], *map(_judges, (first, second)))
     refusal = f"{out} holds labels of other problems, or by another taxonomy, model or prompt; give another --out"
     see_made_of(out / LABELLED, out / MADE_OF, made_of, refusal)
     problems = [one.problem for one in given]

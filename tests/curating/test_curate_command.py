@@ -306,6 +306,24 @@ def test_problem_under_two_labels_is_refused_and_under_one_read_once(tmp_path: P
         read_seeds(path, taxonomy)
 
 
+def test_problem_with_two_answers_is_refused(tmp_path: Path) -> None:
+    """One of them is wrong, and would be shown as an example and counted as known."""
+    taxonomy, once = taxonomy_named(str(write(tmp_path).parent / "taxonomy.toml")), seeds(2)
+    path = write(tmp_path, rows=[*once, {**once[0], "answer": "77"}]).parent / "seeds.jsonl"
+    with pytest.raises(
+        InputError, match=r"""line 5: the problem of line 1 again, whose "answer" is .* and '77' here"""
+    ):
+        read_seeds(path, taxonomy)
+
+
+@pytest.mark.parametrize("cap", ["budget_usd=1.0", "max_calls=100", "max_tokens=1000"])
+def test_a_cap_beside_a_model_of_ones_own_is_refused(tmp_path: Path, cap: str) -> None:
+    """Its calls would go past it."""
+    with pytest.raises(InputError, match=rf"curate.{cap.partition('=')[0]} counts the calls of models behind a server"):
+        curate(read_settings(write(tmp_path), [f"curate.{cap}"]), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_more_seeds_than_a_quota_are_told(tmp_path: Path) -> None:
     """All are written, and the end says how many are over."""
     figures = curate(read_settings(write(tmp_path, size=16, rows=seeds(8))), tmp_path / "out")

@@ -90,6 +90,15 @@ def test_last_problem_of_a_reply_that_was_cut_off_is_left_out() -> None:
     assert [one.problem.answer for one in made.candidates] == ["11"]
 
 
+def test_a_whole_problem_before_the_cut_is_kept() -> None:
+    """The reply ends in the next problem's question: nothing of the one before it is missing."""
+    text = "Problem: What is 5 + 6?\nAnswer: 11\n\nProblem: A farmer has 4 cows and bu"
+    model = Scripted(Completion(text=text, finish_reason="length"))
+    made = Generator(model, Sampling()).generate([ordered()], 1)
+    assert [one.problem.answer for one in made.candidates] == ["11"]
+    assert len(model.asked) == 1
+
+
 def test_call_shows_sub_type_form_and_what_has_to_change() -> None:
     """And never another sub-type's problems."""
     model = Scripted("Problem: What is 5 + 6?\nAnswer: 11")

@@ -162,15 +162,18 @@ def test_without_gold_labels_only_the_judgements_are_compared(
 def test_labels_of_another_file_are_not_overwritten(cli: Run, rows: list[dict[str, Any]], tmp_path: Path) -> None:
     """One sentence says what to do, nobody is asked, and the first file's labels stay."""
     (tmp_path / "others.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:5]))
+    turned = [{**row, "other": other["question"]} for row, other in zip(rows, reversed(rows), strict=True)]
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in turned))
     with serving(knowing(rows)) as server:
         more = ("--taxonomy", "small.toml", "--model", f"a@{server.url}")
         assert cli("problems.jsonl", *more).returncode == 0
         made, calls = (tmp_path / "runs/labels/labelled.jsonl").read_bytes(), server.calls
-        refused = cli("others.jsonl", *more)
+        refused = [cli("others.jsonl", *more), cli("problems.jsonl", *more, "--question-field", "other")]
         assert server.calls == calls
-    assert refused.returncode == 2
-    assert "runs/labels holds labels of other problems" in refused.stderr
-    assert "give another --out" in refused.stderr
+    for done in refused:
+        assert done.returncode == 2
+        assert "runs/labels holds labels of other problems" in done.stderr
+        assert "give another --out" in done.stderr
     assert (tmp_path / "runs/labels/labelled.jsonl").read_bytes() == made
 
 
