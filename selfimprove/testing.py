@@ -108,7 +108,7 @@ class NullTrainer:
         """Write the metrics of an adapter."""
         out = Path(job.out)
         if not (out / "metrics.json").is_file():
-            rows = [_target(job, line) for line in Path(job.rows).read_text("utf-8").splitlines()]
+            rows = [_target(job, line) for line in Path(job.rows).read_bytes().splitlines()]
             before = json.loads((Path(job.start) / "metrics.json").read_text())["skill"] if job.start else 0.2
             tokens = job.trained_tokens or sum(len(text.split()) for text in rows)
             out.mkdir(parents=True)
@@ -126,7 +126,7 @@ class NullTrainer:
         return Adapter(path=str(out), **{k: v for k, v in made.items() if k != "skill"})
 
 
-def _target(job: TrainingJob, line: str) -> str:
+def _target(job: TrainingJob, line: bytes) -> str:
     """Give the text of a row that would carry loss."""
     if job.method == "dpo":
         pair = PreferenceRow.model_validate_json(line)

@@ -163,9 +163,10 @@ def _inside(path: str) -> Path:
 
 
 def _base(config: Config) -> str:
-    from selfimprove.students.fetch import ALIASES
+    from selfimprove.students.fetch import hub_id_of
 
-    return ALIASES.get(config.campaign.student, config.campaign.student)
+    folder = Path(config.campaign.student).expanduser()
+    return str(folder) if folder.is_dir() else hub_id_of(config.campaign.student)
 
 
 def _base_name(config: Config) -> str:

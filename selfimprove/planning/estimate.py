@@ -22,7 +22,6 @@ _A_STEP: Final = 10
 """Tokens that a judge writes about a step, and is shown beside it."""
 _JUDGE_READS: Final = 200
 """Tokens of a judge's instructions."""
-_JUDGE_WRITES_MOST: Final = 512
 
 
 def stages(expected: Expected) -> Iterator[Line]:
@@ -190,7 +189,7 @@ def most_usd(expected: Expected) -> float:
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
-            most += 2 * expected.mined(round_) * judge.of(read, _JUDGE_WRITES_MOST, 1)
+            most += 2 * expected.mined(round_) * judge.of(read, config.teacher.max_tokens, 1)
     return most + _most_control_usd(expected)
 
 

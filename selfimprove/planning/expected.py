@@ -100,10 +100,11 @@ class Expected:
 
     def price(self, round_: int) -> Price | None:
         """Give the dearest price a round's teacher can have, None for a teacher that is no model."""
+        from selfimprove.teachers.by_round import first_of
         from selfimprove.teachers.load import is_model, price_of
 
-        name = self.teacher(round_)
-        return price_of(self.config.teacher.model_copy(update={"model": name})) if is_model(name) else None
+        named = first_of(self.config.teacher) if round_ == 1 else self.config.teacher
+        return price_of(named) if is_model(named.model) else None
 
     def asked(self, round_: int) -> Price | None:
         """Give the same, nothing a call for a teacher of one's own: its calls count, whatever they cost."""

@@ -369,7 +369,7 @@ def _guard(folder: RunFolder) -> GuardSummary | None:
         guarded={each["name"]: each["problems"] for each in found["guarded"]},
         not_guarded={each["name"]: each["why"] for each in found["not_guarded"]},
         dropped=len(found["dropped_from_train"]),
-        refused=sum(len(folder.checked(name).read_text("utf-8").splitlines()) for name in refused),
+        refused=sum(len(folder.checked(name).read_bytes().splitlines()) for name in refused),
     )
 
 

@@ -96,7 +96,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
         except ValueError as error:
             raise InputError(f"{path} is not JSON: {error}; mend it") from error
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # a JSON string may hold U+2028
         if line.strip():
             try:
                 yield number, json.loads(line)

@@ -194,7 +194,8 @@ def _judge(named: str, ledger: Ledger, teacher: TeacherConfig, program: Program 
     # A server named by its address is not sent the key of the provider whose protocol it speaks.
     asked = load_model(judging(named, teacher), "judge", ledger, api_key=_NO_KEY if "@" in named else None)
     asked.check()
-    judge = StepJudge(asked, first=asked.deployments[0].identity)
+    greedy = Sampling(max_tokens=teacher.max_tokens)
+    judge = StepJudge(asked, first=asked.deployments[0].identity, sampling=greedy)
     return judge if program is None else replace(judge, program=program)
 
 

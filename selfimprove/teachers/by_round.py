@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from selfimprove.config import Config
+from selfimprove.config import Config, TeacherConfig
 from selfimprove.ledger import Ledger
 from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Sampling
-from selfimprove.teachers.load import load_teacher, own_teacher
+from selfimprove.teachers.deployment import provider_of
+from selfimprove.teachers.load import is_model, load_teacher, own_teacher
+from selfimprove.teachers.prices import listed_price
 from selfimprove.teachers.self_taught import SelfTeacher
 
 
@@ -30,10 +32,10 @@ def teachers_by_round(
         InputError: a teacher cannot be had, or be reached.
     """
     named = config.teacher
-    later = _reached(config, named.model, given, task, programs, ledger)
+    later = _reached(config, named, given, task, programs, ledger)
     first = later
     if named.first and named.first != named.model:
-        first = _reached(config, named.first, None, task, programs, ledger)
+        first = _reached(config, first_of(named), None, task, programs, ledger)
     each_round = max(config.mine.samples, config.mine.most) or config.lesson.rationales
     sampling = Sampling(temperature=config.mine.temperature, max_tokens=config.student.max_tokens)
 
@@ -44,17 +46,35 @@ def teachers_by_round(
     return choose
 
 
+def first_of(teacher: TeacherConfig) -> TeacherConfig:
+    """Give the settings of the first round's teacher.
+
+    Beside a later one that is a model, limits and caps alone are of both: models of roles, fallbacks and a price that
+    is listed are the later one's own, and so are address, key and parameters where its provider is another.
+    """
+    first = teacher.first or teacher.model
+    if first == teacher.model or not (is_model(first) and is_model(teacher.model)):
+        return teacher.model_copy(update={"model": first})
+    alone = {"model": None, "fallbacks": ()}
+    own: dict[str, object] = {"model": first, "fallbacks": ()}
+    own |= {name: getattr(teacher, name).model_copy(update=alone) for name in ("answer", "reason")}
+    if provider_of(first) != provider_of(teacher.model):
+        own |= {"base_url": None, "api_key_env": None, "parameters": {}}
+    if listed_price(first, {}) is not None:
+        own |= {"input_price": None, "output_price": None}
+    return teacher.model_copy(update=own)
+
+
 def _reached(
-    config: Config, model: str, given: Any, task: Task, programs: Mapping[str, Program], ledger: Ledger
+    config: Config, named: TeacherConfig, given: Any, task: Task, programs: Mapping[str, Program], ledger: Ledger
 ) -> Teacher | None:
     """Load a teacher and see that it can be reached; None for the student itself."""
-    if given is None and model == "self":
+    if given is None and named.model == "self":
         return None
-    own = config.teacher.model_copy(update={"model": model})
     teacher = (
-        load_teacher(own, task, programs, ledger, config.campaign.seed)
+        load_teacher(named, task, programs, ledger, config.campaign.seed)
         if given is None
-        else own_teacher(given, model, own, ledger)
+        else own_teacher(given, named.model, named, ledger)
     )
     check = getattr(teacher, "check", None)
     if check is not None:

@@ -210,8 +210,8 @@ def _owned(job: TrainingJob, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def rows_of(job: TrainingJob, kind: type[R]) -> list[R]:
-    """Read the job's rows."""
-    return [kind.model_validate_json(line) for line in Path(job.rows).read_text("utf-8").splitlines()]
+    """Read the job's rows; as bytes, for in a text U+2028 would end a line, and a row may hold it."""
+    return [kind.model_validate_json(line) for line in Path(job.rows).read_bytes().splitlines()]
 
 
 def enough(job: TrainingJob, made: Sequence[T], sizes: Sequence[int], *, in_order: bool = False) -> list[T]:

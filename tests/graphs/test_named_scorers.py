@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from selfimprove.programs import plain
 from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Problem, Verdict
 from selfimprove.scorers.figures import Figures, Measured, ScorerCard, step_figures
+from selfimprove.scorers.judge import StepJudge
 from selfimprove.scorers.names import full_name, judging, scorer_named, see_scorer
 from selfimprove.scorers.scoring import card_name
 from selfimprove.scorers.trust import Gated, card_place, check_card, write_card
@@ -249,3 +251,12 @@ def test_the_teachers_key_is_not_sent_to_another_judge(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="MY_KEY"):
         see_scorer("judge", ledger, teacher, ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5})))
     ledger.close()
+
+
+def test_a_judge_may_write_as_long_as_the_teacher(tmp_path: Path) -> None:
+    """One that thinks before it speaks has to have the room that the settings give."""
+    teacher = TeacherConfig.model_validate({"max_tokens": 4000})
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger, serving(lambda _: Reply("OK")) as server:
+        judge = scorer_named(f"judge:m@{server.url}", ledger, teacher=teacher)
+    assert isinstance(judge, StepJudge)
+    assert judge.sampling.max_tokens == 4000

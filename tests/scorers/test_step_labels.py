@@ -9,7 +9,7 @@ import pytest
 
 from selfimprove.errors import InputError
 from selfimprove.records import Problem, StepItem
-from selfimprove.scorers.labels import labelled, read_labels, read_processbench
+from selfimprove.scorers.labels import LabelledSteps, labelled, read_labels, read_processbench
 
 DATA = Path(os.environ.get("SELFIMPROVE_DATA", "missing"))
 
@@ -118,3 +118,10 @@ def test_a_file_that_is_no_json_is_refused(tmp_path: Path) -> None:
         read_labels(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_labels(tmp_path / "none.jsonl")
+
+
+def test_a_row_may_hold_what_ends_a_line_in_a_text(tmp_path: Path) -> None:
+    """JSON leaves U+2028 as it is, and a question may hold it."""
+    row = LabelledSteps(question="one\u2028two", steps=("1 + 1 = 2",), labels=(1.0,))
+    (tmp_path / "rows.jsonl").write_text(row.model_dump_json() + "\n", "utf-8")
+    assert [each.question for each in read_labels(tmp_path / "rows.jsonl")] == ["one\u2028two"]

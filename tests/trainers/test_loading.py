@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 import torch
-from test_resuming import job_of
+from test_resuming import job_of, sft_row
 from transformers import TrainingArguments
 
 from selfimprove.errors import InputError
-from selfimprove.records import TrainingJob
+from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.trainers import distill, dpo, grpo, kto, precision, preflight, rloo, sft
-from selfimprove.trainers.loading import begun, load, save
+from selfimprove.trainers.loading import begun, load, rows_of, save
 
 
 def made(job: TrainingJob) -> Any:
@@ -111,3 +111,10 @@ def test_three_checkpoints_have_to_fit_beside_what_comes_out(tmp_path: Path, mon
         preflight.see_room(job, model)
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=24 * 4000))
     preflight.see_room(job, model)
+
+
+def test_a_row_may_hold_what_ends_a_line_in_a_text(tmp_path: Path) -> None:
+    """JSON leaves U+2028 and its like as they are: rows that a campaign wrote have to be those that are trained on."""
+    (tmp_path / "rows.jsonl").write_text(sft_row(0, "one\u2028two\u0085three", "5").model_dump_json() + "\n", "utf-8")
+    job = TrainingJob(model="", rows=str(tmp_path / "rows.jsonl"), out=str(tmp_path / "adapter"))
+    assert [row.inputs["problem"] for row in rows_of(job, TrackRow)] == ["one\u2028two\u0085three"]
