@@ -51,7 +51,7 @@ QUICK = bool(os.environ.get("QUICK"))
 SEEDS = (21,) if QUICK else tuple(int(seed) for seed in os.environ.get("SEEDS", "21,22,23").split(","))
 OUT = Path(os.environ.get("OUT", ROOT / "runs" / ("bench-rounds" + "-quick" * QUICK))).resolve()
 MINUTES = float(os.environ.get("MINUTES", "20"))
-FRESH = 40 if QUICK else 400
+FRESH = 40 if QUICK else 600
 HELD_OUT: tuple[Split, ...] = ("dev", "test")
 TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(2, 3, 4, 5, 6), largest=9)
 """As the demo's."""
@@ -61,20 +61,20 @@ SMALLER: dict[str, Any] = (
 CELLS: dict[str, dict[str, Any]] = {
     "arms": {
         "campaign": {"arms": ["track_b", "track_b+dpo", "track_a", "grpo", "control"], "rounds": 4, "patience": 4},
-        "data": {"dev": 220, "test": 220},
-        "mine": {"pool": 240, "samples": 3},
-        "select": {"lessons": 140},
+        "data": {"dev": 400, "test": 300},
+        "mine": {"pool": 320, "samples": 3},
+        "select": {"lessons": 300},
         "train": {"grpo": {"temperature": 1.0}},
     },
     "alone": {
         "campaign": {"arms": ["track_b"], "rounds": 8, "patience": 6},
         "teacher": {"model": "self", "first": "reference"},
         "evaluate": {"shots": 0, "samples": 4},
-        "data": {"dev": 240},
+        "data": {"dev": 300},
         "mine": {"samples": 3},
         "lesson": {"rationales": 4},
         "select": {"policy": "ladder", "first": 2, "width": 1, "threshold": 0.4, "solved": 1.0, "replay": 1.0},
-        "phases": [{"pool": 700}, {"when": "round >= 1", "pool": 350}],
+        "phases": [{"pool": 1000}, {"when": "round >= 1", "pool": 500}],
     },
 }
 
