@@ -149,10 +149,7 @@ def judge_of(model: str, url: str) -> tuple[str, str | None]:
 
 
 def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
-    """Give a judge's settings: the teacher's, or with a model of its own.
-
-    Of the teacher's only limits and caps go over to another model: not its key, its parameters (which may hold one), or
-    its price, where the other's is known.
+    """Give a judge's settings: the teacher's, or those for a model of its own, see `of_another`.
 
     Args:
         named: what follows `judge:`, a MODEL or MODEL@URL; empty: `teacher.judge.model`, or `teacher.model`.
@@ -161,8 +158,7 @@ def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
     Raises:
         InputError: no model is named.
     """
-    from selfimprove.teachers.load import is_model
-    from selfimprove.teachers.prices import is_here, listed_price
+    from selfimprove.teachers.load import is_model, of_another
 
     how = "write judge:MODEL or judge:MODEL@http://HOST:PORT/v1"
     if not named:
@@ -172,19 +168,7 @@ def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
     model, _, url = named.partition("@")
     if not model or (url and not url.startswith(("http://", "https://"))):
         raise InputError(f'the judge "{named}" names no model; {how}')
-    model, address = judge_of(model, url)
-    role = teacher.judge.model_copy(update={"model": None, "fallbacks": ()})
-    own: dict[str, object] = {
-        "model": model,
-        "base_url": address,
-        "fallbacks": (),
-        "api_key_env": None,
-        "parameters": {},
-        "judge": role,
-    }
-    if is_here(address) or listed_price(model, {}) is not None:
-        own |= {"input_price": None, "output_price": None}
-    return teacher.model_copy(update=own)
+    return of_another(teacher, *judge_of(model, url))
 
 
 def _judge(named: str, ledger: Ledger, teacher: TeacherConfig, program: Program | None = None) -> StepScorer:

@@ -11,8 +11,7 @@ from selfimprove.programs import Program
 from selfimprove.protocols import LanguageModel, Task, Teacher
 from selfimprove.records import Sampling
 from selfimprove.teachers.deployment import provider_of
-from selfimprove.teachers.load import is_model, load_teacher, own_teacher
-from selfimprove.teachers.prices import listed_price
+from selfimprove.teachers.load import is_model, load_teacher, of_another, own_teacher
 from selfimprove.teachers.self_taught import SelfTeacher
 
 
@@ -49,20 +48,16 @@ def teachers_by_round(
 def first_of(teacher: TeacherConfig) -> TeacherConfig:
     """Give the settings of the first round's teacher.
 
-    Beside a later one that is a model, limits and caps alone are of both: models of roles, fallbacks and a price that
-    is listed are the later one's own, and so are address, key and parameters where its provider is another.
+    Beside a later one that is a model they are those of another, see `of_another`, but for address, key and parameters
+    where both have one provider.
     """
     first = teacher.first or teacher.model
     if first == teacher.model or not (is_model(first) and is_model(teacher.model)):
         return teacher.model_copy(update={"model": first})
-    alone = {"model": None, "fallbacks": ()}
-    own: dict[str, object] = {"model": first, "fallbacks": ()}
-    own |= {name: getattr(teacher, name).model_copy(update=alone) for name in ("answer", "reason")}
     if provider_of(first) != provider_of(teacher.model):
-        own |= {"base_url": None, "api_key_env": None, "parameters": {}}
-    if listed_price(first, {}) is not None:
-        own |= {"input_price": None, "output_price": None}
-    return teacher.model_copy(update=own)
+        return of_another(teacher, first, None)
+    kept = {"api_key_env": teacher.api_key_env, "parameters": teacher.parameters}
+    return of_another(teacher, first, teacher.base_url).model_copy(update=kept)
 
 
 def _reached(

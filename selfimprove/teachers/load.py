@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from selfimprove.config import TeacherConfig, TeacherRole
 from selfimprove.errors import InputError, nearest
@@ -19,7 +19,7 @@ from selfimprove.teachers.deployment import provider_of
 from selfimprove.teachers.gate import Gates, Limits
 from selfimprove.teachers.litellm import LiteLLMModel
 from selfimprove.teachers.own import OwnTeacher
-from selfimprove.teachers.prices import Price, find_price, given_price, unknown_price
+from selfimprove.teachers.prices import Price, find_price, given_price, is_here, listed_price, unknown_price
 from selfimprove.teachers.reference import ReferenceTeacher
 
 _NAMED: Final = ("reference", "self")
@@ -136,6 +136,32 @@ def own_teacher(made: object, name: str, config: TeacherConfig, ledger: Ledger) 
 def _cap(config: TeacherConfig, role: Role, ledger: Ledger) -> None:
     own: TeacherRole = getattr(config, role)
     ledger.cap(role, Caps(own.budget_usd, own.max_calls, own.max_tokens, own.max_hours))
+
+
+def of_another(teacher: TeacherConfig, model: str, address: str | None) -> TeacherConfig:
+    """Give a teacher's settings for another model than its own.
+
+    Only limits and caps go over: not its key, its parameters (which may hold one), the models of its roles, or its
+    price, where the other's is known.
+
+    Args:
+        teacher: the teacher's settings.
+        model: LiteLLM's name of the other.
+        address: of its server; None: its provider's.
+    """
+    alone = {"model": None, "fallbacks": ()}
+    own: dict[str, object] = {
+        "model": model,
+        "base_url": address,
+        "api_key_env": None,
+        "parameters": {},
+        "fallbacks": (),
+    }
+    own |= {role: getattr(teacher, role).model_copy(update=alone) for role in get_args(Role)}
+    elsewhere = address != teacher.base_url
+    if (elsewhere and is_here(address)) or listed_price(model, {}) is not None:
+        own |= {"input_price": None, "output_price": None}
+    return teacher.model_copy(update=own)
 
 
 def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Price:
