@@ -63,7 +63,7 @@ CELLS: dict[str, dict[str, Any]] = {
         "campaign": {"arms": ["track_b", "track_b+dpo", "track_a", "grpo", "control"], "rounds": 4, "patience": 4},
         "data": {"dev": 400, "test": 300},
         "mine": {"pool": 320, "samples": 3},
-        "select": {"lessons": 300},
+        "select": {"lessons": 240},
         "train": {"grpo": {"temperature": 1.0}},
     },
     "alone": {
