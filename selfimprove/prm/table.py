@@ -41,13 +41,14 @@ def written(card: ScorerCard, aggregate: str = "mean", width: int = 120) -> str:
 def _figures(one: Measured, aggregate: str) -> Table:
     benched = one.own.processbench is not None
     last = ("erroneous", "correct", "F1") if benched else ("rank", "within kinds", "among failed")
-    table = Table("", "AUC (95 %)", "to 1st error", "ECE", "1st error", *last, box=None, pad_edge=False)
+    table = Table("", "AUC (95 %)", "in place", "to error", "ECE", "1st error", *last, box=None, pad_edge=False)
     for name, figures in {"scorer": one.own, **one.baselines}.items():
         steps = figures.steps
-        cells = [NONE] * 4
+        cells = [NONE] * 5
         if steps is not None:
             cells = [
                 f"{steps.auc:.3f} ({_between(steps.interval)})",
+                _number(steps.in_place),
                 _number(steps.auc_to_error),
                 _number(steps.calibration.error),
                 _percent(steps.first_error),

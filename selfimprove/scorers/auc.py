@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from random import Random
@@ -12,10 +13,11 @@ from selfimprove.records import Interval
 
 _LEVEL: Final = 0.95
 _RESAMPLES: Final = 1000
-_BOTH: Final = 2
 
 Step = tuple[float, bool, int]
 """Score of a step, whether it is right, and the index of its solution."""
+Places = Sequence[Sequence[int]]
+"""Where each step stands in its solution, from 0, shape `[solutions][steps]`."""
 
 
 def auc(scores: Sequence[float], right: Sequence[bool]) -> float:
@@ -29,27 +31,47 @@ def auc(scores: Sequence[float], right: Sequence[bool]) -> float:
     """
     if len(scores) != len(right):
         raise InputError(f"the AUC needs a label a score, not {len(right)} labels for {len(scores)} scores")
-    return _weighted(sorted((score, label, 0) for score, label in zip(scores, right, strict=True)), [1])
+    found = _share(_ordered([scores], [right]), [1])
+    if found is None:
+        raise InputError("the AUC needs right and wrong steps")
+    return found
+
+
+def auc_in_place(
+    scores_S_T: Sequence[Sequence[float]],  # noqa: N803 - ragged axes: solutions, steps
+    right_S_T: Sequence[Sequence[bool]],  # noqa: N803
+    places_S_T: Places,  # noqa: N803
+) -> float | None:
+    """Give the AUC among steps that stand at the same place; None where no place holds right and wrong steps.
+
+    An error makes the steps behind it wrong, so whoever trusts a step the less the later it comes has an AUC above 0.5
+    without reading a word, and 0.5 here.
+
+    >>> auc_in_place([[0.9, 0.5], [0.9, 0.5]], [[True, True], [True, False]], [[0, 1], [0, 1]])
+    0.5
+    """
+    return _share(_ordered(scores_S_T, right_S_T, places_S_T), [1] * len(scores_S_T))
 
 
 def auc_interval(
     scores_S_T: Sequence[Sequence[float]],  # noqa: N803 - ragged axes: solutions, steps
     right_S_T: Sequence[Sequence[bool]],  # noqa: N803
+    places_S_T: Places | None = None,  # noqa: N803
     *,
     resamples: int = _RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Give the 95 % bootstrap interval of the AUC over steps, whole solutions drawn.
+    """Give the 95 % bootstrap interval of the AUC over steps, or of that among steps at the same place.
 
-    Steps of one solution hang together, so drawing steps would make the interval too narrow. Draws that hold steps
-    of one kind only are left out.
+    Steps of one solution hang together, so whole solutions are drawn: drawing steps would make the interval too narrow.
+    Draws without a pair to compare are left out.
 
     Raises:
-        InputError: all steps are right or all are wrong.
+        InputError: there are no right and wrong steps to compare.
     """
-    steps = _ordered(scores_S_T, right_S_T)
+    steps = _ordered(scores_S_T, right_S_T, places_S_T)
     drawn = _draws(len(scores_S_T), resamples, seed)
-    return _middle([found for weights in drawn if (found := _of_draw(steps, weights)) is not None])
+    return _middle([found for weights in drawn if (found := _share(steps, weights)) is not None])
 
 
 def auc_gap(
@@ -70,18 +92,24 @@ def auc_gap(
     a, b = _ordered(one_S_T, right_S_T), _ordered(other_S_T, right_S_T)
     found = []
     for weights in _draws(len(right_S_T), resamples, seed):
-        one, other = _of_draw(a, weights), _of_draw(b, weights)
+        one, other = _share(a, weights), _share(b, weights)
         if one is not None and other is not None:
             found.append(one - other)
     return _middle(found)
 
 
-def _ordered(scores_S_T: Sequence[Sequence[float]], right_S_T: Sequence[Sequence[bool]]) -> list[Step]:  # noqa: N803
-    return sorted(
-        (score, label, index)
-        for index, (scores, labels) in enumerate(zip(scores_S_T, right_S_T, strict=True))
-        for score, label in zip(scores, labels, strict=True)
-    )
+def _ordered(
+    scores_S_T: Sequence[Sequence[float]],  # noqa: N803 - ragged axes: solutions, steps
+    right_S_T: Sequence[Sequence[bool]],  # noqa: N803
+    places_S_T: Places | None = None,  # noqa: N803
+) -> list[list[Step]]:
+    """Give the steps of each place in the order of their scores, or all as of one place."""
+    held: dict[int, list[Step]] = defaultdict(list)
+    for index, (scores, labels) in enumerate(zip(scores_S_T, right_S_T, strict=True)):
+        places = [0] * len(scores) if places_S_T is None else places_S_T[index]
+        for score, label, place in zip(scores, labels, places, strict=True):
+            held[place].append((score, label, index))
+    return [sorted(held[place]) for place in sorted(held)]
 
 
 def _draws(count: int, resamples: int, seed: int) -> Iterator[list[int]]:
@@ -94,14 +122,15 @@ def _draws(count: int, resamples: int, seed: int) -> Iterator[list[int]]:
         yield weights
 
 
-def _of_draw(steps: Sequence[Step], weights: Sequence[int]) -> float | None:
-    """Give the AUC of a draw; None where its steps are all right or all wrong."""
-    seen = {label for _, label, index in steps if weights[index]}
-    return _weighted(steps, weights) if len(seen) == _BOTH else None
+def _share(strata: Sequence[Sequence[Step]], weights: Sequence[int]) -> float | None:
+    """Give the share of pairs of a right and a wrong step that are in order, pairs within strata; None: no pair."""
+    counted = [_pairs(steps, weights) for steps in strata]
+    pairs = sum(many for _, many in counted)
+    return sum(wins for wins, _ in counted) / pairs if pairs else None
 
 
-def _weighted(ordered: Sequence[Step], weights: Sequence[int]) -> float:
-    """Count pairs of a right and a wrong step; steps come in the order of their scores, each with its weight."""
+def _pairs(ordered: Sequence[Step], weights: Sequence[int]) -> tuple[float, int]:
+    """Count pairs in order, a tie counting half, and all pairs; steps come sorted by score, each with its weight."""
     wins, below = 0.0, 0
     right = wrong = 0
     for _, some in groupby(ordered, key=lambda step: step[0]):
@@ -115,9 +144,7 @@ def _weighted(ordered: Sequence[Step], weights: Sequence[int]) -> float:
         below += bad
         right += good
         wrong += bad
-    if not right or not wrong:
-        raise InputError("the AUC needs right and wrong steps")
-    return wins / (right * wrong)
+    return wins, right * wrong
 
 
 def _middle(found: list[float]) -> Interval:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from selfimprove.records import Interval, Record
-from selfimprove.scorers.auc import auc, auc_gap, auc_interval
+from selfimprove.scorers.auc import auc, auc_gap, auc_in_place, auc_interval
 from selfimprove.scorers.metrics import Calibration, ProcessBench, calibration, first_below, first_error_accuracy
 
 Labels = Sequence[Sequence[bool | None]]
@@ -34,6 +34,9 @@ class StepFigures(Record):
     """Chance that a right step scores above a wrong one."""
     interval: Interval
     """95 % bootstrap interval of it, whole solutions drawn."""
+    in_place: float | None
+    """The AUC among steps that stand at the same place of their solutions; None where no place holds both kinds."""
+    in_place_interval: Interval | None
     auc_to_error: float | None
     """The same without the steps behind a solution's first wrong one, which are wrong because of it."""
     calibration: Calibration
@@ -44,13 +47,13 @@ class StepFigures(Record):
 
     @property
     def enough(self) -> bool:
-        """There are solutions enough of both kinds for the interval to mean something."""
-        return min(self.holding_right, self.holding_wrong) >= FEWEST
+        """There are solutions enough of both kinds for an interval to mean something, and steps to compare."""
+        return min(self.holding_right, self.holding_wrong) >= FEWEST and self.in_place_interval is not None
 
     @property
     def above_chance(self) -> bool:
-        """The AUC lies above 0.5 with 95 % confidence."""
-        return self.enough and self.interval.low > _CHANCE
+        """Among steps at the same place the AUC lies above 0.5 with 95 % confidence; so it does not by place alone."""
+        return self.enough and self.in_place_interval is not None and self.in_place_interval.low > _CHANCE
 
 
 class Ranks(Record):
@@ -148,6 +151,7 @@ def step_figures(
     if len(set(flags)) < 2:  # noqa: PLR2004 - right and wrong
         return None
     wrong = [next((at for at, label in enumerate(labels_S_T[i]) if label is False), None) for i in scored]
+    in_place = auc_in_place(scores, right, known)
     said = [first_below(some, threshold) for some in given] if named is None else [named[i] for i in scored]
     return StepFigures(
         solutions=len(scored),
@@ -157,6 +161,8 @@ def step_figures(
         right=sum(flags) / len(flags),
         auc=auc(flat, flags),
         interval=auc_interval(scores, right, resamples=resamples),
+        in_place=in_place,
+        in_place_interval=None if in_place is None else auc_interval(scores, right, known, resamples=resamples),
         auc_to_error=_auc_to_error(scores, right),
         calibration=calibration(flat, flags),
         threshold=threshold,

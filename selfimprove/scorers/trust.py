@@ -1,5 +1,7 @@
 """Is a scorer to be trusted? The gate before grading: one that a config names must be better than chance, measurably.
 
+Better than chance among steps at the same place: the place alone tells much, as an error makes all behind it wrong.
+
 The proof is the card beside the scorer, which `selfimprove prm evaluate` writes. Without a card it is measured on the
 first failed attempts that it is given to grade, where their steps can be checked exactly; where they cannot, it is
 refused. Too few attempts with right and wrong steps, as of a student that writes no steps, prove nothing either way:
@@ -18,7 +20,7 @@ from pydantic import ValidationError
 from selfimprove import progress
 from selfimprove.errors import InputError
 from selfimprove.protocols import StepScorer
-from selfimprove.records import Problem, StepItem, digest
+from selfimprove.records import Interval, Problem, StepItem, digest
 from selfimprove.scorers.exact import ExactSteps, checkable
 from selfimprove.scorers.figures import FEWEST, Figures, Measured, ScorerCard, step_figures
 from selfimprove.scorers.scoring import Judgement, card_name, judged, threshold_of
@@ -73,8 +75,8 @@ def check_card(named: str, problems: Iterable[Problem], identity: str | None = N
         identity: what its card must be of (`scoring.card_name`), where that can be told before it is loaded.
 
     Raises:
-        InputError: the card is damaged, or its AUC is not above 0.5 with confidence; there is none, and the problems
-            cannot be checked.
+        InputError: the card is damaged, or it is no better than chance; there is none, and the problems cannot be
+            checked.
     """
     card = read_card(card_place(named))
     fitting = card is not None and identity in {None, card.scorer}
@@ -213,13 +215,17 @@ def _refuse_chance(named: str, proof: Measured) -> str:
     found = proof.own.steps
     if found is None:
         return ""
-    said = (
-        f"AUC {found.auc:.2f} ({found.interval.low:.2f} to {found.interval.high:.2f}) over {found.steps} steps, "
-        f"on {proof.on}"
-    )
+    said = f"AUC {_with(found.auc, found.interval)} over {found.steps} steps, "
+    if found.in_place is not None and found.in_place_interval is not None:
+        said += f"{_with(found.in_place, found.in_place_interval)} among those at the same place, "
+    said += f"on {proof.on}"
     if not found.above_chance:
         raise InputError(
             f'grade.scorer = "{named}" is no better than chance: {said}; name another scorer, leave it out to grade by '
             "pass rate, or set grade.trust = true"
         )
     return said
+
+
+def _with(value: float, interval: Interval) -> str:
+    return f"{value:.2f} ({interval.low:.2f} to {interval.high:.2f})"

@@ -193,7 +193,7 @@ def test_a_card_is_of_a_judge_with_its_prompt(
     with serving(judged) as server:
         name = f"judge:m@{server.url}"
         measured = scorer_named(name, ledger, judging_by=prompts[measured_with])
-        steps = step_figures([[0.9, 0.1]] * 60, [[True, False]] * 60, resamples=50)
+        steps = step_figures([[0.9, 0.1], [0.8, 0.7]] * 30, [[True, False], [True, True]] * 30, resamples=50)
         proof = Measured(on="f", data="d", solutions=60, own=Figures(scorer=measured.identity, steps=steps))
         card = ScorerCard(scorer=card_name(measured), measured=(proof,))
         write_card(card, card_place(name))

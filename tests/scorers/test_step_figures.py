@@ -43,6 +43,32 @@ def test_a_scorer_that_only_counts_steps_is_found_out_up_to_the_error() -> None:
     assert found.auc > found.auc_to_error + 0.05
 
 
+def test_what_only_counts_steps_is_at_chance_among_steps_at_the_same_place() -> None:
+    """Its AUC over all steps is well above 0.5 with confidence, and yet it is not above chance; the truth is."""
+    labels = labelled(200)
+    found = step_figures([[0.9, 0.7, 0.5, 0.3] for _ in labels], labels, resamples=200)
+    assert found is not None
+    assert found.interval.low > 0.6
+    assert found.in_place_interval is not None
+    assert (found.in_place, found.in_place_interval.low, found.in_place_interval.high) == (0.5, 0.5, 0.5)
+    assert (found.enough, found.above_chance) == (True, False)
+    noisy = [
+        [0.4 * label + 0.6 * (index * 7919 + at * 104729) % 97 / 97 for at, label in enumerate(some)]
+        for index, some in enumerate(labels)
+    ]
+    reading = step_figures(noisy, labels, resamples=200)
+    assert reading is not None
+    assert reading.above_chance
+
+
+def test_steps_that_never_share_a_place_prove_nothing() -> None:
+    """Where all first steps are right and all second ones wrong, nothing tells reading from counting."""
+    labels = [[True, False]] * 60
+    found = step_figures([[0.9, 0.1]] * 60, labels, resamples=20)
+    assert found is not None
+    assert (found.auc, found.in_place, found.enough, found.above_chance) == (1.0, None, False, False)
+
+
 def test_few_solutions_prove_nothing() -> None:
     """A perfect AUC over fewer solutions than are needed of each kind is not above chance."""
     few = labelled(2 * FEWEST - 4)

@@ -80,18 +80,33 @@ def test_a_scorer_is_measured_on_what_it_is_to_grade(listening: Listening) -> No
         assert scorer.score(failed()) == ExactSteps().score(failed())
         assert scorer.identity == "scoring"
         assert scorer.score(failed(2)) == ExactSteps().score(failed(2))  # proven once is proven
-    assert listening.heard == [
-        "step scorer module:Scorer: AUC 1.00 (1.00 to 1.00) over 180 steps, on the attempts to be graded"
-    ]
+    said = "AUC 1.00 (1.00 to 1.00) over 180 steps, 1.00 (1.00 to 1.00) among those at the same place"
+    assert listening.heard == [f"step scorer module:Scorer: {said}, on the attempts to be graded"]
 
 
 @pytest.mark.parametrize("kind", ["reversed", "random", "constant"])
 def test_no_better_than_chance_is_refused(kind: str) -> None:
-    """A scorer whose AUC is not above 0.5 with confidence is refused, with figures and with what to do."""
+    """A scorer whose AUC in place is not above 0.5 with confidence is refused, with figures and with what to do."""
     rng = Random(0)
     how = {"reversed": lambda s: 1 - s, "random": lambda _: rng.random(), "constant": lambda _: 0.5}[kind]
     with pytest.raises(InputError, match=r'"module:Scorer" is no better than chance: AUC 0\.\d+ .*grade\.trust = true'):
         gated(Scoring(how), NAME).score(failed())
+
+
+class ByPlace(Scoring):
+    """Reads nothing, and trusts a step the less the later it comes."""
+
+    def score(self, items: Sequence[StepItem]) -> list[list[float]]:
+        return [[1 / (1 + at) for at in range(len(item.steps))] for item in items]
+
+
+def test_counting_steps_is_not_reading() -> None:
+    """On failed attempts the place alone has a high AUC, which is told, and the scorer is refused."""
+    said = (
+        r"no better than chance: AUC 0\.[6-9].* over 180 steps, 0\.50 \(0\.50 to 0\.50\) among those at the same place"
+    )
+    with pytest.raises(InputError, match=said):
+        gated(ByPlace(), NAME).score(failed())
 
 
 def test_it_is_used_when_told_to(listening: Listening) -> None:
