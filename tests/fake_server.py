@@ -84,7 +84,7 @@ class FakeServer:
         self._lock = threading.Lock()
         self._closed = threading.Event()
         handler = type("Handler", (_Handler,), {"server_of_test": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self._http = _Listening(("127.0.0.1", 0), handler)
         self._http.daemon_threads = True
         self._http.block_on_close = False
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}/v1"
@@ -135,6 +135,11 @@ class FakeServer:
     def wait(self, seconds: float) -> bool:
         """Wait, and say whether the server was closed meanwhile."""
         return self._closed.wait(seconds)
+
+
+class _Listening(ThreadingHTTPServer):
+    request_queue_size = 512
+    """Callers that may wait to be let in; the default, 5, has some of 64 at once reset on a busy machine."""
 
 
 class _Handler(BaseHTTPRequestHandler):

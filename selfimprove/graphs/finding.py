@@ -163,6 +163,7 @@ def scorer_of(crew: Crew, best: str, card: ScorerCard | None = None) -> StepScor
         judging_by=crew.programs.get("judge_steps"),
         max_tokens=config.student.max_tokens,
         seed=config.campaign.seed,
+        device=config.student.device,
     )
     return gated(named, full_name(how.scorer, config.teacher), trust=how.trust, card=card)
 

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 @click.option(
     "--budget-usd", type=click.FloatRange(0), help="The most that a judge may cost, with what it cost before."
 )
+@click.option(
+    "--input-price", type=click.FloatRange(0), help="A judge's dollars per million prompt tokens, if no list has it."
+)
+@click.option("--output-price", type=click.FloatRange(0), help="A judge's dollars per million completion tokens.")
 @click.option("--ledger", "ledger_file", type=path_type, default=Path("runs/prm/ledger.sqlite"), show_default=True)
 @click.option("--program", help="A judge's saved prompt, or plain; default: what campaigns of the task take.")
 @click.option("--card", "place", type=path_type, help="Where the card is written; default: beside the scorer.")
@@ -54,6 +58,7 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     monte-carlo[:ROLLOUTS] or exact. Completions and a judge's calls are kept in the ledger: the same command again,
     or with another scorer, makes none of them twice.
     """
+    from selfimprove.config import TeacherConfig
     from selfimprove.live import view_for
     from selfimprove.prm.evaluating import OnProcessBench
     from selfimprove.prm.evaluating import evaluate as measure
@@ -73,6 +78,7 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
             student=on_task.student if on_task else None,
             base=base,
             task=on_task.task if on_task else None,
+            teacher=TeacherConfig(input_price=how["input_price"], output_price=how["output_price"]),
             judging_by=_judging_by(scorer, how["program"], on_task.task.name if on_task else ""),
             max_tokens=how["max_tokens"],
             seed=how["seed"],

@@ -36,7 +36,8 @@ class TrainedScorer:
     """Scores all steps of a solution in one pass. Satisfies `StepScorer`.
 
     Weights are read from safetensors, and no code from the model's folder is run. A solution longer than
-    `max_length` tokens gets no verdict. `trained_on` holds the ids of the problems that a scorer of ours learned from.
+    `max_length` tokens gets no verdict. `trained_on` holds the ids of the problems that a scorer of ours learned from;
+    `measured_as` is the identity without the number format, so that one card holds for all machines.
 
     Args:
         family: one of `ENCODERS`.
@@ -76,6 +77,7 @@ class TrainedScorer:
 
         made_of = [model_hash(base), adapter_hash(own), _head_hash(own)] if own else [model_hash(base)]
         self._identity = f"{family}/{digest(*made_of, str(self.model.dtype))}"
+        self.measured_as = f"{family}/{digest(*made_of)}"
         self.trained_on = _trained_on(own) if own else frozenset[str]()
 
     @property

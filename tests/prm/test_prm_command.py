@@ -118,6 +118,18 @@ def test_a_judge_is_measured_through_the_ledger(cli: Run, tmp_path: Path) -> Non
     assert "majority label" in table.stdout
 
 
+def test_a_judge_without_a_known_price_is_told_one(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent to a model that no list knows until both prices are given, and then within the budget alone."""
+    (tmp_path / "bench.json").write_text(json.dumps(ROWS))
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    words = ("judge:openai/made-up", "--processbench", "bench.json", "--budget-usd", "0", "--quiet")
+    unknown, half = cli(*words), cli(*words, "--input-price", "1")
+    assert (unknown.returncode, half.returncode) == (2, 2)
+    assert '"openai/made-up" has no known price' in unknown.stderr
+    assert "output_price (--output-price) is not set" in half.stderr
+    assert cli(*words, "--input-price", "1", "--output-price", "2").returncode == 3  # at the budget
+
+
 def test_a_judge_is_measured_with_the_prompt_that_is_in_force(cli: Run, tmp_path: Path) -> None:
     """A saved prompt of judge_steps is taken as campaigns take it, --program names another or plain."""
     (tmp_path / "bench.json").write_text(json.dumps(ROWS))

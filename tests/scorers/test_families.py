@@ -15,6 +15,7 @@ from selfimprove.protocols import StepScorer
 from selfimprove.records import Problem, StepItem
 from selfimprove.scorers import load_scorer
 from selfimprove.scorers.families import encode_own, encode_qwen, encode_rlhflow, encode_shepherd, encode_skywork
+from selfimprove.scorers.scoring import card_name
 from selfimprove.scorers.trained import TrainedScorer
 
 FAMILIES = ["qwen2.5-math-prm", "math-shepherd", "rlhflow", "skywork-o1-open-prm"]
@@ -169,6 +170,13 @@ def test_a_scorer_is_named_by_family_and_model(prm: Callable[[str], Path]) -> No
     assert scorer.identity.startswith("rlhflow/")
     with pytest.raises(InputError, match=r"the families are qwen2\.5-math-prm"):
         load_scorer("some-prm")
+
+
+def test_a_card_holds_for_every_number_format(prm: Callable[[str], Path]) -> None:
+    """Another machine may load the weights in another format: scores are other entries, the card is the same."""
+    one, other = (TrainedScorer("rlhflow", prm("rlhflow"), dtype=dtype) for dtype in ("float32", "bfloat16"))
+    assert one.identity != other.identity
+    assert card_name(one) == card_name(other)
 
 
 def test_skywork_scores_each_step_once_though_it_has_lines(prm: Callable[[str], Path]) -> None:
