@@ -101,7 +101,7 @@ class Campaign:
         Raises:
             InputError: the run folder belongs to another campaign, or a part cannot be had.
             BudgetExceededError: the budget's end; raise it and run again.
-            TeacherError, TrainingError: see there; what was done is kept.
+            TeacherError, StudentError, TrainingError: see there; what was done is kept.
         """
         from selfimprove.graphs.forked import forked
         from selfimprove.graphs.library import see_library

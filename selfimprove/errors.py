@@ -43,6 +43,10 @@ class WaitingError(SelfImproveError):
     exit_code = 4
 
 
+class StudentError(SelfImproveError, RuntimeError):
+    """The server of the student is not there."""
+
+
 class TeacherError(SelfImproveError, RuntimeError):
     """No deployment of a role could answer."""
 

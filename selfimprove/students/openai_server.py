@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from selfimprove import progress
-from selfimprove.errors import InputError
+from selfimprove.errors import InputError, StudentError
 from selfimprove.records import Completion, Request
 from selfimprove.students.adapters import adapter_hash
 from selfimprove.students.engine import row_seed
 
 _OK = 200
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
+_BUSY: Final = {429, 502, 503, 504}
+_GONE: Final = (httpx.ConnectError, httpx.ConnectTimeout)
+_PASSING: Final = (*_GONE, httpx.NetworkError, httpx.RemoteProtocolError)
+_PAUSES_S: Final = (0.5, 2.0, 8.0)
+"""Before each further try of what was not answered: a row's seed is its own, so a second try is the same."""
 
 
 class OpenAIServerStudent:
@@ -27,7 +34,8 @@ class OpenAIServerStudent:
     Named by a setting it serves the stages before training. As an object with `lora=True` it takes the adapters of a
     trainer of one's own, where vLLM serves it.
 
-    A request that fails is a completion with an error: nothing is tried again here, the ledger does that.
+    A connection that breaks and a server that is busy are tried again, three times within eleven seconds. A request
+    that fails still, that takes too long or that the server refuses is a completion with an error.
 
     Args:
         model: the name the server knows it by.
@@ -77,7 +85,11 @@ class OpenAIServerStudent:
         return said.strip().replace(key, "***") if key else said.strip()
 
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        """Complete every request, in order."""
+        """Complete every request, in order.
+
+        Raises:
+            StudentError: nothing answers at the server's address.
+        """
         if not requests:
             return []
         watcher = progress.current()  # a context variable: the pool's threads do not see it
@@ -137,21 +149,32 @@ class OpenAIServerStudent:
 
     def _one(self, client: httpx.Client, request: Request) -> Completion:
         same = {"model": self.identity, "sampling": request.sampling, "sample": request.sample}
-        body = self._body(request)
         try:
-            answer = client.post("/chat/completions", json=body)
-            if answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE} and "logprobs" in answer.text:
-                body.pop("logprobs")  # some servers refuse what they do not offer
-                answer = client.post("/chat/completions", json=body)
+            answer = self._asked(client, self._body(request))
             if answer.status_code != _OK:
                 said = f"{answer.status_code}: {self._without_key(answer.text)[:300]}"
                 return Completion(text="", finish_reason="error", error=said, **same)
             return read(answer.json(), same)
+        except _GONE as error:
+            raise StudentError(
+                f"the student's server at {self._address} cannot be reached ({_why(error)}); start it, and run the "
+                "same command again to go on"
+            ) from error
         except httpx.HTTPError as error:
             return Completion(text="", finish_reason="error", error=_why(error), **same)
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             said = f"the server's answer is not a chat completion ({_why(error)})"
             return Completion(text="", finish_reason="error", error=said, **same)
+
+    def _asked(self, client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
+        """Ask the server, again where its fault may pass."""
+        for pause in _PAUSES_S:
+            with suppress(*_PASSING):
+                answer = _post(client, body)
+                if answer.status_code not in _BUSY:
+                    return answer
+            time.sleep(pause)
+        return _post(client, body)
 
     def _body(self, request: Request) -> dict[str, Any]:
         drawn = request.sampling
@@ -170,6 +193,15 @@ class OpenAIServerStudent:
             body["messages"].append({"role": "assistant", "content": request.prefix})
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         return body
+
+
+def _post(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
+    """Ask for a completion, without log-probabilities where the server refuses what it does not offer."""
+    answer = client.post("/chat/completions", json=body)
+    if answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE} and "logprobs" in answer.text:
+        body.pop("logprobs")
+        return client.post("/chat/completions", json=body)
+    return answer
 
 
 def read(answer: Mapping[str, Any], same: Mapping[str, Any]) -> Completion:

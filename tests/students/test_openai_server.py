@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from selfimprove.errors import InputError
+from selfimprove.errors import InputError, StudentError
 from selfimprove.protocols import Student
 from selfimprove.records import Message, Request, Sampling
 from selfimprove.students import load_student
@@ -25,6 +25,8 @@ class Server(ThreadingHTTPServer):
         self.inside = self.most = 0
         self.lock = threading.Lock()
         self.offers_logprobs = self.offers_lora = True
+        self.faults: list[str] = []
+        """What goes wrong with the next calls, one each."""
 
     @property
     def url(self) -> str:
@@ -48,10 +50,14 @@ class Handler(BaseHTTPRequestHandler):
             self.server.seen.append((self.path, body, self.headers.get("Authorization", "")))
             self.server.inside += 1
             self.server.most = max(self.server.most, self.server.inside)
+            fault = self.server.faults.pop() if self.server.faults else ""
         threading.Event().wait(0.01)
-        status, answer = self.answer(body)
+        status, answer = (503, "busy") if fault == "busy" else self.answer(body)
         with self.server.lock:
             self.server.inside -= 1
+        if fault == "reset":
+            self.close_connection = True
+            return
         data = answer.encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
@@ -109,15 +115,39 @@ def test_requests_go_out_whole_and_answers_come_back_in_order(server: Server) ->
 
 
 def test_failures_are_completions_with_errors(server: Server) -> None:
-    """A server's error, a strange answer and no server at all are recorded; the rest of the batch goes on."""
+    """A server's error and a strange answer are recorded, and not asked for again; the rest of the batch goes on."""
     student = OpenAIServerStudent("tiny", server.url)
     failed, strange, good = student.complete([ask("fail"), ask("nonsense"), ask("fine")])
     assert (failed.finish_reason, "500" in failed.error) == ("error", True)
     assert (strange.finish_reason, "not a chat completion" in strange.error) == ("error", True)
     assert good.text == "tiny: fine"
     assert len(server.seen) == 3
-    gone = OpenAIServerStudent("tiny", "http://127.0.0.1:9/v1").complete([ask("x")])[0]
-    assert (gone.finish_reason, "ConnectError" in gone.error) == ("error", True)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("selfimprove.students.openai_server._PAUSES_S", (0.01, 0.02, 0.03))
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("fault", ["busy", "reset"])
+def test_what_may_pass_is_tried_again(server: Server, fault: str) -> None:
+    """A busy server and a connection that breaks are asked the same again, and answer; in vain four times is an error."""
+    student, server.faults = OpenAIServerStudent("tiny", server.url), [fault] * 3
+    assert student.complete([ask("fine")])[0].text == "tiny: fine"
+    assert [body for _, body, _ in server.seen] == [server.seen[0][1]] * 4
+    server.faults = [fault] * 4
+    (failed,) = student.complete([ask("fine")])
+    assert failed.finish_reason == "error"
+    assert ("503" if fault == "busy" else "Error") in failed.error
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_is_not_there_ends_the_run() -> None:
+    """Nothing is answered where nobody listens, so the caller is told, and no completion is made up."""
+    student = OpenAIServerStudent("tiny", "http://127.0.0.1:9/v1")
+    with pytest.raises(StudentError, match=r"127\.0\.0\.1:9/v1 cannot be reached \(ConnectError.*run the same command"):
+        student.complete([ask(str(at)) for at in range(200)])
 
 
 def test_a_server_without_logprobs_is_asked_without(server: Server) -> None:
