@@ -23,9 +23,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, NamedTuple
 
+from seeds import interval_over_seeds
 from worked import claim, taught
 
 from selfimprove.config import Config
@@ -86,8 +87,8 @@ class Cell(Record):
     trained_tokens: int
     right: tuple[bool, ...]
     """Held-out problems solved, in order."""
-    seconds: float
-    """Of training and testing."""
+    seconds: float | None
+    """Of training and testing; None where the adapter was there already."""
 
     @property
     def accuracy(self) -> float:
@@ -175,7 +176,7 @@ def cell(student: Any, adapter: Path, policy: str, seed: int, found: Tested, tok
     if (place / "cell.json").is_file():
         return Cell.model_validate_json((place / "cell.json").read_text())
     grades = Counter(g.difficulty for g in found.graded if g.problem in set(ids))
-    problems = [found.by_id[i] for i in ids]
+    problems, whole = [found.by_id[i] for i in ids], not (place / "adapter").is_dir()
     made = taught(student, problems, task, place, LATER, start=adapter, tokens=tokens, seed=seed)
     model = Journaled(student.with_adapter(Path(made.path)), ledger)
     how = Sampling(max_tokens=MAX_TOKENS)
@@ -187,7 +188,7 @@ def cell(student: Any, adapter: Path, policy: str, seed: int, found: Tested, tok
         levels=tuple(grades[level] for level in range(6)),
         trained_tokens=made.trained_tokens,
         right=tuple(a.verdict is Verdict.CORRECT for a in attempts),
-        seconds=round(time.perf_counter() - started, 1),
+        seconds=round(time.perf_counter() - started, 1) if whole else None,
     )
     (place / "cell.json").write_text(outcome.model_dump_json())
     return outcome
@@ -214,24 +215,15 @@ def run_seed(student: Any, adapter: Path, seed: int) -> list[Cell]:
     return cells
 
 
-def interval(gaps: Sequence[float]) -> list[float] | None:
-    """Give Student's 95 % interval of a mean over seeds; None of fewer than two."""
-    from scipy.stats import t
-
-    if len(gaps) < 2:
-        return None
-    half = float(t.ppf(0.975, len(gaps) - 1)) * stdev(gaps) / len(gaps) ** 0.5
-    return [round(fmean(gaps) - half, 2), round(fmean(gaps) + half, 2)]
-
-
 def row(cells: Sequence[Cell], base: Sequence[Cell]) -> dict[str, Any]:
     """Give a policy's figures over seeds, in percent, points and seconds."""
     gaps = [100 * (one.accuracy - other.accuracy) for one, other in zip(cells, base, strict=True)]
+    timed = [one.seconds for one in cells if one.seconds is not None]
     return {
         "accuracy": round(100 * fmean(one.accuracy for one in cells), 2),
         "minus_random": round(fmean(gaps), 2),
-        "interval": interval(gaps),
-        "seconds": round(fmean(one.seconds for one in cells), 1),
+        "interval": interval_over_seeds(gaps),
+        "seconds": round(fmean(timed), 1) if timed else None,
     }
 
 
@@ -254,7 +246,8 @@ def main() -> None:
     for policy, found in table.items():
         between = "{:+.1f} to {:+.1f}".format(*found["interval"]) if found["interval"] else "-"
         print(f"{policy:<12}{found['accuracy']:>8.1f} %{found['minus_random']:>+14.1f}", end="")
-        print(f"{between:>20}{found['seconds']:>9.0f}  {POLICIES[policy]}")
+        seconds = "-" if found["seconds"] is None else f"{found['seconds']:.0f}"
+        print(f"{between:>20}{seconds:>9}  {POLICIES[policy]}")
     print(json.dumps({"quick": QUICK, "seeds": len(SEEDS), "rows": SIZE.rows, "held_out": SIZE.held_out, **table}))
 
 

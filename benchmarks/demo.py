@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from selfimprove import Campaign
+from selfimprove.report.decided_schema import ScoreSummary
 from selfimprove.report.schema import Summary
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -79,13 +80,19 @@ def show(name: str, seed: int, found: Summary) -> None:
         print(f"    best minus control: {gap.points:+.1f} points ({gap.interval[0]:+.1f} to {gap.interval[1]:+.1f})")
 
 
-def points(found: list[Summary], other: str) -> list[float | None]:
-    """Give best minus another arm of each campaign's test, in points."""
-    made: list[float | None] = []
-    for test in (one.test for one in found):
-        arm = test and (test.control if other == "control" else test.arms.get(other))
-        made.append(round(100 * (test.best.accuracy - arm.accuracy), 1) if test and test.best and arm else None)
-    return made
+def scored(found: Summary, arm: str) -> ScoreSummary | None:
+    """Give what the best, the control or an arm's last had on test: the arm that was promoted last is the best."""
+    test = found.test
+    if test is None:
+        return None
+    promoted = [row.arm for row in found.rounds if row.decision == "promote"][-1:]
+    return {"best": test.best, "control": test.control}.get(arm, test.best if promoted == [arm] else test.arms.get(arm))
+
+
+def points(found: list[Summary], one: str, other: str) -> list[float | None]:
+    """Give one less another of each campaign's test, in points; None where one of them is not there."""
+    pairs = [(scored(each, one), scored(each, other)) for each in found]
+    return [round(100 * (a.accuracy - b.accuracy), 1) if a and b else None for a, b in pairs]
 
 
 def main() -> None:
@@ -101,8 +108,8 @@ def main() -> None:
             {
                 "base": [t.base.accuracy for t in tests["repair"] if t.base],
                 "best": [t.best.accuracy for t in tests["repair"] if t.best],
-                "best_minus_control": points(found["repair"], "control"),
-                "track_b_minus_track_a": points(found["tracks"], "track_a"),
+                "best_minus_control": points(found["repair"], "best", "control"),
+                "track_b_minus_track_a": points(found["tracks"], "track_b", "track_a"),
                 "alone": [t.best.accuracy for t in tests["alone"] if t.best],
                 "promoted": [sum(r.decision == "promote" for r in one.rounds) for one in found["repair"]],
             }

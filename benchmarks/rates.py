@@ -11,7 +11,7 @@ on problems that it was not trained on. These choose a rate, so they are dev pro
 Resumable: completions are kept in a ledger, a trained adapter is found again.
 
 make bench-rates            keys: one a method, in it one a rate: accuracy, minus_before, interval (of 95 %, over the
-                            problems of all seeds)
+                            problems of all seeds, for these trainings) and over_seeds; null: no seed could be trained
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, Final, NamedTuple
 
+from seeds import interval_over_seeds
 from worked import claim, rows_file, taught
 
+from selfimprove.errors import InputError, TrainingError
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.programs import program_for, stated
 from selfimprove.records import Attempt, Method, Problem, Record, Sampling, TrainingJob, Verdict
@@ -124,7 +126,10 @@ def trained(student: Any, start: Path, method: Method, rate: float, rows: Sequen
 
 
 def run_seed(student: Any, start: Path, seed: int) -> dict[str, list[tuple[bool, bool]]]:
-    """Try all rates of a seed; give by `method rate` which held-out problems are solved, after and before."""
+    """Try all rates of a seed; give by `method rate` which held-out problems are solved, after and before.
+
+    A rate that could not be trained at is left out.
+    """
     (OUT / f"seed-{seed}").mkdir(parents=True, exist_ok=True)
     ledger, solved = Ledger(OUT / f"seed-{seed}" / "ledger.sqlite"), dict[str, list[tuple[bool, bool]]]()
     try:
@@ -133,7 +138,11 @@ def run_seed(student: Any, start: Path, seed: int) -> dict[str, list[tuple[bool,
         print(f"seed {seed}: {100 * fmean(found.before):.1f} % before; {counts}", flush=True)
         for method in METHODS:
             for rate in RATES[method]:
-                made = trained(student, start, method, rate, found.rows[method], seed)  # type: ignore[arg-type]
+                try:
+                    made = trained(student, start, method, rate, found.rows[method], seed)  # type: ignore[arg-type]
+                except (TrainingError, InputError) as error:  # a rate may ruin the student, or have nothing to learn of
+                    print(f"    {method} at {rate:g}: {error}", flush=True)
+                    continue
                 after = right(Journaled(student.with_adapter(Path(made)), ledger), found.held_out, task_of(seed))
                 solved[f"{method} {rate:g}"] = list(zip(after, found.before, strict=True))
                 print(f"    {method} at {rate:g}: {100 * fmean(after):.1f} %", flush=True)
@@ -142,13 +151,23 @@ def run_seed(student: Any, start: Path, seed: int) -> dict[str, list[tuple[bool,
     return solved
 
 
-def row(pairs: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
-    """Give a rate's figures over all seeds' problems, in percent and points."""
+def row(seeds: Sequence[Sequence[tuple[bool, bool]]]) -> dict[str, Any] | None:
+    """Give a rate's figures over the problems of its seeds, in percent and points; None where no seed was trained."""
+    if not seeds:
+        return None
+    pairs = list(chain.from_iterable(seeds))
     after, before = ([*part] for part in zip(*pairs, strict=True))
     made = compare_paired(after, before)
     low, high = (round(100 * end, 1) for end in (made.interval.low, made.interval.high))
     accuracy = round(100 * fmean(after), 1)
-    return {"accuracy": accuracy, "minus_before": round(100 * made.difference, 1), "interval": [low, high]}
+    gaps = [100 * (fmean(a for a, _ in some) - fmean(b for _, b in some)) for some in seeds]
+    return {
+        "accuracy": accuracy,
+        "minus_before": round(100 * made.difference, 1),
+        "interval": [low, high],
+        "over_seeds": interval_over_seeds(gaps),
+        "seeds": len(seeds),
+    }
 
 
 def main() -> None:
@@ -164,13 +183,16 @@ def main() -> None:
     seeds = [run_seed(student, start, seed) for seed in SEEDS]
     table = {
         method: {
-            f"{rate:g}": row(list(chain.from_iterable(seed[f"{method} {rate:g}"] for seed in seeds)))
+            f"{rate:g}": row([seed[named] for seed in seeds if (named := f"{method} {rate:g}") in seed])
             for rate in RATES[method]
         }
         for method in METHODS
     }
     for method, rates in table.items():
         for rate, found in rates.items():
+            if found is None:
+                print(f"{method:<6}{rate:>8}  not trained")
+                continue
             low, high = found["interval"]
             print(
                 f"{method:<6}{rate:>8}{found['accuracy']:>8.1f} %{found['minus_before']:>+8.1f} ({low:+} to {high:+})"

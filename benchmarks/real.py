@@ -27,7 +27,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from selfimprove import Campaign
-from selfimprove.errors import BudgetExceededError
+from selfimprove.errors import SelfImproveError
 from selfimprove.graphs.places import arm_of
 from selfimprove.ledger import Ledger
 from selfimprove.records import Attempt, Comparison, Interval, Problem, TrackRow, Verdict
@@ -109,7 +109,7 @@ def place(name: str, problems: int) -> Path:
 
 
 def cell(name: str, problems: int) -> Summary | None:
-    """Run one campaign, or go on with it; None where its minutes are over."""
+    """Run one campaign, or go on with it; None where its minutes are over, or it cannot go on."""
     out, sections, spent = place(name, problems), sections_of(name, problems), 0.0
     if (out / "ledger.sqlite").is_file():
         with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
@@ -117,7 +117,7 @@ def cell(name: str, problems: int) -> Summary | None:
     sections["campaign"]["max_hours"] = (spent + 60 * MINUTES) / 3600
     try:
         return Campaign(ROOT / "examples" / f"{name}.toml", out=out, sections=sections).run()
-    except BudgetExceededError as error:
+    except SelfImproveError as error:
         print(f"{name}: {error}")
         return None
 

@@ -1,4 +1,4 @@
-"""Training the arms of a round: each goes on from the best student, on as many tokens."""
+"""Training the arms of a round: each goes on from the best student that has its prompt, on as many tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import taken_over
 from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder, round_of
 from selfimprove.programs import Program
-from selfimprove.records import Adapter, Lesson, Method, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
+from selfimprove.records import (
+    Adapter,
+    Evaluation,
+    Lesson,
+    Method,
+    PracticeRow,
+    PreferenceRow,
+    TrackRow,
+    TrainingJob,
+    VerdictRow,
+)
 from selfimprove.steps.build import replayed
 from selfimprove.steps.pairs import split
 from selfimprove.steps.practise import practise
@@ -79,9 +89,14 @@ def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> i
 
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
-    """Give the adapter an arm goes on from: the best one, or its own last that held where that has another prompt."""
-    owner = arm_of(best) or arm
-    return best if program_of(owner) == program_of(arm) else last_of(crew, arm, _usable_rounds(crew, round_, arm))
+    """Give the adapter an arm goes on from: the best one, or the best of its own where that has another prompt."""
+    if program_of(arm_of(best) or arm) == program_of(arm):
+        return best
+    places = [f"{round_folder(r)}/arms/{arm}" for r in range(1, round_)]
+    own = [place for place in places if crew.folder.has(f"{place}/evaluation.json")]
+    if not own:
+        return ""
+    return max(own, key=lambda p: crew.folder.record(f"{p}/evaluation.json", Evaluation).accuracy) + "/adapter"
 
 
 def last_of(crew: Crew, arm: str, rounds: Sequence[int]) -> str:

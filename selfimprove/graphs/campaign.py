@@ -9,6 +9,7 @@ Dev decides. Test is opened by `final` alone, and each opening is written down.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
@@ -121,8 +122,7 @@ def reached_so_far(crew: Crew, best: str) -> float:
     """Give the accuracy on dev of the best student so far; 0 for the base, which nothing was asked of."""
     if not best:
         return 0.0
-    made = crew.folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation)
-    return made.sampled.accuracy if made.sampled else made.lenient.accuracy
+    return crew.folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation).accuracy
 
 
 def freeze_node(crew: Crew) -> Node:
@@ -145,9 +145,8 @@ def baseline_node(crew: Crew) -> Node:
             place = _baseline(shots)
             result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
             count(crew, "dev", baseline(shots))
-            reached = result.sampled.accuracy if result.sampled else result.lenient.accuracy
-            if reached > best:
-                best, chosen = reached, shots
+            if result.accuracy > best:
+                best, chosen = result.accuracy, shots
         measure_panel(crew, "", "base", "round-00")
         start = RoundDecision(
             round=0, best="", predictions=f"{_baseline(chosen)}/predictions.jsonl", promoted="", decisions=()
@@ -208,11 +207,18 @@ def _control_of(best: str) -> str:
 
 
 def _rows_of(crew: Crew, best: str) -> int:
-    """Count the rows of tracks that the best student learned from; tries and pairs are of the same problems."""
-    chain = lineage(crew, best)
-    counts = [int(crew.folder.json(f"{adapter}/metrics.json")["rows"]) for adapter in chain]
-    taught = [count for adapter, count in zip(chain, counts, strict=True) if _origin(crew, adapter)["method"] == "sft"]
-    return sum(taught) or max(counts)
+    """Count the problems that the best student learned from: of each round its track's, or those it practised.
+
+    In one round tries and pairs are of the same problems as the track.
+    """
+    counts: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for adapter in lineage(crew, best):
+        rows = int(crew.folder.json(f"{adapter}/metrics.json")["rows"])
+        counts[adapter.partition("/")[0]].append((_origin(crew, adapter)["method"], rows))
+    return sum(
+        sum(rows for method, rows in some if method == "sft") or max(rows for _, rows in some)
+        for some in counts.values()
+    )
 
 
 def lineage(crew: Crew, adapter: str) -> list[str]:

@@ -23,7 +23,7 @@ def _values(crew: Crew, round_: int) -> dict[str, float]:
     predictions = crew.folder.json(f"{round_folder(round_)}/decision.json")["predictions"]
     made = crew.folder.record(f"{predictions.rpartition('/')[0]}/evaluation.json", Evaluation)
     sampled = made.sampled
-    known = {"round": float(round_), "accuracy": sampled.accuracy if sampled else made.lenient.accuracy}
+    known = {"round": float(round_), "accuracy": made.accuracy}
     return {**known, "consistency": sampled.consistency, "pass_at_k": sampled.pass_at_k} if sampled else known
 
 

@@ -60,6 +60,11 @@ class Evaluation(Record):
     sampled: Sampled | None = None
     """Where `evaluate.samples` asks for samples."""
 
+    @property
+    def accuracy(self) -> float:
+        """What is decided on: the mean over samples where some are drawn, else the share of greedy answers."""
+        return self.sampled.accuracy if self.sampled else self.lenient.accuracy
+
 
 class Comparison(Record):
     """A paired comparison of two models on the same problems."""

@@ -33,10 +33,12 @@ def test_every_method_learns_from_the_same_tries(bench: ModuleType) -> None:
 def test_rates_are_measured_against_the_student_before(bench: ModuleType) -> None:
     """The difference is paired over the problems of all seeds: 30 gained and 10 lost of 100 are 20 points."""
     pairs = [(True, False)] * 30 + [(False, True)] * 10 + [(True, True)] * 20 + [(False, False)] * 40
-    found = bench.row(pairs)
+    found = bench.row([pairs[:50], pairs[50:]])
     low, high = found["interval"]
-    assert (found["accuracy"], found["minus_before"]) == (50.0, 20.0)
+    assert (found["accuracy"], found["minus_before"], found["seeds"]) == (50.0, 20.0, 2)
     assert 7 < low < 20 < high < 33
+    assert found["over_seeds"][0] < low  # 40 and 0 points: two seeds tell little
+    assert bench.row([]) is None
 
 
 def test_every_method_has_rates_between_those_known_by_hand(bench: ModuleType) -> None:

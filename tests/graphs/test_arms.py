@@ -169,22 +169,26 @@ def test_a_student_that_is_rewarded_for_questions_practises_asking_them(make_cre
     assert job.render_hash == crew.programs["solve"].hash(crew.chat_template)
 
 
-def test_an_arm_does_not_go_on_from_what_was_rolled_back(make_crew: Any) -> None:
-    """Where the best has another prompt, an arm goes on from its own last adapter that held."""
-    crew = make_crew(campaign={"rounds": 3, "patience": 3, "arms": ["track_a", "track_b"]})
+@pytest.mark.parametrize(("gains", "start"), [((0.2, 0.1), 2), ((0.2, -0.1), 1)])
+def test_an_arm_whose_prompt_is_not_the_bests_goes_on_from_its_own_best(
+    make_crew: Any, gains: tuple[float, float], start: int
+) -> None:
+    """Rolled back it is beside the best, which it cannot start from; its own rounds build on each other if they help."""
+    crew = make_crew(campaign={"rounds": 3, "patience": 3, "arms": ["track_b", "track_a"]}, data={"dev": 200})
+    by_round = dict(zip(("round-01", "round-02", "round-03"), (*gains, 0.0), strict=True))
 
-    class Worse(Trainer):
+    class Slower(Trainer):
         def train(self, job: TrainingJob) -> Adapter:
-            if "round-02/arms/track_a" not in job.out:
-                return super().train(job)
             self.jobs.append(job)
-            return NullTrainer(gain=-0.4).train(job)
+            slow = next(gain for round_, gain in by_round.items() if round_ in job.out)
+            quick = 0.5 if "round-01" in job.out else 0.02
+            return NullTrainer(gain=slow if "track_a" in job.out else quick).train(job)
 
-    made = Crew(**{**crew.__dict__, "trainer": Worse()})
+    made = Crew(**{**crew.__dict__, "trainer": Slower()})
     run_campaign(made, made.folder.at("graph.sqlite"))
     second = made.folder.record("round-02/decision.json", RoundDecision)
     assert {d.arm: d.outcome for d in second.decisions}["track_a"] == "roll back"
-    assert made.folder.json("round-03/arms/track_a/origin.json")["start"] == "round-01/arms/track_a/adapter"
+    assert made.folder.json("round-03/arms/track_a/origin.json")["start"] == f"round-0{start}/arms/track_a/adapter"
 
 
 def test_a_student_that_solves_nothing_does_not_practise(make_crew: Any) -> None:

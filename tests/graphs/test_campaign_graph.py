@@ -16,8 +16,9 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
 from selfimprove.graphs.training import measure
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Attempt, Evaluation, Lesson, PreferenceRow, TrackRow, TrainingJob
+from selfimprove.records import Adapter, Attempt, Evaluation, Lesson, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.report.summary import summarise
+from selfimprove.testing import NullTrainer
 
 
 def run(crew: Crew) -> dict[str, Any]:
@@ -190,6 +191,27 @@ def test_control_draws_as_many_problems_as_the_best_was_taught(make_crew: Any, m
         f"round-{at}/adapter" for at in ("02/arms/track_b+dpo", "01/arms/track_b+dpo", "01/arms/track_b+dpo/sft")
     ]
     assert drawn == [sum(crew.folder.json(f"{one}/metrics.json")["rows"] for one in (last, before[-1]))]
+
+
+def test_control_draws_the_problems_that_the_best_practised_too(make_crew: Any) -> None:
+    """A best that was taught in round 1 and practised in round 2 has met the problems of both."""
+    drawn = list[int]()
+
+    class Listening(Nobody):
+        def stage(self, name: str, total: int) -> None:
+            drawn.extend([total] if name == "control" else [])
+
+    class Practising:
+        def train(self, job: TrainingJob) -> Adapter:
+            better = ("track_b" if "round-01" in job.out else "grpo") in job.out
+            return NullTrainer(gain=0.3 if better else 0.0).train(job)
+
+    crew = make_crew(campaign={"arms": ["track_b", "grpo", "control"]}, mine={"samples": 4}, data={"dev": 200})
+    with watched_by(Listening()):
+        state = run(Crew(**{**crew.__dict__, "trainer": Practising()}))
+    chain = [f"round-{at}/adapter" for at in ("02/arms/grpo", "01/arms/track_b")]
+    assert lineage(crew, state["best"]) == chain
+    assert drawn == [sum(crew.folder.json(f"{one}/metrics.json")["rows"] for one in chain)]
 
 
 @pytest.mark.parametrize(("empty", "taught"), [("rationales", "0"), ("guarded", r"[1-9]\d*")])
