@@ -103,7 +103,7 @@ def in_points(both: Fresh) -> dict[str, object]:
 
 
 def pooled(cells: Sequence[Cell], key: str) -> dict[str, object] | None:
-    """Give the mean of paired differences with its intervals over problems and over seeds; None where there are none."""
+    """Give the mean of paired differences, with its intervals over problems and over seeds; None of none."""
     some = [cell.fresh[key] for cell in cells if key in cell.fresh]
     if not some:
         return None
