@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -40,8 +40,9 @@ def see_folder(out: Path, *, new: bool = False) -> None:
         raise InputError(f"{out} is not empty; name a new folder")
 
 
-def write_whole(path: Path, data: bytes) -> str:
-    """Write a file so that a reader sees all of it or nothing, and give its sha256.
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to write, of which a reader sees all once it is closed, or nothing.
 
     Raises:
         RunFolderError: the place cannot be written to.
@@ -50,16 +51,24 @@ def write_whole(path: Path, data: bytes) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             beside.unlink()
+        if not isinstance(error, OSError):
+            raise
         raise RunFolderError(
             f"{path} cannot be written: {error.strerror or error}; free the place or name another"
         ) from error
+
+
+def write_whole(path: Path, data: bytes) -> str:
+    """Write a file as `whole_file` does, and give its sha256."""
+    with whole_file(path) as file:
+        file.write(data)
     return hashlib.sha256(data).hexdigest()
 
 

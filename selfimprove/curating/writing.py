@@ -12,7 +12,7 @@ from selfimprove.answers.marks import without_labelled
 from selfimprove.curating.diversity import Spread, collapsed
 from selfimprove.curating.library import Library, leaf_name
 from selfimprove.curating.nursery import Nursery
-from selfimprove.curating.row_files import RowFiles
+from selfimprove.curating.row_files import row_files
 from selfimprove.curating.rows import Grown, Rejected, Trace, Vote
 from selfimprove.curating.yields import CellYield, Yield
 from selfimprove.labels.taxonomy import DIMENSIONS, LEVELS
@@ -73,7 +73,7 @@ def write_curated(nursery: Nursery, library: Library, rounds: int, ended: str) -
     forms = sorted({_file_of(cell.form) for cell in nursery.quotas} - {CURATED})
     tasks = forms if len(forms) > 1 else [CURATED]
     names = list(dict.fromkeys([CURATED, *tasks, REJECTED]))
-    with RowFiles(folder.path, names) as out:
+    with row_files(folder.path, names) as out:
         for number in range(1, rounds + 1):
             place = f"round-{number:03d}"
             traces = _traces(nursery, f"{place}/traces.jsonl")

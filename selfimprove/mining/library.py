@@ -5,7 +5,6 @@ It is a file of its own, `grades.jsonl`. Each row names the student, as a level 
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from selfimprove.mining.kinds import Kind, KindRule, Mined
 from selfimprove.mining.levels import HARDEST
 from selfimprove.mining.posterior import Posterior
 from selfimprove.records import Grade, Record, Verdict, digest
+from selfimprove.store import whole_file
 
 LEVELS: Final = range(HARDEST + 1)
 
@@ -53,18 +53,15 @@ def student_hash(identity: str) -> str:
     return digest("student", identity)
 
 
-def save_library(path: Path, rows: Iterable[Graded]) -> int:
-    """Write a library, row by row, and give how many it holds; a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside, count = path.with_name(f".{path.name}.{os.getpid()}.part"), 0
-    with beside.open("w", encoding="utf-8") as file:
+def save_library(path: Path, rows: Iterable[Graded]) -> None:
+    """Write a library, row by row; a reader sees all of it or nothing.
+
+    Raises:
+        RunFolderError: the place cannot be written to.
+    """
+    with whole_file(path) as file:
         for row in rows:
-            file.write(row.model_dump_json(exclude_defaults=True) + "\n")
-            count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    return count
+            file.write(f"{row.model_dump_json(exclude_defaults=True)}\n".encode())
 
 
 def load_library(path: Path, identity: str) -> Iterator[Graded]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from selfimprove.errors import InputError
+from selfimprove.errors import InputError, RunFolderError
 from selfimprove.mining.levels import Cuts, aggregated
 from selfimprove.mining.library import Graded, count_levels, load_library, save_library, student_hash
 from selfimprove.mining.quotas import apportion, fill
@@ -27,9 +28,25 @@ def graded(number: int, level: int, identity: str = "weights-1", **labels: str) 
 def test_library_is_read_back_by_its_student(tmp_path: Path) -> None:
     """What was saved is read back whole by the student that was graded."""
     rows = [graded(i, i % 6, topic="time") for i in range(20)]
-    assert save_library(tmp_path / "grades.jsonl", rows) == 20
+    save_library(tmp_path / "grades.jsonl", rows)
     assert list(load_library(tmp_path / "grades.jsonl", "weights-1")) == rows
     assert [p.name for p in tmp_path.iterdir()] == ["grades.jsonl"]
+
+
+def test_library_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """A disk that is full amid the rows, and a place that can be none, leave what was there and nothing else."""
+    save_library(tmp_path / "grades.jsonl", [graded(1, 1)])
+
+    def rows() -> Iterator[Graded]:
+        yield graded(2, 2)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(RunFolderError, match=r"grades\.jsonl cannot be written: No space left"):
+        save_library(tmp_path / "grades.jsonl", rows())
+    assert list(load_library(tmp_path / "grades.jsonl", "weights-1")) == [graded(1, 1)]
+    assert [p.name for p in tmp_path.iterdir()] == ["grades.jsonl"]
+    with pytest.raises(RunFolderError, match="cannot be written"):
+        save_library(tmp_path / "grades.jsonl" / "in a file.jsonl", [])
 
 
 def test_library_of_another_student_is_refused(tmp_path: Path) -> None:
