@@ -1,6 +1,12 @@
-"""How numbers are written for people: one place, so that page, terminal and sentence agree."""
+"""How numbers and tables are written for people: one place, so that page, terminal and sentence agree."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _MINUTE_S, _HOUR_S = 60, 3600
 _SMALLEST_P = 0.0001
@@ -90,3 +96,33 @@ def times(number: int) -> str:
     ('once', '3 times')
     """
     return {0: "never", 1: "once", 2: "twice"}.get(number, f"{number} times")
+
+
+def aligned(rows: Sequence[Sequence[str]], names: int = 1) -> list[str]:
+    """Write rows of cells as lines, the first `names` columns to the left and the others to the right.
+
+    >>> aligned([("", "all"), ("sums", "7")])
+    ['      all', 'sums    7']
+    """
+    columns = [_column(cells, left=at < names) for at, cells in enumerate(zip(*rows, strict=True))]
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+
+def _column(cells: Sequence[str], *, left: bool) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.ljust(width) if left else cell.rjust(width) for cell in cells]
+
+
+def as_text(shown: RenderableType, width: int = 120) -> str:
+    """Write what rich renders as plain text; what stands in brackets is text, not markup.
+
+    >>> from rich.table import Table
+    >>> as_text(Table("Maths [/pure]", box=None, pad_edge=False))
+    'Maths [/pure]'
+    """
+    from rich.console import Console
+
+    console = Console(width=width, no_color=True, highlight=False, markup=False, emoji=False)
+    with console.capture() as kept:
+        console.print(shown)
+    return "\n".join(line.rstrip() for line in kept.get().splitlines())

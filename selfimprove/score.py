@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pydantic import ValidationError
 
 from selfimprove.errors import InputError
+from selfimprove.formats import aligned
 from selfimprove.protocols import Task
 from selfimprove.records import Problem, Record, Score, Split, Verdict
 from selfimprove.stats import wilson
@@ -44,9 +45,7 @@ class ScoreReport(Record):
         rows += [_cells("strict", self.strict)] if self.strict else []
         for label, scores in self.by_label.items():
             rows += [_cells(f"{label} = {value}", score) for value, score in scores.items()]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = [f"{self.task}: {self.predictions} against {self.gold}"]
-        lines += ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+        lines = [f"{self.task}: {self.predictions} against {self.gold}", *aligned(rows)]
         notes = [
             (self.missing, "problems have no prediction and count as not correct"),
             (self.unknown, "predictions name no problem and are left out"),
@@ -240,8 +239,3 @@ def _cells(name: str, counted: Score) -> tuple[str, ...]:
         str(counted.n),
         str(counted.no_verdict),
     )
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
-    yield row[0].ljust(widths[0])
-    yield from (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))

@@ -11,6 +11,7 @@ from selfimprove.begun import LEDGER, files_in, nothing_left
 from selfimprove.campaign import Campaign, chat_template_of
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
+from selfimprove.formats import aligned
 from selfimprove.graphs.compiling import freeze_programs, programs_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
@@ -228,12 +229,4 @@ def _table(patterns: Patterns) -> str:
         if seen[group.by] <= _SHOWN:
             counts = (str(group.failed), str(group.tried), f"{100 * group.rate:.0f} %", str(group.technical))
             rows.append((group.by, group.value, *counts))
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), row[1].ljust(widths[1])]
-            + [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
-        ).rstrip()
-        for row in rows
-    ]
-    return "\n".join(lines)
+    return "\n".join(aligned(rows, names=2))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfimprove.formats import count
+from selfimprove.formats import as_text, count
 from selfimprove.labels.agreement import Agreement
 from selfimprove.labels.coverage import Coverage
 from selfimprove.labels.outline import WORDS
@@ -30,7 +30,7 @@ def written(report: LabelReport, width: int = 120) -> str:
         f"{count(report.problems)} problems, {count(report.whole)} labelled in all dimensions, "
         f"{count(report.disputed)} disputed."
     )
-    return "\n".join([*_lines(Group(*parts), width), said])
+    return "\n".join([as_text(Group(*parts), width), said])
 
 
 def told(coverage: Coverage, width: int = 120) -> str:
@@ -44,14 +44,7 @@ def told(coverage: Coverage, width: int = 120) -> str:
     outside = [one for one in coverage.problems if one.cell is None]
     said = f"{count(len(coverage.problems))} problems, {count(len(outside))} of them fit no cell."
     first = [f"{outside[0].given.row.where}: {outside[0].why}"] if outside else []
-    return "\n".join([*_lines(table, width), "", said, *first])
-
-
-def _lines(shown: RenderableType, width: int) -> list[str]:
-    console = Console(width=width, no_color=True, highlight=False)
-    with console.capture() as kept:
-        console.print(shown)
-    return [line.rstrip() for line in kept.get().splitlines()]
+    return "\n".join([as_text(table, width), "", said, *first])
 
 
 def _table(found: Sequence[Agreement]) -> Table:

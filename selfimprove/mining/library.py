@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, ValidationError
 
 from selfimprove.errors import InputError
+from selfimprove.formats import aligned
 from selfimprove.mining.kinds import Kind, KindRule, Mined
 from selfimprove.mining.levels import HARDEST
 from selfimprove.mining.posterior import Posterior
@@ -139,12 +140,7 @@ class LevelCounts(Record):
         head = [self.label or "problems", *(f"level {level}" for level in LEVELS), "all"]
         rows = [(value, counts) for value, counts in self.by_value.items()]
         body = [[name, *map(str, counts), str(sum(counts))] for name, counts in [*rows, ("all", self.all)]]
-        widths = [max(len(row[at]) for row in [head, *body]) for at in range(len(head))]
-        lines = [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-            for row in [head, *body]
-        ]
-        return "\n".join(lines)
+        return "\n".join(aligned([head, *body]))
 
     def plot(self, width: int = 50) -> str:
         """Draw the levels as bars of text, the longest `width` characters."""

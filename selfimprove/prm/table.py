@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from selfimprove.formats import as_text
 from selfimprove.records import Interval
 from selfimprove.scorers.figures import Figures, Measured, Ranks, ScorerCard
 
@@ -32,10 +33,7 @@ def card_table(card: ScorerCard, aggregate: str = "mean") -> RenderableType:
 
 def written(card: ScorerCard, aggregate: str = "mean", width: int = 120) -> str:
     """Give the tables as plain text."""
-    console = Console(width=width, no_color=True, highlight=False)
-    with console.capture() as kept:
-        console.print(card_table(card, aggregate))
-    return "\n".join(line.rstrip() for line in kept.get().splitlines())
+    return as_text(card_table(card, aggregate), width)
 
 
 def _figures(one: Measured, aggregate: str) -> Table:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import InputError
+from selfimprove.formats import aligned
 from selfimprove.ledger import Ledger
 from selfimprove.store import write_whole
 
@@ -47,10 +48,10 @@ def as_dict(ledger: Ledger, by: Sequence[str] = GROUPS) -> dict[str, Any]:
 
 def table(ledger: Ledger, by: Sequence[str] = GROUPS) -> str:
     """Write the groups, the totals and the failures as text."""
-    rows = [([_short(str(row[name])) for name in by], _cells(row)) for row in ledger.groups(by)]
-    whole = ledger.groups(())
-    rows += [(["all", *[""] * (len(by) - 1)][: len(by)], _cells(row)) for row in whole]
-    lines = _aligned([(list(by), list(_HEADS)), *rows])
+    rows = [[*by, *_HEADS]]
+    rows += [[*(_short(str(row[name])) for name in by), *_cells(row)] for row in ledger.groups(by)]
+    rows += [[*["all", *[""] * (len(by) - 1)][: len(by)], *_cells(row)] for row in ledger.groups(())]
+    lines = aligned(rows, names=len(by))
     total = ledger.totals()
     if total.in_doubt or total.held_usd:
         lines.append(
@@ -113,17 +114,3 @@ def _short(name: str) -> str:
     """
     half = (_LONGEST - 1) // 2
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - half - 1]}…{name[-half:]}"
-
-
-def _aligned(rows: Sequence[tuple[list[str], list[str]]]) -> list[str]:
-    left = [max(len(names[at]) for names, _ in rows) for at in range(len(rows[0][0]))]
-    right = [max(len(cells[at]) for _, cells in rows) for at in range(len(rows[0][1]))]
-    return [
-        "  ".join(
-            [
-                *(name.ljust(width) for name, width in zip(names, left, strict=True)),
-                *(cell.rjust(width) for cell, width in zip(cells, right, strict=True)),
-            ]
-        ).rstrip()
-        for names, cells in rows
-    ]
