@@ -90,7 +90,7 @@ class SelectConfig(Section):
     candidates: Annotated[
         tuple[Literal["failures", "random", "p_eval", "curriculum", "uniform", "easy", "band", "steps"], ...],
         Field(min_length=2),
-    ] = ("failures", "random", "curriculum", "band")
+    ] = ("curriculum", "failures", "random", "band")
     """Probe: what is tried; the first is taken unless another is better beyond noise."""
     probe: Annotated[int, Field(ge=20)] = 200
     """Probe: training problems, which no candidate is trained on, that the candidates are compared on."""
