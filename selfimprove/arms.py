@@ -26,12 +26,6 @@ class Arm(NamedTuple):
     method: Method | None = None
     told: bool = False
 
-    @property
-    def methods(self) -> tuple[Method, ...]:
-        """The trainers it needs, in order."""
-        asked: tuple[Method | None, ...] = ("sft" if self.track else None, self.then, self.method)
-        return tuple(method for method in asked if method)
-
 
 ARMS: Final[Mapping[str, Arm]] = {
     "track_b": Arm(track="track_b"),

@@ -34,7 +34,7 @@ _FEW = 2
 def read(text: str) -> Parsed:
     """Find the option a completion settles on.
 
-    Strictly only "Answer: B". Leniently a letter in the last mark (see `marks.concluded`), at the start of the
+    Strictly only "Answer: B". Leniently a letter in the last mark (see `marks.stated`), at the start of the
     text, at the start of its last line, or the only one in brackets; else the mark's text or a one-line text,
     which `compare` looks for among the options. Several letters to choose from give no answer.
 

@@ -124,15 +124,6 @@ def stated(text: str) -> list[str]:
     return _together(text, sorted([*_boxes(text), *_said(text)]))
 
 
-def concluded(text: str) -> str | None:
-    r"""Give what the last of all marks holds, see `stated`.
-
-    >>> concluded(r"The answer is 3. Wait: \boxed{4}")
-    '4'
-    """
-    return next(reversed(stated(text)), None)
-
-
 def disagree(statements: Sequence[str], read: Callable[[str], object | None]) -> bool:
     """Say whether statements, each as `read` reads it, name more than one thing; what cannot be read names nothing."""
     return len(statements) > 1 and len({read(each) for each in statements} - {None}) > 1

@@ -36,7 +36,7 @@ _LONGEST_SPAN = 2_000  # characters of a mark's text that are read
 def read(text: str) -> Parsed:
     r"""Find the number a completion ends in.
 
-    Strictly only on a line "Answer: ...". Leniently in the last mark (see `marks.concluded`), and where there is no
+    Strictly only on a line "Answer: ...". Leniently in the last mark (see `marks.stated`), and where there is no
     mark the last number of all. A mark that holds several numbers to choose from gives no answer.
 
     >>> read("She has 3 + 4 = 7 eggs.").answer

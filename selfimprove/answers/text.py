@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections import Counter
 
 from selfimprove.answers.marks import disagree, labelled, sentence, stated, tidy
 from selfimprove.answers.signs import plain_digits, unwrapped, visible
@@ -28,7 +27,7 @@ def read(text: str, *, multiline: bool = False) -> Parsed:
     r"""Find the answer of a completion as text.
 
     Strictly what stands after "Answer:", to the end of the line. Leniently the sentence of the last mark (see
-    `marks.concluded`), else the last line.
+    `marks.stated`), else the last line.
 
     Args:
         text: the completion.
@@ -78,10 +77,3 @@ def normalised(text: str) -> str:
 
 def _kept(sign: re.Match[str]) -> str:
     return sign[sign.lastgroup] if sign.lastgroup else ""
-
-
-def f1(answer: str, reference: str) -> float:
-    """Share of common words, the harmonic mean of precision and recall, in [0, 1]."""
-    mine, theirs = Counter(normalised(answer).split()), Counter(normalised(reference).split())
-    common = sum((mine & theirs).values())
-    return 2 * common / (mine.total() + theirs.total()) if common else 0.0

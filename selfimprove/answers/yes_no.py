@@ -39,7 +39,7 @@ _DECIDES = re.compile(
 def read(text: str) -> Parsed:
     """Find the decision of a completion.
 
-    Strictly only "Answer: yes" or "Answer: no". Leniently in the last mark (see `marks.concluded`), else the last
+    Strictly only "Answer: yes" or "Answer: no". Leniently in the last mark (see `marks.stated`), else the last
     sentence that begins with the word. "Yes and no" gives no answer.
 
     >>> read("No, because whales are mammals.").answer

@@ -190,7 +190,7 @@ def control_node(crew: Crew) -> Node:
         by_id = {p.id: p for p in chosen}
         made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
         place = _control_of(state["best"])
-        made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train)
+        made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train, seed=crew.config.campaign.seed)
         if made:
             train_arm(crew, made, place, "control", "", tokens)
         else:

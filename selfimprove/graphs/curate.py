@@ -52,8 +52,18 @@ def build_curate(nursery: Nursery) -> StateGraph[Any]:
     """Wire a curation; compile it with or without a checkpointer, and invoke it with `recursion_limit=STEPS`."""
     work = _Work(nursery)
     graph: StateGraph[Any] = StateGraph(CurateState)
-    names = ("open", "plan", "generate", "screen", "solve", "check", "admit", "trace", "finish")
-    add_nodes(graph, {name: getattr(work, f"{name}_") for name in names})
+    nodes = {
+        "open": work.open,
+        "plan": work.plan,
+        "generate": work.generate,
+        "screen": work.screen,
+        "solve": work.solve,
+        "check": work.check,
+        "admit": work.admit,
+        "trace": work.trace,
+        "finish": work.finish,
+    }
+    add_nodes(graph, nodes)
     graph.add_edge(START, "open")
     graph.add_edge("open", "plan")
     graph.add_conditional_edges(
@@ -111,7 +121,7 @@ class _Work:
             self._library = finished(self.nursery)
         return self._library
 
-    def open_(self, _: CurateState) -> dict[str, Any]:
+    def open(self, _: CurateState) -> dict[str, Any]:
         """Take finished rounds in; let solvers show on the seeds how right they are; have seeds reasoned through."""
         library = self.library
         if not self.folder.has("known.jsonl"):
@@ -129,7 +139,7 @@ class _Work:
                 )
         return {"round": len(library.yields) + 1, "orders": 0, "open": 0, "ended": ""}
 
-    def plan_(self, state: CurateState) -> dict[str, Any]:
+    def plan(self, state: CurateState) -> dict[str, Any]:
         """Order what the largest deficits take, or say why nothing more is ordered."""
         number, library, grow = state["round"], self.library, self.nursery.config.grow
         name = f"{round_place(number)}/orders.jsonl"
@@ -152,7 +162,7 @@ class _Work:
         progress.current().say(f"round {number}: {len(needs)} cells lack problems, {wanted} are ordered")
         return {"orders": len(orders)}
 
-    def generate_(self, state: CurateState) -> dict[str, Any]:
+    def generate(self, state: CurateState) -> dict[str, Any]:
         """Have the orders written."""
         place = round_place(state["round"])
         if self.folder.has(f"{place}/unread.jsonl"):
@@ -163,7 +173,7 @@ class _Work:
         self.folder.write_rows(f"{place}/unread.jsonl", made.rejected, by=lambda r: (r.order, r.reason, r.text))
         return {}
 
-    def screen_(self, state: CurateState) -> dict[str, Any]:
+    def screen(self, state: CurateState) -> dict[str, Any]:
         """Refuse what needs no votes."""
         number, place, nursery = state["round"], round_place(state["round"]), self.nursery
         if not self.folder.has(f"{place}/refused.jsonl"):
@@ -175,14 +185,14 @@ class _Work:
         self.polling.begin(number)
         return {}
 
-    def solve_(self, state: CurateState) -> dict[str, Any]:
+    def solve(self, state: CurateState) -> dict[str, Any]:
         """Ask for the votes on answers that are wanted, once."""
         now = self.polling.now(state["round"])
         open_ = [one for one in now.candidates if not self.polling.shown_by(one.problem, one.place.path)]
         forms = {one.id: self.library.form(one.place.cell) for one in open_}
         return self.polling.vote("solve", now, open_, partial(self.nursery.solvers().vote, forms=forms))
 
-    def check_(self, state: CurateState) -> dict[str, Any]:
+    def check(self, state: CurateState) -> dict[str, Any]:
         """Ask for the votes on labels that are wanted, once, of what has a right answer."""
         now = self.polling.now(state["round"])
         if not self.nursery.config.admit.label_votes:
@@ -196,7 +206,7 @@ class _Work:
         ]
         return self.polling.vote("check", now, right, self.nursery.checkers().vote)
 
-    def admit_(self, state: CurateState) -> dict[str, Any]:
+    def admit(self, state: CurateState) -> dict[str, Any]:
         """Let in what is right, up to the quotas, and write why the rest is not."""
         now, place, library = self.polling.now(state["round"]), round_place(state["round"]), self.library
         room = {cell: wanted - library.there[cell] for cell, wanted in self.nursery.quotas.items()}
@@ -219,7 +229,7 @@ class _Work:
         self.polling.over()
         return {}
 
-    def trace_(self, state: CurateState) -> dict[str, Any]:
+    def trace(self, state: CurateState) -> dict[str, Any]:
         """Have what was admitted reasoned through, where asked for; count the round, which is over then."""
         number, place = state["round"], round_place(state["round"])
         orders = self.folder.rows(f"{place}/orders.jsonl", Order)
@@ -234,7 +244,7 @@ class _Work:
         self._warn()
         return {"round": number + 1}
 
-    def finish_(self, state: CurateState) -> dict[str, Any]:
+    def finish(self, state: CurateState) -> dict[str, Any]:
         """Write the library and what became of every candidate."""
         with self.nursery.stage("write"):
             write_curated(self.nursery, self.library, len(self.library.yields), state["ended"])

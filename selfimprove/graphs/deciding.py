@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 from selfimprove import progress
 from selfimprove.arms import ARMS, in_turn
@@ -29,56 +30,73 @@ class RoundDecision(Record):
     decisions: tuple[Decision, ...]
 
 
+class _Tried(NamedTuple):
+    """What an arm of a round came to on dev.
+
+    Attributes:
+        correct: of its answers.
+    """
+
+    decision: Decision
+    correct: int
+
+
 def decide_node(crew: Crew) -> Node:
     """Compare every arm with the best so far, and keep the better."""
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
-        round_, gate = state["round"], crew.config.gate
+        round_ = state["round"]
         rounds = [crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_)]
-        before, spent = rounds[-1], [decision for made in rounds for decision in made.decisions]
-        old = decided_on(crew, before.predictions.rpartition("/")[0])
-        arms = in_turn(crew.config.campaign.arms)
-        asked, groups = sum(not ARMS[arm].told for arm in arms), grouped(crew.problems("dev"))
-        decisions, scored = [], list[tuple[int, Decision]]()
-        for arm in arms:
-            place = f"{round_folder(round_)}/arms/{arm}"
-            if not crew.folder.has(f"{place}/predictions.jsonl"):
-                continue
-            new = decided_on(crew, place)
-            decision = decide(
-                compare(new, old, groups=groups),
-                round_=round_,
-                arm=arm,
-                alpha=alpha_left(gate.alpha, spent, asked),
-                min_gain=gate.min_gain,
-                adapter=f"{place}/adapter",
-                best=before.best,
-                watched=watched(crew, place, new, old),
-            )
-            if ARMS[arm].told:
-                decision = _told(decision, before.best)
-            decisions.append(decision)
-            if decision.outcome == "promote":
-                scored.append((sum(a.verdict == "correct" for a in new), decision))
-        told = " ".join(decision.sentence for _, decision in scored)
-        if scored and not approved(crew, round_, "promote", told):
-            decisions, scored = [_held(decision, before.best) for decision in decisions], []
-        for decision in decisions:
-            progress.current().say(decision.sentence)
-        winner = max(scored, key=lambda pair: pair[0])[1] if scored else None
+        before, here = rounds[-1], f"{round_folder(round_)}/arms"
+        arms = [arm for arm in in_turn(crew.config.campaign.arms) if crew.folder.has(f"{here}/{arm}/predictions.jsonl")]
+        tried = [_tried(crew, round_, arm, rounds) for arm in arms]
+        decisions, better = [one.decision for one in tried], [one for one in tried if one.decision.outcome == "promote"]
+        told = " ".join(one.decision.sentence for one in better)
+        if better and not approved(crew, round_, "promote", told):
+            decisions, better = [_held(decision, before.best) for decision in decisions], []
+        winner = max(better, key=lambda one: one.correct).decision if better else None
         made = RoundDecision(
             round=round_,
             best=winner.adapter if winner else before.best,
-            predictions=f"{round_folder(round_)}/arms/{winner.arm}/predictions.jsonl" if winner else before.predictions,
+            predictions=f"{here}/{winner.arm}/predictions.jsonl" if winner else before.predictions,
             promoted=winner.arm if winner else "",
             decisions=tuple(decisions),
         )
         for decision in decisions:
+            progress.current().say(decision.sentence)
             count(crew, "dev", decided(round_, decision.arm))
         crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
         return {"best": made.best}
 
     return node
+
+
+def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision]) -> _Tried:
+    """Compare an arm with what was best before its round.
+
+    Args:
+        crew: the campaign's parts.
+        round_: of the arm.
+        arm: evaluated on dev.
+        rounds: what was decided before, the baseline first.
+    """
+    gate, before, place = crew.config.gate, rounds[-1], f"{round_folder(round_)}/arms/{arm}"
+    spent = [decision for made in rounds for decision in made.decisions]
+    asked = sum(not ARMS[each].told for each in in_turn(crew.config.campaign.arms))
+    new, old = decided_on(crew, place), decided_on(crew, before.predictions.rpartition("/")[0])
+    decision = decide(
+        compare(new, old, groups=grouped(crew.problems("dev"))),
+        round_=round_,
+        arm=arm,
+        alpha=alpha_left(gate.alpha, spent, asked),
+        min_gain=gate.min_gain,
+        adapter=f"{place}/adapter",
+        best=before.best,
+        watched=watched(crew, place, new, old),
+    )
+    if ARMS[arm].told:
+        decision = _told(decision, before.best)
+    return _Tried(decision, sum(a.verdict == "correct" for a in new))
 
 
 def count(crew: Crew, split: Literal["dev", "test"], what: str) -> None:

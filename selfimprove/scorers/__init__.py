@@ -14,9 +14,9 @@ from selfimprove.errors import InputError, nearest
 from selfimprove.plugs import load_plug, said
 from selfimprove.protocols import StepScorer
 from selfimprove.scorers.families import ENCODERS
-from selfimprove.scorers.steps import join_steps, split_steps
+from selfimprove.scorers.steps import split_steps
 
-__all__ = ["join_steps", "load_scorer", "see_weights", "split_steps"]
+__all__ = ["load_scorer", "see_weights", "split_steps"]
 
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")

@@ -8,7 +8,6 @@ no displayed formula, code or figure is torn apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -54,11 +53,6 @@ def split_steps(text: str) -> list[str]:
     if len(starts) <= 1:
         starts = _sentences(text, [*blocks, *(found.span() for found in _INLINE.finditer(text))])
     return [step for begin, end in pairwise([*starts, len(text)]) if (step := text[begin:end].strip())]
-
-
-def join_steps(steps: Sequence[str]) -> str:
-    """Write steps as one solution."""
-    return JOINED_BY.join(steps)
 
 
 def _inside(place: int, blocks: list[tuple[int, int]]) -> bool:

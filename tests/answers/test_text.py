@@ -72,12 +72,6 @@ def test_compare(answer: str, reference: str, verdict: str):
     assert text.compare(answer, reference) == Verdict(verdict)
 
 
-def test_f1_counts_common_words():
-    """Half of the words in common is two thirds, none is zero."""
-    assert text.f1("Eiffel Tower Paris", "the Eiffel Tower") == pytest.approx(0.8)
-    assert text.f1("London", "Paris") == 0.0
-
-
 @given(st.text(max_size=100))
 def test_read_never_raises(written: str):
     """Whatever a model writes, reading comes back."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from selfimprove.scorers.steps import join_steps, split_steps
+from selfimprove.scorers.steps import JOINED_BY, split_steps
 from selfimprove.tasks.arithmetic import Arithmetic
 
 DATA = Path(os.environ.get("SELFIMPROVE_DATA", "missing"))
@@ -35,7 +35,7 @@ def test_arithmetic_rationales_are_their_lines() -> None:
     for problem in task.problems("train"):
         steps = [*problem.rationale.splitlines(), f"Answer: {problem.answer}"]
         assert split_steps(task.conclude(problem.rationale, problem.answer)) == steps
-        assert split_steps(join_steps(steps)) == steps
+        assert split_steps(JOINED_BY.join(steps)) == steps
 
 
 def test_gsm8k_answers_are_their_lines() -> None:
