@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -27,31 +27,10 @@ quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the
 def changed_config(config: Path, changes: Sequence[str]) -> Config:
     """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
     from selfimprove.config import load_config, make_config
+    from selfimprove.config.changing import changed_values
 
     values = load_config(config).model_dump(mode="json", exclude_unset=True)
     return make_config(changed_values(values, changes), str(config))
-
-
-def changed_values(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Change single values of nested tables, in place, and give them back."""
-    import tomllib
-
-    for change in changes:
-        name, sign, text = change.partition("=")
-        *sections, key = name.strip().split(".")
-        if not sign or not sections:
-            raise InputError(f'--set "{change}" will not do; write SECTION.KEY=VALUE, such as campaign.rounds=2')
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):  # no TOML: the text itself
-            value = text
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise InputError(f'--set "{name.strip()}": {section} is a value, no table')
-        place[key] = value
-    return values
 
 
 @click.command()

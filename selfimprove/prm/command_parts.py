@@ -64,15 +64,12 @@ def read_pairs(flag: str, given: Sequence[str]) -> dict[str, object]:
     >>> read_pairs("--set", ["num_train_epochs=2", "optim=adamw_torch"])
     {'num_train_epochs': 2, 'optim': 'adamw_torch'}
     """
-    import tomllib
+    from selfimprove.config.changing import toml_value
 
     found: dict[str, object] = {}
     for one in given:
         key, sign, text = one.partition("=")
         if not sign or not key.strip():
             raise InputError(f'{flag} "{one}" will not do; write KEY=VALUE, such as levels=[2,3]')
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = text
+        found[key.strip()] = toml_value(text)
     return found
