@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from selfimprove import __version__
-from selfimprove.commands import approve, changed_config, combine, export, fork, quiet_option, reject, set_option
-from selfimprove.compile_command import compile_program
+from selfimprove.commands.compile import compile_program
+from selfimprove.commands.curate import curate
+from selfimprove.commands.label import coverage, label
+from selfimprove.commands.options import changed_config, data_dir_option, path_type, quiet_option, set_option
+from selfimprove.commands.outcomes import approve, combine, export, fork, reject
+from selfimprove.commands.prm import prm
 from selfimprove.errors import InputError, SelfImproveError
-from selfimprove.growth.commands import curate
-from selfimprove.label_commands import coverage, label
-from selfimprove.prm.commands import prm
 
 if TYPE_CHECKING:
     from selfimprove.config import Config
@@ -59,14 +60,14 @@ def cli() -> None:
 
 for command in (prm, export, approve, reject, fork, combine, compile_program, label, coverage, curate):
     cli.add_command(command)
-_out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
-_mined = click.option("--out", type=click.Path(path_type=Path), help="Default: runs/<name of the config>-mined.")
-_adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")
+_out = click.option("--out", type=path_type, help="Run folder; default: runs/<name of the config>.")
+_mined = click.option("--out", type=path_type, help="Default: runs/<name of the config>-mined.")
+_adapter = click.option("--adapter", type=path_type, help="The student's adapter; default: none.")
 
 
 @cli.command()
 @click.argument("task")
-@click.argument("path", type=click.Path(path_type=Path), default=Path("campaign.toml"))
+@click.argument("path", type=path_type, default=Path("campaign.toml"))
 def init(task: str, path: Path) -> None:
     """Write a commented TOML for TASK to PATH (default: campaign.toml)."""
     from selfimprove.templates import init as write
@@ -76,7 +77,7 @@ def init(task: str, path: Path) -> None:
 
 
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="Default: runs/demo.")
+@click.option("--out", type=path_type, default=Path("runs/demo"), help="Default: runs/demo.")
 @set_option
 @quiet_option
 def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
@@ -87,7 +88,7 @@ def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT00
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=path_type)
 @set_option
 @click.option("--no-probe", is_flag=True, help="Do not try the student on a few problems; hours stay unknown.")
 def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa: FBT001 - click gives flags so
@@ -100,7 +101,7 @@ def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa:
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=path_type)
 @_out
 @set_option
 @quiet_option
@@ -110,7 +111,7 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=path_type)
 @_mined
 @_adapter
 @set_option
@@ -127,7 +128,7 @@ def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=path_type)
 @_mined
 @_adapter
 @set_option
@@ -154,7 +155,7 @@ def _stage(
 
 
 @cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path), required=False)
+@click.argument("run_folder", type=path_type, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of that summary; needs no RUN_FOLDER.")
 def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
@@ -178,9 +179,9 @@ def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noq
 
 @cli.command()
 @click.argument("task")
-@click.option("--pred", "predictions", type=click.Path(path_type=Path), required=True, help="File of predictions.")
-@click.option("--gold", type=click.Path(path_type=Path), help="File of problems; default: the task's test split.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with local copies of the data sets.")
+@click.option("--pred", "predictions", type=path_type, required=True, help="File of predictions.")
+@click.option("--gold", type=path_type, help="File of problems; default: the task's test split.")
+@data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart."""
@@ -211,10 +212,10 @@ def doctor() -> None:
 
 
 @cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path))
+@click.argument("run_folder", type=path_type)
 @click.option("--by", default="round,stage,role,model", help="Grouped by: round, stage, role, model, payer.")
 @click.option("--json", "as_json", is_flag=True, help="Print totals, groups and failures as JSON.")
-@click.option("--export", "to", type=click.Path(path_type=Path), help="Write every call into a .jsonl or .csv file.")
+@click.option("--export", "to", type=path_type, help="Write every call into a .jsonl or .csv file.")
 def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  # noqa: FBT001 - click gives flags so
     """Tell what the calls of RUN_FOLDER came to: calls, cache hits, tokens, dollars, retries, seconds, failures."""
     import json

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from selfimprove.commands import quiet_option, set_option
+from selfimprove.commands.options import path_type, quiet_option, set_option
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: runs/<name of the config>.")
+@click.argument("config", type=path_type)
+@click.option("--out", type=path_type, help="Folder; default: runs/<name of the config>.")
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print what it came to as JSON.")
 @quiet_option

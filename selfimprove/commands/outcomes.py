@@ -5,37 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
+from selfimprove.commands.options import changed_config, path_type, quiet_option, set_option
 from selfimprove.errors import InputError
-
-if TYPE_CHECKING:
-    from selfimprove.config import Config
-
-set_option = click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="SECTION.KEY=VALUE",
-    help="Change one setting. VALUE is TOML, quoted for your shell: --set 'campaign.arms=[\"track_b\"]'.",
-)
-quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
-
-
-def changed_config(config: Path, changes: Sequence[str]) -> Config:
-    """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
-    from selfimprove.config import load_config, make_config
-    from selfimprove.config.changing import changed_values
-
-    values = load_config(config).model_dump(mode="json", exclude_unset=True)
-    return make_config(changed_values(values, changes), str(config))
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="New folder; default: RUN/export.")
+@click.argument("run", type=path_type)
+@click.option("--out", type=path_type, help="New folder; default: RUN/export.")
 @click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
 @click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
 @quiet_option
@@ -54,8 +34,8 @@ def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bo
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new run folder.")
+@click.argument("run", type=path_type)
+@click.option("--out", type=path_type, required=True, help="The new run folder.")
 @click.option("--round", "round_", type=int, help="Last round that is taken over; default: the last decided one.")
 @set_option
 def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
@@ -75,9 +55,9 @@ def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> No
 
 
 @click.command()
-@click.argument("adapters", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("adapters", nargs=-1, type=path_type)
 @click.option("--base", default="smollm2-135m", show_default=True, help="The model they were trained on.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new adapter's folder.")
+@click.option("--out", type=path_type, required=True, help="The new adapter's folder.")
 @click.option("--how", default="linear", show_default=True, help="stack, linear, ties, dare_linear or dare_ties.")
 @click.option("--weight", "weights", type=float, multiple=True, help="Of each adapter, in order.")
 @click.option("--density", default=0.5, show_default=True, help="Share of the values that ties and dare keep.")
@@ -93,14 +73,14 @@ def combine(adapters: Sequence[Path], base: str, out: Path, how: str, weights: S
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=path_type)
 def approve(run: Path) -> None:
     """Let the campaign in RUN go on where it waits (campaign.pause)."""
     _answer(run, "approve")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=path_type)
 def reject(run: Path) -> None:
     """Say no where the campaign in RUN waits: nothing is trained in that round, or nothing is promoted."""
     _answer(run, "reject")
