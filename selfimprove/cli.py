@@ -146,10 +146,9 @@ def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequenc
 def _stage(
     work: Callable[[Config, Path], str], config: Path, out: Path | None, changes: Sequence[str], *, quiet: bool
 ) -> None:
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         said = work(changed_config(config, changes), out or Path("runs") / f"{config.stem}-mined")
     click.echo(said)
 
@@ -236,19 +235,13 @@ def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> Non
     from selfimprove.begun import files_in, nothing_left
     from selfimprove.campaign import Campaign
     from selfimprove.given import see_objects
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
     see_objects(config.parent, ())
     campaign = Campaign(changed_config(config, changes), out=out)
     # Asked for at the end only: a folder that is still locked is another process's, and so is the log in it.
     own_log = (name for name in ("campaign.log",) if not (out / "run.lock").exists())
-    with (
-        nothing_left(out, files_in(out), own_log),
-        _logged(out),
-        view_for(sys.stderr, quiet=quiet) as view,
-        watched_by(view),
-    ):
+    with nothing_left(out, files_in(out), own_log), _logged(out), showing(quiet=quiet):
         summary = campaign.run()
     _conclude(summary, out)
 

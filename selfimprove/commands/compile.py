@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -76,13 +75,12 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     from selfimprove.compiling.compiling import compile_cases
     from selfimprove.compiling.users import use_of
     from selfimprove.labels.models import see_models
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.programs.saved import place_of, save_program
-    from selfimprove.progress import watched_by
 
     _see(program, how)
     task = task_of(how)
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         given = _given(program, task, how)
         problems = [] if given is not None else _problems(task, how)
         named = {how["model"], how["writer"], how["solver"], how["teacher"]}

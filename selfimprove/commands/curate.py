@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,11 +25,10 @@ def curate(config: Path, out: Path | None, changes: Sequence[str], as_json: bool
     from selfimprove.curating.writing import CURATED, REJECTED, guarded, sentence
     from selfimprove.growth.settings import read_settings
     from selfimprove.growth.stage import curate as grow
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
     place = out or Path("runs") / config.stem
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         figures = grow(read_settings(config, changes), place)
     if as_json:
         click.echo(figures.model_dump_json(indent=1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +49,8 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     from selfimprove.labels.reading import taxonomy_named
     from selfimprove.labels.stage import label_file
     from selfimprove.labels.table import written
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.programs.saved import proven_for
-    from selfimprove.progress import watched_by
 
     taxonomy = taxonomy_named(named)
     given = read_given(problems, how["question_field"])
@@ -60,11 +58,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     see_metrics()
     asked = {name: how[name] for name in ("concurrency", "input_price", "output_price")}
     see_models({how["model"], how["check_model"] or how["model"]}, **asked)
-    with (
-        view_for(sys.stderr, quiet=quiet) as view,
-        watched_by(view),
-        ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger,
-    ):
+    with showing(quiet=quiet), ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger:
         saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
         programs = {name: one.program for name, one in saved.items()}
         labels = model_named(how["model"], ledger, **asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -22,10 +21,9 @@ from selfimprove.errors import InputError
 def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click
     """Write the best student of the campaign in RUN with a model card, ready to load or to upload."""
     from selfimprove.export import exported
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         made = exported.export(run, out or run / "export", merge=merge)
         address = exported.push(made.folder, push) if push else ""
     click.echo(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +48,13 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     kept in the ledger: the same command again makes none of them twice. Labels that another command wrote are not
     overwritten: give another --out.
     """
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.made_of import mark_made_of, see_made_of
     from selfimprove.prm.labelling import label_problems, trainable
-    from selfimprove.progress import watched_by
     from selfimprove.records import digest
     from selfimprove.store import write_whole
 
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
+    with showing(quiet=quiet), ledger_of(how) as ledger:
         task = task_of(how)
         drawn = trainable(task, how["problems"], how["data_dir"], how["seed"])
         student = student_of(how, ledger)[0]
@@ -99,9 +97,8 @@ def train(labels: tuple[Path, ...], out: Path, quiet: bool, **how: Any) -> None:
 
     Measure it with `selfimprove prm evaluate OUT/scorer`, then name it as grade.scorer.
     """
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.prm.training import GUARDED, guard_for, train_scorer
-    from selfimprove.progress import watched_by
     from selfimprove.scorers.labels import read_labels
 
     settings = {
@@ -110,7 +107,7 @@ def train(labels: tuple[Path, ...], out: Path, quiet: bool, **how: Any) -> None:
         "quantize": how["quantize"],
         "max_length": how["max_length"],
     }
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         rows = [row for path in labels for row in read_labels(path, how["kind"])]
         names = how["guard"] or GUARDED
         guard = None if names == ("none",) else guard_for(names, how["data_dir"])

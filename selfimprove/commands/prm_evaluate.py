@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,18 +66,17 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     or with another scorer, makes none of them twice.
     """
     from selfimprove.config import TeacherConfig
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.prm.evaluating import OnProcessBench
     from selfimprove.prm.evaluating import evaluate as measure
     from selfimprove.prm.table import written
-    from selfimprove.progress import watched_by
     from selfimprove.scorers.names import scorer_named
     from selfimprove.scorers.trust import card_place, write_card
 
     files = OnProcessBench(how["processbench"], how["threshold_from"], how["limit"], how["seed"])
     if how["task"] is None and not files.files:
         raise InputError("there is nothing to measure on; give --task arithmetic, or --processbench FILE")
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
+    with showing(quiet=quiet), ledger_of(how) as ledger:
         on_task, base = _on_task(how, ledger) if how["task"] is not None else (None, "")
         made = scorer_named(
             scorer,
