@@ -40,6 +40,16 @@ def see_folder(out: Path, *, new: bool = False) -> None:
         raise InputError(f"{out} is not empty; name a new folder")
 
 
+def see_campaign(run: Path) -> None:
+    """Refuse a place that holds no campaign.
+
+    Raises:
+        InputError: see above.
+    """
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+
+
 def write_whole(path: Path, data: bytes) -> str:
     """Write a file so that a reader sees all of it or nothing, and give its sha256.
 

@@ -9,7 +9,6 @@ from typing import Literal
 import click
 
 from selfimprove.commands.options import changed_config, path_type, quiet_option, set_option
-from selfimprove.errors import InputError
 
 
 @click.command()
@@ -40,9 +39,9 @@ def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> No
     """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
     from selfimprove.fork import fork as make
     from selfimprove.given import call_of, objects_in
+    from selfimprove.store import see_campaign
 
-    if not (run / "campaign.toml").is_file():
-        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    see_campaign(run)
     made = make(run, out, changed_config(run / "campaign.toml", changes), round_)
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
@@ -88,9 +87,8 @@ def _answer(run: Path, outcome: Literal["approve", "reject"]) -> None:
     from contextlib import closing
 
     from selfimprove.graphs.approving import answer
-    from selfimprove.store import RunFolder
+    from selfimprove.store import RunFolder, see_campaign
 
-    if not (run / "campaign.toml").is_file():
-        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    see_campaign(run)
     with closing(RunFolder(run)) as folder:
         click.echo(answer(folder, outcome))
