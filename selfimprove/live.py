@@ -5,11 +5,12 @@ round 2 of 3  lesson  ━━━━━━━━━━━━───────�
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import RLock
-from typing import IO, Protocol, Self
+from typing import IO, Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -19,15 +20,11 @@ from rich.text import Text
 
 from selfimprove.formats import count, duration
 from selfimprove.meter import Meter, Reading, printable
-from selfimprove.progress import Nobody, Watcher
+from selfimprove.progress import watched_by
 
 _QUIET_S = 10.0
 _REDRAWS_PER_S = 4
 _NARROW = 100
-
-
-class View(Watcher, AbstractContextManager["View"], Protocol):
-    """A watcher that shows what it is told, from its `with` to its end."""
 
 
 class LiveView:
@@ -176,24 +173,21 @@ class PlainView:
         self._stream.flush()
 
 
-class QuietView(Nobody):
-    """Shows nothing."""
+@contextmanager
+def showing(*, quiet: bool) -> Iterator[None]:
+    """Show on stderr how everything done inside the block goes on; quiet: show nothing."""
+    if quiet:
+        yield
+        return
+    with view_for(sys.stderr) as view, watched_by(view):
+        yield
 
-    def __enter__(self) -> Self:
-        """Do nothing."""
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        """Do nothing."""
-
-
-def view_for(stream: IO[str], *, quiet: bool = False) -> View:
+def view_for(stream: IO[str]) -> LiveView | PlainView:
     """Choose how to show progress on a stream: a live line on a terminal, plain lines elsewhere.
 
     `NO_COLOR` takes the colours from the live line; a dumb terminal gets plain lines.
     """
-    if quiet:
-        return QuietView()
     console = Console(file=stream)
     if stream.isatty() and not console.is_dumb_terminal:
         return LiveView(console)

@@ -15,7 +15,7 @@ from selfimprove.formats import aligned
 from selfimprove.graphs.compiling import freeze_programs, programs_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
-from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining, mining_place, sentence
+from selfimprove.graphs.mining import STEPS, build_mining, mining_place, sentence, totals_of
 from selfimprove.graphs.wiring import seldom_collected
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import count_levels, load_library
@@ -73,9 +73,8 @@ def mine_stage(
     """
     with _crew(config, out, task, student, adapter, _see_problems) as crew:
         _run(build_mining(crew), adapter)
-        place = mining_place(1)
-        totals = crew.folder.record(f"{place}/totals.json", MiningTotals)
-        return f"{sentence(totals)}\n{_table(crew.folder.record(f'{place}/patterns.json', Patterns))}"
+        found = crew.folder.record(f"{mining_place(1)}/patterns.json", Patterns)
+        return f"{sentence(totals_of(crew, 1))}\n{_table(found)}"
 
 
 def grade_stage(
@@ -102,7 +101,7 @@ def grade_stage(
     """
 
     def see(crew: Crew) -> None:
-        _see_pool(crew)
+        totals_of(crew, 1)  # it refuses a folder without a pool
         if scorer is None:
             see_scoring(crew.config, crew.task, crew.student, crew.programs, crew.ledger)
 
@@ -169,11 +168,6 @@ def _nobody(_model: LanguageModel, _round: int) -> Teacher:
 def _see_problems(crew: Crew) -> None:
     if next(iter(crew.task.problems("train")), None) is None:
         raise InputError(f'task "{crew.task.name}" has no problems to mine; give it some')
-
-
-def _see_pool(crew: Crew) -> None:
-    if not crew.folder.has(f"{mining_place(1)}/totals.json"):
-        raise InputError(f"{crew.folder.path} holds no mined pool; run selfimprove mine on it first")
 
 
 def _see_settings(folder: RunFolder, config: Config) -> None:

@@ -27,6 +27,16 @@ _ASIDE: Final = ".damaged"
 _ELSE: Final = "restore it, or put the ledger.sqlite* alone into a new folder, so that nothing is paid for twice"
 
 
+def see_campaign(run: Path) -> None:
+    """Refuse a place that holds no campaign.
+
+    Raises:
+        InputError: see above.
+    """
+    if not (run / "campaign.toml").is_file():
+        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+
+
 def see_folder(out: Path, *, new: bool = False) -> None:
     """Refuse a place that cannot be a folder, or, where it is to be new, one that holds something.
 

@@ -26,7 +26,7 @@ _LONGEST = (
     "kill/test_killed.py", "trainers/test_resuming.py", "prm/test_prm_making.py", "test_end_to_end.py",
     "scorers/test_prm_training.py", "trainers/test_extras.py", "trainers/test_launching.py", "trainers/test_sft.py",
     "graphs/test_arms.py", "kill/test_damaged.py", "trainers/test_dpo.py", "curating/test_curate_command.py",
-    "graphs/test_studio.py", "compiling/test_compile_command.py", "trainers/test_grpo.py", "test_examples.py",
+    "graphs/test_studio.py", "commands/test_compile_command.py", "trainers/test_grpo.py", "test_examples.py",
     "graphs/test_mining_graph.py", "graphs/test_library_start.py", "benchmarks/test_bench_curate.py",
     "trainers/test_process.py", "teachers/test_misbehaving.py", "trainers/test_questions.py",
 )  # fmt: skip

@@ -9,7 +9,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from selfimprove.live import LiveView, PlainView, QuietView, view_for
+from selfimprove.live import LiveView, PlainView, showing, view_for
 from selfimprove.meter import Meter, printable
 from selfimprove.progress import current, watched_by
 
@@ -180,17 +180,17 @@ def test_a_pipe_gets_plain_lines_even_where_colour_is_forced(monkeypatch: pytest
     assert isinstance(view_for(io.StringIO()), PlainView)
 
 
-def test_quiet_writes_nothing():
-    """Asked for nothing, it shows nothing."""
-    stream = Terminal()
-    with view_for(stream, quiet=True) as view:
-        view.stage("mine", 3)
-        view.advance(3)
-        view.say("hello")
-        view.spent(1.0, None)
-        view.round(1, 1)
-    assert isinstance(view, QuietView)
-    assert stream.getvalue() == ""
+@pytest.mark.parametrize(("quiet", "said"), [(False, ["mine: 3 to do", "hello", "mine: 3 done"]), (True, [])])
+def test_what_is_done_is_shown_on_stderr_but_for_quiet(
+    *, quiet: bool, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reports inside the block is heard; asked for nothing, it shows nothing."""
+    with showing(quiet=quiet):
+        current().stage("mine", 3)
+        current().say("hello")
+        current().advance(3)
+    current().say("outside")
+    assert [line.partition(" in ")[0] for line in capsys.readouterr().err.splitlines()] == said
 
 
 def test_engines_reach_the_view_through_the_context():

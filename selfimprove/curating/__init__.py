@@ -1,4 +1,6 @@
-"""Growing a library of problems: what is missing, what is copied, what is right, what is there already.
+"""What a library of problems grows by: what is missing, what is copied, what is right, what is there already.
+
+Here are the rules; `graphs/curate.py` wires them into rounds, and `growth/` runs a curation of many from its settings.
 
 rows      -> an order, a candidate, its ruling, an admitted and a rejected one
 orders    -> the largest deficits, and whose seeds they are grown from

@@ -16,10 +16,9 @@ from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
-from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import grade_rule_of, scorer_of
-from selfimprove.graphs.mining import MiningTotals, find_groups, mining_place, trials_in, window_folder
+from selfimprove.graphs.mining import find_groups, mining_place, totals_of, trials_in, window_folder
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.levels import Cuts
@@ -88,9 +87,7 @@ def _score(crew: Crew, scorer: StepScorer | None, rule: GradeRule) -> Callable[[
     def node(state: GradingState) -> dict[str, Any]:
         place, window = mining_place(state["round"]), state.get("window", 0)
         proof = f"{place}/scorer.json"
-        if not crew.folder.has(f"{place}/totals.json"):
-            raise InputError(f"{crew.folder.at(place)} holds no mined pool; run selfimprove mine on it first")
-        windows = crew.folder.record(f"{place}/totals.json", MiningTotals).windows
+        windows = totals_of(crew, state["round"]).windows
         here = window_folder(place, window)
         with crew.stage("grade"):
             tried = _tried(crew, here)

@@ -99,6 +99,18 @@ def window_folder(place: str, window: int) -> str:
     return f"{place}/{window:04d}"
 
 
+def totals_of(crew: Crew, round_: int) -> MiningTotals:
+    """Read what mining a round's pool came to.
+
+    Raises:
+        InputError: none was mined.
+    """
+    name = f"{mining_place(round_)}/totals.json"
+    if not crew.folder.has(name):
+        raise InputError(f"{crew.folder.path} holds no mined pool; run selfimprove mine on it first")
+    return crew.folder.record(name, MiningTotals)
+
+
 def trials_in(crew: Crew, here: str, problems: Sequence[Problem], passes: int | None = None) -> list[Trial]:
     """Read what a window's passes drew, by default all of them, shape `[P]`."""
     trials = {problem.id: Trial(problem) for problem in problems}

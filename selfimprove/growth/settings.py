@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from selfimprove.commands import changed_values
+from selfimprove.config.changing import changed_values
 from selfimprove.config.curating import RESUMABLE, CurateConfig
 from selfimprove.config.reading import make_section, read_toml
 from selfimprove.config.showing import hide_secrets, shown, without_none

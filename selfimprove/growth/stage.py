@@ -27,8 +27,8 @@ from selfimprove.growth.people import growers_of, members_of
 from selfimprove.growth.prompts import compiled_for
 from selfimprove.growth.refusing import refuse_leaked, refuse_narrow
 from selfimprove.growth.settings import FILE, claim, refuse_campaign
-from selfimprove.label_commands import taxonomy_named
 from selfimprove.labels import quotas
+from selfimprove.labels.reading import taxonomy_named
 from selfimprove.labels.taxonomy import LEVELS, Cell, Taxonomy
 from selfimprove.labels.taxonomy import Path as Branch
 from selfimprove.leakage import Guard, HeldOut

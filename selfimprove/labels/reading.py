@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from selfimprove.config.showing import shown
 from selfimprove.errors import InputError, nearest
+from selfimprove.installed import shipped
 from selfimprove.labels.entries import ANY, BETWEEN, Entry, SubjectEntry, TaxonomyFile, Traits
 from selfimprove.labels.taxonomy import LEVELS, Leaf, Subject, Taxonomy, folded
 
@@ -39,6 +40,21 @@ def load_taxonomy(path: Path) -> Taxonomy:
     except (ValueError, RecursionError) as error:  # of the decoding and of TOML
         raise InputError(f"{path} is not valid TOML: {shown(str(error))}; mend it") from error
     return make_taxonomy(values, str(path))
+
+
+def taxonomy_named(named: str) -> Taxonomy:
+    """Read the taxonomy that is named: a TOML file, or one that comes with the library by its bare name.
+
+    Raises:
+        InputError: there is no such taxonomy, or it will not do.
+    """
+    path = Path(named)
+    if path.suffix or path.exists() or len(path.parts) != 1:
+        return load_taxonomy(path)
+    known = {file.stem: file for file in shipped("examples/taxonomies").glob("*.toml")}
+    if named not in known:
+        raise InputError(f'there is no taxonomy "{named}"; {nearest(named, known)}, or name a TOML file')
+    return load_taxonomy(known[named])
 
 
 def make_taxonomy(values: Mapping[str, Any], where: str = "taxonomy") -> Taxonomy:

@@ -165,7 +165,7 @@ def test_end_names_the_files_that_load_as_a_task(grown: tuple[Path, Figures]) ->
     """With two forms of answers the file of all is none of them, and is said to be none."""
     from click.testing import CliRunner
 
-    from selfimprove.growth.commands import curate as command
+    from selfimprove.commands.curate import curate as command
 
     out, figures = grown
     told = CliRunner().invoke(command, [str(out.parent / "grow.toml"), "--out", str(out)]).output
@@ -282,7 +282,7 @@ def test_curation_that_is_kept_away_from_no_test_set_says_so(
     """At the start, in the figures, on the page and at the end; with something held out it says how much."""
     from click.testing import CliRunner
 
-    from selfimprove.growth.commands import curate as command
+    from selfimprove.commands.curate import curate as command
 
     config = write(tmp_path, size=24)
     told = CliRunner().invoke(command, [str(config), "--out", str(tmp_path / "out"), "--set", "curate.held_out=[]"])

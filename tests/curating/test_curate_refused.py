@@ -12,7 +12,7 @@ from selfimprove.curating.writing import sentence
 from selfimprove.errors import InputError
 from selfimprove.growth.settings import read_settings
 from selfimprove.growth.stage import curate
-from selfimprove.label_commands import taxonomy_named
+from selfimprove.labels.reading import taxonomy_named
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,8 @@ def test_label_then_train_from_the_command_line(
         ),
         (("train", "rows.jsonl", "--guard", "none", "--lora", "rank=4"), 'there is no setting "rank"'),
         (("label", "arithmetik"), 'did you mean "arithmetic"'),
+        (("label", "arithmetic", "--option", f"levels={'[' * 3000}"), "levels = '[[["),
+        (("label", "arithmetic", "--option", f"levels={'9' * 5000}"), "levels = '999"),
     ],
 )
 def test_a_wrong_command_is_one_sentence(

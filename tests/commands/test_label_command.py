@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "labels"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fake_server import Reply, serving
 from small_taxonomy import TOML, small

@@ -1,4 +1,4 @@
-"""What the commands of `selfimprove prm` share."""
+"""What commands share: options, and the parts that options name."""
 
 from __future__ import annotations
 
@@ -12,10 +12,32 @@ import click
 from selfimprove.errors import InputError
 
 if TYPE_CHECKING:
+    from selfimprove.config import Config
     from selfimprove.ledger import Ledger
     from selfimprove.protocols import LanguageModel, Task
 
 path_type = click.Path(path_type=Path)
+set_option = click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Change one setting. VALUE is TOML, quoted for your shell: --set 'campaign.arms=[\"track_b\"]'.",
+)
+quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+option_option = click.option(
+    "--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3]."
+)
+data_dir_option = click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+
+
+def changed_config(config: Path, changes: Sequence[str]) -> Config:
+    """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
+    from selfimprove.config import load_config, make_config
+    from selfimprove.config.changing import changed_values
+
+    values = load_config(config).model_dump(mode="json", exclude_unset=True)
+    return make_config(changed_values(values, changes), str(config))
 
 
 @contextmanager
@@ -64,15 +86,12 @@ def read_pairs(flag: str, given: Sequence[str]) -> dict[str, object]:
     >>> read_pairs("--set", ["num_train_epochs=2", "optim=adamw_torch"])
     {'num_train_epochs': 2, 'optim': 'adamw_torch'}
     """
-    import tomllib
+    from selfimprove.config.changing import toml_value
 
     found: dict[str, object] = {}
     for one in given:
         key, sign, text = one.partition("=")
         if not sign or not key.strip():
             raise InputError(f'{flag} "{one}" will not do; write KEY=VALUE, such as levels=[2,3]')
-        try:
-            found[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[key.strip()] = text
+        found[key.strip()] = toml_value(text)
     return found

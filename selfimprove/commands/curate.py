@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from selfimprove.commands import quiet_option, set_option
+from selfimprove.commands.options import path_type, quiet_option, set_option
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder; default: runs/<name of the config>.")
+@click.argument("config", type=path_type)
+@click.option("--out", type=path_type, help="Folder; default: runs/<name of the config>.")
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print what it came to as JSON.")
 @quiet_option
@@ -26,11 +25,10 @@ def curate(config: Path, out: Path | None, changes: Sequence[str], as_json: bool
     from selfimprove.curating.writing import CURATED, REJECTED, guarded, sentence
     from selfimprove.growth.settings import read_settings
     from selfimprove.growth.stage import curate as grow
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
     place = out or Path("runs") / config.stem
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         figures = grow(read_settings(config, changes), place)
     if as_json:
         click.echo(figures.model_dump_json(indent=1))

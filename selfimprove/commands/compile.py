@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -12,8 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from selfimprove import progress
+from selfimprove.commands.options import (
+    data_dir_option,
+    ledger_of,
+    option_option,
+    path_type,
+    quiet_option,
+    student_of,
+    task_of,
+)
 from selfimprove.errors import InputError, nearest
-from selfimprove.prm.command_parts import ledger_of, path_type, read_pairs, student_of
 
 if TYPE_CHECKING:
     from selfimprove.compiling.compiling import Work
@@ -35,8 +42,8 @@ _FOR_ALL: Final = frozenset({"label", "check_label"})
     show_default=_TASK,
     help="Whose training problems it is compiled on, and whose dev and test no case may hold; --cases needs it.",
 )
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
-@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@option_option
+@data_dir_option
 @click.option("--problems-file", type=path_type, help="A file of problems to compile on; default: the task's own.")
 @click.option("--cases", "cases_file", type=path_type, help="A file of inputs and wanted outputs instead of problems.")
 @click.option("--problems", type=click.IntRange(8), default=200, show_default=True, help="Problems that are drawn.")
@@ -59,7 +66,7 @@ _FOR_ALL: Final = frozenset({"label", "check_label"})
 @click.option("--device", default="auto", show_default=True, help="Of the student.")
 @click.option("--ledger", "ledger_file", type=path_type, default=Path("runs/compile/ledger.sqlite"), show_default=True)
 @click.option("--out", type=path_type, default=Path("programs"), show_default=True, help="Folder of saved programs.")
-@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+@quiet_option
 def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     """Optimise PROGRAM's prompt on training problems, and save it with a card that says what it gained.
 
@@ -68,13 +75,12 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     from selfimprove.compiling.compiling import compile_cases
     from selfimprove.compiling.users import use_of
     from selfimprove.labels.models import see_models
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.programs.saved import place_of, save_program
-    from selfimprove.progress import watched_by
 
     _see(program, how)
-    task = _task(how)
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    task = task_of(how)
+    with showing(quiet=quiet):
         given = _given(program, task, how)
         problems = [] if given is not None else _problems(task, how)
         named = {how["model"], how["writer"], how["solver"], how["teacher"]}
@@ -118,12 +124,6 @@ def _see(program: str, how: dict[str, Any]) -> None:
         raise InputError(f'the metric "{how["metric"]}" needs problems; take match for cases that come with outputs')
     if how["metric"] == "match" and not how["cases_file"]:
         raise InputError(f"the metric match needs cases of {program} that come with outputs; name a file with --cases")
-
-
-def _task(how: dict[str, Any]) -> Task:
-    from selfimprove.tasks import load_task
-
-    return load_task(how["task"], data_dir=how["data_dir"], options=read_pairs("--option", how["options"]))
 
 
 def _given(program: str, task: Task, how: dict[str, Any]) -> list[Case] | None:

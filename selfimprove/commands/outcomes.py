@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import click
 
-from selfimprove.errors import InputError
-
-if TYPE_CHECKING:
-    from selfimprove.config import Config
-
-set_option = click.option(
-    "--set",
-    "changes",
-    multiple=True,
-    metavar="SECTION.KEY=VALUE",
-    help="Change one setting. VALUE is TOML, quoted for your shell: --set 'campaign.arms=[\"track_b\"]'.",
-)
-quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
-
-
-def changed_config(config: Path, changes: Sequence[str]) -> Config:
-    """Load a TOML file with single settings changed, as `section.key=value` with a TOML value."""
-    from selfimprove.config import load_config, make_config
-
-    values = load_config(config).model_dump(mode="json", exclude_unset=True)
-    return make_config(changed_values(values, changes), str(config))
-
-
-def changed_values(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
-    """Change single values of nested tables, in place, and give them back."""
-    import tomllib
-
-    for change in changes:
-        name, sign, text = change.partition("=")
-        *sections, key = name.strip().split(".")
-        if not sign or not sections:
-            raise InputError(f'--set "{change}" will not do; write SECTION.KEY=VALUE, such as campaign.rounds=2')
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):  # no TOML: the text itself
-            value = text
-        place = values
-        for section in sections:
-            place = place.setdefault(section, {})
-            if not isinstance(place, dict):
-                raise InputError(f'--set "{name.strip()}": {section} is a value, no table')
-        place[key] = value
-    return values
+from selfimprove.commands.options import changed_config, path_type, quiet_option, set_option
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="New folder; default: RUN/export.")
+@click.argument("run", type=path_type)
+@click.option("--out", type=path_type, help="New folder; default: RUN/export.")
 @click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
 @click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
 @quiet_option
 def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click
     """Write the best student of the campaign in RUN with a model card, ready to load or to upload."""
     from selfimprove.export import exported
-    from selfimprove.live import view_for
-    from selfimprove.progress import watched_by
+    from selfimprove.live import showing
 
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         made = exported.export(run, out or run / "export", merge=merge)
         address = exported.push(made.folder, push) if push else ""
     click.echo(
@@ -75,17 +31,17 @@ def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bo
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new run folder.")
+@click.argument("run", type=path_type)
+@click.option("--out", type=path_type, required=True, help="The new run folder.")
 @click.option("--round", "round_", type=int, help="Last round that is taken over; default: the last decided one.")
 @set_option
 def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
     """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
     from selfimprove.fork import fork as make
     from selfimprove.given import call_of, objects_in
+    from selfimprove.store import see_campaign
 
-    if not (run / "campaign.toml").is_file():
-        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    see_campaign(run)
     made = make(run, out, changed_config(run / "campaign.toml", changes), round_)
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
@@ -96,9 +52,9 @@ def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> No
 
 
 @click.command()
-@click.argument("adapters", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("adapters", nargs=-1, type=path_type)
 @click.option("--base", default="smollm2-135m", show_default=True, help="The model they were trained on.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The new adapter's folder.")
+@click.option("--out", type=path_type, required=True, help="The new adapter's folder.")
 @click.option("--how", default="linear", show_default=True, help="stack, linear, ties, dare_linear or dare_ties.")
 @click.option("--weight", "weights", type=float, multiple=True, help="Of each adapter, in order.")
 @click.option("--density", default=0.5, show_default=True, help="Share of the values that ties and dare keep.")
@@ -114,14 +70,14 @@ def combine(adapters: Sequence[Path], base: str, out: Path, how: str, weights: S
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=path_type)
 def approve(run: Path) -> None:
     """Let the campaign in RUN go on where it waits (campaign.pause)."""
     _answer(run, "approve")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=path_type)
 def reject(run: Path) -> None:
     """Say no where the campaign in RUN waits: nothing is trained in that round, or nothing is promoted."""
     _answer(run, "reject")
@@ -131,9 +87,8 @@ def _answer(run: Path, outcome: Literal["approve", "reject"]) -> None:
     from contextlib import closing
 
     from selfimprove.graphs.approving import answer
-    from selfimprove.store import RunFolder
+    from selfimprove.store import RunFolder, see_campaign
 
-    if not (run / "campaign.toml").is_file():
-        raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
+    see_campaign(run)
     with closing(RunFolder(run)) as folder:
         click.echo(answer(folder, outcome))

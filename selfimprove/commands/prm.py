@@ -1,20 +1,34 @@
-"""The commands `selfimprove prm label` and `selfimprove prm train`."""
+"""The group `selfimprove prm`, and its commands `label` and `train`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from selfimprove.prm.command_parts import ledger_of, path_type, read_pairs, student_of, task_of
+from selfimprove.commands.options import (
+    data_dir_option,
+    ledger_of,
+    option_option,
+    path_type,
+    quiet_option,
+    read_pairs,
+    student_of,
+    task_of,
+)
+from selfimprove.commands.prm_evaluate import evaluate
 
 
-@click.command()
+@click.group()
+def prm() -> None:
+    """Process reward models: label steps, train a scorer, and is it to be trusted?"""
+
+
+@prm.command()
 @click.argument("task")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
-@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@option_option
+@data_dir_option
 @click.option("--student", default="smollm2-135m", show_default=True, help="Whose solutions and rollouts.")
 @click.option("--adapter", type=path_type, help="The student's adapter.")
 @click.option("--problems", type=click.IntRange(1), default=500, show_default=True, help="Training problems drawn.")
@@ -26,7 +40,7 @@ from selfimprove.prm.command_parts import ledger_of, path_type, read_pairs, stud
 @click.option("--device", default="auto", show_default=True)
 @click.option("--ledger", "ledger_file", type=path_type, default=Path("runs/prm/ledger.sqlite"), show_default=True)
 @click.option("--out", type=path_type, default=Path("runs/prm/labels.jsonl"), show_default=True)
-@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+@quiet_option
 def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     """Label steps of a student's solutions to TASK's training problems by its own rollouts.
 
@@ -34,14 +48,13 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     kept in the ledger: the same command again makes none of them twice. Labels that another command wrote are not
     overwritten: give another --out.
     """
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.made_of import mark_made_of, see_made_of
     from selfimprove.prm.labelling import label_problems, trainable
-    from selfimprove.progress import watched_by
     from selfimprove.records import digest
     from selfimprove.store import write_whole
 
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
+    with showing(quiet=quiet), ledger_of(how) as ledger:
         task = task_of(how)
         drawn = trainable(task, how["problems"], how["data_dir"], how["seed"])
         student = student_of(how, ledger)[0]
@@ -54,7 +67,7 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     click.echo(f"{made}\n\nLabels: {out}")
 
 
-@click.command()
+@prm.command()
 @click.argument("labels", nargs=-1, required=True, type=path_type)
 @click.option(
     "--format",
@@ -75,18 +88,17 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     help="Never learn from the public test sets of gsm8k, math, strategyqa or mmlu, or from dev and test of a task; "
     "default: gsm8k and math, ProcessBench among them; none: nothing is guarded.",
 )
-@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@data_dir_option
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--out", type=path_type, default=Path("runs/prm/own"), show_default=True)
-@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+@quiet_option
 def train(labels: tuple[Path, ...], out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     """Train a process reward model on files of labelled steps: a LoRA adapter, and a head that scores each step.
 
     Measure it with `selfimprove prm evaluate OUT/scorer`, then name it as grade.scorer.
     """
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.prm.training import GUARDED, guard_for, train_scorer
-    from selfimprove.progress import watched_by
     from selfimprove.scorers.labels import read_labels
 
     settings = {
@@ -95,7 +107,7 @@ def train(labels: tuple[Path, ...], out: Path, quiet: bool, **how: Any) -> None:
         "quantize": how["quantize"],
         "max_length": how["max_length"],
     }
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view):
+    with showing(quiet=quiet):
         rows = [row for path in labels for row in read_labels(path, how["kind"])]
         names = how["guard"] or GUARDED
         guard = None if names == ("none",) else guard_for(names, how["data_dir"])
@@ -104,3 +116,6 @@ def train(labels: tuple[Path, ...], out: Path, quiet: bool, **how: Any) -> None:
         f"{made.rows} labelled solutions learned from, {made.refused} refused; loss {made.made.loss:.3f}\n\n"
         f"Scorer: {made.folder}\nMeasure it: selfimprove prm evaluate {made.folder} --task TASK"
     )
+
+
+prm.add_command(evaluate)

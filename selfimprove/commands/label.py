@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from selfimprove.errors import InputError
-from selfimprove.prm.command_parts import ledger_of
+from selfimprove.commands.options import ledger_of, path_type, quiet_option
 
-if TYPE_CHECKING:
-    from selfimprove.labels import Taxonomy
-
-_path = click.Path(path_type=Path)
 _taxonomy = click.option(
     "--taxonomy",
     "named",
@@ -25,11 +19,13 @@ _question = click.option("--question-field", default="question", show_default=Tr
 
 
 @click.command()
-@click.argument("problems", type=_path)
+@click.argument("problems", type=path_type)
 @_taxonomy
 @click.option("--model", required=True, metavar="MODEL[@URL]", help="What labels: any LiteLLM model, or a server.")
 @click.option("--check-model", metavar="MODEL[@URL]", help="What checks; default: the same model, another program.")
-@click.option("--out", type=_path, default=Path("runs/labels"), show_default=True, help="Folder of what is written.")
+@click.option(
+    "--out", type=path_type, default=Path("runs/labels"), show_default=True, help="Folder of what is written."
+)
 @click.option("--budget-usd", type=click.FloatRange(0), help="The most that all calls of the folder may cost.")
 @click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Calls under way at once.")
 @click.option("--input-price", type=click.FloatRange(0), help="Dollars per million prompt tokens, if no list has it.")
@@ -38,7 +34,7 @@ _question = click.option("--question-field", default="question", show_default=Tr
 @click.option("--plain", is_flag=True, help="Take both prompts as they are written, not as `compile` improved them.")
 @click.option("--no-gold", is_flag=True, help="Do not read labels that the file has; write over them.")
 @_question
-@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+@quiet_option
 def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click gives flags so
     """Label PROBLEMS in all dimensions of a taxonomy, and check each label by a second, independent judgement.
 
@@ -50,11 +46,11 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     from selfimprove.labels.given import checked, read_given
     from selfimprove.labels.labelling import Labeller
     from selfimprove.labels.models import model_named, see_models
+    from selfimprove.labels.reading import taxonomy_named
     from selfimprove.labels.stage import label_file
     from selfimprove.labels.table import written
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.programs.saved import proven_for
-    from selfimprove.progress import watched_by
 
     taxonomy = taxonomy_named(named)
     given = read_given(problems, how["question_field"])
@@ -62,11 +58,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     see_metrics()
     asked = {name: how[name] for name in ("concurrency", "input_price", "output_price")}
     see_models({how["model"], how["check_model"] or how["model"]}, **asked)
-    with (
-        view_for(sys.stderr, quiet=quiet) as view,
-        watched_by(view),
-        ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger,
-    ):
+    with showing(quiet=quiet), ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger:
         saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
         programs = {name: one.program for name, one in saved.items()}
         labels = model_named(how["model"], ledger, **asked)
@@ -79,9 +71,9 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
 
 
 @click.command()
-@click.argument("problems", type=_path)
+@click.argument("problems", type=path_type)
 @_taxonomy
-@click.option("--out", type=_path, required=True, help="Folder of what is written.")
+@click.option("--out", type=path_type, required=True, help="Folder of what is written.")
 @click.option(
     "--by",
     multiple=True,
@@ -98,6 +90,7 @@ def coverage(problems: Path, named: str, out: Path, by: tuple[str, ...], questio
     """
     from selfimprove.labels.coverage import cover
     from selfimprove.labels.given import read_given
+    from selfimprove.labels.reading import taxonomy_named
     from selfimprove.labels.sheet import see_openpyxl, write_csv, write_xlsx
     from selfimprove.labels.table import told
     from selfimprove.report.coverage import write_coverage_page
@@ -108,22 +101,3 @@ def coverage(problems: Path, named: str, out: Path, by: tuple[str, ...], questio
     write_csv(found, out / "coverage.csv")
     write_xlsx(found, out / "coverage.xlsx")
     click.echo(f"{told(found)}\nSheet: {out / 'coverage.xlsx'}\nHeat map: {out / 'coverage.html'}")
-
-
-def taxonomy_named(named: str) -> Taxonomy:
-    """Read the taxonomy that a command names: a TOML file, or one that comes with the library by its bare name.
-
-    Raises:
-        InputError: there is no such taxonomy, or it will not do.
-    """
-    from selfimprove.errors import nearest
-    from selfimprove.installed import shipped
-    from selfimprove.labels import load_taxonomy
-
-    path = Path(named)
-    if path.suffix or path.exists() or len(path.parts) != 1:
-        return load_taxonomy(path)
-    known = {file.stem: file for file in shipped("examples/taxonomies").glob("*.toml")}
-    if named not in known:
-        raise InputError(f'there is no taxonomy "{named}"; {nearest(named, known)}, or name a TOML file')
-    return load_taxonomy(known[named])

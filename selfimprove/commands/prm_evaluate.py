@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from selfimprove.commands.options import (
+    data_dir_option,
+    ledger_of,
+    option_option,
+    path_type,
+    quiet_option,
+    student_of,
+    task_of,
+)
 from selfimprove.errors import InputError
-from selfimprove.prm.command_parts import ledger_of, path_type, student_of, task_of
 
 if TYPE_CHECKING:
     from selfimprove.ledger import Ledger
@@ -20,8 +27,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("scorer")
 @click.option("--task", help="Measure on a task's problems as a student solves them; arithmetic is checked exactly.")
-@click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="An option of the task: levels=[2,3].")
-@click.option("--data-dir", type=path_type, help="Folder with local copies of the data sets.")
+@option_option
+@data_dir_option
 @click.option("--student", default="smollm2-135m", show_default=True, help="Who solves the task's problems.")
 @click.option("--adapter", type=path_type, help="The student's adapter.")
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="train", show_default=True)
@@ -50,7 +57,7 @@ if TYPE_CHECKING:
 @click.option("--program", help="A judge's saved prompt, or plain; default: what campaigns of the task take.")
 @click.option("--card", "place", type=path_type, help="Where the card is written; default: beside the scorer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the card as JSON.")
-@click.option("--quiet", is_flag=True, help="Say nothing until the end.")
+@quiet_option
 def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     """Measure SCORER on steps with known labels, beside what costs nothing, and write its card.
 
@@ -59,18 +66,17 @@ def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how:
     or with another scorer, makes none of them twice.
     """
     from selfimprove.config import TeacherConfig
-    from selfimprove.live import view_for
+    from selfimprove.live import showing
     from selfimprove.prm.evaluating import OnProcessBench
     from selfimprove.prm.evaluating import evaluate as measure
     from selfimprove.prm.table import written
-    from selfimprove.progress import watched_by
     from selfimprove.scorers.names import scorer_named
     from selfimprove.scorers.trust import card_place, write_card
 
     files = OnProcessBench(how["processbench"], how["threshold_from"], how["limit"], how["seed"])
     if how["task"] is None and not files.files:
         raise InputError("there is nothing to measure on; give --task arithmetic, or --processbench FILE")
-    with view_for(sys.stderr, quiet=quiet) as view, watched_by(view), ledger_of(how) as ledger:
+    with showing(quiet=quiet), ledger_of(how) as ledger:
         on_task, base = _on_task(how, ledger) if how["task"] is not None else (None, "")
         made = scorer_named(
             scorer,
