@@ -54,7 +54,7 @@ def cli() -> None:
     """Make a small language model better at a task by itself, with the statistics to prove it.
 
     Exit codes: 0 finished, 1 failed, 2 bad input, 3 stopped at the budget, 4 waits for a person, 130 interrupted;
-    after 1, 4, 130 and a kill the same command goes on, after 3 with a higher cap.
+    after 1, 130 and a kill the same command goes on, after 3 with a higher cap, after 4 behind approve or reject.
     """
 
 
@@ -83,7 +83,7 @@ def init(task: str, path: Path) -> None:
 @set_option
 @quiet_option
 def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Improve SmolLM2-135M at arithmetic: the whole loop on two cores in minutes."""
+    """Improve SmolLM2-135M at arithmetic: the whole loop on two cores, in a quarter of an hour and more."""
     from selfimprove.installed import shipped
 
     _run(shipped("examples/arithmetic.toml"), out, changes, quiet=quiet)

@@ -55,10 +55,6 @@ class ScoreReport(Record):
         undecided = ", ".join(f"{count} {name}" for name, count in self.verdicts.items() if not Verdict(name).decided)
         return "\n".join([*lines, *([f"no verdict: {undecided}"] if undecided else [])])
 
-    def as_dict(self) -> dict[str, object]:
-        """Give the report as plain objects, for JSON."""
-        return self.model_dump(mode="json")
-
 
 @runtime_checkable
 class _ReadsRows(Protocol):

@@ -219,7 +219,7 @@ def test_missing_and_unknown_are_counted_and_said(gsm8k: Task, tmp_path: Path):
     assert "3 problems have no prediction" in table
     assert "1 predictions name no problem" in table
     assert "25.0 %" in table
-    assert json.loads(json.dumps(report.as_dict()))["missing"] == 3
+    assert json.loads(report.model_dump_json())["missing"] == 3
 
 
 def test_table_is_aligned(gsm8k: Task, tmp_path: Path):

@@ -22,7 +22,7 @@ set_option = click.option(
     "changes",
     multiple=True,
     metavar="SECTION.KEY=VALUE",
-    help="Change one setting. VALUE is TOML, quoted for your shell: --set 'campaign.arms=[\"track_b\"]'.",
+    help='Change one setting. VALUE is TOML, quoted for your shell: 20, true, \'"a text"\', \'["a", "list"]\'.',
 )
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing until the end.")
 option_option = click.option(

@@ -28,7 +28,12 @@ def doctor() -> None:
 
 @click.command()
 @click.argument("run_folder", type=path_type)
-@click.option("--by", default="round,stage,role,model", help="Grouped by: round, stage, role, model, payer.")
+@click.option(
+    "--by",
+    default="round,stage,role,model",
+    show_default=True,
+    help="Summed up by some of round, stage, role, model and payer, with commas.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print totals, groups and failures as JSON.")
 @click.option("--export", "to", type=path_type, help="Write every call into a .jsonl or .csv file.")
 def ledger(run_folder: Path, by: str, as_json: bool, to: Path | None) -> None:  # noqa: FBT001 - click gives flags so

@@ -61,9 +61,9 @@ if TYPE_CHECKING:
 def evaluate(scorer: str, place: Path | None, as_json: bool, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     """Measure SCORER on steps with known labels, beside what costs nothing, and write its card.
 
-    SCORER is the folder of a scorer trained here, FAMILY:MODEL, package.module:Name, judge:MODEL[@URL],
-    monte-carlo[:ROLLOUTS] or exact. Completions and a judge's calls are kept in the ledger: the same command again,
-    or with another scorer, makes none of them twice.
+    SCORER is the folder of a scorer trained here, FAMILY:MODEL (families: qwen2.5-math-prm, math-shepherd, rlhflow,
+    skywork-o1-open-prm), package.module:Name, judge:MODEL[@URL], monte-carlo[:ROLLOUTS] or exact. Completions and a
+    judge's calls are kept in the ledger: the same command again, or with another scorer, makes none of them twice.
     """
     from selfimprove.config import TeacherConfig
     from selfimprove.live import showing

@@ -69,10 +69,8 @@ def _stage(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001
     """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart."""
-    import json
-
     from selfimprove.score import score as score_file
     from selfimprove.tasks import load_task
 
     found = score_file(load_task(task, data_dir=data_dir), predictions, gold)
-    click.echo(json.dumps(found.as_dict(), indent=1) if as_json else found.table())
+    click.echo(found.model_dump_json(indent=1) if as_json else found.table())

@@ -333,7 +333,7 @@ def test_any_predictions_are_scored_or_refused(place: Path, content: bytes) -> N
     report = read(lambda: score(load_task(str(gold)), path, gold), path)
     if report is not None:
         assert report.lenient.n == 4
-        assert json.loads(json.dumps(report.as_dict()))["lenient"]["n"] == 4
+        assert json.loads(report.model_dump_json())["lenient"]["n"] == 4
         assert len({len(line) for line in report.table().splitlines()[1:3]}) == 1
 
 
