@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from selfimprove.errors import InputError
-from selfimprove.store import see_folder
+from selfimprove.store import check_folder
 
 LEDGER: Final = ("ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm")
 
@@ -19,7 +19,7 @@ def files_in(out: Path) -> frozenset[str] | None:
     Raises:
         InputError: it is a file.
     """
-    see_folder(out)
+    check_folder(out)
     return frozenset(path.name for path in out.iterdir()) if out.is_dir() else None
 
 

@@ -10,17 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from selfimprove import progress
 from selfimprove.begun import LEDGER, files_in, nothing_left
+from selfimprove.checks import (
+    check_distilled,
+    check_named,
+    check_scoring,
+    check_splits,
+    check_trained,
+    check_training,
+    data_dir,
+)
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.given import OBJECTS, config_of, name_objects, objects_of, see_objects
-from selfimprove.graphs.compiling import freeze_programs, see_compiled
+from selfimprove.given import OBJECTS, check_objects, config_of, name_objects, objects_of
+from selfimprove.graphs.compiling import check_compiled, freeze_programs
 from selfimprove.graphs.crew import Crew
 from selfimprove.ledger import CapReachedError, Ledger
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import Student, Task, Teacher, Trainer
 from selfimprove.report.schema import Summary
-from selfimprove.seeing import data_dir, see_distilled, see_named, see_scoring, see_splits, see_trained, see_training
-from selfimprove.store import RunFolder, see_campaign
+from selfimprove.store import RunFolder, check_campaign
 from selfimprove.track import Told, tracked
 
 if TYPE_CHECKING:
@@ -81,10 +89,10 @@ class Campaign:
         from selfimprove.planning.plans import plan
 
         task = self.load_task()
-        see_splits(task)
-        see_training(self.config, task, own="task" in self._given)
-        see_named(self.config, self._given)
-        see_trained(self.config, self._given)
+        check_splits(task)
+        check_training(self.config, task, own="task" in self._given)
+        check_named(self.config, self._given)
+        check_trained(self.config, self._given)
         return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
 
     def _probe(self, task: Task, student: Student) -> Probe:
@@ -104,9 +112,9 @@ class Campaign:
             TeacherError, StudentError, TrainingError: see there; what was done is kept.
         """
         from selfimprove.graphs.forked import forked
-        from selfimprove.graphs.library import see_library
+        from selfimprove.graphs.library import check_library
         from selfimprove.graphs.run import run_campaign
-        from selfimprove.graphs.watching import see_watched
+        from selfimprove.graphs.watching import check_watched
         from selfimprove.planning.plans import Plan, plan
         from selfimprove.report.summary import summarise
 
@@ -121,10 +129,10 @@ class Campaign:
                 return summarise(folder, ledger)
             with tracked(folder, self.config) as told, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, told)
-                see_compiled(crew)
-                see_splits(crew.task)
-                see_library(crew)
-                see_watched(crew)
+                check_compiled(crew)
+                check_splits(crew.task)
+                check_library(crew)
+                check_watched(crew)
                 if not folder.has("plan.json"):
                     begun = forked(folder)
                     taken = begun.round if begun else None
@@ -147,7 +155,7 @@ class Campaign:
 
     def _check(self, folder: RunFolder) -> None:
         """Refuse a folder that holds another campaign, or other files."""
-        see_objects(folder.path, self._given)
+        check_objects(folder.path, self._given)
         if folder.has("campaign.toml"):
             rows = changed(load_config(folder.checked("campaign.toml")), self.config)
             if rows:
@@ -196,7 +204,7 @@ class Campaign:
         from selfimprove.trainers.refusing import asks_teacher
 
         config, task = self.config, self.load_task()
-        see_training(config, task, own="task" in self._given)
+        check_training(config, task, own="task" in self._given)
         if "track_b_given" in config.campaign.arms and not next(iter(task.problems("dev"))).rationale:
             raise InputError(
                 f"the arm track_b_given shows reference rationales, and those of {task.name} have none; leave it out"
@@ -205,10 +213,10 @@ class Campaign:
         programs = programs_of(folder, task, config)
         student = self.load_student()
         if weights := getattr(student, "folder", None):
-            see_distilled(config, weights, fetch)
-        see_scoring(config, task, student, programs, ledger)
+            check_distilled(config, weights, fetch)
+        check_scoring(config, task, student, programs, ledger)
         teacher_for = teachers_by_round(config, self._given.get("teacher"), task, programs, ledger)
-        see_trained(config, self._given)
+        check_trained(config, self._given)
         return Crew(
             config=config,
             folder=folder,
@@ -242,7 +250,7 @@ def read_summary(out: Path) -> Summary:
     """
     from selfimprove.report.summary import summarise
 
-    see_campaign(out)
+    check_campaign(out)
     with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
         return summarise(RunFolder(out, writer=False), ledger)
 

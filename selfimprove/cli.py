@@ -96,9 +96,9 @@ def demo(out: Path, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT00
 def plan(config: Path, changes: Sequence[str], no_probe: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Say what a campaign will take, before anything is spent."""
     from selfimprove.campaign import Campaign
-    from selfimprove.given import see_objects
+    from selfimprove.given import check_objects
 
-    see_objects(config.parent, ())
+    check_objects(config.parent, ())
     click.echo(Campaign(changed_config(config, changes)).plan(probe=not no_probe))
 
 
@@ -138,10 +138,10 @@ def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noq
 def _run(config: Path, out: Path, changes: Sequence[str], *, quiet: bool) -> None:
     from selfimprove.begun import files_in, nothing_left
     from selfimprove.campaign import Campaign
-    from selfimprove.given import see_objects
+    from selfimprove.given import check_objects
     from selfimprove.live import showing
 
-    see_objects(config.parent, ())
+    check_objects(config.parent, ())
     campaign = Campaign(changed_config(config, changes), out=out)
     # Asked for at the end only: a folder that is still locked is another process's, and so is the log in it.
     own_log = (name for name in ("campaign.log",) if not (out / "run.lock").exists())

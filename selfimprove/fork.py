@@ -16,7 +16,7 @@ from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.steps.decide import spent_of
-from selfimprove.store import RunFolder, see_campaign, see_folder
+from selfimprove.store import RunFolder, check_campaign, check_folder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")
 """Sections that the rounds taken over were made and measured by."""
@@ -41,8 +41,8 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
             of alpha, `out` is in use, or a setting changes what was measured so far.
         RunFolderError: a file of the other campaign is damaged.
     """
-    see_campaign(run)
-    see_folder(out, new=True)
+    check_campaign(run)
+    check_folder(out, new=True)
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from selfimprove.config import Config, load_config, make_config, merge
 from selfimprove.errors import InputError
-from selfimprove.plugs import see_plug
+from selfimprove.plugs import check_plug
 from selfimprove.protocols import Student, Task, Teacher, Trainer
 from selfimprove.store import RunFolder
 
@@ -29,7 +29,7 @@ def objects_of(plugs: Mapping[str, Any]) -> dict[str, Any]:
         if thing is not None and (name == "trainer" or not isinstance(thing, str | Path | Mapping))
     }
     for name, thing in objects.items():
-        see_plug(thing, _PLUGS[name])
+        check_plug(thing, _PLUGS[name])
     return objects
 
 
@@ -53,7 +53,7 @@ def call_of(run: Path) -> str:
     return f'Campaign("{run / "campaign.toml"}", {plugs}out="{run}").run()'
 
 
-def see_objects(run: Path, given: Container[str]) -> None:
+def check_objects(run: Path, given: Container[str]) -> None:
     """Refuse to go on with a run folder without the objects that it was made with.
 
     Raises:

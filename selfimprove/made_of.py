@@ -8,7 +8,7 @@ from selfimprove.errors import InputError
 from selfimprove.store import write_whole
 
 
-def see_made_of(made: Path, mark: Path, wanted: str, said: str) -> None:
+def check_made_of(made: Path, mark: Path, wanted: str, said: str) -> None:
     """Refuse to write over a file that was made of something else.
 
     Args:

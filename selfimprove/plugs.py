@@ -44,7 +44,7 @@ def load_plug(path: str, what: str) -> Any:
     return getattr(module, name)
 
 
-def see_plug(thing: object, kind: type) -> None:
+def check_plug(thing: object, kind: type) -> None:
     """Refuse an object that lacks what a protocol names; properties are not evaluated.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from selfimprove.begun import LEDGER, files_in, nothing_left
 from selfimprove.campaign import Campaign, chat_template_of
+from selfimprove.checks import check_scoring
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.formats import aligned
@@ -23,7 +24,6 @@ from selfimprove.mining.patterns import ALL, Patterns
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.protocols import LanguageModel, StepScorer, Student, Task, Teacher
 from selfimprove.records import Adapter, TrainingJob
-from selfimprove.seeing import see_scoring
 from selfimprove.store import RunFolder
 from selfimprove.students.adapters import adapter_hash, prompt_hash
 
@@ -71,7 +71,7 @@ def mine_stage(
     Raises:
         InputError: a part cannot be had, or the folder belongs to other settings or another adapter.
     """
-    with _crew(config, out, task, student, adapter, _see_problems) as crew:
+    with _crew(config, out, task, student, adapter, _check_problems) as crew:
         _run(build_mining(crew), adapter)
         found = crew.folder.record(f"{mining_place(1)}/patterns.json", Patterns)
         return f"{sentence(totals_of(crew, 1))}\n{_table(found)}"
@@ -103,7 +103,7 @@ def grade_stage(
     def see(crew: Crew) -> None:
         totals_of(crew, 1)  # it refuses a folder without a pool
         if scorer is None:
-            see_scoring(crew.config, crew.task, crew.student, crew.programs, crew.ledger)
+            check_scoring(crew.config, crew.task, crew.student, crew.programs, crew.ledger)
 
     with _crew(config, out, task, student, adapter, see) as crew:
         state = _run(build_grading(crew, scorer), adapter)
@@ -140,8 +140,8 @@ def _crew(
         nothing_left(out, there, _BEGUN, _SETTINGS),
         closing(Ledger.of(out / "ledger.sqlite", config.campaign)) as ledger,
     ):
-        _see_settings(folder, config)
-        _see_adapter(folder, adapter)
+        _check_settings(folder, config)
+        _check_adapter(folder, adapter)
         found = campaign.load_student()
         crew = Crew(
             config=config,
@@ -155,7 +155,7 @@ def _crew(
             chat_template=chat_template_of(found),
         )
         crew.model(_best(adapter))
-        _see_prompt(crew, adapter)
+        _check_prompt(crew, adapter)
         see(crew)
         _claim(crew, adapter)
         yield crew
@@ -165,12 +165,12 @@ def _nobody(_model: LanguageModel, _round: int) -> Teacher:
     raise InputError("a single stage has no teacher; use selfimprove run")
 
 
-def _see_problems(crew: Crew) -> None:
+def _check_problems(crew: Crew) -> None:
     if next(iter(crew.task.problems("train")), None) is None:
         raise InputError(f'task "{crew.task.name}" has no problems to mine; give it some')
 
 
-def _see_settings(folder: RunFolder, config: Config) -> None:
+def _check_settings(folder: RunFolder, config: Config) -> None:
     """See that a folder is new, or was mined under the same settings."""
     if folder.has("campaign.toml"):
         raise RunFolderError(f"{folder.path} holds a campaign, which mines by itself; name another folder")
@@ -183,7 +183,7 @@ def _see_settings(folder: RunFolder, config: Config) -> None:
             )
 
 
-def _see_adapter(folder: RunFolder, adapter: Path | None) -> None:
+def _check_adapter(folder: RunFolder, adapter: Path | None) -> None:
     """See that a folder is new, or was mined with the same adapter."""
     given = adapter_hash(adapter) if adapter is not None else ""
     held = folder.json(_ADAPTER)["hash"] if folder.has(_ADAPTER) else ""
@@ -194,7 +194,7 @@ def _see_adapter(folder: RunFolder, adapter: Path | None) -> None:
         )
 
 
-def _see_prompt(crew: Crew, adapter: Path | None) -> None:
+def _check_prompt(crew: Crew, adapter: Path | None) -> None:
     """Refuse an adapter that was trained under another prompt than the one it would be mined under."""
     trained = prompt_hash(adapter) if adapter is not None else ""
     asked = crew.programs["solve"].hash(crew.chat_template)

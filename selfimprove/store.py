@@ -27,7 +27,7 @@ _ASIDE: Final = ".damaged"
 _ELSE: Final = "restore it, or put the ledger.sqlite* alone into a new folder, so that nothing is paid for twice"
 
 
-def see_campaign(run: Path) -> None:
+def check_campaign(run: Path) -> None:
     """Refuse a place that holds no campaign.
 
     Raises:
@@ -37,7 +37,7 @@ def see_campaign(run: Path) -> None:
         raise InputError(f"{run} holds no campaign; name a run folder, such as runs/demo")
 
 
-def see_folder(out: Path, *, new: bool = False) -> None:
+def check_folder(out: Path, *, new: bool = False) -> None:
     """Refuse a place that cannot be a folder, or, where it is to be new, one that holds something.
 
     Raises:

@@ -74,7 +74,7 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     """
     from selfimprove.compiling.compiling import compile_cases
     from selfimprove.compiling.users import use_of
-    from selfimprove.labels.models import see_models
+    from selfimprove.labels.models import check_models
     from selfimprove.live import showing
     from selfimprove.programs.saved import place_of, save_program
 
@@ -84,7 +84,7 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
         given = _given(program, task, how)
         problems = [] if given is not None else _problems(task, how)
         named = {how["model"], how["writer"], how["solver"], how["teacher"]}
-        see_models(named - {None, "reference"}, **_prices(how))
+        check_models(named - {None, "reference"}, **_prices(how))
         with ledger_of(how) as ledger:
             work, cases = _work(program, task, problems, given, ledger, how)
             made = compile_cases(work, cases)
@@ -108,18 +108,18 @@ def _is_proven(place: Path) -> bool:
 
 def _see(program: str, how: dict[str, Any]) -> None:
     """Refuse names that mean nothing, before anything is loaded or written."""
-    from selfimprove.compiling.metrics import see_metric, usual_metric
+    from selfimprove.compiling.metrics import check_metric, usual_metric
     from selfimprove.programs import SIGNATURES
-    from selfimprove.programs.optimise import see_optimizer
+    from selfimprove.programs.optimise import check_optimizer
 
     if program not in SIGNATURES:
         raise InputError(f'there is no program "{program}"; {nearest(program, SIGNATURES)}')
-    see_optimizer(how["optimizer"])
+    check_optimizer(how["optimizer"])
     if how["cases_file"] and not how["task"]:
         raise InputError("--cases needs --task: name the task whose dev and test none of the cases may hold")
     how["task"] = how["task"] or _TASK
     how["metric"] = how["metric"] or ("match" if how["cases_file"] else usual_metric(program))
-    see_metric(how["metric"], program)
+    check_metric(how["metric"], program)
     if how["cases_file"] and how["metric"] != "match" and ":" not in how["metric"]:
         raise InputError(f'the metric "{how["metric"]}" needs problems; take match for cases that come with outputs')
     if how["metric"] == "match" and not how["cases_file"]:
@@ -128,7 +128,7 @@ def _see(program: str, how: dict[str, Any]) -> None:
 
 def _given(program: str, task: Task, how: dict[str, Any]) -> list[Case] | None:
     """Read the cases that are given; the guard looks at each text in them, and at all that a case tells together."""
-    from selfimprove.compiling.compiling import see_enough
+    from selfimprove.compiling.compiling import check_enough
     from selfimprove.compiling.making import read_cases
     from selfimprove.records import Problem
 
@@ -136,9 +136,9 @@ def _given(program: str, task: Task, how: dict[str, Any]) -> list[Case] | None:
     if file is None:
         return None
     cases = read_cases(file, program, outputs=how["metric"] == "match")
-    see_enough(case.problem for case in cases)
+    check_enough(case.problem for case in cases)
     texts = dict.fromkeys(text for case in cases for text in _texts(case) if text.strip())
-    _see_disjoint([Problem.of(text, "") for text in texts], task, how, file)
+    _check_disjoint([Problem.of(text, "") for text in texts], task, how, file)
     return cases
 
 
@@ -148,20 +148,20 @@ def _texts(case: Case) -> Iterator[str]:
     yield from (*some, "\n".join(some))
 
 
-def _see_disjoint(found: list[Problem], task: Task, how: dict[str, Any], file: Path) -> None:
+def _check_disjoint(found: list[Problem], task: Task, how: dict[str, Any], file: Path) -> None:
     """Refuse what stands in dev, in test, or in a public test set of the task's family."""
-    from selfimprove.compiling.guarding import see_disjoint
+    from selfimprove.compiling.guarding import check_disjoint
     from selfimprove.graphs.guarding import public_of
 
     guarded, _ = public_of(task, how["data_dir"])
-    see_disjoint(found, task, [held for each in guarded for held in each.held_out], str(file))
+    check_disjoint(found, task, [held for each in guarded for held in each.held_out], str(file))
     public = "".join(f", nor of {each.name}" for each in guarded)
     progress.current().say(f"{file} holds nothing of dev and test of {task.name}{public}")
 
 
 def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
     """Draw the problems to compile on; the guard has looked at all of them."""
-    from selfimprove.compiling.compiling import see_enough
+    from selfimprove.compiling.compiling import check_enough
     from selfimprove.prm.labelling import trainable
     from selfimprove.tasks import load_task
 
@@ -173,8 +173,8 @@ def _problems(task: Task, how: dict[str, Any]) -> list[Problem]:
     made = load_task(str(file))
     found = list(chain.from_iterable(made.problems(split) for split in ("train", "dev", "test")))
     found = Random(f"compile {how['seed']}").sample(found, min(len(found), how["problems"]))
-    see_enough(problem.id for problem in found)
-    _see_disjoint(found, task, how, file)
+    check_enough(problem.id for problem in found)
+    _check_disjoint(found, task, how, file)
     return found
 
 

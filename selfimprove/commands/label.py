@@ -42,10 +42,10 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     The same command again makes no call twice; at the budget it ends with code 3 and goes on when the budget is raised.
     Labels of another file, or by another taxonomy, model or prompt, are not overwritten: give another --out.
     """
-    from selfimprove.labels.agreement import see_metrics
+    from selfimprove.labels.agreement import check_metrics
     from selfimprove.labels.given import checked, read_given
     from selfimprove.labels.labelling import Labeller
-    from selfimprove.labels.models import model_named, see_models
+    from selfimprove.labels.models import check_models, model_named
     from selfimprove.labels.reading import taxonomy_named
     from selfimprove.labels.stage import label_file
     from selfimprove.labels.table import written
@@ -55,9 +55,9 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     taxonomy = taxonomy_named(named)
     given = read_given(problems, how["question_field"])
     given = [one._replace(labels={}) for one in given] if how["no_gold"] else checked(given, taxonomy)
-    see_metrics()
+    check_metrics()
     asked = {name: how[name] for name in ("concurrency", "input_price", "output_price")}
-    see_models({how["model"], how["check_model"] or how["model"]}, **asked)
+    check_models({how["model"], how["check_model"] or how["model"]}, **asked)
     with showing(quiet=quiet), ledger_of({"ledger_file": out / "ledger.sqlite", **how}) as ledger:
         saved = {} if how["plain"] else proven_for(("label", "check_label"), "")
         programs = {name: one.program for name, one in saved.items()}
@@ -91,11 +91,11 @@ def coverage(problems: Path, named: str, out: Path, by: tuple[str, ...], questio
     from selfimprove.labels.coverage import cover
     from selfimprove.labels.given import read_given
     from selfimprove.labels.reading import taxonomy_named
-    from selfimprove.labels.sheet import see_openpyxl, write_csv, write_xlsx
+    from selfimprove.labels.sheet import check_openpyxl, write_csv, write_xlsx
     from selfimprove.labels.table import told
     from selfimprove.report.coverage import write_coverage_page
 
-    see_openpyxl()
+    check_openpyxl()
     found = cover(read_given(problems, question_field), taxonomy_named(named), tuple(dict.fromkeys(by)))
     write_coverage_page(found, out / "coverage.html")
     write_csv(found, out / "coverage.csv")

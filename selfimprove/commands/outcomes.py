@@ -39,9 +39,9 @@ def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> No
     """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
     from selfimprove.fork import fork as make
     from selfimprove.given import call_of, objects_in
-    from selfimprove.store import see_campaign
+    from selfimprove.store import check_campaign
 
-    see_campaign(run)
+    check_campaign(run)
     made = make(run, out, changed_config(run / "campaign.toml", changes), round_)
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
@@ -87,8 +87,8 @@ def _answer(run: Path, outcome: Literal["approve", "reject"]) -> None:
     from contextlib import closing
 
     from selfimprove.graphs.approving import answer
-    from selfimprove.store import RunFolder, see_campaign
+    from selfimprove.store import RunFolder, check_campaign
 
-    see_campaign(run)
+    check_campaign(run)
     with closing(RunFolder(run)) as folder:
         click.echo(answer(folder, outcome))

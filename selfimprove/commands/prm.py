@@ -49,7 +49,7 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
     overwritten: give another --out.
     """
     from selfimprove.live import showing
-    from selfimprove.made_of import mark_made_of, see_made_of
+    from selfimprove.made_of import check_made_of, mark_made_of
     from selfimprove.prm.labelling import label_problems, trainable
     from selfimprove.records import digest
     from selfimprove.store import write_whole
@@ -60,7 +60,7 @@ def label(out: Path, quiet: bool, **how: Any) -> None:  # noqa: FBT001 - click
         student = student_of(how, ledger)[0]
         search = {name: how[name] for name in ("tries", "rollouts", "max_tokens", "seed")}
         made_of, mark = digest(how["task"], [p.id for p in drawn], student.identity, search), out.with_suffix(".hash")
-        see_made_of(out, mark, made_of, f"{out} holds labels of another task, student or search; give another --out")
+        check_made_of(out, mark, made_of, f"{out} holds labels of another task, student or search; give another --out")
         made = label_problems(drawn, student, task, **search)
         mark_made_of(mark, made_of)
         write_whole(out, "".join(row.model_dump_json() + "\n" for row in made.rows).encode())

@@ -57,7 +57,7 @@ class Work:
     how: How
 
 
-def see_enough(problems: Iterable[str]) -> list[str]:
+def check_enough(problems: Iterable[str]) -> list[str]:
     """Give the ids of problems, each once.
 
     Raises:
@@ -77,7 +77,7 @@ def part(cases: Sequence[Case], seed: int = 0) -> Parted:
     Raises:
         InputError: there are too few.
     """
-    problems = see_enough(case.problem for case in cases)
+    problems = check_enough(case.problem for case in cases)
     Random(f"compile {seed}").shuffle(problems)
     first = max(1, round(len(problems) * _SHARES[0]))
     second = first + max(2, round(len(problems) * _SHARES[1]))

@@ -12,7 +12,7 @@ from selfimprove.records import Problem, Split
 _HELD_OUT: tuple[Split, ...] = ("dev", "test")
 
 
-def see_disjoint(problems: Sequence[Problem], task: Task, public: Iterable[HeldOut] = (), where: str = "it") -> None:
+def check_disjoint(problems: Sequence[Problem], task: Task, public: Iterable[HeldOut] = (), where: str = "it") -> None:
     """Refuse problems to compile on that stand in dev, in test, or in a public test set.
 
     Args:

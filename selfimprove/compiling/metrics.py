@@ -188,7 +188,7 @@ def usual_metric(program: str) -> str:
     return _USUAL.get(program, "accuracy" if program in _SOLVING else "match")
 
 
-def see_metric(name: str, program: str) -> None:
+def check_metric(name: str, program: str) -> None:
     """Refuse a metric that there is none of, or that says nothing of a program.
 
     Raises:

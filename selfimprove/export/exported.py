@@ -19,7 +19,7 @@ from selfimprove.openings import Look, count_look, decided, run_id
 from selfimprove.programs import Program
 from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder, see_folder, write_whole
+from selfimprove.store import RunFolder, check_folder, write_whole
 from selfimprove.students.adapters import is_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
@@ -89,11 +89,11 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     )
     made = json.loads((adapter / "metrics.json").read_bytes())
     told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter), made["render_hash"])
-    see_folder(out)
+    check_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
         return Exported(out, checked, load)
-    see_folder(out, new=True)
+    check_folder(out, new=True)
     begun = out.with_name(f".{out.name}.part")
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)

@@ -16,7 +16,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.programs import Program
 from selfimprove.programs.in_force import FROZEN, Frozen, InForce
-from selfimprove.programs.optimise import How, see_optimizer
+from selfimprove.programs.optimise import How, check_optimizer
 from selfimprove.programs.saved import Compiled, programs_for, proven_for
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Sampling
@@ -54,7 +54,7 @@ def freeze_programs(crew: Crew) -> None:
     crew.folder.write_json(FROZEN, Frozen.of(crew.programs, cards))
 
 
-def see_compiled(crew: Crew) -> None:
+def check_compiled(crew: Crew) -> None:
     """Refuse programs to optimise that no model is there for.
 
     Raises:
@@ -63,7 +63,7 @@ def see_compiled(crew: Crew) -> None:
     wanted = crew.config.campaign.compile
     if not wanted:
         return
-    see_optimizer(crew.config.compiling.optimizer)
+    check_optimizer(crew.config.compiling.optimizer)
     if not crew.config.data.train >= crew.config.compiling.problems:
         raise InputError(
             f"compiling.problems = {crew.config.compiling.problems} is more than data.train = {crew.config.data.train}"

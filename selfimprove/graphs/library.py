@@ -66,7 +66,7 @@ def library_file(name: str) -> Path:
     )
 
 
-def see_library(crew: Crew) -> None:
+def check_library(crew: Crew) -> None:
     """Refuse, before anything is spent, a library that this campaign cannot start from.
 
     Raises:
@@ -77,7 +77,7 @@ def see_library(crew: Crew) -> None:
     size = crew.config.data.train
     train = crew.problems("train") if crew.folder.has("data/train.jsonl") else islice(crew.task.problems("train"), size)
     path = library_file(crew.config.mine.library)
-    _see_prompt(path, crew)
+    _check_prompt(path, crew)
     _usable(path, list(load_library(path, crew.model("").identity)), train, crew)
 
 
@@ -85,7 +85,7 @@ def known_pool(crew: Crew, round_: int) -> KnownPool | None:
     """Give the library as this round's pool; None where the round mines. It is copied into the run folder once.
 
     Raises:
-        InputError: see `see_library`.
+        InputError: see `check_library`.
     """
     if crew.config.mine.library is None or round_ != 1:
         return None
@@ -112,7 +112,7 @@ def library_name(crew: Crew, round_: int) -> str:
     return crew.config.mine.library or "" if round_ == 1 else ""
 
 
-def _see_prompt(path: Path, crew: Crew) -> None:
+def _check_prompt(path: Path, crew: Crew) -> None:
     """Refuse a library that was mined under another prompt: what is hard depends on how it is asked."""
     places = path.resolve().parents[: _PLACES[-1].count("/") + 1]
     for kept in (place / FROZEN for place in places if (place / FROZEN).is_file()):

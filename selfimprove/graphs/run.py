@@ -54,7 +54,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
         "configurable": {"thread_id": "campaign"},
         "recursion_limit": campaign.rounds + _STEPS_BESIDE_ROUNDS,
     }
-    _see_calls(crew)
+    _check_calls(crew)
     mend(crew.folder, checkpoints)
     if crew.folder.has(ENDED) and crew.folder.json(ENDED).get("stopped") == "budget":
         crew.folder.at(ENDED).unlink()
@@ -102,7 +102,7 @@ def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
     return found
 
 
-def _see_calls(crew: Crew) -> None:
+def _check_calls(crew: Crew) -> None:
     """Refuse to go on with a ledger that lacks what the folder was made with: all of it would be paid for again.
 
     Raises:

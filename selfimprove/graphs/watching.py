@@ -97,7 +97,7 @@ def passages_of(path: Path) -> tuple[str, ...]:
     return tuple(whole[int(at * step)] for at in range(min(len(whole), _PASSAGES)))
 
 
-def see_watched(crew: Crew) -> None:
+def check_watched(crew: Crew) -> None:
     """Refuse, before anything runs, what cannot be watched.
 
     Raises:

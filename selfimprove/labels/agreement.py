@@ -97,7 +97,7 @@ def _of_pairs(dimension: str, pairs: Sequence[tuple[str, str]], missing: int) ->
     both = Counter(pairs)
     kappa: float | None = None
     if len(names) > 1:  # where all is one name it is 0 divided by 0
-        kappa = round(float(see_metrics().cohen_kappa_score(*zip(*pairs, strict=True), labels=names)), 6)
+        kappa = round(float(check_metrics().cohen_kappa_score(*zip(*pairs, strict=True), labels=names)), 6)
     return Agreement(
         dimension=dimension,
         n=len(pairs),
@@ -111,7 +111,7 @@ def _of_pairs(dimension: str, pairs: Sequence[tuple[str, str]], missing: int) ->
     )
 
 
-def see_metrics() -> Any:
+def check_metrics() -> Any:
     """Give scikit-learn's metrics.
 
     Raises:

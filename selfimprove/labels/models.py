@@ -80,7 +80,7 @@ def parted(named: str) -> tuple[str, str | None]:
     return judge_of(model, url)
 
 
-def see_models(names: Iterable[str], **how: Any) -> None:
+def check_models(names: Iterable[str], **how: Any) -> None:
     """Refuse a model that cannot be had before anything is written; how it is asked, as for `model_named`.
 
     Raises:

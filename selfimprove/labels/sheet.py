@@ -69,7 +69,7 @@ def write_xlsx(coverage: Coverage, path: Path) -> None:
         MissingDependencyError: openpyxl is not installed.
         RunFolderError: the place cannot be written to.
     """
-    openpyxl = see_openpyxl()
+    openpyxl = check_openpyxl()
     book = openpyxl.Workbook(write_only=True)
     counts = {"cells": len(coverage.cells), "problems": len(coverage.problems)}
     for title, rows in (("cells", cell_rows(coverage)), ("problems", problem_rows(coverage))):
@@ -101,7 +101,7 @@ def _cell(openpyxl: Any, sheet: Any, value: Value, *, bold: bool) -> Any:
     return made
 
 
-def see_openpyxl() -> Any:
+def check_openpyxl() -> Any:
     """Give openpyxl.
 
     Raises:

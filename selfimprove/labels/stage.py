@@ -13,7 +13,7 @@ from selfimprove.labels.agreement import Agreement, agreements
 from selfimprove.labels.given import Given, joined, unlabelled
 from selfimprove.labels.labelling import Labelled, Labeller
 from selfimprove.labels.taxonomy import DIMENSIONS, Taxonomy
-from selfimprove.made_of import mark_made_of, see_made_of
+from selfimprove.made_of import check_made_of, mark_made_of
 from selfimprove.records import Record, digest
 from selfimprove.store import write_whole
 
@@ -82,7 +82,7 @@ def label_file(given: Sequence[Given], first: Labeller, second: Labeller, out: P
     """
     made_of = digest([[one.row.fields, one.problem.id, one.labels] for one in given], *map(_judges, (first, second)))
     refusal = f"{out} holds labels of other problems, or by another taxonomy, model or prompt; give another --out"
-    see_made_of(out / LABELLED, out / MADE_OF, made_of, refusal)
+    check_made_of(out / LABELLED, out / MADE_OF, made_of, refusal)
     problems = [one.problem for one in given]
     rows = [_Judged(*each) for each in zip(given, first.label(problems), second.label(problems), strict=True)]
     said, checked = [row.first.labels for row in rows], [row.second.labels for row in rows]

@@ -11,7 +11,7 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.guarding import read_public
 from selfimprove.leakage import Guard, HeldOut, Refused
 from selfimprove.leakage.public import FAMILIES
-from selfimprove.made_of import mark_made_of, see_made_of
+from selfimprove.made_of import check_made_of, mark_made_of
 from selfimprove.records import Adapter, TrainingJob, digest
 from selfimprove.scorers.labels import LabelledSteps
 from selfimprove.splits import distinct
@@ -105,10 +105,10 @@ def train_scorer(
         TrainingError: the training failed.
     """
     from selfimprove.students.fetch import fetch, model_hash
-    from selfimprove.trainers.prm import see_settings
+    from selfimprove.trainers.prm import check_settings
     from selfimprove.trainers.process import ProcessTrainer
 
-    see_settings(settings or {})
+    check_settings(settings or {})
     kept, refused = screened(rows, guard) if guard else (list(rows), [])
     if refused:
         progress.current().say(f"{len(refused)} of {len(rows)} rows hold held-out problems and were refused")
@@ -124,7 +124,7 @@ def train_scorer(
     )
     made_of = digest(model_hash(Path(job.model)), settings, seed, [row.model_dump(mode="json") for row in kept])
     mark, said = out / "training.hash", f"{out} holds a scorer of other rows or settings; name another folder"
-    see_made_of(out / "rows.jsonl", mark, made_of, said)
+    check_made_of(out / "rows.jsonl", mark, made_of, said)
     mark_made_of(mark, made_of)
     _write(out / "rows.jsonl", kept)
     _write(out / "refused.jsonl", refused)

@@ -49,7 +49,7 @@ class How(NamedTuple):
     seed: int = 0
 
 
-def see_optimizer(name: str) -> Optimizer:
+def check_optimizer(name: str) -> Optimizer:
     """Give an optimiser's name, once what it needs is there.
 
     Raises:
@@ -86,7 +86,7 @@ def optimise(
         BudgetExceededError: a cap is reached; run again with a higher one.
         InputError: the optimiser can do nothing with what the models say.
     """
-    see_optimizer(how.optimizer)
+    check_optimizer(how.optimizer)
     make = {"gepa": _gepa, "mipro": _mipro, "bootstrap": _bootstrap}[how.optimizer]
     writing = Engine(writer, "write_instructions", _WRITING, how.seed)
     examples = bench.examples(train), bench.examples(val)

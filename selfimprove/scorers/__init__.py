@@ -16,7 +16,7 @@ from selfimprove.protocols import StepScorer
 from selfimprove.scorers.families import ENCODERS
 from selfimprove.scorers.steps import split_steps
 
-__all__ = ["load_scorer", "see_weights", "split_steps"]
+__all__ = ["check_weights", "load_scorer", "split_steps"]
 
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -39,7 +39,7 @@ def load_scorer(spec: str, **settings: Any) -> StepScorer:
     return TrainedScorer(family, model, **settings) if family else _plugged(spec)
 
 
-def see_weights(spec: str) -> None:
+def check_weights(spec: str) -> None:
     """Fetch what `load_scorer` would load, or import it.
 
     Raises:
@@ -48,7 +48,7 @@ def see_weights(spec: str) -> None:
     from selfimprove.scorers.trained import read_card
     from selfimprove.students.fetch import fetch
 
-    see_spec(spec)
+    check_spec(spec)
     family, model = _family(spec)
     if not family:
         _plugged(spec)
@@ -56,7 +56,7 @@ def see_weights(spec: str) -> None:
         fetch(read_card(Path(model)).base if family == "own" else model)
 
 
-def see_spec(spec: str) -> None:
+def check_spec(spec: str) -> None:
     """Refuse what names no scorer that `load_scorer` knows; nothing is fetched or loaded.
 
     Raises:

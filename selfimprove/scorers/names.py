@@ -12,7 +12,7 @@ from selfimprove.ledger import Ledger
 from selfimprove.programs import Program, program_for
 from selfimprove.protocols import LanguageModel, StepScorer, Task
 from selfimprove.records import Sampling
-from selfimprove.scorers import load_scorer, see_spec, see_weights
+from selfimprove.scorers import check_spec, check_weights, load_scorer
 from selfimprove.scorers.exact import ExactSteps
 from selfimprove.scorers.montecarlo import MonteCarlo
 from selfimprove.scorers.scoring import card_name
@@ -84,7 +84,7 @@ def scorer_named(
     return load_scorer(name, **settings)
 
 
-def see_scorer(
+def check_scorer(
     name: str, ledger: Ledger, teacher: TeacherConfig, student: LanguageModel, judging_by: Program | None = None
 ) -> str | None:
     """Refuse a scorer that cannot be had, before anything is spent; no weights are loaded, but they are fetched.
@@ -109,12 +109,12 @@ def see_scorer(
         return f"monte-carlo-{rollouts_of(rest)}/{student.identity}"
     if name != "exact":
         _refuse_typo(name)
-        see_weights(name)
+        check_weights(name)
     return None
 
 
-def see_name(name: str, teacher: TeacherConfig) -> None:
-    """Refuse what can be no scorer's name, as `see_scorer`; nothing is asked, fetched or loaded."""
+def check_name(name: str, teacher: TeacherConfig) -> None:
+    """Refuse what can be no scorer's name, as `check_scorer`; nothing is asked, fetched or loaded."""
     kind, _, rest = name.partition(":")
     if kind == "judge":
         judging(rest, teacher)
@@ -122,7 +122,7 @@ def see_name(name: str, teacher: TeacherConfig) -> None:
         rollouts_of(rest)
     elif name != "exact":
         _refuse_typo(name)
-        see_spec(name)
+        check_spec(name)
 
 
 def _refuse_typo(name: str) -> None:

@@ -47,7 +47,7 @@ def _for_server(settings: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "concurrency": settings["slots"]} if settings.get("slots") else kept
 
 
-def see_student(spec: str) -> None:
+def check_student(spec: str) -> None:
     """Refuse what can be no student's name; nothing is asked, fetched or loaded.
 
     Raises:

@@ -217,7 +217,7 @@ def provider_of(model: str) -> str:
         ) from error
 
 
-def see_address(base_url: str | None) -> None:
+def check_address(base_url: str | None) -> None:
     """Refuse what is no http address; a password in it is not repeated."""
     if base_url is not None and not base_url.startswith(("http://", "https://")):
         shown = re.sub(r"[^/@]*@", "***@", base_url)
@@ -237,7 +237,7 @@ def make_deployment(
     for name in how:
         if name in _OURS:
             raise InputError(f"teacher.parameters.{name} is not for setting there; use the teacher's own keys")
-    see_address(base_url)
+    check_address(base_url)
     refuse_unbounded(model, provider_of(model))
     mocked = "mock_response" in how
     if api_key is None and not mocked and not is_here(base_url):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from selfimprove.errors import InputError, nearest
-from selfimprove.store import see_folder, write_whole
+from selfimprove.store import check_folder, write_whole
 from selfimprove.students.adapters import check_base, prompt_hash
 from selfimprove.students.fetch import fetch, quiet
 
@@ -93,7 +93,7 @@ def _refuse(adapters: Sequence[Path], out: Path, how: str, weights: Sequence[flo
         raise InputError(f"{len(adapters)} adapters need as many weights; {len(weights)} are given")
     if not 0 < density <= 1:
         raise InputError(f"density = {density} will not do: it is the share that is kept, above 0 and up to 1")
-    see_folder(out, new=True)
+    check_folder(out, new=True)
     for path in adapters:
         if not (path / "adapter_config.json").is_file():
             raise InputError(f"{path} holds no adapter; name a folder with adapter_config.json")

@@ -21,7 +21,7 @@ from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, begun_to_t
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import programs_of
 from selfimprove.trainers.resuming import Resumes
-from selfimprove.trainers.vocabulary import see_vocabulary
+from selfimprove.trainers.vocabulary import check_vocabulary
 
 
 class EngineTrainer(Generated, Resumes, FullSteps, DistillationTrainer):
@@ -40,7 +40,7 @@ def _trainer(job: TrainingJob) -> Any:
     settings = given(job)
     named = str(settings.pop("teacher"))
     place = fetch(named)
-    see_vocabulary(Path(job.model), place, named)
+    check_vocabulary(Path(job.model), place, named)
     tokenizer, model = load(job)
     teacher = AutoModelForCausalLM.from_pretrained(place, dtype=model.dtype)
     coach, model, new = begun_to_try(job, settings, tokenizer, model, programs_of(job, tokenizer), group=1)

@@ -21,13 +21,13 @@ from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     arguments,
     begun,
+    check_reference,
     enough,
     rows_of,
-    see_reference,
     watched,
 )
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
+from selfimprove.trainers.preflight import check_loss, check_room, fitting, programs_of, show, try_longest
 from selfimprove.trainers.resuming import Resumes
 
 
@@ -73,7 +73,7 @@ def job_pairs(job: TrainingJob, tokenizer: Any) -> list[Pair]:
     limit = int(given(job)["max_length"])
     made = [_pair(tokenizer, programs[row.program], row) for row in rows_of(job, PreferenceRow)]
     kept = fitting(job, made, lambda one: len(one.prompt) + max(len(one.chosen), len(one.rejected)), limit)
-    see_loss(job, [min(len(one.chosen), len(one.rejected)) for one in kept])
+    check_loss(job, [min(len(one.chosen), len(one.rejected)) for one in kept])
     return enough(job, kept, [one.replies for one in kept])
 
 
@@ -98,8 +98,8 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, pairs: list[Pair]) ->
         processing_class=tokenizer,
         peft_config=new,
     )
-    see_reference(made.model, job)
-    see_room(job, made.model)
+    check_reference(made.model, job)
+    check_room(job, made.model)
     try_longest(made, [len(p.prompt) + max(len(p.chosen), len(p.rejected)) for p in pairs])
     watched(made, job)
     return made

@@ -50,7 +50,7 @@ EVERYDAY: Final[Mapping[str, Mapping[str, Number | None]]] = {
 """Section to names; None: no number."""
 
 
-def see_everyday(section: str, given: Mapping[str, object]) -> None:
+def check_everyday(section: str, given: Mapping[str, object]) -> None:
     """Refuse an everyday setting whose value will not do, or that is another section's.
 
     Raises:

@@ -19,7 +19,7 @@ ROLLOUTS: Final = ">=0.31,<0.32"
 _MODES: Final = ("colocate", "server")
 
 
-def see_extras(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
+def check_extras(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse what is asked for and cannot be used.
 
     Args:
@@ -34,12 +34,12 @@ def see_extras(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> No
         if given.get("use_liger_kernel") and find_spec("liger_kernel") is None:
             raise MissingDependencyError(f"train.{name}.use_liger_kernel needs it: pip install liger-kernel")
     if train.unsloth:
-        _see_unsloth(train)
+        _check_unsloth(train)
     for name in PRACTISED:
-        _see_rollouts(name, parts[name])
+        _check_rollouts(name, parts[name])
 
 
-def _see_unsloth(train: TrainConfig) -> None:
+def _check_unsloth(train: TrainConfig) -> None:
     other = next((key for key in ("full", "accelerate", "attention") if getattr(train, key)), None)
     if other:
         raise InputError(
@@ -52,7 +52,7 @@ def _see_unsloth(train: TrainConfig) -> None:
         raise InputError("train.unsloth needs a GPU, and there is none; leave it out")
 
 
-def _see_rollouts(name: str, given: Mapping[str, Any]) -> None:
+def _check_rollouts(name: str, given: Mapping[str, Any]) -> None:
     """Look at the settings of vLLM, which are TRL's own."""
     section, mode = f"train.{name}", given.get("vllm_mode", "colocate")
     if not given.get("use_vllm"):

@@ -20,13 +20,13 @@ from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import (
     arguments,
     begun,
+    check_reference,
     enough,
     rows_of,
-    see_reference,
     watched,
 )
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
+from selfimprove.trainers.preflight import check_loss, check_room, fitting, programs_of, show, try_longest
 from selfimprove.trainers.resuming import Resumes
 
 
@@ -70,7 +70,7 @@ def job_rows(job: TrainingJob, tokenizer: Any) -> list[Judged]:
         made.append(Judged(one.ids[: one.prompt_length], one.ids[one.prompt_length :], row.right))
     limit = int(given(job)["max_length"])
     kept = fitting(job, made, lambda one: len(one.prompt) + len(one.reply), limit)
-    see_loss(job, [len(one.reply) for one in kept])
+    check_loss(job, [len(one.reply) for one in kept])
     budget = job.trained_tokens or sum(len(one.reply) for one in kept)
     return enough(job.model_copy(update={"trained_tokens": budget}), kept, [len(one.reply) for one in kept])
 
@@ -121,8 +121,8 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
         processing_class=tokenizer,
         peft_config=new,
     )
-    see_reference(made.model, job)
-    see_room(job, made.model)
+    check_reference(made.model, job)
+    check_room(job, made.model)
     try_longest(made, [len(row.prompt) + len(row.reply) for row in rows])
     watched(made, job)
     return made

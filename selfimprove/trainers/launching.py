@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import InputError, MissingDependencyError
-from selfimprove.trainers.sharding import see_sharding
+from selfimprove.trainers.sharding import check_sharding
 
 _SHARDED: Final = {"FSDP", "DEEPSPEED"}
 
@@ -39,7 +39,7 @@ def launcher_of(config: str | None, *, quantize: bool = False) -> tuple[str, ...
     except Exception as error:  # YAML's, JSON's and accelerate's own share no base
         said = " ".join(str(error).split())[:300]
         raise InputError(f"train.accelerate = {config} is no configuration of accelerate: {said}") from error
-    see_sharding(config, held)
+    check_sharding(config, held)
     if quantize and _of(held) in _SHARDED:
         raise InputError(
             f"train.accelerate = {config} shards the model by {_of(held)}, and train.quantize holds it in 4 bits, "

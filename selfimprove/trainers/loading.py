@@ -97,7 +97,7 @@ def base_of(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
-def see_reference(model: Any, job: TrainingJob) -> None:
+def check_reference(model: Any, job: TrainingJob) -> None:
     """Make the reference what training goes on from to the last bit: the adapter in its own type, or the base alone."""
     if not job.start and "ref" in getattr(model, "peft_config", {}):
         model.delete_adapter("ref")  # TRL's copy of a new adapter, which changes nothing and costs time

@@ -21,21 +21,21 @@ from selfimprove.trainers.line import Caller
 from selfimprove.trainers.loading import (
     arguments,
     begun,
+    check_reference,
     cycle_of,
     load,
     rows_of,
     save,
-    see_reference,
     watched,
     write_outcome,
 )
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates, Practice
-from selfimprove.trainers.preflight import programs_of, see_room, show, try_longest_tries, within_reach
+from selfimprove.trainers.preflight import check_room, programs_of, show, try_longest_tries, within_reach
 from selfimprove.trainers.resuming import run
 from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
-from selfimprove.trainers.rollouts import Sampler, see_taken_over
+from selfimprove.trainers.rollouts import Sampler, check_taken_over
 from selfimprove.trainers.worth import MOST_QUESTIONS, Worth
 
 STEPS_AT_MOST: Final = 10_000
@@ -134,12 +134,12 @@ def begun_to_try(
 def looked_over(trainer: Any, job: TrainingJob, coach: Coach) -> Any:
     """Give a trainer its coach, and look at what can be looked at before it trains."""
     trainer.coach, sampler = coach, coach.sampler
-    see_reference(trainer.model, job)
-    see_room(job, trainer.model)
+    check_reference(trainer.model, job)
+    check_room(job, trainer.model)
     sampler.model = trainer.model
     if sampler.copy is not None:
         sampler.copy.to(trainer.args.device)
-    see_taken_over(trainer.model, sampler.copy)
+    check_taken_over(trainer.model, sampler.copy)
     try_longest_tries(trainer, max(map(len, coach.prompts)), coach.limit)
     trainer.add_callback(Enough(coach, job.trained_tokens))
     watched(trainer, job)  # behind what adds to the log that it looks at

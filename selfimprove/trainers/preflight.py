@@ -68,7 +68,7 @@ def fitting(job: TrainingJob, made: Sequence[T], length: Callable[[T], int], lim
     return kept
 
 
-def see_loss(job: TrainingJob, carried: Sequence[int]) -> None:
+def check_loss(job: TrainingJob, carried: Sequence[int]) -> None:
     """Refuse rows of which some carry no loss: they would only be read.
 
     Raises:
@@ -79,7 +79,7 @@ def see_loss(job: TrainingJob, carried: Sequence[int]) -> None:
         raise InputError(f"{job.rows}: {empty} of {len(carried)} rows have no token that is trained on; leave them out")
 
 
-def see_room(job: TrainingJob, model: Any) -> None:
+def check_room(job: TrainingJob, model: Any) -> None:
     """Refuse a disk that will not hold the adapter.
 
     Raises:

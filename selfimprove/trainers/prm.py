@@ -124,7 +124,7 @@ def _collate(features: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": mask, **where}
 
 
-def see_settings(settings: Mapping[str, Any]) -> None:
+def check_settings(settings: Mapping[str, Any]) -> None:
     """Refuse names that transformers' arguments and PEFT's LoRA do not have, and what is set here.
 
     Raises:
@@ -168,7 +168,7 @@ def _own(folder: Path, seed: int) -> dict[str, Any]:
 def _arguments(job: TrainingJob, folder: Path) -> Any:
     from transformers import TrainingArguments
 
-    see_settings(job.settings)
+    check_settings(job.settings)
     given: Any = job.settings.get("prm") or {}
     return one_gpu(TrainingArguments(**{**DEFAULTS["prm"], **given, **_own(folder, job.seed)}))
 

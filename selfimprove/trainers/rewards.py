@@ -118,15 +118,15 @@ def scorer_for(weights: Mapping[str, float], named: str) -> StepScorer | None:
         named: a folder, `FAMILY:MODEL`, `exact` or `package.module:Name`.
 
     Raises:
-        InputError: none is named that will do, see `see_named`.
+        InputError: none is named that will do, see `check_named`.
     """
     if not weights.get("steps"):
         return None
-    name = see_named(named)
+    name = check_named(named)
     return ExactSteps() if name == "exact" else load_scorer(name)
 
 
-def see_named(scorer: object) -> str:
+def check_named(scorer: object) -> str:
     """Give the name of a step scorer that may reward every completion.
 
     Raises:

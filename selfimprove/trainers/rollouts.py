@@ -23,7 +23,7 @@ _TAKEN: Final = re.compile(r"\.lora_[AB]\.default\.weight$")
 """What the copy takes over."""
 
 
-def see_taken_over(model: Any, copy: Any) -> None:
+def check_taken_over(model: Any, copy: Any) -> None:
     """Refuse what is trained beside the layers that a copy takes over: it would generate with other weights.
 
     Args:

@@ -12,13 +12,13 @@ from selfimprove.config import Config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Method
-from selfimprove.scorers import see_weights
+from selfimprove.scorers import check_weights
 from selfimprove.students.adapters import BEGUN_PLAIN
 from selfimprove.trainers.defaults import DEFAULTS
-from selfimprove.trainers.everyday import EVERYDAY, see_everyday
-from selfimprove.trainers.extras import PRACTISED, see_extras
-from selfimprove.trainers.rewards import see_named, weighted
-from selfimprove.trainers.versions import see_versions
+from selfimprove.trainers.everyday import EVERYDAY, check_everyday
+from selfimprove.trainers.extras import PRACTISED, check_extras
+from selfimprove.trainers.rewards import check_named, weighted
+from selfimprove.trainers.versions import check_versions
 
 OWNED: Final = {
     *("output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy", "save_steps"),
@@ -57,16 +57,16 @@ def check_settings(train: TrainConfig) -> None:
     parts = {name: getattr(train, name).model_dump() for name in _SECTIONS}
     _take_own(parts)
     for name, given in parts.items():
-        see_everyday(name, given)
+        check_everyday(name, given)
         for key in (OWNED | _ours(name, given)) & given.keys():
             raise InputError(f"train.{name}.{key} is set by the trainer itself; leave it out")
-    _see_idle(parts)
-    _see_schedules(parts)
+    _check_idle(parts)
+    _check_schedules(parts)
     for name in _REWARDED:
         _check_groups(name, parts[name])
-    see_versions()
-    _see_kind(train, parts)
-    see_extras(train, parts)
+    check_versions()
+    _check_kind(train, parts)
+    check_extras(train, parts)
     if any(not given.keys() <= EVERYDAY[name].keys() for name, given in parts.items()):
         _ask_trl(parts)
 
@@ -89,7 +89,7 @@ def _ask_trl(parts: Mapping[str, Mapping[str, Any]]) -> None:
         "lora": LoraConfig,
     }
     for name, given in parts.items():
-        _see_names(f"train.{name}", given, {field.name: field for field in dataclasses.fields(known[name])})
+        _check_names(f"train.{name}", given, {field.name: field for field in dataclasses.fields(known[name])})
         if not given:
             continue
         base: Mapping[str, Any] = {**DEFAULTS["sft"], **parts["sft"]} if name == "continued" else DEFAULTS.get(name, {})  # type: ignore[call-overload]
@@ -109,7 +109,7 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
         if "rewards" in parts[name]:
             weights = _weights(name, parts[name].pop("rewards"))
             weighted(weights)
-            _see_scorer(weights, parts[name].get("scorer", ""))
+            _check_scorer(weights, parts[name].get("scorer", ""))
             if weights.get("questions") and parts[name].get("use_vllm"):
                 raise InputError(f"train.{name}: the reward questions has our engine rewrite; leave use_vllm out")
         parts[name].pop("scorer", None)
@@ -119,7 +119,7 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
     parts["distill"].pop("teacher", None)
 
 
-def _see_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse what would be taken and do nothing."""
     for name in ("dpo", "kto"):
         if "num_train_epochs" in parts[name]:
@@ -129,7 +129,7 @@ def _see_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
-def _see_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse a learning rate's schedule that transformers has not."""
     for name, given in parts.items():
         schedule = given.get("lr_scheduler_type", "linear")
@@ -143,7 +143,7 @@ def _see_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
             raise InputError(f"{told}; {nearest(str(schedule), known)}")
 
 
-def see_horizons(config: Config) -> None:
+def check_horizons(config: Config) -> None:
     """Refuse a schedule that needs to know its last step, where a training ends when its tokens are generated.
 
     Those of the first arm do not: it goes by epochs, and sets how many tokens the others get.
@@ -168,7 +168,7 @@ def see_horizons(config: Config) -> None:
             )
 
 
-def _see_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
+def _check_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse kinds of training that do not go together."""
     for name in ("sft", "continued"):
         if parts[name].get("packing_strategy") == "wrapped":
@@ -207,12 +207,12 @@ def _check_groups(name: Method, given: Mapping[str, Any]) -> None:
         raise InputError(f"train.{name}.temperature = 0 makes all tries of a problem the same; give a number above 0")
 
 
-def _see_scorer(weights: Mapping[str, float], named: object) -> None:
+def _check_scorer(weights: Mapping[str, float], named: object) -> None:
     """Refuse a scorer that the reward `steps` cannot have; no weights are loaded."""
     if weights.get("steps"):
-        name = see_named(named)
+        name = check_named(named)
         if name != "exact":
-            see_weights(name)
+            check_weights(name)
 
 
 def _weights(name: str, given: object) -> Mapping[str, float]:
@@ -221,7 +221,7 @@ def _weights(name: str, given: object) -> Mapping[str, float]:
     return given
 
 
-def _see_names(section: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def _check_names(section: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Refuse a name that there is not, and a word that is none of those a setting may be."""
     for key, value in given.items():
         if key not in known:

@@ -19,7 +19,7 @@ from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import arguments, begun, enough, rows_of, watched
 from selfimprove.trainers.precision import FullSteps
-from selfimprove.trainers.preflight import fitting, programs_of, see_loss, see_room, show, try_longest
+from selfimprove.trainers.preflight import check_loss, check_room, fitting, programs_of, show, try_longest
 from selfimprove.trainers.resuming import Resumes
 
 
@@ -46,7 +46,7 @@ def job_examples(job: TrainingJob, tokenizer: Any) -> list[TrainingExample]:
     settings = given(job)
     kept = fitting(job, made, lambda example: len(example.ids), int(settings["max_length"]))
     sizes = [loss_tokens(example) for example in kept]
-    see_loss(job, sizes)
+    check_loss(job, sizes)
     return enough(job, kept, sizes, in_order=settings["train_sampling_strategy"] == "sequential")
 
 
@@ -70,7 +70,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, examples: list[Traini
         processing_class=tokenizer,
         peft_config=new,
     )
-    see_room(job, made.model)
+    check_room(job, made.model)
     try_longest(made, [len(ids) for ids in made.train_dataset["input_ids"]])  # which may be packed
     watched(made, job)
     return made

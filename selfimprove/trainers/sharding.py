@@ -22,7 +22,7 @@ def shared_out(trainer: Any) -> bool:
     return bool(trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled)
 
 
-def see_sharding(config: str, held: Any) -> None:
+def check_sharding(config: str, held: Any) -> None:
     """Refuse names and values in `fsdp_config` and `deepspeed_config` that accelerate does not know.
 
     Args:
@@ -40,7 +40,7 @@ def see_sharding(config: str, held: Any) -> None:
     plugin = {field.name for field in dataclasses.fields(DeepSpeedPlugin)}
     version = str(held.fsdp_config.get("fsdp_version", held.fsdp_config.get("version", 1)))
     fsdp = _Section(config, "fsdp_config", held.fsdp_config, "fsdp_")
-    fsdp.see_names({name for name in options if name.startswith("fsdp_")})
+    fsdp.check_names({name for name in options if name.startswith("fsdp_")})
     fsdp.see("fsdp_version", ("1", "2"))
     fsdp.see("fsdp_sharding_strategy", known.FSDP_SHARDING_STRATEGY, numbered=True)
     fsdp.see("fsdp_auto_wrap_policy", known.FSDP_AUTO_WRAP_POLICY)
@@ -48,12 +48,12 @@ def see_sharding(config: str, held: Any) -> None:
     kinds = known.FSDP2_STATE_DICT_TYPE if version == "2" else known.FSDP_STATE_DICT_TYPE
     fsdp.see("fsdp_state_dict_type", kinds)
     deepspeed = _Section(config, "deepspeed_config", held.deepspeed_config, "")
-    deepspeed.see_names({name for name in options if name.startswith("deepspeed_") or name in plugin})
+    deepspeed.check_names({name for name in options if name.startswith("deepspeed_") or name in plugin})
     deepspeed.see("zero_stage", tuple(map(str, _ZERO_STAGES)))
     deepspeed.see("offload_optimizer_device", _DEVICES)
     deepspeed.see("offload_param_device", _DEVICES)
     deepspeed.see("deepspeed_multinode_launcher", known.DEEPSPEED_MULTINODE_LAUNCHERS)
-    _see_file(config, held.deepspeed_config.get("deepspeed_config_file"))
+    _check_file(config, held.deepspeed_config.get("deepspeed_config_file"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Section:
     held: Mapping[str, Any]
     head: str
 
-    def see_names(self, known: set[str]) -> None:
+    def check_names(self, known: set[str]) -> None:
         """Refuse a name that is not known."""
         for key in self.held:
             full = key if key.startswith(self.head.rstrip("_")) else f"{self.head}{key}"
@@ -92,7 +92,7 @@ class _Section:
             )
 
 
-def _see_file(config: str, named: object) -> None:
+def _check_file(config: str, named: object) -> None:
     """Refuse a file of DeepSpeed's own settings that is not there, or is no JSON."""
     if named in {None, "", "none"}:
         return

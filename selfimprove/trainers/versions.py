@@ -19,7 +19,7 @@ ACCEPTED: Final[Mapping[str, str]] = {
 """Ranges of which one version each was tested, see README's table."""
 
 
-def see_versions() -> None:
+def check_versions() -> None:
     """Refuse an installed version that is not accepted; what is not installed is told where it is needed.
 
     Raises:

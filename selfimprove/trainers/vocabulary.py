@@ -7,7 +7,7 @@ from pathlib import Path
 from selfimprove.errors import InputError
 
 
-def see_vocabulary(student: Path, teacher: Path, named: str) -> None:
+def check_vocabulary(student: Path, teacher: Path, named: str) -> None:
     """Refuse a teacher whose distributions are over other tokens than the student's; no weights are loaded.
 
     Two models may share a tokenizer and still differ in how far their embeddings are padded beyond it.

@@ -15,9 +15,9 @@ from scripted_model import ScriptedModel
 
 from selfimprove.compiling.compiling import by_problem, measured, part
 from selfimprove.compiling.generating import Generated
-from selfimprove.compiling.guarding import see_disjoint
+from selfimprove.compiling.guarding import check_disjoint
 from selfimprove.compiling.making import Source, make_cases, read_cases
-from selfimprove.compiling.metrics import Agreement, Match, Parts, Solved, metric_named, see_metric
+from selfimprove.compiling.metrics import Agreement, Match, Parts, Solved, check_metric, metric_named
 from selfimprove.errors import InputError
 from selfimprove.programs import Complaint, Program, Read, plain, program_for
 from selfimprove.programs.bench import Bench
@@ -286,7 +286,7 @@ def test_a_line_that_is_no_case_is_named(tmp_path: Path, row: dict[str, Any], sa
 def test_a_metric_that_does_not_fit_is_refused(name: str, program: str, said: str) -> None:
     """Before anything is loaded."""
     with pytest.raises(InputError, match=said):
-        see_metric(name, program)
+        check_metric(name, program)
 
 
 def test_cases_of_one_problem_are_never_parted() -> None:
@@ -324,6 +324,6 @@ def test_an_interval_of_marks_below_0_is_not_upside_down() -> None:
 
 def test_problems_of_dev_are_refused_with_the_one_that_was_found() -> None:
     """Exact text or canonical form; training problems pass."""
-    see_disjoint(PROBLEMS, TASK)
+    check_disjoint(PROBLEMS, TASK)
     with pytest.raises(InputError, match="1 problem of test of arithmetic"):
-        see_disjoint([*PROBLEMS, next(TASK.problems("test"))], TASK)
+        check_disjoint([*PROBLEMS, next(TASK.problems("test"))], TASK)

@@ -15,7 +15,7 @@ from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs import campaign as campaign_graph
 from selfimprove.graphs import compiling as compiling_graph
 from selfimprove.graphs.ablating import ablated
-from selfimprove.graphs.compiling import compile_node, programs_of, see_compiled, take_compiled
+from selfimprove.graphs.compiling import check_compiled, compile_node, programs_of, take_compiled
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.run import run_campaign
@@ -154,7 +154,7 @@ def test_a_teachers_prompt_needs_a_teacher_that_is_a_model(make_crew: Callable[.
     """The data set has no prompt to optimise: refused before anything is done."""
     made = make_crew(campaign={"compile": ["reason"]}, compiling={"problems": 24}, data=SIZES)
     with pytest.raises(InputError, match=r"campaign\.compile names reason"):
-        see_compiled(crew_of(made, Asker(TASK)))
+        check_compiled(crew_of(made, Asker(TASK)))
 
 
 @dataclass
@@ -172,7 +172,7 @@ def test_the_second_attempt_can_be_optimised_between_rounds(make_crew: Callable[
     """`rewrite` is the student's own, compiled for accuracy on drafts that were wrong, with the answers it was given."""
     made = make_crew(campaign={"compile": ["rewrite"]}, compiling={"problems": 24, "calls": 30}, data=SIZES)
     crew = crew_of(made, Rewriter(TASK))
-    see_compiled(crew)
+    check_compiled(crew)
     node(crew, 2)
     assert crew.programs["rewrite"].instructions == HINT
     card = crew.folder.record("round-02/compiled/rewrite.card.json", Card)

@@ -13,7 +13,7 @@ from selfimprove.errors import InputError, RunFolderError
 from selfimprove.fork import fork
 from selfimprove.graphs import panel
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.library import known_pool, library_file, see_library
+from selfimprove.graphs.library import check_library, known_pool, library_file
 from selfimprove.graphs.places import Pool
 from selfimprove.graphs.run import mend, run_campaign
 from selfimprove.mining.kinds import KindRule, Mined
@@ -158,7 +158,7 @@ def test_another_students_library_is_refused(make_crew: Any, mined: Path) -> Non
     better = ScriptedStudent(Arithmetic(sizes=SIZES), skill=0.6)
     crew = Crew(**{**crew.__dict__, "student": better})
     with pytest.raises(InputError, match="levels hold for one student and adapter"):
-        see_library(crew)
+        check_library(crew)
     assert crew.ledger.totals().calls == 0
 
 
@@ -167,7 +167,7 @@ def test_library_of_an_adapter_is_refused_for_the_base(make_crew: Any, mined: Pa
     rows = [Graded.model_validate_json(x) for x in library(mined).read_text().splitlines()]
     save_library(tmp_path / "grades.jsonl", [rows[0].model_copy(update={"student": "0" * 16}), *rows[1:]])
     with pytest.raises(InputError, match=r"line 1: graded for the student '?0000000000000000"):
-        see_library(start(make_crew, tmp_path / "grades.jsonl"))
+        check_library(start(make_crew, tmp_path / "grades.jsonl"))
 
 
 def test_problems_of_dev_and_test_are_refused(make_crew: Any, mined: Path, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_problems_of_dev_and_test_are_refused(make_crew: Any, mined: Path, tmp_p
     save_library(tmp_path / "grades.jsonl", [*rows, rows[0].model_copy(update={"problem": held.id})])
     crew = start(make_crew, tmp_path)
     with pytest.raises(InputError, match=rf"1 of its 201 problems, such as {held.id}, are not among the 300 training"):
-        see_library(crew)
+        check_library(crew)
     with pytest.raises(InputError, match="are not among the"):
         run(crew)
 
@@ -215,7 +215,7 @@ def test_campaign_goes_on_without_the_library(make_crew: Any, mined: Path, tmp_p
     crew.folder.close()
     shutil.rmtree(tmp_path / "lib")
     again = start(lambda **s: make_crew(tmp_path / "run", **s), tmp_path / "lib")
-    see_library(again)
+    check_library(again)
     run(again)
     assert again.folder.hashes == before
 

@@ -27,7 +27,7 @@ from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Problem, Verdict
 from selfimprove.scorers.figures import Figures, Measured, ScorerCard, step_figures
 from selfimprove.scorers.judge import StepJudge
-from selfimprove.scorers.names import full_name, judging, scorer_named, see_scorer
+from selfimprove.scorers.names import check_scorer, full_name, judging, scorer_named
 from selfimprove.scorers.scoring import card_name
 from selfimprove.scorers.trust import Gated, card_place, check_card, write_card
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -172,10 +172,10 @@ def test_the_card_of_a_judge_that_is_named_is_the_teachers_judges(tmp_path: Path
             full = full_name("judge", teacher)
             assert full == f"judge:{model}@{server.url}"
             measured = scorer_named(full, ledger)
-            assert see_scorer("judge", ledger, teacher, student) == card_name(measured) == measured.identity
+            assert check_scorer("judge", ledger, teacher, student) == card_name(measured) == measured.identity
             more = teacher.model_copy(update={"fallbacks": ("openai/n",), "parameters": {"reasoning_effort": "low"}})
-            assert see_scorer("judge", ledger, more, student) == card_name(measured)
-    assert see_scorer("monte-carlo:3", ledger, teacher, student) == f"monte-carlo-3/{student.identity}"
+            assert check_scorer("judge", ledger, more, student) == card_name(measured)
+    assert check_scorer("monte-carlo:3", ledger, teacher, student) == f"monte-carlo-3/{student.identity}"
     ledger.close()
 
 
@@ -197,7 +197,7 @@ def test_a_card_is_of_a_judge_with_its_prompt(
         proof = Measured(on="f", data="d", solutions=60, own=Figures(scorer=measured.identity, steps=steps))
         card = ScorerCard(scorer=card_name(measured), measured=(proof,))
         write_card(card, card_place(name))
-        known_as = see_scorer(name, ledger, TeacherConfig(), student, prompts[in_force])
+        known_as = check_scorer(name, ledger, TeacherConfig(), student, prompts[in_force])
         found = scorer_named(name, ledger, judging_by=prompts[in_force])
     ledger.close()
     assert known_as == card_name(found)
@@ -249,7 +249,7 @@ def test_the_teachers_key_is_not_sent_to_another_judge(tmp_path: Path) -> None:
     assert judging("", teacher) == teacher
     ledger = Ledger(tmp_path / "ledger.sqlite")
     with pytest.raises(InputError, match="MY_KEY"):
-        see_scorer("judge", ledger, teacher, ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5})))
+        check_scorer("judge", ledger, teacher, ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5})))
     ledger.close()
 
 

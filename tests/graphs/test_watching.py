@@ -11,7 +11,7 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
-from selfimprove.graphs.watching import freeze_watched, measure_panel, see_watched
+from selfimprove.graphs.watching import check_watched, freeze_watched, measure_panel
 from selfimprove.programs import plain
 from selfimprove.records import Attempt, Completion, Evaluation, Request
 from selfimprove.testing import ScriptedStudent
@@ -81,11 +81,11 @@ def test_text_is_frozen_and_kept_out_of_training(make_crew: Any, tmp_path: Path)
 def test_text_that_tells_too_little_is_refused(make_crew: Any, tmp_path: Path) -> None:
     """A short text, a missing one and a student that tells no losses are refused in one sentence."""
     with pytest.raises(InputError, match="which tells too little"):
-        see_watched(reading(make_crew(tmp_path / "a", gate={"text": book(tmp_path, 3)}), 0.0))
+        check_watched(reading(make_crew(tmp_path / "a", gate={"text": book(tmp_path, 3)}), 0.0))
     with pytest.raises(InputError, match="cannot be read: No such file"):
-        see_watched(reading(make_crew(tmp_path / "b", gate={"text": str(tmp_path / "no.txt")}), 0.0))
+        check_watched(reading(make_crew(tmp_path / "b", gate={"text": str(tmp_path / "no.txt")}), 0.0))
     with pytest.raises(InputError, match="needs a student that runs here"):
-        see_watched(make_crew(tmp_path / "c", gate={"text": book(tmp_path)}))
+        check_watched(make_crew(tmp_path / "c", gate={"text": book(tmp_path)}))
 
 
 def test_another_task_is_watched(make_crew: Any) -> None:

@@ -12,7 +12,7 @@ from selfimprove.programs import Program, plain
 from selfimprove.programs.bench import Bench
 from selfimprove.programs.cases import Case, Mark, Outputs
 from selfimprove.programs.forms import read_form
-from selfimprove.programs.optimise import OPTIMIZERS, How, optimise, read_instruction, see_optimizer
+from selfimprove.programs.optimise import OPTIMIZERS, How, check_optimizer, optimise, read_instruction
 from selfimprove.programs.run import Complaint, Read
 from selfimprove.records import Completion, Request, Sampling
 
@@ -171,7 +171,7 @@ def test_a_cap_stops_an_optimiser_at_once(name: str, most: int) -> None:
 def test_an_unknown_optimiser_is_refused_with_the_nearest() -> None:
     """A misspelt name is answered with the right one."""
     with pytest.raises(InputError, match='did you mean "gepa"'):
-        see_optimizer("gepaa")
+        check_optimizer("gepaa")
 
 
 def test_instructions_are_read_from_fences_or_bare() -> None:

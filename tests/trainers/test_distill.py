@@ -13,7 +13,7 @@ from test_resuming import job_of
 from selfimprove import Campaign
 from selfimprove.errors import InputError
 from selfimprove.trainers import distill
-from selfimprove.trainers.vocabulary import see_vocabulary
+from selfimprove.trainers.vocabulary import check_vocabulary
 
 Family = Callable[[str], Path]
 
@@ -38,7 +38,7 @@ def padded(family: Family, tmp_path: Path) -> Path:
 def test_teacher_of_another_vocabulary_is_refused(family: Family, tmp_path: Path) -> None:
     """One sentence with both sizes and how many tokens differ, whether of other words or in another order."""
     student = family("llama")
-    see_vocabulary(student, student, "larger")
+    check_vocabulary(student, student, "larger")
     other = teacher(student, tmp_path / "other", 320)
     words = json.loads((other / "tokenizer.json").read_text())
     known = words["model"]["vocab"]
@@ -46,9 +46,9 @@ def test_teacher_of_another_vocabulary_is_refused(family: Family, tmp_path: Path
     known[one], known[two] = known[two], known[one]
     (other / "tokenizer.json").write_text(json.dumps(words))
     with pytest.raises(InputError, match=r"train.distill.teacher = larger has another vocabulary .* tokens against"):
-        see_vocabulary(student, other, "larger")
+        check_vocabulary(student, other, "larger")
     with pytest.raises(InputError, match=r", 2 of the student's are others there\); name a larger model"):
-        see_vocabulary(student, other, "larger")
+        check_vocabulary(student, other, "larger")
 
 
 def test_teacher_of_more_logits_is_refused_at_every_door(family: Family, tmp_path: Path, padded: Path) -> None:

@@ -300,15 +300,15 @@ def test_the_engine_generates_with_the_weights_in_training(job: TrainingJob) -> 
 def test_what_the_engine_would_not_take_over_is_refused(job: TrainingJob, target: str) -> None:
     """An adapter of the embeddings, and one of a head that shares their matrix, are named; linear layers are fine."""
     from selfimprove.trainers.loading import begun, load
-    from selfimprove.trainers.rollouts import see_taken_over
+    from selfimprove.trainers.rollouts import check_taken_over
 
     def made(**lora: object) -> object:
         _, model = load(job)
         return begun(model, job.model_copy(update={"settings": {**job.settings, "lora": lora}}))[0]
 
     _, copy = load(job)
-    see_taken_over(made(), copy)
+    check_taken_over(made(), copy)
     copy.get_output_embeddings().weight = copy.get_input_embeddings().weight
     with pytest.raises(InputError, match=rf"{target}.* is trained, and tries would be made without it"):
-        see_taken_over(made(target_modules=[target]), copy)
-    see_taken_over(made(target_modules=[target]), None)
+        check_taken_over(made(target_modules=[target]), copy)
+    check_taken_over(made(target_modules=[target]), None)

@@ -162,8 +162,8 @@ def test_deepspeeds_own_file_is_looked_at(tmp_path: Path, text: str, said: str) 
 
 def test_versions_outside_of_the_accepted_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The sentence names what is installed and what to install; what is there now is fine."""
-    versions.see_versions()
+    versions.check_versions()
     monkeypatch.setattr(versions, "ACCEPTED", {"trl": ">=99,<100"})
     said = r'trl [0-9.]+ is installed and training accepts >=99,<100 .*; pip install "trl>=99,<100"'
     with pytest.raises(MissingDependencyError, match=said):
-        versions.see_versions()
+        versions.check_versions()

@@ -108,9 +108,9 @@ def test_three_checkpoints_have_to_fit_beside_what_comes_out(tmp_path: Path, mon
     model = torch.nn.Linear(1000, 1, bias=False)
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=22 * 4000))
     with pytest.raises(InputError, match="make room and run the same command again"):
-        preflight.see_room(job, model)
+        preflight.check_room(job, model)
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=24 * 4000))
-    preflight.see_room(job, model)
+    preflight.check_room(job, model)
 
 
 def test_a_row_may_hold_what_ends_a_line_in_a_text(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from selfimprove.errors import InputError
 from selfimprove.render import TrainingExample
 from selfimprove.trainers import distill, dpo, grpo, kto, rloo, sft
 from selfimprove.trainers.loading import base_of, load
-from selfimprove.trainers.preflight import NOTE, see_loss, try_longest, within_reach
+from selfimprove.trainers.preflight import NOTE, check_loss, try_longest, within_reach
 
 
 @pytest.mark.parametrize(("method", "module"), [("sft", sft), ("dpo", dpo), ("kto", kto)])
@@ -41,9 +41,9 @@ def test_rows_without_a_trained_token_are_refused(
 
 def test_no_row_without_loss_is_nothing_to_tell(tmp_path: Path, family: Callable[[str], Path]) -> None:
     """The count is of empty rows alone."""
-    see_loss(job_of("sft", family("llama"), tmp_path), [3, 1])
+    check_loss(job_of("sft", family("llama"), tmp_path), [3, 1])
     with pytest.raises(InputError, match="1 of 2 rows have no token"):
-        see_loss(job_of("sft", family("llama"), tmp_path), [3, 0])
+        check_loss(job_of("sft", family("llama"), tmp_path), [3, 0])
 
 
 class Tries:

@@ -13,7 +13,7 @@ from selfimprove.config import make_config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
 from selfimprove.trainers.everyday import EVERYDAY
-from selfimprove.trainers.settings import check_settings, see_horizons
+from selfimprove.trainers.settings import check_horizons, check_settings
 
 
 def check(**train: Any) -> None:
@@ -93,7 +93,7 @@ def test_a_schedule_that_needs_a_last_step_is_refused_where_there_is_none(sectio
     """
 
     def look(*arms: str, **given: object) -> None:
-        see_horizons(make_config({"campaign": {"arms": list(arms)}, "train": {section: given}}))
+        check_horizons(make_config({"campaign": {"arms": list(arms)}, "train": {section: given}}))
 
     with pytest.raises(InputError, match=rf"train.{section}.warmup_steps = 0.1 is a share of steps.* set max_steps"):
         look("track_b", section, warmup_steps=0.1)

@@ -186,4 +186,4 @@ def test_a_full_disk_is_told_before_training() -> None:
             return [Layer()]
 
     with pytest.raises(InputError, match="make room and run the same command again"):
-        preflight.see_room(job, Model())
+        preflight.check_room(job, Model())

@@ -18,7 +18,7 @@ from selfimprove.students import SERVER
 _SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
 
 
-def see_splits(task: Task) -> None:
+def check_splits(task: Task) -> None:
     """Refuse a task with a split that is empty, or that cannot be read."""
     for split in _SPLITS:
         if next(iter(task.problems(split)), None) is None:
@@ -33,7 +33,7 @@ def data_dir(config: Config) -> Path | None:
     return place
 
 
-def see_named(config: Config, given: Container[str]) -> None:
+def check_named(config: Config, given: Container[str]) -> None:
     """Refuse what the settings name and is not there, as far as that takes no key, no server and no download.
 
     Args:
@@ -41,30 +41,30 @@ def see_named(config: Config, given: Container[str]) -> None:
         given: the plugs that are objects, which nothing has to be found for.
     """
     from selfimprove.graphs.watching import passages_of
-    from selfimprove.scorers.names import see_name
-    from selfimprove.students import see_student
+    from selfimprove.scorers.names import check_name
+    from selfimprove.students import check_student
     from selfimprove.students.fetch import at_hand
     from selfimprove.tasks import load_task
-    from selfimprove.teachers.deployment import see_address
+    from selfimprove.teachers.deployment import check_address
     from selfimprove.teachers.load import is_own
 
-    see_address(config.teacher.base_url)
+    check_address(config.teacher.base_url)
     if "student" not in given:
-        see_student(config.campaign.student)
-        see_distilled(config, config.campaign.student, at_hand)
+        check_student(config.campaign.student)
+        check_distilled(config, config.campaign.student, at_hand)
     teachers = [config.teacher.first, None if "teacher" in given else config.teacher.model]
     for name in filter(None, teachers):
         if is_own(name):
             load_plug(name, "teacher")
     if config.grade.scorer:
-        see_name(config.grade.scorer, config.teacher)
+        check_name(config.grade.scorer, config.teacher)
     if config.gate.text:
         passages_of(Path(config.gate.text))
     for name in config.gate.tasks:
         load_task(name, data_dir=data_dir(config))
 
 
-def see_trained(config: Config, given: Mapping[str, object]) -> None:
+def check_trained(config: Config, given: Mapping[str, object]) -> None:
     """Refuse a student without weights here where no trainer of one's own is given: no arm could be trained.
 
     Args:
@@ -81,7 +81,7 @@ def see_trained(config: Config, given: Mapping[str, object]) -> None:
         )
 
 
-def see_distilled(config: Config, student: str | Path, find: Callable[[str | Path], Path | None]) -> None:
+def check_distilled(config: Config, student: str | Path, find: Callable[[str | Path], Path | None]) -> None:
     """Refuse a teacher whose distributions cannot be learned.
 
     Args:
@@ -91,32 +91,34 @@ def see_distilled(config: Config, student: str | Path, find: Callable[[str | Pat
     """
     if "distill" not in config.campaign.arms or config.campaign.student.startswith(SERVER):
         return
-    from selfimprove.trainers.vocabulary import see_vocabulary
+    from selfimprove.trainers.vocabulary import check_vocabulary
 
     named = str(config.train.distill.model_dump()["teacher"])
     mine, theirs = find(student), find(named)
     if mine is not None and theirs is not None:
-        see_vocabulary(mine, theirs, named)
+        check_vocabulary(mine, theirs, named)
 
 
-def see_training(config: Config, task: Task, *, own: bool) -> None:
+def check_training(config: Config, task: Task, *, own: bool) -> None:
     """Refuse ways to train that cannot be had; another process does not find a task that is an object (`own`)."""
     from selfimprove.trainers.refusing import refuse_packed_order, refuse_practice
-    from selfimprove.trainers.settings import check_settings, see_horizons
+    from selfimprove.trainers.settings import check_horizons, check_settings
 
     check_settings(config.train)
-    see_horizons(config)
+    check_horizons(config)
     refuse_packed_order(config)
     refuse_practice(config, task.name if own else None)
 
 
-def see_scoring(config: Config, task: Task, student: Student, programs: Mapping[str, Program], ledger: Ledger) -> None:
+def check_scoring(
+    config: Config, task: Task, student: Student, programs: Mapping[str, Program], ledger: Ledger
+) -> None:
     """Refuse a step scorer that cannot be had, or is not to be trusted."""
-    from selfimprove.scorers.names import full_name, see_scorer
+    from selfimprove.scorers.names import check_scorer, full_name
     from selfimprove.scorers.trust import check_card
 
     if config.grade.scorer:
         bare, judging_by = student.with_adapter(None), programs["judge_steps"]
-        known_as = see_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
+        known_as = check_scorer(config.grade.scorer, ledger, config.teacher, bare, judging_by)
         if not config.grade.trust:
             check_card(full_name(config.grade.scorer, config.teacher), task.problems("train"), known_as)
