@@ -8,27 +8,17 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from selfimprove.cli import main
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from command_line import Done, Run, runs
+
 from selfimprove.report.schema import Summary
 from selfimprove.report.summary import summarise
 from selfimprove.store import RunFolder
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
 
 
 @pytest.fixture
@@ -37,18 +27,12 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.endswith("_API_KEY")]:
         monkeypatch.delenv(name)
+    command = runs(monkeypatch, capsys)
 
     def run(*words: str | Path, **environment: str) -> Done:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["selfimprove", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
+        return command(*words)
 
     return run
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from command_line import Run, runs
 from fake_server import Reply, serving
 
-from selfimprove.cli import main
 from selfimprove.ledger import Ledger
 from selfimprove.programs.saved import load_saved
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -25,30 +24,11 @@ OPTIONS = ("--option", 'kinds=["sum"]', "--option", "levels=[3]", "--option", "s
 GOOD = "Add the numbers from left to right."
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: str | Path, quiet: bool = True) -> Done:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", "compile", *map(str, words), *(["--quiet"] * quiet)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    command = runs(monkeypatch, capsys, "compile")
+    return lambda *words, quiet=True: command(*words, *["--quiet"] * quiet)
 
 
 def reply(body: dict[str, Any]) -> Reply:

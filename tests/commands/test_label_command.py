@@ -9,16 +9,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "labels"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from command_line import Run, runs
 from fake_server import Reply, serving
 from small_taxonomy import TOML, small
 
-from selfimprove.cli import main
 from selfimprove.labels import DIMENSIONS, quotas
 from selfimprove.labels.outline import WORDS
 from selfimprove.labels.stage import LabelReport
@@ -28,31 +28,12 @@ from selfimprove.records import Interval
 from selfimprove.stats import compare_means
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-    def run(*words: str | Path, quiet: bool = True) -> Done:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", "label", *map(str, words), *(["--quiet"] * quiet)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    command = runs(monkeypatch, capsys, "label")
+    return lambda *words, quiet=True: command(*words, *["--quiet"] * quiet)
 
 
 @pytest.fixture

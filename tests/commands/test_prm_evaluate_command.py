@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from command_line import Run, runs
 from fake_server import Reply, serving
 
-from selfimprove.cli import main
 from selfimprove.programs import plain
 from selfimprove.programs.saved import Card, Measured, save_program
 from selfimprove.records import Interval
@@ -34,31 +33,11 @@ ROWS = [
 ]
 
 
-class Done(NamedTuple):
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Done]
-
-
 @pytest.fixture
 def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path / "cache"))
-
-    def run(*words: str | Path) -> Done:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", "prm", "evaluate", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return run
+    return runs(monkeypatch, capsys, "prm", "evaluate")
 
 
 def student(body: dict[str, Any]) -> Reply:
