@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from command_line import runs
 from fake_server import FakeServer, Reply, serving
 
 from selfimprove.campaign import Campaign
-from selfimprove.cli import main
 from selfimprove.config import TeacherConfig, changed, load_config, write_config
 from selfimprove.errors import InputError, TeacherError
 from selfimprove.ledger import Ledger
@@ -155,15 +155,11 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
 
+    command = runs(monkeypatch, capsys)
+
     def run(*words: str | Path) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Ran(Path(), code, said.out + said.err)
+        done = command(*words)
+        return Ran(Path(), done.returncode, done.stdout + done.stderr)
 
     return run
 

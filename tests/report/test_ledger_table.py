@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from selfimprove.cli import main
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from command_line import runs
+
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.ledger import Ledger, Reservation, Settlement, stage_of_calls
@@ -44,16 +46,11 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run the command line, and give its exit code and what it said."""
+    command = runs(monkeypatch, capsys)
 
-    def call(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["selfimprove", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-        said = capsys.readouterr()
-        return code, said.out + said.err
+    def call(*words: str | Path) -> tuple[int, str]:
+        done = command(*words)
+        return done.returncode, done.stdout + done.stderr
 
     return call
 
