@@ -12,7 +12,7 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
 from selfimprove.openings import Look, count_look, decided, run_id
-from selfimprove.records import Decision, Record
+from selfimprove.records import Attempt, Decision, Record
 from selfimprove.steps.decide import alpha_left, decide
 from selfimprove.steps.evaluate import compare, grouped
 
@@ -49,7 +49,8 @@ def decide_node(crew: Crew) -> Node:
         rounds = [crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_)]
         before, here = rounds[-1], f"{round_folder(round_)}/arms"
         arms = [arm for arm in in_turn(crew.config.campaign.arms) if crew.folder.has(f"{here}/{arm}/predictions.jsonl")]
-        tried = [_tried(crew, round_, arm, rounds) for arm in arms]
+        old = decided_on(crew, before.predictions.rpartition("/")[0])
+        tried = [_tried(crew, round_, arm, rounds, old) for arm in arms]
         decisions, better = [one.decision for one in tried], [one for one in tried if one.decision.outcome == "promote"]
         told = " ".join(one.decision.sentence for one in better)
         if better and not approved(crew, round_, "promote", told):
@@ -71,7 +72,7 @@ def decide_node(crew: Crew) -> Node:
     return node
 
 
-def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision]) -> _Tried:
+def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision], old: Sequence[Attempt]) -> _Tried:
     """Compare an arm with what was best before its round.
 
     Args:
@@ -79,11 +80,12 @@ def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision]) -
         round_: of the arm.
         arm: evaluated on dev.
         rounds: what was decided before, the baseline first.
+        old: answers of what was best before, that are decided on.
     """
     gate, before, place = crew.config.gate, rounds[-1], f"{round_folder(round_)}/arms/{arm}"
     spent = [decision for made in rounds for decision in made.decisions]
     asked = sum(not ARMS[each].told for each in in_turn(crew.config.campaign.arms))
-    new, old = decided_on(crew, place), decided_on(crew, before.predictions.rpartition("/")[0])
+    new = decided_on(crew, place)
     decision = decide(
         compare(new, old, groups=grouped(crew.problems("dev"))),
         round_=round_,
