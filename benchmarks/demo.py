@@ -7,7 +7,8 @@ repair      the demo, and beside it the control: as many trained tokens of probl
 tracks      one large round of worked solutions (track B) beside answers alone (track A) on as many trained tokens
 alone       worked solutions in the first round only; then the student is its own teacher and climbs level by level
 
-make bench-demo             keys: base, best, best_minus_control, track_b_minus_track_a, alone, promoted
+make bench-demo             keys: base, best, best_minus_control (over_seeds: 95 % interval of its mean, Student's),
+                            track_b_minus_track_a, alone, promoted
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+
+from seeds import interval_over_seeds
 
 from selfimprove import Campaign
 from selfimprove.report.decided_schema import ScoreSummary
@@ -103,12 +106,14 @@ def main() -> None:
             found[name].append(cell(name, seed))
             show(name, seed, found[name][-1])
     tests = {name: [one.test for one in some if one.test is not None] for name, some in found.items()}
+    gaps = points(found["repair"], "best", "control")
     print(
         json.dumps(
             {
                 "base": [t.base.accuracy for t in tests["repair"] if t.base],
                 "best": [t.best.accuracy for t in tests["repair"] if t.best],
-                "best_minus_control": points(found["repair"], "best", "control"),
+                "best_minus_control": gaps,
+                "over_seeds": interval_over_seeds([gap for gap in gaps if gap is not None]),
                 "track_b_minus_track_a": points(found["tracks"], "track_b", "track_a"),
                 "alone": [t.best.accuracy for t in tests["alone"] if t.best],
                 "promoted": [sum(r.decision == "promote" for r in one.rounds) for one in found["repair"]],
