@@ -28,7 +28,8 @@ from selfimprove.curating.nursery import Growers, Nursery
 from selfimprove.curating.rows import Candidate, Grown, Order, Rejected
 from selfimprove.curating.writing import FIGURES
 from selfimprove.curating.writing import Figures as Curated
-from selfimprove.graphs.curate import STEPS, build_curate
+from selfimprove.graphs.curate import build_curate
+from selfimprove.graphs.wiring import STEPS
 from selfimprove.growth.people import members_of
 from selfimprove.labels import quotas
 from selfimprove.leakage import Guard

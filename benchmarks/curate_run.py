@@ -26,8 +26,8 @@ from selfimprove.curating.nursery import Growers, Nursery
 from selfimprove.curating.rows import Candidate, Grown, Rejected
 from selfimprove.curating.writing import FIGURES
 from selfimprove.curating.writing import Figures as Curated
-from selfimprove.graphs.curate import STEPS, build_curate
-from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.graphs.curate import build_curate
+from selfimprove.graphs.wiring import STEPS, seldom_collected
 from selfimprove.labels import quotas
 from selfimprove.labels.reading import make_taxonomy
 from selfimprove.labels.taxonomy import LEVELS

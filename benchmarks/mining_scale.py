@@ -19,9 +19,9 @@ from typing import Any
 
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
-from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining, mining_place
+from selfimprove.graphs.mining import MiningTotals, build_mining, mining_place
 from selfimprove.graphs.studio import studio_crew
-from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.graphs.wiring import STEPS, seldom_collected
 from selfimprove.programs import program_for
 from selfimprove.records import Completion, Problem, Request, digest
 from selfimprove.steps.mine import MiningRule

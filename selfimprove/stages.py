@@ -16,8 +16,8 @@ from selfimprove.formats import aligned
 from selfimprove.graphs.compiling import freeze_programs, programs_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
-from selfimprove.graphs.mining import STEPS, build_mining, mining_place, sentence, totals_of
-from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.graphs.mining import build_mining, mining_place, sentence, totals_of
+from selfimprove.graphs.wiring import STEPS, seldom_collected
 from selfimprove.ledger import Ledger
 from selfimprove.mining.library import count_levels, load_library
 from selfimprove.mining.patterns import ALL, Patterns

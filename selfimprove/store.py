@@ -159,6 +159,10 @@ class RunFolder:
                 f"{self.at(name)} does not hold a {kind.__name__}: {error.errors()[0]['msg']}"
             ) from error
 
+    def found(self, name: str, kind: type[R]) -> R | None:
+        """Read one record back; None where it was not written. Errors as `rows`."""
+        return self.record(name, kind) if self.has(name) else None
+
     def json(self, name: str) -> Any:
         """Read a JSON file back; errors as `rows`."""
         return json.loads(self._checked(name))

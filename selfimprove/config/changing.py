@@ -10,15 +10,16 @@ from selfimprove.errors import InputError
 
 
 def toml_value(text: str) -> Any:
-    """Read one value in TOML; what is none is the text itself.
+    r"""Read one value in TOML; what is none is the text itself.
 
-    >>> toml_value("[2, 3]"), toml_value("adamw_torch")
-    ([2, 3], 'adamw_torch')
+    >>> toml_value("[2, 3]"), toml_value("adamw_torch"), toml_value("1\nother = 2")
+    ([2, 3], 'adamw_torch', '1\nother = 2')
     """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        read = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
         return text
+    return read["value"] if len(read) == 1 else text
 
 
 def changed_values(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def answer(folder: RunFolder, outcome: Literal["approve", "reject"]) -> str:
     Raises:
         InputError: the campaign waits for nothing.
     """
-    asked = folder.record(WAITING, Waiting) if folder.has(WAITING) else None
+    asked = folder.found(WAITING, Waiting)
     if asked is None or folder.has(_place(asked.round, asked.at)):
         raise InputError(f"{folder.path} waits for nobody; run its campaign, which asks where campaign.pause says so")
     name = _place(asked.round, asked.at)

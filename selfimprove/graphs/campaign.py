@@ -261,7 +261,7 @@ def final_node(crew: Crew) -> Node:
 
 def _record_opening(crew: Crew, round_: int, models: tuple[str, ...]) -> None:
     name = "final/openings.json"
-    known = crew.folder.record(name, Openings).openings if crew.folder.has(name) else ()
+    known = (crew.folder.found(name, Openings) or Openings(openings=())).openings
     new = Opening(data_sha256=crew.folder.hashes["data/test.jsonl"], after_round=round_, models=models)
     if new not in known:
         crew.folder.write_json(name, Openings(openings=(*known, new)))

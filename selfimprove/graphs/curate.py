@@ -31,8 +31,6 @@ from selfimprove.graphs.curate_calls import as_ordered, as_rejected, solve_seeds
 from selfimprove.graphs.curate_votes import Polling, round_place
 from selfimprove.graphs.wiring import add_nodes
 
-STEPS: Final = 1_000_000
-"""Recursion limit that no curation reaches."""
 _ALARMS: Final = 3
 
 

@@ -24,7 +24,7 @@ class Forked(Record):
 
 def forked(folder: RunFolder) -> Forked | None:
     """Say what a campaign was made of; None: of nothing."""
-    return folder.record(FORK, Forked) if folder.has(FORK) else None
+    return folder.found(FORK, Forked)
 
 
 def taken_over(folder: RunFolder) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def library_place(round_: int) -> str:
 def _score(crew: Crew, scorer: StepScorer | None, rule: GradeRule) -> Callable[[GradingState], dict[str, Any]]:
     @cache
     def named(best: str, proof: str) -> StepScorer | None:
-        kept = crew.folder.record(proof, ScorerCard) if crew.folder.has(proof) else None
+        kept = crew.folder.found(proof, ScorerCard)
         return scorer or scorer_of(crew, best, kept)
 
     def node(state: GradingState) -> dict[str, Any]:

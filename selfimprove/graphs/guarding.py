@@ -130,7 +130,7 @@ class _Library:
 
 def guard_of(crew: Crew) -> Guard:
     """Give the guard of a frozen campaign."""
-    known = crew.folder.record(_GUARD, Known) if crew.folder.has(_GUARD) else Known()
+    known = crew.folder.found(_GUARD, Known) or Known()
     splits: tuple[Split, ...] = ("dev", "test")
     own = (HeldOut.of(problem, split) for split in splits for problem in crew.problems(split))
     return Guard(chain(own, known.public), known.boilerplate)

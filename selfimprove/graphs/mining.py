@@ -30,9 +30,6 @@ from selfimprove.mining.wording import FITTED_ON, Wording
 from selfimprove.records import Attempt, Problem, Record
 from selfimprove.steps.mine import Trial, one_pass
 
-STEPS = 1_000_000
-"""Recursion limit that no pool reaches."""
-
 
 class MiningState(TypedDict, total=False):
     """Handles of a pool; `round` and `best` are given, the rest is found."""
@@ -105,10 +102,10 @@ def totals_of(crew: Crew, round_: int) -> MiningTotals:
     Raises:
         InputError: none was mined.
     """
-    name = f"{mining_place(round_)}/totals.json"
-    if not crew.folder.has(name):
+    made = crew.folder.found(f"{mining_place(round_)}/totals.json", MiningTotals)
+    if made is None:
         raise InputError(f"{crew.folder.path} holds no mined pool; run selfimprove mine on it first")
-    return crew.folder.record(name, MiningTotals)
+    return made
 
 
 def trials_in(crew: Crew, here: str, problems: Sequence[Problem], passes: int | None = None) -> list[Trial]:

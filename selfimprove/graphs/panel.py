@@ -77,8 +77,9 @@ def renew_panel(crew: Crew, round_: int, best: str) -> Solved:
     name = f"{round_folder(round_)}/solved.json"
     if not crew.folder.has(_ASIDE):
         return Solved()
-    if crew.folder.has(name):
-        return crew.folder.record(name, Solved)
+    kept = crew.folder.found(name, Solved)
+    if kept is not None:
+        return kept
     before, identity = _read(crew, f"{round_folder(round_ - 1)}/solved.json"), crew.model(best).identity
     room = crew.config.gate.panel - len(before.rates)
     open_ = [problem for problem in _aside(crew) if problem.id not in before.rates]
@@ -125,7 +126,7 @@ def panel_watched(crew: Crew, place: str) -> list[Watched]:
 
 
 def _read(crew: Crew, name: str) -> Solved:
-    return crew.folder.record(name, Solved) if crew.folder.has(name) else Solved()
+    return crew.folder.found(name, Solved) or Solved()
 
 
 def _solved(crew: Crew, problems: Sequence[Problem], adapter: str, arm: str) -> list[Problem]:

@@ -53,8 +53,9 @@ def freeze_watched(crew: Crew) -> Frozen:
         InputError: the text is too short or cannot be read, or there is no such task.
     """
     gate = crew.config.gate
-    if crew.folder.has(_FROZEN):
-        return crew.folder.record(_FROZEN, Frozen)
+    kept = crew.folder.found(_FROZEN, Frozen)
+    if kept is not None:
+        return kept
     tasks = {name: tuple(islice(_task(crew, name).problems("dev"), gate.task_problems)) for name in gate.tasks}
     made = Frozen(passages=passages_of(Path(gate.text)) if gate.text else (), tasks=tasks)
     if made != Frozen():
@@ -125,15 +126,14 @@ def measure_panel(crew: Crew, adapter: str, arm: str, place: str) -> None:
 
     Other tasks are asked under the prompt that the arm was trained under, as its own task is.
     """
-    frozen = crew.folder.record(_FROZEN, Frozen) if crew.folder.has(_FROZEN) else Frozen()
-    name = f"{place}/panel.json"
+    frozen = crew.folder.found(_FROZEN, Frozen) or Frozen()
     identity = crew.model(adapter).identity
-    if frozen == Frozen() or (crew.folder.has(name) and crew.folder.record(name, Panel).model == identity):
+    if frozen == Frozen() or _panel(crew.folder, place).model == identity:
         return
     with crew.stage("watch", sum(map(len, frozen.tasks.values()))):
         losses = tuple(crew.losses(frozen.passages, adapter)) if frozen.passages else ()
         tasks = {task: _solved(crew, task, problems, adapter, arm) for task, problems in frozen.tasks.items()}
-    crew.folder.write_json(name, Panel(model=identity, losses=losses, tasks=tasks))
+    crew.folder.write_json(f"{place}/panel.json", Panel(model=identity, losses=losses, tasks=tasks))
 
 
 def _solved(crew: Crew, name: str, problems: Sequence[Problem], adapter: str, arm: str) -> dict[str, bool]:
@@ -167,8 +167,7 @@ def watched(crew: Crew, place: str, new: Sequence[Attempt], old: Sequence[Attemp
 
 
 def _panel(folder: RunFolder, place: str) -> Panel:
-    name = f"{place}/panel.json"
-    return folder.record(name, Panel) if folder.has(name) else Panel()
+    return folder.found(f"{place}/panel.json", Panel) or Panel()
 
 
 def decided_on(crew: Crew, place: str) -> list[Attempt]:

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from langgraph.graph import StateGraph
 
+STEPS: Final = 1_000_000
+"""Recursion limit that no pool and no curation reaches."""
 _ALLOCATIONS: Final = 200_000
 
 

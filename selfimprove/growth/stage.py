@@ -18,9 +18,9 @@ from selfimprove.curating.nursery import Nursery
 from selfimprove.curating.seeds import read_seeds, refuse_barren, wanted_of
 from selfimprove.curating.writing import FIGURES, Figures, guarded, sentence
 from selfimprove.errors import InputError
-from selfimprove.graphs.curate import STEPS, build_curate, write_capped
+from selfimprove.graphs.curate import build_curate, write_capped
 from selfimprove.graphs.guarding import read_public
-from selfimprove.graphs.wiring import seldom_collected
+from selfimprove.graphs.wiring import STEPS, seldom_collected
 from selfimprove.growth.cleaning import kept_clean
 from selfimprove.growth.page import write_page
 from selfimprove.growth.people import growers_of, members_of

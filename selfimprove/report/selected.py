@@ -58,9 +58,9 @@ def selection_of(pool: Mapping[str, Any]) -> SelectionSummary | None:
 
 def probe_of(folder: RunFolder) -> ProbeSummary | None:
     """Give what the probe came to; None where there was none."""
-    if not folder.has("round-01/probe.json"):
+    made = folder.found("round-01/probe.json", Probed)
+    if made is None:
         return None
-    made = folder.record("round-01/probe.json", Probed)
     return ProbeSummary(
         policy=made.policy,
         default=made.default,

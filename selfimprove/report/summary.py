@@ -255,7 +255,7 @@ def _pairs(base: Evaluation, best: Evaluation) -> dict[str, dict[str, LabelPair]
 def _cost(folder: RunFolder, ledger: Ledger) -> CostSummary:
     total = ledger.totals()
     stages = tuple(StageCost.model_validate(row) for row in ledger.by_stage())
-    made = folder.record("plan.json", Plan) if folder.has("plan.json") else None
+    made = folder.found("plan.json", Plan)
     return CostSummary(
         usd=total.usd,
         held_usd=total.held_usd,
@@ -324,9 +324,7 @@ def _problems(folder: RunFolder, split: str) -> Mapping[str, Problem]:
 
 
 def _provenance(folder: RunFolder, config: Config, started: float, ended: float) -> Provenance:
-    base: Any = (
-        folder.record("round-00/evaluation.json", Evaluation) if folder.has("round-00/evaluation.json") else None
-    )
+    base: Any = folder.found("round-00/evaluation.json", Evaluation)
     manifest = folder.at("manifest.json").read_bytes()
     return Provenance(
         selfimprove=__version__,

@@ -237,7 +237,8 @@ def test_scripted_curation_ends_at_its_quotas(tmp_path: Path) -> None:
     """What LangGraph Studio opens runs to its end."""
     from selfimprove.curating.scripted import scripted_nursery
     from selfimprove.curating.writing import FIGURES, Figures
-    from selfimprove.graphs.curate import STEPS, build_curate
+    from selfimprove.graphs.curate import build_curate
+    from selfimprove.graphs.wiring import STEPS
 
     nursery = scripted_nursery(tmp_path / "run")
     ended = build_curate(nursery).compile().invoke({}, {"recursion_limit": STEPS})
