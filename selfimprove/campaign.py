@@ -187,13 +187,21 @@ class Campaign:
         """Give the student that the settings name.
 
         Raises:
-            InputError: there is no such model, or no such server.
+            InputError: there is no such model, or no such server; or a setting for loading one stands beside an object.
         """
         from selfimprove.students import load_student
 
-        given: Student | None = self._given.get("student")
         own, name = self.config.student, self.config.campaign.student
-        return given or load_student(name, dtype=own.dtype, device=own.device, slots=own.slots)
+        if "student" not in self._given:
+            return load_student(name, dtype=own.dtype, device=own.device, slots=own.slots)
+        for key, value, unset in (("dtype", own.dtype, "auto"), ("slots", own.slots, None)):
+            if value != unset:
+                raise InputError(
+                    f"student.{key} = {value!r} cannot be set beside a student that is an object, which was loaded "
+                    "already; leave it out"
+                )
+        given: Student = self._given["student"]
+        return given
 
     def _crew(self, folder: RunFolder, ledger: Ledger, told: Told) -> Crew:
         from selfimprove.graphs.compiling import programs_of

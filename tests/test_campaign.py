@@ -123,3 +123,14 @@ def test_an_object_that_is_no_plug_is_refused_when_it_is_given(plugs: dict[str, 
     """What lacks a member of its protocol is named with what it lacks."""
     with pytest.raises(InputError, match=said):
         Campaign(**plugs)
+
+
+@pytest.mark.parametrize(("key", "value"), [("dtype", "float32"), ("slots", 4)])
+def test_how_to_load_a_student_is_refused_beside_one_that_is_there(key: str, value: Any) -> None:
+    """It would do nothing; what the campaign itself uses, such as the longest completion, may be set."""
+    task = Arithmetic()
+    student = ScriptedStudent(task)
+    made = Campaign(task=task, student=student, sections={"student": {key: value, "max_tokens": 32}})
+    with pytest.raises(InputError, match=f"student.{key} = {value!r} cannot be set beside a student that is an object"):
+        made.plan()
+    assert Campaign(task=task, student=student, sections={"student": {"max_tokens": 32}}).load_student() is student

@@ -2,9 +2,9 @@
 
 The strict reading is its `strict-match`: the first `#### N`. The lenient one is the strict one where it is found, else
 its `flexible-extract`: the last number. Numbers are then compared by value (`number.compare`), so "18.", "$18" and
-"18.00" are 18, where the harness compares strings after taking out what `plain` takes out. What the harness cuts out
-of a longer number ("#### 1/2"), out of several to choose from ("#### 4 or 5") or out of a denial ("not 4") is no answer
-here; `harness_strict`, `harness_flexible` and `harness_equal` give its own figures.
+"18.00" are 18, where the harness compares strings without commas, dollar signs and a final period. What the harness
+cuts out of a longer number ("#### 1/2"), out of several to choose from ("#### 4 or 5") or out of a denial ("not 4") is
+no answer here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,6 @@ from selfimprove.answers.marks import disagree
 from selfimprove.answers.signs import plain_digits, visible
 from selfimprove.records import Parsed, Verdict
 
-_STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
-_FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
-_IGNORED = (",", r"\$", r"(?s).*#### ", r"\.$")
 _LINE = re.compile(r"^[ \t]*####[^\n]*$", re.MULTILINE)
 _MOST_LINES = 20  # no more are looked at
 _STATED = re.compile(r"#### (?=-?[0-9.,])((?:(?!####)[^\n])*)\s*")
@@ -54,35 +51,6 @@ def _value(line: str) -> Quantity | None:
     return number.quantity(found) if found is not None else None
 
 
-def harness_strict(text: str) -> str | None:
-    """Give what the harness's `strict-match` extracts, None where it says invalid."""
-    found = _STRICT.findall(text)
-    return found[0].strip() if found else None
-
-
-def harness_flexible(text: str) -> str | None:
-    """Give what the harness's `flexible-extract` extracts, None where it says invalid."""
-    found = _matches(text)
-    return found[-1].strip() if found else None
-
-
-def harness_equal(extracted: str | None, worked_answer: str) -> bool:
-    """Compare as the harness's `exact_match` does.
-
-    Args:
-        extracted: what one of its filters found.
-        worked_answer: the data set's `answer`, worked solution and all.
-    """
-    return extracted is not None and plain(extracted) == plain(worked_answer)
-
-
-def plain(text: str) -> str:
-    """Take out what the harness ignores: commas, dollar signs, all up to `#### `, a final period; lower the case."""
-    for pattern in _IGNORED:
-        text = re.sub(pattern, "", text)
-    return text.lower()
-
-
 def compare(answer: str, reference: str) -> Verdict:
     """Compare by value."""
     return number.compare(answer, reference)
@@ -91,7 +59,3 @@ def compare(answer: str, reference: str) -> Verdict:
 def conclude(rationale: str, answer: str) -> str:
     """Put the `####` line at the end, in place of any that the rationale holds."""
     return f"{_LINE.sub('', rationale).strip()}\n#### {answer}".lstrip()
-
-
-def _matches(text: str) -> list[str]:
-    return [wide or narrow for wide, narrow in _FLEXIBLE.findall(text)]
