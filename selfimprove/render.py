@@ -145,7 +145,7 @@ def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], targ
     """Give the token ids a model is trained on: exactly its prompt, then the reply and one end token.
 
     Raises:
-        InputError: the chat template changes the prompt or drops part of the reply.
+        InputError: the chat template changes the prompt or drops part of the reply, or there is no end token.
     """
     prompt = prompt_text(tokenizer, messages)
     whole = chat_text(tokenizer, [*messages, Message(role="assistant", content=target)], add_generation_prompt=False)
@@ -160,6 +160,8 @@ def training_example(tokenizer: ChatTokenizer, messages: Sequence[Message], targ
     head = tokenizer.encode(prompt, add_special_tokens=False)
     tail = tokenizer.encode(reply, add_special_tokens=False)
     end = tokenizer.eos_token_id
+    if end is None:
+        raise InputError("the student's tokenizer has no end token; set eos_token in its tokenizer_config.json")
     tail = tail[: tail.index(end) + 1] if end in tail else [*tail, end]
     return TrainingExample([*head, *tail], len(head))
 

@@ -85,6 +85,14 @@ def test_no_template_is_one_sentence() -> None:
         prompt_text(bare, [Message(role="user", content="x")])
 
 
+def test_a_tokenizer_without_an_end_is_one_sentence() -> None:
+    """A student that never learns to end would be trained; refused, as no id can stand for the end."""
+    endless = Chars()
+    endless.eos_token_id = None
+    with pytest.raises(InputError, match=r"no end token; set eos_token in its tokenizer_config\.json"):
+        training_example(endless, SOLVE.messages({"problem": "2 + 2"}), "4")
+
+
 DATED = """\n{% if strftime_now is defined %}{%- set today = strftime_now("%d %b %Y") %}{% endif %}
   {% for m in messages %}<{{ m.role }}>{{ m.content }}
 {% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"""

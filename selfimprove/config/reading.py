@@ -103,13 +103,17 @@ def _refuse_probe(config: Config, where: str) -> None:
 
 def _refuse_mixing(config: Config, where: str) -> None:
     """Refuse two orders of the same rows."""
-    for name, given in (("sft", config.train.sft), ("continued", config.train.continued)):
-        how = (given.model_extra or {}).get("train_sampling_strategy", "sequential")
-        if config.select.order == "easy_to_hard" and how != "sequential":
-            raise InputError(
-                f'{where}: train.{name}.train_sampling_strategy = "{how}" would mix the rows that select.order = '
-                '"easy_to_hard" puts in order; leave one of the two out'
-            )
+    if config.select.order != "easy_to_hard":
+        return
+    kept: dict[str, Any] = {"train_sampling_strategy": "sequential", "packing": False, "shuffle_dataset": False}
+    for name in ("sft", "continued"):
+        given = getattr(config.train, name).model_extra or {}
+        for key in kept.keys() & given.keys():
+            if given[key] != kept[key]:
+                raise InputError(
+                    f"{where}: train.{name}.{key} = {json.dumps(given[key])} would mix the rows that select.order = "
+                    '"easy_to_hard" puts in order; leave one of the two out'
+                )
 
 
 def _refuse_unwritable(value: Any, where: str, path: tuple[str, ...]) -> None:

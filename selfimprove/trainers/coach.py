@@ -144,15 +144,21 @@ class Coach:
 
 
 class Enough(TrainerCallback):
-    """Stops when so many tokens were generated, and logs how many groups taught something."""
+    """Stops when so many tokens were generated, and logs how many groups taught something.
 
-    def __init__(self, coach: Coach, tokens: int) -> None:
-        self.coach, self.tokens = coach, tokens
+    Args:
+        coach: counts them.
+        tokens: wanted; 0: it never stops.
+        cycle: steps that a batch of tries is used for: those that were generated are all learned from.
+    """
+
+    def __init__(self, coach: Coach, tokens: int, cycle: int = 1) -> None:
+        self.coach, self.tokens, self.cycle = coach, tokens, cycle
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Stop behind the step that reaches the amount."""
-        del args, state
-        if self.tokens and self.coach.tokens >= self.tokens:
+        """Stop behind the cycle that reaches the amount."""
+        del args
+        if self.tokens and self.coach.tokens >= self.tokens and state.global_step % self.cycle == 0:
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:

@@ -8,6 +8,7 @@ count. The student writes, by our own engine, and learns the teacher's distribut
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def _trainer(job: TrainingJob) -> Any:
     teacher = AutoModelForCausalLM.from_pretrained(place, dtype=model.dtype)
     coach, model, new = begun_to_try(job, settings, tokenizer, model, programs_of(job, tokenizer), group=1)
     count = len(coach.rows)
-    settings["per_device_train_batch_size"] = min(int(settings["per_device_train_batch_size"]), count)
+    settings |= within(settings, count)
     epochs = STEPS_AT_MOST if job.trained_tokens else settings["num_train_epochs"]
     made = EngineTrainer(
         model=model,
@@ -56,6 +57,17 @@ def _trainer(job: TrainingJob) -> Any:
         peft_config=new,
     )
     return looked_over(made, job, coach)
+
+
+def within(settings: Mapping[str, Any], count: int) -> dict[str, int]:
+    """Give a batch and an accumulation that so many rows fill, as TRL leaves out what is less than a step.
+
+    >>> within({"per_device_train_batch_size": 8, "gradient_accumulation_steps": 2}, 10)
+    {'per_device_train_batch_size': 5, 'gradient_accumulation_steps': 2}
+    """
+    steps = min(int(settings.get("gradient_accumulation_steps", 1)), count)
+    size = min(int(settings["per_device_train_batch_size"]), count // steps)
+    return {"per_device_train_batch_size": size, "gradient_accumulation_steps": steps}
 
 
 if __name__ == "__main__":

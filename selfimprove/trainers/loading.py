@@ -205,6 +205,7 @@ def _owned(job: TrainingJob, settings: Mapping[str, Any]) -> dict[str, Any]:
         "save_steps": every or 1,
         "save_total_limit": 2,  # the one before is the last whole one while a checkpoint is written
         "disable_tqdm": True,
+        "logging_nan_inf_filter": False,  # which would log 0 for a loss that is no number
         "dataloader_pin_memory": not cpu,
     }
 
@@ -287,7 +288,7 @@ def write_outcome(
     # Not transformers' own mean, which a training that was gone on with begins anew.
     logged = [float(entry["loss"]) for entry in trainer.state.log_history if "loss" in entry]
     loss = fmean(logged) if logged else float(outcome.training_loss)
-    if math.isnan(loss):
+    if not (math.isfinite(loss) and math.isfinite(outcome.training_loss)):  # some steps are not logged
         raise TrainingError(f"training ended with a loss that is not a number; lower train.{job.method}.learning_rate")
     metrics = {
         "rows": rows,

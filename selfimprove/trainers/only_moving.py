@@ -12,15 +12,21 @@ import torch
 
 
 class OnlyMoving:
-    """Before `CompletionHead` and a trainer of TRL's in the bases; nothing is left out where the head is TRL's own."""
+    """Before `CompletionHead` and TRL's GRPO in the bases.
+
+    Nothing is left out where the head is TRL's own, or where a divergence or an entropy is part of the loss.
+    """
 
     narrow: bool
+    beta: float
+    top_entropy_quantile: float
+    _entropy_bonus_enabled: bool
     _moving: Any = None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         parent: Any = super()
-        alone = not getattr(self, "beta", 0.0) and getattr(self, "top_entropy_quantile", 1.0) == 1.0
-        if self.narrow and alone and inputs.get("old_per_token_logps") is None and "old_logps" not in inputs:
+        alone = not self.beta and self.top_entropy_quantile == 1.0 and not self._entropy_bonus_enabled
+        if self.narrow and alone and inputs.get("old_per_token_logps") is None:
             self._moving = (inputs["advantages"] != 0) & (inputs["completion_mask"].sum(1) > 0)
         try:
             return parent._compute_loss(model, inputs)  # noqa: SLF001 - its own base

@@ -141,7 +141,7 @@ def looked_over(trainer: Any, job: TrainingJob, coach: Coach) -> Any:
         sampler.copy.to(trainer.args.device)
     check_taken_over(trainer.model, sampler.copy)
     try_longest_tries(trainer, max(map(len, coach.prompts)), coach.limit)
-    trainer.add_callback(Enough(coach, job.trained_tokens))
+    trainer.add_callback(Enough(coach, job.trained_tokens, cycle_of(trainer.args).steps))
     watched(trainer, job)  # behind what adds to the log that it looks at
     return trainer
 

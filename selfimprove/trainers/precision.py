@@ -7,7 +7,7 @@ are stepped, and the moments, are float32 copies; the model computes with them r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import torch
@@ -32,15 +32,25 @@ def mixed() -> bool:
     return torch.cuda.is_available() and trained_in() is torch.bfloat16
 
 
-def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.Optimizer], **options: Any) -> Any:
+def full_precision(
+    params: Sequence[torch.nn.Parameter],
+    kind: type[torch.optim.Optimizer],
+    undecayed: Iterable[torch.nn.Parameter] = (),
+    **options: Any,
+) -> Any:
     """Give an optimizer of float32 copies of `params`, which takes their gradients and sets them at each step.
 
     Args:
         params: trained parameters of any float type, shapes of their own.
         kind: an optimizer class of torch.
+        undecayed: those of them that a weight decay leaves alone.
         options: its arguments.
     """
     copies = [torch.nn.Parameter(param.detach().float()) for param in params]
+    free = set(map(id, undecayed))
+    parts: tuple[list[Any], list[Any]] = ([], [])
+    for copy, param in zip(copies, params, strict=True):
+        parts[id(param) in free].append(copy)
 
     def take(*_: Any) -> None:
         for copy, param in zip(copies, params, strict=True):
@@ -61,7 +71,8 @@ def full_precision(params: Sequence[torch.nn.Parameter], kind: type[torch.optim.
                     optimizer.state[copy][_KEPT] = copy.data
         give()
 
-    optimizer = kind(copies, **options)
+    groups: list[dict[str, Any]] = [{"params": parts[0]}, {"params": parts[1], "weight_decay": 0.0}]
+    optimizer = kind([group for group in groups if group["params"]], **options)
     optimizer.register_step_pre_hook(take)
     optimizer.register_step_post_hook(give)
     optimizer.register_load_state_dict_post_hook(taken_back)
@@ -77,12 +88,16 @@ class FullSteps:
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Give the optimizer, of float32 copies where the trained weights are narrower."""
-        trained = [p for p in (model or self.model).parameters() if p.requires_grad]
+        whole = model or self.model
+        trained = [p for p in whole.parameters() if p.requires_grad]
         parent: Any = super()
         if shared_out(self) or not any(p.dtype in {torch.bfloat16, torch.float16} for p in trained):
             return parent.create_optimizer(model)
         kind, options = parent.get_optimizer_cls_and_kwargs(self.args, model)
-        self.optimizer = full_precision(trained, kind, **{"weight_decay": self.args.weight_decay, **options})
+        decayed = set(parent.get_decay_parameter_names(whole))
+        undecayed = [p for name, p in whole.named_parameters() if name not in decayed]  # norms and biases
+        how = {"weight_decay": self.args.weight_decay, **options}
+        self.optimizer = full_precision(trained, kind, undecayed, **how)
         return self.optimizer
 
 

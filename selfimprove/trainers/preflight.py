@@ -20,6 +20,8 @@ ROOM: Final = 24
 """Times the trained weights that have to fit on the disk. A checkpoint takes 7.3 of them where they are of half
 precision (themselves, float32 copies, two moments); three lie there while the third is written; and what comes out."""
 NOTE: Final = "note: "
+_ENTROPY: Final = ("entropy_coef", "_last_world_entropy")
+"""What TRL's controller of entropy moves at a step."""
 
 T = TypeVar("T")
 
@@ -177,10 +179,13 @@ def _forward_and_backward(trainer: Any, batch: Any) -> None:
         how = dict(trainer.args.gradient_checkpointing_kwargs or {})
         which = {key: how.pop(key) for key in ("every_n_layers", "offload") if key in how}  # not torch's own
         trainer.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how or None, **which)
+    kept = {name: getattr(trainer, name) for name in _ENTROPY if hasattr(trainer, name)}
     with trainer.compute_loss_context_manager():
         loss = trainer.compute_loss(trainer.model, batch)
     loss.backward()
     trainer.model.zero_grad(set_to_none=True)
+    for name, value in kept.items():
+        setattr(trainer, name, value)
     trainer._metrics["train"].clear()  # noqa: SLF001 - this was no step
 
 

@@ -1,9 +1,10 @@
 """Run a training job in a process of its own: it gives its memory back, and appears whole or not at all.
 
 A training that runs out of memory is tried again with half the batch and twice the accumulation, down to the smallest
-batch: the same rows a step, so the same learning, but sums in another order, so not the same bytes. One that somebody
-killed is started once more, from its last checkpoint, and gives the same bytes. Anything else is an error with the
-process's last lines.
+batch: the same rows a step, so the same learning, but sums in another order, so not the same bytes. (Nearly the same
+for dpo and kto, where batches weigh alike in a step and the last may be smaller; and kto estimates its divergence in
+each batch, in smaller ones less well.) One that somebody killed is started once more, from its last checkpoint, and
+gives the same bytes. Anything else is an error with the process's last lines.
 """
 
 from __future__ import annotations

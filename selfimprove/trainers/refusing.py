@@ -14,20 +14,6 @@ _EACH_LAYER: Final = {"rank_pattern", "alpha_pattern"}
 """What a student that practises may set of a LoRA beyond a rank and a scale."""
 
 
-def refuse_packed_order(config: Config) -> None:
-    """Refuse rows in an order of their own that packing would not keep.
-
-    Raises:
-        InputError: both are asked for.
-    """
-    for name in ("sft", "continued"):
-        if config.select.order == "easy_to_hard" and getattr(config.train, name).model_dump().get("packing"):
-            raise InputError(
-                f"train.{name}.packing puts rows together by their lengths, and select.order = "
-                '"easy_to_hard" wants them in an order; leave one of them out'
-            )
-
-
 def asks_teacher(config: Config) -> bool:
     """Say whether a training asks the teacher.
 

@@ -63,8 +63,14 @@ def brevity(tried: Tried) -> float | None:
 
 
 def steps(tried: Tried) -> float | None:
-    """The lowest score of its steps, by the scorer beside the rewards: one wrong step spoils a solution."""
-    return None if tried.attempt.verdict in _NOBODYS_FAULT else tried.score
+    """The lowest score of its steps, by the scorer beside the rewards: one wrong step spoils a solution.
+
+    0 where no answer is found, as who says nothing says nothing wrong.
+    """
+    verdict = tried.attempt.verdict
+    if verdict in _NOBODYS_FAULT:
+        return None
+    return tried.score if verdict.decided else 0.0
 
 
 def questions(tried: Tried) -> float | None:

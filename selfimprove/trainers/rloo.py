@@ -12,13 +12,12 @@ from trl import RLOOConfig, RLOOTrainer
 
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.completion_head import CompletionHead
-from selfimprove.trainers.only_moving import OnlyMoving
 from selfimprove.trainers.practising import Generated, Practised, practise, reinforced
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.resuming import Resumes
 
 
-class EngineTrainer(OnlyMoving, CompletionHead, Generated, Practised, Resumes, FullSteps, RLOOTrainer):
+class EngineTrainer(CompletionHead, Generated, Practised, Resumes, FullSteps, RLOOTrainer):
     """TRL's trainer over our engine, in the place of its own way to generate; over vLLM where that is asked for."""
 
 

@@ -22,13 +22,21 @@ from selfimprove.trainers.versions import check_versions
 
 OWNED: Final = {
     *("output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy", "save_steps"),
-    *("save_total_limit", "disable_tqdm", "dataloader_pin_memory", "do_eval", "eval_strategy"),
+    *("save_total_limit", "disable_tqdm", "dataloader_pin_memory", "dataloader_drop_last", "do_eval", "eval_strategy"),
+    "logging_nan_inf_filter",
 }
 """What the trainer sets itself; a campaign measures on dev, and no trainer does."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
 _REWARDED: Final[tuple[Method, ...]] = ("grpo", "rloo")
-_REPLACED: Final = {"reward_weights", "cache_implementation", "use_transformers_continuous_batching"}
-"""What our engine and our rewards stand for."""
+_REPLACED: Final = {
+    *("reward_weights", "cache_implementation", "use_transformers_continuous_batching", "chat_template_kwargs"),
+    "train_sampling_strategy",
+}
+"""What our engine, our rewards, our prompts and our choice of problems stand for."""
+_RENDERED: Final = {"eos_token", "chat_template_path", "model_init_kwargs", "assistant_only_loss"}
+"""What is about texts that TRL renders and a model that it loads: ours are token ids, and loaded already."""
+_BY_LENGTH: Final = {"group_by_length", "batch_rebalance"}
+"""Orders that go by lengths which transformers finds in rows of one text alone."""
 _DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
 """Ways to draw that vLLM has and our engine has not."""
 _SCHEDULES: Final = {"linear", "cosine", "constant", "constant_with_warmup"}
@@ -120,13 +128,21 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
 
 
 def _check_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse what would be taken and do nothing."""
+    """Refuse what would be taken and do nothing, or end a training that was begun."""
     for name in ("dpo", "kto"):
         if "num_train_epochs" in parts[name]:
             raise InputError(
                 f"train.{name}.num_train_epochs is not looked at: an arm's pairs or verdicts are gone over until they "
                 "have carried train.pairs_share of its tokens; set that, and leave it out"
             )
+        if (order := parts[name].get("train_sampling_strategy")) in _BY_LENGTH:
+            raise InputError(
+                f'train.{name}.train_sampling_strategy = "{order}" wants rows of one length each, and a pair or a '
+                "verdict has several; leave it out"
+            )
+    for name in ("sft", "continued"):
+        if parts[name].get("padding_free") and not {**parts["sft"], **parts[name]}.get("packing"):
+            raise InputError(f"train.{name}.padding_free is for packed rows; set packing = true, which implies it")
 
 
 def _check_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -187,16 +203,20 @@ def _check_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> N
 
 
 def _ours(name: str, given: Mapping[str, Any]) -> set[str]:
-    """Name the settings of a trainer that practises which are not TRL's to set."""
+    """Name the settings of a trainer that are not TRL's to set."""
+    if name in {"sft", "continued"}:
+        return _RENDERED
     if name not in PRACTISED:
         return set()
-    return _REPLACED if given.get("use_vllm") else _REPLACED | _DRAWN
+    chosen = {"shuffle_dataset"} if name in _REWARDED else set()
+    return _REPLACED | chosen | (set() if given.get("use_vllm") else _DRAWN)
 
 
 def _check_groups(name: Method, given: Mapping[str, Any]) -> None:
     """Refuse a batch that holds no whole number of groups, and tries that are all the same."""
     told = {**DEFAULTS[name], **given}
-    size = int(told["per_device_train_batch_size"]) * int(told.get("gradient_accumulation_steps", 1))
+    batches = told.get("steps_per_generation") or told.get("gradient_accumulation_steps", 1)
+    size = int(told.get("generation_batch_size") or int(told["per_device_train_batch_size"]) * int(batches))
     group = int(told["num_generations"])
     if size % group:
         raise InputError(

@@ -38,13 +38,6 @@ def test_a_plan_refuses_what_a_run_would(train: dict[str, Any]) -> None:
         campaign.plan(probe=False)
 
 
-def test_packed_rows_cannot_be_in_an_order() -> None:
-    """Packing goes by lengths, so an order from easy to hard would be taken and not kept."""
-    sections = {"train": {"sft": {"packing": True}}, "select": {"order": "easy_to_hard"}}
-    with pytest.raises(InputError, match=r"train.sft.packing puts rows together .* leave one of them out"):
-        Campaign(task="arithmetic", sections=sections).plan(probe=False)
-
-
 def test_a_task_that_is_an_object_cannot_be_practised(tmp_path: Path) -> None:
     """It cannot be handed to the training process; said before anything is spent."""
     campaign = Campaign(task=Arithmetic(), out=tmp_path / "run", arms=["track_b", "grpo"])

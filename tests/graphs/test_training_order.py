@@ -67,10 +67,14 @@ def test_shuffled_leaves_the_order_to_the_trainer(make_crew: Any) -> None:
     assert all("train_sampling_strategy" not in job.settings["sft"] for job in trainer.jobs)  # type: ignore[operator]
 
 
-def test_two_orders_of_the_same_rows_are_refused() -> None:
-    """A sampling that mixes what the settings put in order is refused in one sentence."""
-    both = {"select": {"order": "easy_to_hard"}, "train": {"sft": {"train_sampling_strategy": "random"}}}
-    with pytest.raises(InputError, match=r'"random" would mix the rows that select\.order = "easy_to_hard"'):
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("train_sampling_strategy", "random", '"random"'), ("packing", True, "true"), ("shuffle_dataset", True, "true")],
+)
+def test_two_orders_of_the_same_rows_are_refused(key: str, value: object, said: str) -> None:
+    """What mixes rows that the settings put in order, packing by their lengths too, is refused in one sentence."""
+    both = {"select": {"order": "easy_to_hard"}, "train": {"sft": {key: value}}}
+    with pytest.raises(InputError, match=rf'{key} = {said} would mix the rows that select\.order = "easy_to_hard"'):
         make_config(both)
     make_config({**both, "select": {"order": "shuffled"}})
 

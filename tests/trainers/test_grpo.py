@@ -183,13 +183,18 @@ def test_accuracy_is_told_where_it_has_no_weight() -> None:
 
 
 def test_steps_are_rewarded_by_the_lowest_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One wrong step spoils a solution, before a right answer or as its answer; of what was cut off nothing is said."""
+    """One wrong step spoils a solution, before a right answer or as its answer; of what was cut off nothing is said.
+
+    Who gives no answer earns nothing: there is no wrong step in saying that one does not know.
+    """
     (problem,) = [p for p in TASK.problems("train") if p.canonical == "sum -7 +5 +19"]
     texts = [
         ("19 - 7 = 12\n12 + 5 = 17\nAnswer: 17", "stop"),
         ("19 - 7 = 13\n13 + 5 = 17\nAnswer: 17", "stop"),
         ("19 - 7 = 12\n12 + 5 = 17\nAnswer: 18", "stop"),
         ("19 - 7 = 12", "length"),
+        ("I do not know.", "stop"),
+        ("", "stop"),
     ]
     row = PracticeRow(id="0", program="solve", inputs={}, problem=problem, passed=1, failed=1)
     sampler: Any = SimpleNamespace(
@@ -204,9 +209,9 @@ def test_steps_are_rewarded_by_the_lowest_score(monkeypatch: pytest.MonkeyPatch)
         return {name: reward(completions=texts) for name, reward in made.items()}
 
     coach.scorer = scorer_for(weights, "exact")
-    assert rewards() == {"correct": [1.0, 1.0, 0.0, None], "steps": [1.0, 0.0, 0.0, None]}
+    assert rewards() == {"correct": [1.0, 1.0, 0.0, None, None, None], "steps": [1.0, 0.0, 0.0, None, 0.0, 0.0]}
     monkeypatch.setattr(ExactSteps, "score", lambda _, items: [[] for _ in items])  # it could judge none of them
-    assert rewards()["steps"] == [None] * 4
+    assert rewards()["steps"] == [None] * 4 + [0.0] * 2
 
 
 @pytest.mark.parametrize("named", ["", "judge", "judge:openai/gpt-4o", "monte-carlo:8", 5])
@@ -229,6 +234,19 @@ def coached(*verdicts: Verdict) -> Coach:
     coach._tried = [tried(verdict) for verdict in verdicts]
     coach._count([0] * len(verdicts))
     return coach
+
+
+def test_tries_that_were_generated_are_all_learned_from_before_it_ends() -> None:
+    """Where a batch of tries is used over four steps, training ends behind the fourth; else behind any."""
+    coach = coached(Verdict.CORRECT, Verdict.WRONG)
+    coach.tokens = 100
+    for cycle, ends in ((1, [1, 2, 3, 4]), (4, [4])):
+        enough, found = Enough(coach, 100, cycle), []
+        for step in range(1, 5):
+            control = SimpleNamespace(should_training_stop=False)
+            enough.on_step_end(None, SimpleNamespace(global_step=step), control)
+            found += [step] * control.should_training_stop
+        assert found == ends
 
 
 def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob, train: Train) -> None:

@@ -22,6 +22,8 @@ class Plain:
     args = SimpleNamespace(device=torch.device("cpu"))
     accelerator = SimpleNamespace(num_processes=1, autocast=nullcontext)
     beta = 0.0
+    top_entropy_quantile = 1.0
+    _entropy_bonus_enabled = False
     narrow = True
 
     def _get_per_token_logps_and_entropies(
@@ -115,9 +117,9 @@ def test_what_a_step_tells_of_entropy_is_of_what_moves_it() -> None:
     torch.testing.assert_close(others, mean.expand_as(others))
 
 
-@pytest.mark.parametrize("why", ["nothing", "reference", "old", "quantile", "head"])
+@pytest.mark.parametrize("why", ["nothing", "reference", "old", "quantile", "entropy", "head"])
 def test_everything_is_scored_where_it_counts(why: str) -> None:
-    """A reference, log-probabilities from before, tokens chosen by their entropy, or a head that is TRL's own."""
+    """A reference, log-probabilities from before, entropy that chooses tokens or is rewarded, a head of TRL's own."""
     given, trainer, seen = batch([1.0, 0.0, -1.0, 0.0]), Ours(), list[int]()
     model = tiny()
     if why == "reference":
@@ -125,7 +127,9 @@ def test_everything_is_scored_where_it_counts(why: str) -> None:
     elif why == "old":
         given["old_per_token_logps"] = torch.zeros(ROWS, COMPLETION)
     elif why == "quantile":
-        trainer.top_entropy_quantile = 0.2  # type: ignore[attr-defined]
+        trainer.top_entropy_quantile = 0.2
+    elif why == "entropy":
+        trainer._entropy_bonus_enabled = True
     elif why == "head":
         trainer.narrow = False
     model.model.register_forward_pre_hook(lambda _, __, how: seen.append(len(how["input_ids"])), with_kwargs=True)

@@ -73,6 +73,22 @@ def test_what_is_emulated_is_not_computed_in(
     assert resident._dtype("auto", "cuda:0" if cuda else "cpu") == generated
 
 
+def test_norms_and_biases_do_not_decay() -> None:
+    """As where transformers makes the optimizer, of weights in float32."""
+    from transformers import Trainer, TrainingArguments
+
+    class Stepped(FullSteps, Trainer):
+        pass
+
+    def groups(dtype: torch.dtype) -> list[tuple[float, list[tuple[int, ...]]]]:
+        model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2)).to(dtype)
+        args = TrainingArguments(output_dir="unused", use_cpu=True, weight_decay=0.3, report_to=[])
+        made = Stepped(model=model, args=args).create_optimizer().param_groups
+        return [(group["weight_decay"], [tuple(one.shape) for one in group["params"]]) for group in made]
+
+    assert groups(torch.bfloat16) == groups(torch.float32) == [(0.3, [(2, 3)]), (0.0, [(2,), (2,), (2,)])]
+
+
 @pytest.mark.parametrize("kind", ["fsdp", "deepspeed"])
 def test_what_is_shared_out_is_stepped_as_it_is(kind: str) -> None:
     """Accelerate looks for the model's own weights in the optimizer, and float32 copies are none of them."""

@@ -65,6 +65,15 @@ def test_everyday_names_are_those_of_trl_and_peft() -> None:
         ),
         ({"sft": {"num_train_epochs": 0}}, "train.sft.num_train_epochs = 0 will not do: it must be a number above 0"),
         ({"sft": {"warmup_steps": -3}}, "train.sft.warmup_steps = -3 will not do: it must be a number from 0 up"),
+        ({"sft": {"dataloader_drop_last": True}}, "train.sft.dataloader_drop_last is set by the trainer itself"),
+        ({"continued": {"eos_token": "<end>"}}, "train.continued.eos_token is set by the trainer itself"),
+        ({"sft": {"padding_free": True}}, "train.sft.padding_free is for packed rows; set packing = true"),
+        (
+            {"dpo": {"train_sampling_strategy": "group_by_length"}},
+            'strategy = "group_by_length" wants rows of one length',
+        ),
+        ({"grpo": {"chat_template_kwargs": {"a": 1}}}, "train.grpo.chat_template_kwargs is set by the trainer itself"),
+        ({"rloo": {"shuffle_dataset": False}}, "train.rloo.shuffle_dataset is set by the trainer itself"),
     ],
 )
 def test_values_that_would_end_a_training_are_refused_when_they_are_loaded(train: dict[str, Any], said: str) -> None:
