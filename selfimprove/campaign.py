@@ -113,6 +113,7 @@ class Campaign:
         """
         from selfimprove.graphs.forked import forked
         from selfimprove.graphs.library import check_library
+        from selfimprove.graphs.places import decided_rounds
         from selfimprove.graphs.run import run_campaign
         from selfimprove.graphs.watching import check_watched
         from selfimprove.planning.plans import Plan, plan
@@ -148,7 +149,8 @@ class Campaign:
                 try:
                     run_campaign(crew, folder.at("graph.sqlite"))
                 except CapReachedError as error:
-                    raise error.as_planned(folder.record("plan.json", Plan).teaching) from None
+                    planned = error.as_planned(folder.record("plan.json", Plan).teaching)
+                    raise planned.or_ended(decided_rounds(folder)) from None
             summary = summarise(folder, ledger)
             folder.write_json("report/summary.json", summary)
             return summary

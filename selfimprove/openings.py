@@ -1,14 +1,15 @@
 """How often a split was looked at on this machine, over all run folders: each look makes the next one worth less.
 
 A run folder knows its own looks. A fork, or the same settings in a new folder, looks at the same problems again; so
-each look is also written into a file of the user's, named by the hash of the split's problems.
+each look is also written into a file of the user's, named by the hash of the split's problems. Beside it stand the
+problems, for a split of other size may hold the same.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -59,31 +60,56 @@ def decided(round_: int, arm: str) -> str:
 
 
 def looks_at(data_sha256: str) -> list[Look]:
-    """Give every look at a split that this machine knows of; a line that cannot be read is left out."""
+    """Give every look that this machine knows of at a split, or at another that holds half of its problems or more.
+
+    A line that cannot be read is left out.
+    """
+    own, found = _problems(_file(data_sha256)), _looks(_file(data_sha256))
+    for other in sorted(_file(data_sha256).parent.glob("*.problems")) if own else ():
+        if other.stem != _file(data_sha256).stem and 2 * len(own & _problems(other)) >= len(own):
+            found += [look for look in _looks(other.with_suffix(".jsonl")) if look not in found]
+    return found
+
+
+def know_split(data_sha256: str, problems: Iterable[str]) -> None:
+    """Write down which problems a split holds, by their ids; where that cannot be, as `count_look`."""
+    _written(_file(data_sha256).with_suffix(".problems"), "".join(f"{problem}\n" for problem in problems), "w")
+
+
+def _problems(file: Path) -> set[str]:
+    try:
+        return set(file.with_suffix(".problems").read_text("utf-8").split())
+    except OSError:
+        return set()
+
+
+def _looks(file: Path) -> list[Look]:
     found = []
     try:
-        lines = _file(data_sha256).read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8").splitlines()
     except OSError:
         return []
     for line in lines:
         try:
             found.append(Look.model_validate_json(line))
         except ValidationError:
-            _log.warning("%s holds a line that is no look: %.80s", _file(data_sha256), line)
+            _log.warning("%s holds a line that is no look: %.80s", file, line)
     return found
 
 
 def count_look(data_sha256: str, look: Look) -> None:
     """Write a look down, once; where that place cannot be written to, the log says so and the campaign goes on."""
-    if look in looks_at(data_sha256):
-        return
-    path = _file(data_sha256)
+    if look not in _looks(_file(data_sha256)):
+        _written(_file(data_sha256), look.model_dump_json() + "\n", "a")
+
+
+def _written(path: Path, text: str, mode: Literal["a", "w"]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(look.model_dump_json() + "\n")
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        _log.warning("%s cannot be written (%s): this look is not counted beyond its run folder", path, error.strerror)
+        _log.warning("%s cannot be written (%s): looks are not counted beyond the run folder", path, error.strerror)
 
 
 def elsewhere(looks: Sequence[Look], run: Path) -> list[Look]:

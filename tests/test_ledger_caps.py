@@ -144,6 +144,13 @@ def test_the_plan_says_what_the_whole_campaign_takes(planned: Used, said: str) -
         raise error
 
 
+def test_how_to_end_with_what_is_there_is_said() -> None:
+    """Where rounds are decided; it stands behind what the plan says."""
+    error = CapReachedError("", "usd", 25, 18.0, 10.0).as_planned(Used(usd=60))
+    assert str(error.or_ended(2)) == f"{error}, or end with what is decided by campaign.rounds = 2"
+    assert error.or_ended(0) is error
+
+
 def test_the_hours_of_a_plan_are_said_where_no_call_was_about_to_be_made() -> None:
     """The student's own work stops at a cap on hours; a role's cap is not the campaign's."""
     with pytest.raises(

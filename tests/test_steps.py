@@ -305,6 +305,17 @@ def test_gain_below_the_least_is_held() -> None:
     assert made.sentence.endswith("p < 0.001), but less than the 5 points asked for.")
 
 
+def test_a_gain_that_is_not_shown_says_why() -> None:
+    """The level that was needed is told with so many digits that it is below; a gain too small is told as such, too."""
+    new, old = [True] * 130 + [False] * 870, [True] * 104 + [False] * 14 + [True] * 12 + [False] * 870
+    comparison = compare_paired(new, old)
+    made = decide(comparison, round_=1, arm="a", alpha=comparison.p_better - 1e-6, min_gain=0.05, adapter="n", best="o")
+    p, needed = made.sentence.split("p = ")[1].split(")")[0].split(", needed ")
+    assert made.outcome == "hold"
+    assert float(p) > float(needed)
+    assert made.sentence.endswith("dev problems would show such a gain, less than the 5 points asked for.")
+
+
 def test_problems_needed_go_by_how_far_samples_differ() -> None:
     """Differences of eighths scatter less than ones of whole answers: fewer problems show the same gain."""
     new, old = [0.5 + 0.125 * (i % 8 != 0) for i in range(400)], [0.5 + 0.125 * (i % 8 < 6) for i in range(400)]

@@ -7,14 +7,16 @@ so that a campaign that is killed or replayed behind it never asks twice.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from selfimprove import progress
 from selfimprove.errors import InputError, WaitingError
-from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import round_folder
 from selfimprove.records import Record
-from selfimprove.store import RunFolder
+
+if TYPE_CHECKING:
+    from selfimprove.graphs.crew import Crew
+    from selfimprove.store import RunFolder
 
 Place = Literal["train", "promote"]
 WAITING: Final = "waiting.json"
@@ -60,25 +62,49 @@ def approved(crew: Crew, round_: int, at: Place, sentence: str) -> bool:
             f"round {round_} waits for a person before it goes on to {at}: {sentence} "
             f"Say selfimprove approve {run}, or selfimprove reject {run}, then run the same command again"
         )
-    said = crew.folder.record(name, Answered)
-    if said.outcome == "reject":
+    if rejected(crew, round_, at):
         progress.current().say(f"round {round_}: a person said no before {at}")
-    return said.outcome == "approve"
+        return False
+    return True
+
+
+def rejected(crew: Crew, round_: int, at: Place) -> bool:
+    """Say whether a person who was to be asked said no."""
+    said = crew.folder.found(_place(round_, at), Answered) if at in crew.config.campaign.pause else None
+    return said is not None and said.outcome == "reject"
+
+
+def waits(folder: RunFolder) -> Waiting | None:
+    """Give what a campaign waits for; None where that is answered, or over without an answer."""
+    asked = _open(folder)
+    return None if asked is None or folder.has(_place(asked.round, asked.at)) else asked
 
 
 def answer(folder: RunFolder, outcome: Literal["approve", "reject"]) -> str:
     """Write a person's answer to what a campaign waits for, and say it in one sentence.
 
+    Until the campaign has gone on with it, another answer goes over it.
+
     Raises:
         InputError: the campaign waits for nothing.
     """
-    asked = folder.found(WAITING, Waiting)
-    if asked is None or folder.has(_place(asked.round, asked.at)):
+    asked = _open(folder)
+    if asked is None:
         raise InputError(f"{folder.path} waits for nobody; run its campaign, which asks where campaign.pause says so")
     name = _place(asked.round, asked.at)
     folder.write_json(name, Answered(round=asked.round, at=asked.at, outcome=outcome, asked=asked.sentence))
     done = "approved" if outcome == "approve" else "rejected"
     return f"Round {asked.round}, {asked.at}: {done}. Run the campaign's command again to go on."
+
+
+def _open(folder: RunFolder) -> Waiting | None:
+    """Give what was asked last, while an answer to it would still be heard: nothing that depends on it is there."""
+    asked = folder.found(WAITING, Waiting)
+    if asked is None:
+        return None
+    here = round_folder(asked.round)
+    begun = asked.at == "train" and any(name.startswith(f"{here}/arms/") for name in folder.hashes)
+    return None if begun or folder.has(f"{here}/decision.json") else asked
 
 
 def _place(round_: int, at: Place) -> str:

@@ -20,15 +20,15 @@ from selfimprove.arms import in_turn
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.compiling import take_compiled
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import RoundDecision, count
+from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.guarding import freeze_guarded, guarded
 from selfimprove.graphs.phases import begin_phase
 from selfimprove.graphs.places import Node, arm_of, round_folder
 from selfimprove.graphs.rounds import build_round
-from selfimprove.graphs.training import measure
+from selfimprove.graphs.training import look_at, measure
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.graphs.wiring import add_nodes
-from selfimprove.openings import baseline
+from selfimprove.ledger import CapReachedError
 from selfimprove.records import Evaluation, Record, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
@@ -144,7 +144,6 @@ def baseline_node(crew: Crew) -> Node:
         for shots in sorted({0, crew.config.evaluate.shots}):
             place = _baseline(shots)
             result = measure(crew, "dev", "", "base", place, round_=0, shots=shots)
-            count(crew, "dev", baseline(shots))
             if result.accuracy > best:
                 best, chosen = result.accuracy, shots
         measure_panel(crew, "", "base", "round-00")
@@ -166,39 +165,46 @@ def _baseline(shots: int) -> str:
 def control_node(crew: Crew) -> Node:
     """Train the control: from the base, on as many tokens as the best was, on rows not selected by failure.
 
-    Each round's best has its own: one that more rounds have left behind was trained on fewer tokens.
+    Each round's best has its own: one that more rounds have left behind was trained on fewer tokens. Where a cap leaves
+    no room for it, the best has none.
     """
 
     def node(state: CampaignState) -> dict[str, Any]:
         crew.ledger.cap_dollars(crew.config.campaign.budget_usd, "")
         take_compiled(crew, state["round"])  # this process may have begun here
-        if "control" not in crew.config.campaign.arms or not state["best"]:
-            return {}
-        trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, state["best"])]
-        tokens, count = sum(int(made["trained_tokens"]) for made in trained), _rows_of(crew, state["best"])
-        train = crew.problems("train")
-        chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
-        with crew.stage("control", len(chosen)):
-            teacher = crew.teacher_for(crew.model(""), 1)
-            found = rationales(chosen, teacher, crew.task)
-        targets = [
-            Target(p.id, "", r.text, r.answer or "", r.source, r.calls)
-            for p, some in zip(chosen, found, strict=True)
-            for r in some[:1]
-            if r.verdict is Verdict.CORRECT
-        ]
-        by_id = {p.id: p for p in chosen}
-        made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
-        place = _control_of(state["best"])
-        made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train, seed=crew.config.campaign.seed)
-        if made:
-            train_arm(crew, made, place, "control", "", tokens)
-        else:
-            drawn = f"of {len(chosen)} problems drawn, {len(targets)} were taught"
-            progress.current().say(f"the best has no control: {drawn}, and no row was left")
+        if "control" in crew.config.campaign.arms and state["best"]:
+            try:
+                _train_control(crew, state["best"])
+            except CapReachedError as error:
+                progress.current().say(f"the best has no control: {error.reason}")
         return {}
 
     return node
+
+
+def _train_control(crew: Crew, best: str) -> None:
+    trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, best)]
+    tokens, count = sum(int(made["trained_tokens"]) for made in trained), _rows_of(crew, best)
+    train = crew.problems("train")
+    chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
+    with crew.stage("control", len(chosen)):
+        teacher = crew.teacher_for(crew.model(""), 1)
+        found = rationales(chosen, teacher, crew.task)
+    targets = [
+        Target(p.id, "", r.text, r.answer or "", r.source, r.calls)
+        for p, some in zip(chosen, found, strict=True)
+        for r in some[:1]
+        if r.verdict is Verdict.CORRECT
+    ]
+    by_id = {p.id: p for p in chosen}
+    made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
+    place = _control_of(best)
+    made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train, seed=crew.config.campaign.seed)
+    if made:
+        train_arm(crew, made, place, "control", "", tokens)
+    else:
+        drawn = f"of {len(chosen)} problems drawn, {len(targets)} were taught"
+        progress.current().say(f"the best has no control: {drawn}, and no row was left")
 
 
 def _control_of(best: str) -> str:
@@ -236,9 +242,10 @@ def _origin(crew: Crew, adapter: str) -> dict[str, str]:
 
 
 def final_node(crew: Crew) -> Node:
-    """Open the test split: base, best, control, and each arm's last."""
+    """Open the test split: base, best, control, and each arm's last; what was opened is measured whatever the hours."""
 
     def node(state: CampaignState) -> dict[str, Any]:
+        crew.ledger.free_hours()
         shots = int(crew.folder.json("round-00/baseline.json")["shots"])
         tested = {"base": ("", "base", shots), "best": (state["best"], arm_of(state["best"]), 0)}
         if not state["best"]:
@@ -265,4 +272,4 @@ def _record_opening(crew: Crew, round_: int, models: tuple[str, ...]) -> None:
     new = Opening(data_sha256=crew.folder.hashes["data/test.jsonl"], after_round=round_, models=models)
     if new not in known:
         crew.folder.write_json(name, Openings(openings=(*known, new)))
-    count(crew, "test", f"after round {round_}: {', '.join(models)}")
+    look_at(crew, "test", f"after round {round_}: {', '.join(models)}")

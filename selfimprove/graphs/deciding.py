@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from selfimprove import progress
 from selfimprove.arms import ARMS, in_turn
@@ -11,7 +11,6 @@ from selfimprove.graphs.approving import approved
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Node, round_folder
 from selfimprove.graphs.watching import decided_on, watched
-from selfimprove.openings import Look, count_look, decided, run_id
 from selfimprove.records import Attempt, Decision, Record
 from selfimprove.steps.decide import alpha_left, decide
 from selfimprove.steps.evaluate import compare, grouped
@@ -65,7 +64,6 @@ def decide_node(crew: Crew) -> Node:
         )
         for decision in decisions:
             progress.current().say(decision.sentence)
-            count(crew, "dev", decided(round_, decision.arm))
         crew.folder.write_json(f"{round_folder(round_)}/decision.json", made)
         return {"best": made.best}
 
@@ -99,12 +97,6 @@ def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision], o
     if ARMS[arm].told:
         decision = _told(decision, before.best)
     return _Tried(decision, sum(a.verdict == "correct" for a in new))
-
-
-def count(crew: Crew, split: Literal["dev", "test"], what: str) -> None:
-    """Write a look at a split down, in the file that all run folders of this machine share."""
-    look = Look(split=split, run=run_id(crew.folder.path), what=what)
-    count_look(crew.folder.hashes[f"data/{split}.jsonl"], look)
 
 
 def _told(decision: Decision, best: str) -> Decision:

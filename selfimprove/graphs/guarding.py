@@ -15,6 +15,7 @@ from selfimprove.graphs.panel import set_aside
 from selfimprove.graphs.watching import freeze_watched, held_out
 from selfimprove.leakage import Guard, HeldOut, Refused
 from selfimprove.leakage.public import Guarded, NotGuarded, PublicSet, families_of, public_tests
+from selfimprove.openings import know_split
 from selfimprove.protocols import Task
 from selfimprove.records import PreferenceRow, Problem, Record, Split, TrackRow, VerdictRow
 from selfimprove.splits import Overlap, Splits, freeze
@@ -50,6 +51,8 @@ def freeze_guarded(crew: Crew) -> Splits:
     splits = splits._replace(train=set_aside(crew, splits.train))
     for name in sizes:
         crew.folder.write_rows(f"data/{name}.jsonl", getattr(splits, name))
+        if name != "train":
+            know_split(crew.folder.hashes[f"data/{name}.jsonl"], [problem.id for problem in getattr(splits, name)])
     known = Known(public=tuple(public), boilerplate=tuple(splits.guard.boilerplate))
     crew.folder.write_json(_GUARD, known)
     own = [{"name": name, "problems": len(getattr(splits, name))} for name in ("dev", "test")]

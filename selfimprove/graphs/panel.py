@@ -8,6 +8,7 @@ and not with the round before: many small falls would add up unseen.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Final
@@ -43,24 +44,40 @@ class Solved(Record):
 
 
 def aside_size(config: Config, train: int) -> int:
-    """Give how many of so many training problems are set aside: twice the panel, of what no round needs; 0: too few."""
-    spare = train - config.campaign.rounds * largest_pool(config)
+    """Give how many of so many training problems are set aside: twice the panel, of what a round can spare; 0: too few.
+
+    Where later rounds meet no new problems for it, they try some again.
+    """
+    spare = train - largest_pool(config)
     size = min(2 * config.gate.panel, train // SHARE, spare)
     return size if size >= 2 * FEWEST else 0
 
 
 def set_aside(crew: Crew, train: Sequence[Problem]) -> list[Problem]:
-    """Take the panel's problems out of the training split and write them; a hash decides which. Give the others."""
-    size = aside_size(crew.config, len(train))
-    if not size:
+    """Take the panel's problems out of the training split and write them; a hash decides which. Give the others.
+
+    Problems of one group are set aside together: a variant that is trained on would hide that one is forgotten.
+    """
+    ids = _drawn(train, aside_size(crew.config, len(train)))
+    if len(ids) < 2 * FEWEST:
         if crew.config.gate.panel:
             progress.current().say(
                 f"{len(train)} training problems are too few to set any aside, so no panel of solved ones is watched"
             )
         return list(train)
-    ids = {problem.id for problem in sorted(train, key=lambda problem: digest("aside", problem.id))[:size]}
     crew.folder.write_rows(_ASIDE, [problem for problem in train if problem.id in ids])
     return [problem for problem in train if problem.id not in ids]
+
+
+def _drawn(train: Sequence[Problem], size: int) -> set[str]:
+    groups = defaultdict[str, list[str]](list)
+    for problem in train:
+        groups[problem.group or problem.id].append(problem.id)
+    ids = set[str]()
+    for name in sorted(groups, key=lambda name: digest("aside", name)):
+        if len(ids) + len(groups[name]) <= size:
+            ids.update(groups[name])
+    return ids
 
 
 def ids_aside(crew: Crew) -> set[str]:

@@ -56,8 +56,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
     }
     _check_calls(crew)
     mend(crew.folder, checkpoints)
-    if crew.folder.has(ENDED) and crew.folder.json(ENDED).get("stopped") == "budget":
-        crew.folder.at(ENDED).unlink()
+    crew.folder.at(ENDED).unlink(missing_ok=True)  # it goes on
     try:
         with seldom_collected():
             state = _run(crew, checkpoints, how)
@@ -138,22 +137,28 @@ def _invoke(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, crew: Crew)
     if fork is not None and not graph.get_state(how).values:
         graph.update_state(how, _told(crew.folder, fork.round), as_node="round" if fork.round else "baseline")
     known = graph.get_state(how)
-    if _asks_for_rounds(known, crew):
+    if _asks_anew(known, crew):
         graph.update_state(how, {}, as_node="round")
     begin = None if known.values else {"round": 0, "best": "", "idle": 0}
     state: dict[str, Any] = graph.invoke(begin, how, durability="sync")
     return state
 
 
-def _asks_for_rounds(known: StateSnapshot, crew: Crew) -> bool:
-    """Say whether to decide again if a further round is begun: at the end, and where more were asked for before it."""
+def _asks_anew(known: StateSnapshot, crew: Crew) -> bool:
+    """Say whether to decide again if a further round is begun.
+
+    So it is at the end, where more rounds were asked for before it, and where the settings end a campaign that stopped
+    inside a round: what that round has not decided is left.
+    """
     if not known.values:
         return False
     if not known.tasks:  # also where a node was done and the process killed before the checkpoint behind it
         return True
     state = known.values
-    ending = set(known.next) & {"control", "final"}
-    return bool(ending) and why_stopped(crew, state["round"], state["idle"], state["best"]) is None
+    enough = why_stopped(crew, state["round"], state["idle"], state["best"]) is not None
+    if "round" in known.next:
+        return enough and state["round"] > 0 and decided_rounds(crew.folder) == state["round"]
+    return not enough and bool({"control", "final"} & set(known.next))
 
 
 def _connected(checkpoints: Path) -> sqlite3.Connection:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from selfimprove.arms import ABLATED, ARMS, in_turn, program_of
 from selfimprove.errors import InputError
 from selfimprove.graphs.ablating import ablated
+from selfimprove.graphs.approving import rejected
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.guarding import guard_of, guarded
 from selfimprove.graphs.panel import renew_panel, try_panel
 from selfimprove.graphs.places import Node, attempts_of, round_folder
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.leakage import Guard
+from selfimprove.openings import Look, baseline, count_look, decided, run_id
 from selfimprove.programs import Program, stated
 from selfimprove.protocols import Task
 from selfimprove.records import (
@@ -111,6 +113,8 @@ def evaluate_node(crew: Crew) -> Node:
 
     def node(state: dict[str, Any]) -> dict[str, Any]:
         panel = renew_panel(crew, state["round"], state["best"])
+        if rejected(crew, state["round"], "train"):  # also what was trained before somebody was asked
+            return {}
         for arm in in_turn(crew.config.campaign.arms):
             place = f"{round_folder(state['round'])}/arms/{arm}"
             if crew.folder.has(f"{place}/adapter/metrics.json"):
@@ -122,8 +126,16 @@ def evaluate_node(crew: Crew) -> Node:
     return node
 
 
+def look_at(crew: Crew, split: Literal["dev", "test"], what: str) -> None:
+    """Write a look at a split down, in the file that all run folders of this machine share."""
+    look = Look(split=split, run=run_id(crew.folder.path), what=what)
+    count_look(crew.folder.hashes[f"data/{split}.jsonl"], look)
+
+
 def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, round_: int, shots: int = 0) -> Evaluation:
     """Evaluate a student on a split under the prompt it was trained under, and write both files.
+
+    A look at dev is counted before it is made; one at test is when the campaign opens it.
 
     Raises:
         InputError: the adapter was trained under another prompt.
@@ -138,6 +150,8 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
             raise InputError(
                 f"{adapter} was trained under prompt {trained} and would be tested under {rendered}; train it again"
             )
+    if split == "dev":
+        look_at(crew, split, decided(round_, arm) if adapter else baseline(shots))
     problems = sorted(crew.problems(split), key=lambda p: p.id)
     stage = "final" if split == "test" else "evaluate"
     with crew.stage(f"{stage} {arm}" + (f" {shots}-shot" if shots else ""), len(problems)) as watcher:

@@ -79,19 +79,30 @@ class CapReachedError(BudgetExceededError):
         more: what the next calls could take.
         advice: what to do.
         named: the setting; default: the scope's own.
+        ending: what else could be done.
+
+    Attributes:
+        reason: why, without what to do.
     """
 
     def __init__(
-        self, scope: str, kind: str, cap: float, used: float, more: float, advice: str = "raise it", named: str = ""
+        self,
+        scope: str,
+        kind: str,
+        cap: float,
+        used: float,
+        more: float,
+        advice: str = "raise it",
+        named: str = "",
+        ending: str = "",
     ) -> None:
         self.scope, self.kind, self.cap, self.used, self.more = scope, kind, cap, used, more
-        self.said, self.needed, self.named = "", used + more, named
+        self.said, self.needed, self.named, self.advice = "", used + more, named, advice
         key = named or f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
         spent = {"usd": "spent or held", "hours": "gone"}.get(kind, "used or held")
         could = "" if kind == "hours" else f" and the next could take {_amount(kind, more)}"
-        super().__init__(
-            f"{key} = {cap:g} is reached: {_amount(kind, used)} {spent}{could}; {advice} and run the same command"
-        )
+        self.reason = f"{key} = {cap:g} is reached: {_amount(kind, used)} {spent}{could}"
+        super().__init__(f"{self.reason}; {advice} and run the same command{ending}")
 
     def to_finish(self, calls: int, mean: Used) -> CapReachedError:
         """Give it again, saying also what it would take to finish the stage.
@@ -112,6 +123,13 @@ class CapReachedError(BudgetExceededError):
             return self
         said = f"the plan has the whole campaign at about {_amount(self.kind, whole)}"
         return self._again(f"{self.said}, and {said}" if self.said else said, whole)
+
+    def or_ended(self, rounds: int) -> CapReachedError:
+        """Give it again, saying also how to end a campaign with the rounds that are decided, where there are some."""
+        if not rounds:
+            return self
+        ending = f", or end with what is decided by campaign.rounds = {rounds}"
+        return CapReachedError(self.scope, self.kind, self.cap, self.used, self.more, self.advice, self.named, ending)
 
     def _again(self, said: str, needed: float) -> CapReachedError:
         advice = f"{said}, so set it to {_rounded_up(self.kind, needed)} or more"

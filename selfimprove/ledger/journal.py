@@ -105,6 +105,10 @@ class Ledger:
         """Cap the dollars of the whole campaign anew; `by` is the setting that an error names."""
         self._purse.caps[ALL] = self._purse.caps[ALL]._replace(usd=usd, dollars_by=by)
 
+    def free_hours(self) -> None:
+        """Let the campaign's hours cap nothing more."""
+        self._purse.caps[ALL] = self._purse.caps[ALL]._replace(hours=None)
+
     @property
     def spent_usd(self) -> float:
         """Dollars settled, reserved or in doubt: what counts against the budget."""

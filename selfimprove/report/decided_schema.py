@@ -99,6 +99,8 @@ class ArmPair(Part):
     other: str
     difference: Difference
     """The arm less the other."""
+    same_start: bool = True
+    """Whether both went on from the same student; false: what they differ by is not the way of training alone."""
 
 
 class AnswerCounts(Part):
@@ -159,6 +161,8 @@ class RoundSummary(Part):
     """What went wrong in its training, a sentence each."""
     phase: int = 0
     """Of the campaign, from 0."""
+    start: str = ""
+    """The adapter that it went on from, relative to the run folder; empty: the base."""
 
 
 class DevSummary(Part):

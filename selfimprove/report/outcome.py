@@ -8,6 +8,7 @@ from typing import Final
 
 from selfimprove.arms import is_told
 from selfimprove.config import Config
+from selfimprove.graphs.approving import Waiting
 from selfimprove.report.decided_schema import Difference, RoundSummary
 from selfimprove.report.schema import Best, TestSummary
 from selfimprove.stats import problems_needed, smallest_gain, usual_spread
@@ -25,9 +26,8 @@ def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best
 
 def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
     if test is None:
-        return (
-            f"The campaign has not opened its test split yet; {len({r.round for r in rounds})} round(s) are finished."
-        )
+        finished = len({r.round for r in rounds})
+        return f"The best student has not met the test problems yet; {finished} round(s) are finished."
     if test.base is None or test.best is None or test.difference is None:
         return f"No significant change: no round was promoted; the base answers {_held_out(test, 'base')}."
     change, now = test.difference, _held_out(test, "best")
@@ -40,23 +40,38 @@ def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) 
             f"p {p_text(change.p_value)}){control}."
         )
     return (
-        f"Round {best.round} answers {now}, {before} before: {claim} by {abs(change.points):.0f} points, "
+        f"Round {best.round} answers {now}, {before} before: {claim} by {abs(change.points):.1f} points, "
         f"{_spread(change)}, p {p_text(change.p_value)}{control}."
     )
 
 
-def next_step(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best, config: Config, train: int) -> str:
+def to_go_on(asked: Waiting | None, stopped: str | None, rounds: int) -> str:
+    """Say how a campaign goes on that has not come to its test.
+
+    Args:
+        asked: what a person has to answer first.
+        stopped: why it stopped; None: it has not.
+        rounds: that are decided.
+    """
+    again = "run the same command again to go on"
+    if asked is not None:
+        return f"Say selfimprove approve or reject to what it waits for ({asked.sentence.rstrip('.')}), then {again}."
+    if stopped == "budget":
+        ending = f", or end with what is decided: --set campaign.rounds={rounds}" if rounds else ""
+        return f"Raise the cap that was reached and {again}{ending}."
+    return f"{again[0].upper()}{again[1:]}."
+
+
+def next_step(rounds: Sequence[RoundSummary], test: TestSummary, best: Best, config: Config, train: int) -> str:
     """Say what to do now: load the adapter, or what would show or make a gain.
 
     Args:
         rounds: one entry a round and arm.
-        test: None where test was not opened yet.
+        test: what the best came to.
         best: the best adapter.
         config: the campaign's settings.
         train: training problems that the task gave, at most as many as the settings ask for.
     """
-    if test is None:
-        return "Run the same command again to go on."
     change = test.difference
     if change is not None and change.points > 0 and change.p_value <= _CLAIM:
         return f"Load the adapter of round {best.round} from {best.path}."
@@ -89,5 +104,5 @@ def _share(test: TestSummary, name: str) -> str:
 
 
 def _spread(change: Difference) -> str:
-    low, high = change.interval
-    return f"95 % interval {low:.0f} to {high:.0f}"
+    low, high = (f"{end:.1f}".replace("-0.0", "0.0") for end in change.interval)
+    return f"95 % interval {low} to {high}"

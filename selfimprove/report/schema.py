@@ -26,7 +26,7 @@ from selfimprove.report.part import Part
 from selfimprove.report.prompts_schema import ProgramSummary
 from selfimprove.report.selected_schema import LevelSummary, ProbeSummary
 
-State = Literal["finished", "running", "stopped at the budget"]
+State = Literal["finished", "running", "stopped at the budget", "waiting for a person"]
 Stopped = Literal["", "rounds", "patience", "target", "budget"]
 STOPPED: Final[Mapping[Stopped, str]] = {
     "rounds": "all its rounds were made",

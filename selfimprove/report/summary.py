@@ -13,6 +13,7 @@ from typing import Any, Final
 from selfimprove import __version__
 from selfimprove.arms import is_told
 from selfimprove.config import Config, load_config
+from selfimprove.graphs.approving import waits
 from selfimprove.graphs.places import decided_rounds, round_folder, round_of
 from selfimprove.ledger import Ledger
 from selfimprove.openings import baseline, decided, elsewhere, looks_at
@@ -30,7 +31,7 @@ from selfimprove.report.decided_schema import (
 )
 from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.report.failing import failure_groups, repairs, tried_again
-from selfimprove.report.outcome import next_step, outcome
+from selfimprove.report.outcome import next_step, outcome, to_go_on
 from selfimprove.report.planned import planned
 from selfimprove.report.prompts import programs_of
 from selfimprove.report.schema import (
@@ -60,19 +61,20 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
     """Sum up what a run folder holds so far."""
     config = load_config(folder.checked("campaign.toml"))
     rounds, begun = _rounds(folder, ledger), decided_rounds(folder) + 1
-    test, baselines = _test(folder), _baselines(folder, config)
-    best = _best(folder, config)
+    baselines, best = _baselines(folder, config), _best(folder, config)
+    test, stopped, asked = _test(folder), _stopped(folder), waits(folder)
     started, ended = ledger.between()
-    stopped = _stopped(folder)
     return Summary(
         sentence=outcome(rounds, test, best),
-        next_step=next_step(rounds, test, best, config, _trained_on(folder)),
+        next_step=to_go_on(asked, stopped, begun - 1)
+        if test is None
+        else next_step(rounds, test, best, config, _trained_on(folder)),
         best=best,
         task=config.campaign.task,
         student=config.campaign.student,
         teacher=config.teacher.model,
         seed=config.campaign.seed,
-        state=_state(stopped),
+        state="waiting for a person" if asked else _state(stopped),
         stopped=stopped or "",
         baselines=baselines,
         rounds=rounds,
@@ -168,9 +170,16 @@ def _rounds(folder: RunFolder, ledger: Ledger) -> tuple[RoundSummary, ...]:
                     ),
                     alarms=tuple(alarm for one in trained for alarm in one.get("alarms", ())),
                     phase=pool.get("phase", 0),
+                    start=_start(folder, arm),
                 )
             )
     return tuple(found)
+
+
+def _start(folder: RunFolder, arm: str) -> str:
+    """Read what an arm went on from; one of two trainings began with the first."""
+    names = [f"{arm}/{phase}origin.json" for phase in ("sft/", "")]
+    return next((str(folder.json(name)["start"]) for name in names if folder.has(name)), "")
 
 
 def _sampled(made: Evaluation) -> SampledSummary | None:
@@ -188,7 +197,8 @@ def _arm_pairs(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[ArmPa
         if one.round == other.round and not (is_told(one.arm) or is_told(other.arm)):
             made, before = _decided_on(folder, one), _decided_on(folder, other)
             difference = Difference.of(compare(made, before, groups=groups))
-            found.append(ArmPair(round=one.round, arm=one.arm, other=other.arm, difference=difference))
+            pair = {"round": one.round, "arm": one.arm, "other": other.arm, "same_start": one.start == other.start}
+            found.append(ArmPair(**pair, difference=difference))
     return tuple(found)
 
 
@@ -212,9 +222,12 @@ def _best(folder: RunFolder, config: Config) -> Best:
 
 
 def _test(folder: RunFolder) -> TestSummary | None:
-    if not folder.has("final/tested.json"):
+    """Give what test came to; None where it was not opened, or not yet for what a later round has made the best."""
+    last = f"{round_folder(decided_rounds(folder))}/decision.json"
+    tested = folder.json("final/tested.json") if folder.has("final/tested.json") else None
+    if tested is None or tested.get("best", "") != folder.json(last)["best"]:
         return None
-    names = list(folder.json("final/tested.json"))
+    names = list(tested)
     made = {name: folder.record(f"final/{name}/evaluation.json", Evaluation) for name in names}
     scores = {name: ScoreSummary.of(one.lenient) for name, one in made.items()}
     strict = {name: ScoreSummary.of(one.strict) for name, one in made.items() if name in {"base", "best", "control"}}

@@ -92,14 +92,25 @@ def _sentence(outcome: str, c: Comparison, alpha: float, min_gain: float, fallen
         return f"rolled back, {change}; p {p_text(c.p_worse)} of being worse). Its rows are set aside."
     if fallen and c.p_better <= alpha:
         return f"held, {change}; p {p_text(c.p_better)}), but {told(fallen)}."
+    less = f"less than the {100 * min_gain:g} points asked for"
     if c.p_better <= alpha and c.difference > 0:
-        return f"held, {change}; p {p_text(c.p_better)}), but less than the {100 * min_gain:g} points asked for."
+        return f"held, {change}; p {p_text(c.p_better)}), but {less}."
     if c.difference > 0:
         spread = (c.gained + c.lost) / c.n if c.spread is None else c.spread
-        needed = problems_needed(c.difference, spread, alpha)
-        shown = f"{needed} dev problems would show such a gain."
-        return f"held, {change}; p {p_text(c.p_better)}, needed {alpha:.3g}). {shown}"
+        shown = f"{problems_needed(c.difference, spread, alpha)} dev problems would show such a gain"
+        p, needed = _apart(c.p_better, alpha)
+        return f"held, {change}; p = {p}, needed {needed}). {shown}{f', {less}' if c.difference < min_gain else ''}."
     return f"held, {change}; p {p_text(c.p_better)}). Not better."
+
+
+def _apart(p: float, alpha: float) -> tuple[str, str]:
+    """Write two levels with so many digits that they differ, as the larger is too large.
+
+    >>> _apart(0.02504, 0.025), _apart(0.0008, 0.0006)
+    (('0.02504', '0.025'), ('0.0008', '0.0006'))
+    """
+    written = ((f"{p:.{digits}g}", f"{alpha:.{digits}g}") for digits in range(2, 17))
+    return next((both for both in written if both[0] != both[1]), (repr(p), repr(alpha)))
 
 
 def told(fallen: Sequence[Watched]) -> str:

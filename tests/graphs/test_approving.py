@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,24 @@ from selfimprove.campaign import _finished
 from selfimprove.cli import main
 from selfimprove.errors import InputError, WaitingError
 from selfimprove.graphs.approving import answer
+from selfimprove.graphs.arms import train_arm
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
-from selfimprove.records import Evaluation
+from selfimprove.openings import looks_at
+from selfimprove.records import Evaluation, TrackRow
+from selfimprove.report.summary import summarise
 
 ONE = {"rounds": 1, "arms": ["track_b"]}
 
 
 def run(crew: Crew) -> dict[str, Any]:
     return run_campaign(crew, crew.folder.at("graph.sqlite"))
+
+
+def with_campaign(crew: Crew, **changes: object) -> Crew:
+    campaign = crew.config.campaign.model_copy(update=changes)
+    return replace(crew, config=crew.config.model_copy(update={"campaign": campaign}))
 
 
 def decision(crew: Crew, round_: int = 1) -> RoundDecision:
@@ -42,6 +51,8 @@ def test_a_person_lets_it_train_and_promote(make_crew: Any) -> None:
     assert not crew.folder.has("round-01/decision.json")
     answer(crew.folder, "approve")
     run(crew)
+    with pytest.raises(InputError, match="waits for nobody"):
+        answer(crew.folder, "reject")  # it is promoted
     made, plain = decision(crew), make_crew(crew.folder.path.parent / "plain", campaign=ONE)
     run(plain)
     assert made == decision(plain)
@@ -68,6 +79,42 @@ def test_a_person_may_say_no(make_crew: Any, tmp_path: Path) -> None:
     assert held.sentence.startswith("Round 1, track_b: held by a person, +")
 
 
+def test_the_last_word_holds_until_it_is_gone_on_with(make_crew: Any) -> None:
+    """A yes that was a mistake can be taken back; what was trained before anybody was asked does not count then."""
+    crew = make_crew(campaign={**ONE, "pause": ["train"]})
+    with pytest.raises(WaitingError):
+        run(crew)
+    answer(crew.folder, "approve")
+    answer(crew.folder, "reject")
+    place = "round-01/arms/track_b"
+    crew.folder.write_rows(f"{place}/rows.jsonl", [])
+    train_arm(crew, crew.folder.rows("round-01/track_b.jsonl", TrackRow), place, "track_b", "", 0)
+    assert run(crew)["best"] == ""
+    assert decision(crew).decisions == ()
+
+
+def test_what_a_person_was_shown_of_dev_is_counted(make_crew: Any) -> None:
+    """Before the answer: who forks from an earlier round then has had a look."""
+    crew = make_crew(campaign={**ONE, "pause": ["promote"]})
+    with pytest.raises(WaitingError):
+        run(crew)
+    assert "round 1, track_b" in {look.what for look in looks_at(crew.folder.hashes["data/dev.jsonl"])}
+
+
+def test_a_question_that_is_over_is_not_answered(make_crew: Any) -> None:
+    """Somebody took the pause away and went on: the round was decided without an answer."""
+    crew = make_crew(campaign={**ONE, "pause": ["promote"]})
+    with pytest.raises(WaitingError):
+        run(crew)
+    waiting = summarise(crew.folder, crew.ledger)
+    assert waiting.state == "waiting for a person"
+    assert waiting.next_step.startswith("Say selfimprove approve or reject to what it waits for (Round 1, track_b: pro")
+    run(with_campaign(crew, pause=()))
+    assert summarise(crew.folder, crew.ledger).state == "finished"
+    with pytest.raises(InputError, match="waits for nobody"):
+        answer(crew.folder, "reject")
+
+
 def test_nobody_is_asked_about_what_is_not_promoted(make_crew: Any) -> None:
     """A round without a promotion goes by without a question."""
     crew = make_crew(campaign={**ONE, "pause": ["promote"]}, gate={"min_gain": 0.9})
@@ -83,8 +130,7 @@ def test_it_stops_at_the_target(make_crew: Any) -> None:
     assert (state["round"], accuracy >= 0.3) == (1, True)
     assert crew.folder.has("final/tested.json")
     assert _finished(crew.folder, crew.config)
-    campaign = crew.config.campaign.model_copy(update={"target": 0.99})
-    more = Crew(**{**crew.__dict__, "config": crew.config.model_copy(update={"campaign": campaign})})
+    more = with_campaign(crew, target=0.99)
     assert not _finished(more.folder, more.config)
     assert run(more)["round"] > 1
 
@@ -109,9 +155,7 @@ def test_the_commands_answer(
     crew.folder.write_text("campaign.toml", "")
     path = crew.folder.path
     crew.folder.close()
-    assert command("approve", path) == 0
+    assert command("reject", path) == command("approve", path) == 0  # the last word holds
     assert "Round 1, train: approved. Run the campaign's command again" in capsys.readouterr().out
-    assert command("reject", path) == 2
-    assert "waits for nobody" in capsys.readouterr().err
     assert command("approve", path.parent) == 2
     assert "holds no campaign" in capsys.readouterr().err

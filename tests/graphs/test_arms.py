@@ -395,3 +395,13 @@ def test_every_arm_of_the_settings_is_one_of_the_table() -> None:
     """The names that a config takes are those of the table, and control."""
     known = get_args(get_args(CampaignConfig.model_fields["arms"].annotation)[0])
     assert set(known) == {*TABLE, "control"}
+
+
+def test_arms_that_went_on_from_different_students_are_told_apart(make_crew: Any) -> None:
+    """Of those what they differ by is not the way of training alone, and the page says so."""
+    crew = make_crew(campaign={"rounds": 2, "arms": ["track_b", "track_a"]})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    summary = summarise(crew.folder, crew.ledger)
+    assert [(pair.round, pair.same_start) for pair in summary.pairs] == [(1, True), (2, False)]
+    assert [row.start for row in summary.rounds if row.arm == "track_b"] == ["", "round-01/arms/track_b/adapter"]
+    assert render_page(summary).count("(went on from another student)") == 1

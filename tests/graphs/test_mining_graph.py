@@ -15,10 +15,11 @@ from selfimprove.errors import InputError, RunFolderError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.finding import draw_of, rule_of
 from selfimprove.graphs.grading import build_grading
-from selfimprove.graphs.mining import STEPS, MiningTotals, build_mining
+from selfimprove.graphs.mining import MiningTotals, build_mining
 from selfimprove.graphs.places import Pool
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.run import run_campaign
+from selfimprove.graphs.wiring import STEPS
 from selfimprove.mining.kinds import Mined
 from selfimprove.mining.library import Graded, load_library
 from selfimprove.mining.patterns import FIRST_WRONG, Patterns

@@ -9,7 +9,7 @@ from selfimprove.config import make_config
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.guarding import freeze_guarded
-from selfimprove.graphs.panel import Solved, aside_size, ids_aside, renew_panel
+from selfimprove.graphs.panel import Solved, aside_size, ids_aside, renew_panel, set_aside
 from selfimprove.graphs.run import run_campaign
 from selfimprove.planning import Probe, plan
 from selfimprove.progress import Nobody, watched_by
@@ -153,15 +153,27 @@ def test_student_that_solves_too_little_is_told(crew_of: Any) -> None:
     assert watched_in(crew)[1] == []
 
 
-def test_size_is_a_tenth_at_most_and_what_rounds_do_not_need() -> None:
-    """Phases count with their largest pool."""
+def test_size_is_a_tenth_at_most_and_what_a_round_does_not_need() -> None:
+    """However many rounds there are; phases count with their largest pool."""
 
     def size(train: int, **sections: Any) -> int:
         return aside_size(make_config({"campaign": {"rounds": 3}, "mine": {"pool": 400}, **sections}), train)
 
-    assert (size(2000), size(7000), size(1800), size(1250), size(1210)) == (200, 200, 180, 50, 0)
-    assert size(2000, phases=[{"pool": 400}, {"when": "round >= 1", "pool": 640}]) == 80
+    assert (size(2000), size(7000), size(1800), size(450), size(430)) == (200, 200, 180, 45, 0)
+    assert size(2000, campaign={"rounds": 8}) == 200
+    assert size(700, phases=[{"pool": 400}, {"when": "round >= 1", "pool": 640}]) == 60
     assert size(2000, gate={"panel": 0}) == 0
+
+
+def test_variants_are_set_aside_together(crew_of: Any) -> None:
+    """A variant that is trained on would hide that the one in the panel is forgotten."""
+    crew = crew_of()
+    train = [p.model_copy(update={"group": str(at // 3)}) for at, p in enumerate(TASK.problems("train"))]
+    left = set_aside(crew, train)
+    aside = [p for p in train if p.id in ids_aside(crew)]
+    assert 97 <= len(aside) <= 100
+    assert not {p.group for p in aside} & {p.group for p in left}
+    assert len(aside) + len(left) == len(train)
 
 
 def test_plan_counts_what_the_panel_takes(crew_of: Any) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from selfimprove.campaign import _finished
 from selfimprove.errors import BudgetExceededError
+from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
-from selfimprove.ledger import Caps
+from selfimprove.ledger import CapReachedError, Caps
+from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Adapter, TrainingJob
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
@@ -65,3 +67,64 @@ def test_hours_end_a_campaign_before_its_next_training(make_crew: Any) -> None:
     made = summarise(crew.folder, crew.ledger)
     assert (made.state, made.stopped) == ("finished", "rounds")
     assert _finished(crew.folder, crew.config)
+
+
+class Ends:
+    """A trainer whose campaign comes to its cap before it trains in a round."""
+
+    def __init__(self, crew: Crew, place: str) -> None:
+        self.crew, self.place = crew, place
+
+    def train(self, job: TrainingJob) -> Adapter:
+        if self.place in job.out:
+            raise CapReachedError("", "hours", 1.0, 1.0, 0.0)
+        return self.crew.trainer.train(job)
+
+
+def of_rounds(crew: Crew, rounds: int) -> Crew:
+    campaign = crew.config.campaign.model_copy(update={"rounds": rounds})
+    return replace(crew, config=crew.config.model_copy(update={"campaign": campaign}))
+
+
+def test_what_a_cap_stopped_inside_a_round_ends_with_the_rounds_before(make_crew: Any) -> None:
+    """With as many rounds as are decided test is opened at once, past the hours; without them the same cap is met."""
+    crew = make_crew(campaign={"rounds": 3, "arms": ["track_b", "control"]})
+    graph, stopped = crew.folder.at("graph.sqlite"), replace(crew, trainer=Ends(crew, "round-02"))
+    for _ in range(2):
+        with pytest.raises(BudgetExceededError):
+            run_campaign(stopped, graph)
+    made = summarise(crew.folder, crew.ledger)
+    assert (made.test, made.state) == (None, "stopped at the budget")
+    assert made.next_step.endswith("go on, or end with what is decided: --set campaign.rounds=1.")
+    crew.ledger.cap("", Caps(hours=1e-9))
+    ended, heard = of_rounds(stopped, 1), list[str]()
+
+    class Hearing(Nobody):
+        def say(self, text: str) -> None:
+            heard.append(text)
+
+    with watched_by(Hearing()):
+        assert run_campaign(ended, graph)["round"] == 1
+    made = summarise(crew.folder, crew.ledger)
+    assert (made.state, made.stopped, made.best.round) == ("finished", "rounds", 1)
+    assert made.test is not None
+    assert made.test.control is None
+    assert any(text.startswith("the best has no control: campaign.max_hours = 1e-09 is reached") for text in heard)
+    assert not crew.folder.has("round-02/decision.json")
+
+
+def test_test_is_not_told_of_a_best_that_has_not_met_it(make_crew: Any) -> None:
+    """A finished campaign was given more rounds, has a new best, and came to a cap: the figures are the old best's."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b"]})
+    graph = crew.folder.at("graph.sqlite")
+    run_campaign(crew, graph)
+    assert summarise(crew.folder, crew.ledger).test is not None
+    with pytest.raises(BudgetExceededError):
+        run_campaign(replace(of_rounds(crew, 5), trainer=Ends(crew, "round-03")), graph)
+    made = summarise(crew.folder, crew.ledger)
+    assert (made.best.round, made.test, made.state) == (2, None, "stopped at the budget")
+    assert made.sentence == "The best student has not met the test problems yet; 2 round(s) are finished."
+    run_campaign(of_rounds(crew, 2), graph)
+    made = summarise(crew.folder, crew.ledger)
+    assert made.test is not None
+    assert (made.test.opened, made.state) == (2, "finished")

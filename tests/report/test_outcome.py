@@ -7,7 +7,7 @@ from sample import round_row, score
 
 from selfimprove.config import make_config
 from selfimprove.report.decided_schema import Difference, RoundSummary
-from selfimprove.report.outcome import next_step
+from selfimprove.report.outcome import next_step, outcome
 from selfimprove.report.schema import Best, TestSummary
 
 BASE = Best(path="", round=0, load="")
@@ -18,6 +18,18 @@ def row(arm: str, points: float) -> RoundSummary:
     """Make an arm of the first round."""
     change = Difference(points=points, interval=(points - 4, points + 4), p_value=0.3)
     return round_row(1, "track_b", "hold", change).model_copy(update={"arm": arm})
+
+
+def test_a_small_gain_is_not_rounded_to_none() -> None:
+    """Five problems of 1,319: less than half a point, and shown."""
+    change = Difference(points=0.38, interval=(0.02, 0.74), p_value=0.016)
+    tested = TestSummary(n=1319, opened=1, base=score(0.3), best=score(0.304), difference=change)
+    said = outcome((), tested, Best(path="a", round=1, load=""))
+    assert "better by 0.4 points, 95 % interval 0.0 to 0.7, p = 0.016" in said
+    low = tested.model_copy(
+        update={"difference": change.model_copy(update={"interval": (-0.03, 0.74), "p_value": 0.06})}
+    )
+    assert "(95 % interval 0.0 to 0.7, p = 0.060)" in outcome((), low, BASE)
 
 
 def test_advice_leaves_out_what_was_told() -> None:
