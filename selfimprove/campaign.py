@@ -108,7 +108,7 @@ class Campaign:
 
         Raises:
             InputError: the run folder belongs to another campaign, or a part cannot be had.
-            BudgetExceededError: the budget's end; raise it and run again.
+            BudgetExceededError: the budget's end; raise it, or give the rounds that are decided, and run again.
             TeacherError, StudentError, TrainingError: see there; what was done is kept.
         """
         from selfimprove.graphs.forked import forked
