@@ -60,13 +60,14 @@ _SHOT_NAMES: Final = {0: "zero-shot", 1: "one-shot", 2: "two-shot", 3: "three-sh
 def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
     """Sum up what a run folder holds so far."""
     config = load_config(folder.checked("campaign.toml"))
-    rounds, begun = _rounds(folder, ledger), decided_rounds(folder) + 1
+    rounds, made = _rounds(folder, ledger), decided_rounds(folder)
     baselines, best = _baselines(folder, config), _best(folder, config)
     test, stopped, asked = _test(folder), _stopped(folder), waits(folder)
+    begun = made + (stopped in {None, "budget"})  # what a finished campaign left of a further round is not told
     started, ended = ledger.between()
     return Summary(
         sentence=outcome(rounds, test, best),
-        next_step=to_go_on(asked, stopped, begun - 1)
+        next_step=to_go_on(asked, stopped, made)
         if test is None
         else next_step(rounds, test, best, config, _trained_on(folder)),
         best=best,

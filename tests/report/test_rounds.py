@@ -29,8 +29,8 @@ class EndedInRoundTwo:
         return NullTrainer().train(job)
 
 
-def test_all_decided_rounds_are_told_though_fewer_are_asked_for(make_crew: Callable[..., Crew]) -> None:
-    """Fewer rounds set while a round is under way: that round is made, and the adapter that was tested is the best."""
+def test_all_decided_rounds_are_told_and_no_other(make_crew: Callable[..., Crew]) -> None:
+    """A round under way is told; where fewer rounds are set, which leaves it, it is not, and more make it."""
     crew = make_crew(campaign={"rounds": 3, "arms": ["track_b"]})
     with pytest.raises(KeyboardInterrupt):
         run_campaign(replace(crew, trainer=EndedInRoundTwo()), crew.folder.at("graph.sqlite"))
@@ -40,9 +40,14 @@ def test_all_decided_rounds_are_told_though_fewer_are_asked_for(make_crew: Calla
     crew = make_crew(campaign={"rounds": 1, "arms": ["track_b"]})
     run_campaign(crew, crew.folder.at("graph.sqlite"))
     made = summarise(crew.folder, crew.ledger)
-    assert [row.round for row in made.rounds] == [1, 2]
+    assert [row.round for row in made.rounds] == [level.round for level in made.levels] == [1]
     assert made.best.path == str(crew.folder.at(crew.folder.json("final/tested.json")["best"]))
-    assert made.sentence.startswith("Round 2 answers")
+    assert made.sentence.startswith("Round 1 answers")
+    more = replace(
+        crew, config=crew.config.model_copy(update={"campaign": crew.config.campaign.model_copy(update={"rounds": 2})})
+    )
+    run_campaign(more, crew.folder.at("graph.sqlite"))
+    assert [row.round for row in summarise(crew.folder, crew.ledger).rounds] == [1, 2]
 
 
 class Shifting(ScriptedStudent):
