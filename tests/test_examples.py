@@ -5,11 +5,14 @@ import re
 import runpy
 import tomllib
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_server import Reply, serving
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from selfimprove import Campaign, InputError, load_config
 from selfimprove.arms import ARMS
@@ -132,13 +135,18 @@ def test_readme_campaign_is_accepted(tmp_path: Path) -> None:
 
 
 def test_readme_tells_accepted_and_tested_versions() -> None:
-    """The table of versions is that which trainings are refused by, and that which the tests run with."""
+    """The table of versions is that which trainings are refused by and what is installed, and which the tests run with."""
     row = r"^\| (torch|transformers|trl|peft|vllm) \| ([0-9.]+)(?: to \d+\.x)? \| ([0-9.]+|none) \|$"
     rows = {name: (least, tested) for name, least, tested in re.findall(row, README, re.MULTILINE)}
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     wanted = {**ACCEPTED, "vllm": ROLLOUTS}
     assert rows == {
         name: (range_.partition(",")[0].removeprefix(">="), pinned.get(name, "none")) for name, range_ in wanted.items()
+    }
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = [Requirement(each) for each in chain.from_iterable(extras.values())]
+    assert {each.name: each.specifier for each in asked if each.name in wanted} == {
+        name: SpecifierSet(range_) for name, range_ in wanted.items()
     }
 
 

@@ -82,8 +82,8 @@ class TrainConfig(Section):
     """Of the arm `distill`: as many generated tokens as the other arms have trained ones."""
     lora: LoraConfig = LoraConfig()
     accelerate: str | None = None
-    """A configuration file of accelerate: the arms sft, dpo and kto are trained by the processes it names, also under
-    FSDP or DeepSpeed; unset: one process."""
+    """A configuration file of accelerate: tracks, pairs and verdicts are trained by the processes it names, also under
+    FSDP or DeepSpeed; arms that practise in one all the same. Unset: one process."""
     checkpoint_steps: Annotated[int, Field(ge=0)] = 100
     """A training that is killed goes on from its last checkpoint, written every so many steps (rounded
     up to where a log entry, and a batch of tries, ends); 0: from its start."""

@@ -87,7 +87,7 @@ def practise(job_file: str, folder: str, made: Callable[[TrainingJob], Any]) -> 
     """
     job = TrainingJob.model_validate_json(Path(job_file).read_bytes())
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(f"{job.method} runs in one process: its problems are drawn by what all tries so far came to")
+        raise InputError(f"{job.method} runs in one process, which makes its tries and learns from them")
     trainer = made(job)
     coach, drawn = trainer.coach, isinstance(trainer, Practised)
     trainer.add_callback(Pace(lambda: coach.seen))

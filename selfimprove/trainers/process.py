@@ -44,7 +44,7 @@ _STEP: Final = re.compile(r"^step (\d+) of \d+")
 LOG: Final = "training.log"
 _MODULE: Final = "selfimprove.trainers.{method}"
 _SHARED: Final = {"sft", "dpo", "kto"}
-"""Methods that run in several processes; others draw their rows by what all tries so far came to."""
+"""Methods that run in several processes; others make their tries in one, and learn from them there."""
 _VMSTAT: Final = Path("/proc/vmstat")
 _TICK_S: Final = 0.5
 _SHUTDOWN_S: Final = 300.0

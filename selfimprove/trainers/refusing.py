@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from selfimprove import progress
 from selfimprove.arms import ARMS
 from selfimprove.config import Config
 from selfimprove.config.training import asking
@@ -39,7 +40,7 @@ def refuse_practice(config: Config, task: str | None) -> None:
     Raises:
         InputError: there is such an arm.
     """
-    practised = [arm for arm in config.campaign.arms if arm in ARMS and ARMS[arm].method]
+    practised = _practised(config)
     if not practised:
         return
     arm, train = practised[0], config.train
@@ -47,8 +48,7 @@ def refuse_practice(config: Config, task: str | None) -> None:
     beyond += [f"train.lora.{key}" for key in beyond_plain(train.lora.model_dump()) if key not in _EACH_LAYER]
     if beyond:
         raise InputError(
-            f"the arm {arm} needs plain LoRA over 16 bits, as its tries are made with that; leave "
-            f"{' and '.join(beyond)} out"
+            f"the arm {arm} needs plain LoRA over 16 bits: {_why_plain(config, arm)}; leave {' and '.join(beyond)} out"
         )
     if task is not None:
         raise InputError(
@@ -60,3 +60,33 @@ def refuse_practice(config: Config, task: str | None) -> None:
             "the arm distill needs a teacher that runs here: set train.distill.teacher to a folder or hub id of a "
             "larger model of the student's family"
         )
+
+
+def check_processes(config: Config) -> None:
+    """Say which arms are trained in one process where others share several.
+
+    Raises:
+        InputError: all are, so that several would do nothing.
+    """
+    alone = _practised(config)
+    if config.train.accelerate is None or not alone:
+        return
+    told = f"train.accelerate does nothing for {' and '.join(alone)}: tries are made and learned from in one process"
+    if len(alone) == len(config.campaign.arms):
+        raise InputError(f"{told}; leave it out")
+    progress.current().say(told)
+
+
+def _practised(config: Config) -> list[str]:
+    """Name the arms that practise."""
+    return [arm for arm in config.campaign.arms if arm in ARMS and ARMS[arm].method]
+
+
+def _why_plain(config: Config, arm: str) -> str:
+    """Say why an arm that practises takes nothing but that, by what makes its tries."""
+    if getattr(config.train, ARMS[arm].method or "").model_dump().get("use_vllm"):
+        return (
+            "for vLLM the adapter is merged into the base and taken out again at each step, which 4 bits round anew "
+            "each time, and other kinds were not tried with it"
+        )
+    return "our engine makes its tries with that"

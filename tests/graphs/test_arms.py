@@ -373,14 +373,16 @@ def test_a_share_of_earlier_rows_is_replayed(make_crew: Any) -> None:
 
 
 def test_what_practice_came_to_is_reported(make_crew: Any) -> None:
-    """The share of informative groups stands in the summary and on the page."""
+    """The share of informative groups and what went wrong in training stand in the summary and on the page."""
+    alarm = "the reward form rises while verified accuracy falls"
 
     class Practises(Trainer):
         def train(self, job: TrainingJob) -> Adapter:
             made = super().train(job)
             if job.method == "grpo":
                 file = Path(job.out) / "metrics.json"
-                file.write_text(json.dumps({**json.loads(file.read_text()), "informative_groups": 0.83}))
+                told = {"informative_groups": 0.83, "alarms": [alarm]}
+                file.write_text(json.dumps({**json.loads(file.read_text()), **told}))
             return made
 
     crew = make_crew(mine={"samples": 4}, campaign={"rounds": 1, "arms": ["track_b", "grpo"]})
@@ -388,7 +390,10 @@ def test_what_practice_came_to_is_reported(make_crew: Any) -> None:
     run_campaign(made, made.folder.at("graph.sqlite"))
     summary = summarise(made.folder, made.ledger)
     assert {row.arm: row.informative_groups for row in summary.rounds} == {"track_b": None, "grpo": 0.83}
-    assert "83\N{NO-BREAK SPACE}% of its groups of tries held both right and wrong ones." in render_page(summary)
+    assert {row.arm: row.alarms for row in summary.rounds} == {"track_b": (), "grpo": (alarm,)}
+    page = render_page(summary)
+    assert "83\N{NO-BREAK SPACE}% of its groups of tries held both right and wrong ones." in page
+    assert page.count(f"In training: {alarm}.") == 1
 
 
 def test_every_arm_of_the_settings_is_one_of_the_table() -> None:

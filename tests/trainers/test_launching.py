@@ -31,7 +31,7 @@ mixed_precision: 'no'
 """
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto"])
 def test_two_processes_train_one_adapter(
     method: str, family: Callable[[str], Path], tmp_path: Path, warm: Warm
 ) -> None:
@@ -55,8 +55,7 @@ def test_two_processes_train_one_adapter(
 def test_two_processes_train_over_a_base_in_four_bits(family: Callable[[str], Path], tmp_path: Path) -> None:
     """Each holds the base for itself, and the adapter is one."""
     (tmp_path / "two.yaml").write_text(TWO)
-    job = job_of("sft", family("llama"), tmp_path / "shared")
-    job.settings["quantize"] = True  # type: ignore[index]
+    job = job_of("sft", family("llama"), tmp_path / "shared", quantize=True)
     made = ProcessTrainer(shared=launcher_of(str(tmp_path / "two.yaml"), quantize=True)).train(job)
     assert (made.steps, made.rows) == (4, 24)
 
@@ -73,9 +72,7 @@ def test_four_bits_are_loaded_onto_the_process_s_own_gpu(
     monkeypatch.setattr(
         "transformers.AutoModelForCausalLM.from_pretrained", lambda *_, **how: done.append(how["dtype"])
     )
-    job = job_of("sft", family("llama"), tmp_path)
-    job.settings["quantize"] = True  # type: ignore[index]
-    load(job)
+    load(job_of("sft", family("llama"), tmp_path, quantize=True))
     assert done == [1, torch.bfloat16]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -66,8 +67,8 @@ def judged(at: int, problem: str, answer: str) -> VerdictRow:
     )  # fmt: skip
 
 
-def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
-    """Give a job of eight steps with a checkpoint behind the third and the sixth."""
+def job_of(method: str, model: Path, folder: Path, **more: Any) -> TrainingJob:
+    """Give a job of eight steps with a checkpoint behind the third and the sixth; `more` are settings over its own."""
     problems = list(TASK.problems("train"))
     rows: list[TrackRow | PreferenceRow | PracticeRow | VerdictRow] = []
     for at, problem in enumerate(problems):
@@ -102,33 +103,66 @@ def job_of(method: str, model: Path, folder: Path) -> TrainingJob:
         method="sft" if method == "full" else method,
         program_state={"solve": SOLVE.dump()},
         settings={
-            "sft" if method == "full" else method: {"learning_rate": 1e-2, "logging_steps": 1, **own[method]},
+            "sft" if method == "full" else method: {
+                "learning_rate": 1e-2,
+                "logging_steps": 1,
+                **own[method],
+                **more.pop(method, {}),
+            },
             "full": method == "full",
             "task": {"name": "arithmetic", "options": {}, "data_dir": None},
             "checkpoint_steps": 3,
+            **more,
         },
         seed=3,
     )
 
 
+def case(name: str, figure: str = "loss", *, slow: bool = False, **more: Any) -> Any:
+    """Give a method, settings over the job's own, and a figure that each step logs."""
+    return pytest.param(name.partition(" ")[0], more, figure, id=name, marks=[pytest.mark.slow] * slow)
+
+
 @pytest.mark.parametrize(
-    "method",
-    ["sft", "dpo", "kto", "grpo", "distill", *(pytest.param(m, marks=pytest.mark.slow) for m in ("rloo", "full"))],
+    ("method", "more", "figure"),
+    [
+        case("sft"),
+        case("dpo"),
+        case("kto", "kl"),
+        case("grpo"),
+        case("grpo near its beginning", "kl", grpo={"beta": 0.04}),
+        case("distill"),
+        case("rloo", slow=True),
+        case("rloo near its beginning", "kl", slow=True, rloo={"beta": 0.04}),
+        case("full", slow=True),
+        case("sft in 4 bits", slow=True, quantize=True),
+        case("dpo in 4 bits", slow=True, quantize=True),
+        case("kto in 4 bits", "kl", slow=True, quantize=True),
+    ],
 )
 def test_killed_and_gone_on_with_is_the_same_as_not_killed(
-    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: Warm, method: str
+    family: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    warm: Warm,
+    method: str,
+    more: dict[str, Any],
+    figure: str,
 ) -> None:
-    """Killed at the fifth of eight steps it goes on from the third, and every byte and logged figure is the same."""
+    """Killed at the fifth of eight steps it goes on from the third; every byte and logged figure is the same, a number."""
     (tmp_path / "letters.py").write_text(LETTERS)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    whole = job_of(method, family("llama"), tmp_path / "whole")
-    killed = job_of(method, family("llama"), tmp_path / "killed")
+    whole, killed = (job_of(method, family("llama"), tmp_path / name, **more) for name in ("whole", "killed"))
     ProcessTrainer(launcher=warm.launcher).train(whole)
     made = ProcessTrainer(launcher=killing(tmp_path, 5, warm)).train(killed)
     assert (tmp_path / "once").exists()
     assert "goes on from step 3" in (Path(made.path) / "training.log").read_text()
     logged = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     assert max(entry.get("grad_norm", 0.0) for entry in logged) > 0
+    told = [entry[figure] for entry in logged if "loss" in entry]
+    assert len(told) == made.steps
+    assert all(map(math.isfinite, told))
+    assert any(told)
     weights = ("model", "config") if method == "full" else ("adapter_model", "adapter_config")
     for name in (f"{weights[0]}.safetensors", f"{weights[1]}.json", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name

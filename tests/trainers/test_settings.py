@@ -9,11 +9,17 @@ from typing import Any
 
 import pytest
 
+from selfimprove.checks import check_training
 from selfimprove.config import make_config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError
+from selfimprove.progress import Nobody, watched_by
+from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.everyday import EVERYDAY
+from selfimprove.trainers.refusing import refuse_practice
 from selfimprove.trainers.settings import check_horizons, check_settings
+
+TASK = Arithmetic()
 
 
 def check(**train: Any) -> None:
@@ -112,3 +118,36 @@ def test_a_schedule_that_needs_a_last_step_is_refused_where_there_is_none(sectio
     look("track_b", section, warmup_steps=0.1, lr_scheduler_type="cosine", max_steps=20)
     look(section, warmup_steps=0.1, lr_scheduler_type="cosine")
     look("track_b", warmup_steps=0.1)
+
+
+def test_processes_that_no_arm_shares_are_refused() -> None:
+    """Beside an arm that shares them, those that do not are told; without any the setting does nothing."""
+    said = list[str]()
+
+    class Hears(Nobody):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    def look(*arms: str, **train: object) -> None:
+        sections = {"campaign": {"arms": list(arms)}, "train": {"distill": {"teacher": "larger"}, **train}}
+        check_training(make_config(sections), TASK, own=False)
+
+    with watched_by(Hears()):
+        with pytest.raises(InputError, match=r"accelerate does nothing for grpo and distill: .*; leave it out"):
+            look("grpo", "distill", accelerate="two.yaml")
+        look("grpo")
+        look("track_b", "track_b+kto", "control", accelerate="two.yaml")
+        assert not said
+        look("rloo", "control", accelerate="two.yaml")
+    assert said == ["train.accelerate does nothing for rloo: tries are made and learned from in one process"]
+
+
+@pytest.mark.parametrize(
+    ("grpo", "why"),
+    [({}, "our engine makes its tries with that"), ({"use_vllm": True}, "for vLLM .* which 4 bits round anew")],
+)
+def test_a_base_in_four_bits_is_not_practised_on(grpo: dict[str, Any], why: str) -> None:
+    """The sentence says why, which depends on what makes the tries."""
+    config = make_config({"campaign": {"arms": ["track_b", "grpo"]}, "train": {"quantize": True, "grpo": grpo}})
+    with pytest.raises(InputError, match=rf"the arm grpo needs .* over 16 bits: {why}.*; leave train.quantize out"):
+        refuse_practice(config, None)
