@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from selfimprove.formats import percent
+from selfimprove.formats import percent, times
 from selfimprove.report.decided_schema import ScoreSummary
 from selfimprove.report.schema import Summary
 
@@ -93,7 +93,7 @@ def _scores(summary: Summary) -> Iterator[tuple[str, ScoreSummary]]:
             yield f"dev | round {row.round}, {row.arm}", row.dev
     test = summary.test
     if test is not None:
-        opened = "once" if test.opened == 1 else f"{test.opened} times"
+        beside = f", and {times(test.opened_elsewhere)} in other run folders" if test.opened_elsewhere else ""
         for name, score in (("base", test.base), ("this model", test.best), ("control", test.control)):
             if score is not None:
-                yield f"test, opened {opened} | {name}", score
+                yield f"test, opened {times(test.opened)}{beside} | {name}", score

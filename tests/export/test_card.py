@@ -1,0 +1,65 @@
+"""What the card of an exported student says of a campaign's figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from report.sample import score, summary
+
+from selfimprove.export.card import Told, card_of
+from selfimprove.formats import percent
+from selfimprove.report.decided_schema import ScoreSummary
+
+TOLD = Told(
+    base="owner/base", licence="mit", merged=False, checked="", asked="[]", render_hash="91a3c07f5be2d846"
+)  # fmt: skip
+
+
+def row(name: str, found: ScoreSummary) -> str:
+    """Write a row of the table as the card does."""
+    low, high = found.interval
+    return f"| {name} | {percent(found.accuracy)} of {found.n} | {percent(low)} to {percent(high)} |"
+
+
+def table(card: str) -> list[str]:
+    """Give the rows of a card's table, without its head."""
+    return [line for line in card.splitlines() if line.startswith("| ")][1:]
+
+
+def test_a_card_tells_the_figures_of_its_campaign() -> None:
+    """Promoted rounds on dev, all that test measured of base, this model and control, each with its interval."""
+    found = summary()
+    by_arm = {(each.round, each.arm): each for each in found.rounds}
+    assert table(card_of(found, TOLD)) == [
+        row("dev | round 1, track_b", by_arm[1, "track_b"].dev),
+        row("dev | round 2, track_b", by_arm[2, "track_b"].dev),
+        row("test, opened once | base", score(0.1)),
+        row("test, opened once | this model", score(0.5575)),
+        row("test, opened once | control", score(0.4475)),
+    ]
+    plain = card_of(found, TOLD).replace("\N{NO-BREAK SPACE}", " ")
+    assert "| test, opened once | this model | 55.8 % of 400 | 50.8 % to 60.5 % |" in plain
+
+
+def test_a_card_tells_how_its_model_was_made() -> None:
+    """Every round with its rows and tokens, what it learned from and was tested on by hash, and the versions."""
+    lines = card_of(summary(), TOLD).splitlines()
+    assert [line for line in lines if line.startswith("  - ")] == [
+        f"  - {points} points on 400 dev problems against the best so far. {640 * at} rows, {41_250 * at:,} trained tokens."
+        for at, points in ((1, "+39.0"), (1, "+25.0"), (2, "+12.2"), (2, "-1.8"), (3, "+0.8"), (3, "-13.2"))
+    ]
+    assert lines[lines.index("## How it was made") :][-4:] == [
+        f"- Data, sha256: dev {'09be' * 4}, test {'c41d' * 4}, train {'5f2a' * 4}",
+        "- Prompt and chat template: 91a3c07f5be2d846. Student: 2c8d0f7a61b9e3d4.",
+        "- dspy 3.4.1, peft 0.21.2, torch 2.13.0, transformers 5.23.0, trl 1.16.0",
+        f"- selfimprove 0.1.0, manifest {'77e0' * 4}",
+    ]
+    assert "- Teacher: openai/gpt-4o. Seed 0. Rounds:" in lines
+
+
+def test_looks_at_test_are_counted_over_all_run_folders() -> None:
+    """The table tells of a fork's look as the sentence above it does."""
+    made: Any = summary().test
+    looked = made.model_copy(update={"opened": 2, "opened_elsewhere": 1})
+    names = [line.split(" | ")[0] for line in table(card_of(summary(test=looked), TOLD))]
+    assert names[2:] == ["| test, opened twice, and once in other run folders"] * 3
