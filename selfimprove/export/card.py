@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from selfimprove.formats import percent, times
 from selfimprove.report.decided_schema import ScoreSummary
 from selfimprove.report.schema import Summary
 
-UNKNOWN_LICENCE = "other"
+_OTHER: Final = "other"
+"""What the hub calls a licence that it has no abbreviation of; its name stands beside it."""
+
+
+class Licence(NamedTuple):
+    """The licence of a base model.
+
+    Attributes:
+        abbreviated: as the hub does it; empty: unknown.
+        name: of one that the hub has no abbreviation of; empty: unknown.
+    """
+
+    abbreviated: str
+    name: str
 
 
 class Told(NamedTuple):
@@ -17,7 +30,7 @@ class Told(NamedTuple):
 
     Attributes:
         base: hub id or name of the base model.
-        licence: the base model's, as the hub abbreviates it; empty: unknown.
+        licence: the base model's.
         merged: whether the weights are the whole model's.
         checked: what merging was checked to change; empty where nothing was merged.
         asked: the messages that it was taught to answer, as JSON.
@@ -25,7 +38,7 @@ class Told(NamedTuple):
     """
 
     base: str
-    licence: str
+    licence: Licence
     merged: bool
     checked: str
     asked: str
@@ -40,7 +53,10 @@ def card_of(summary: Summary, told: Told) -> str:
 def _front(summary: Summary, told: Told) -> Iterator[str]:
     yield "---"
     yield f"base_model: {told.base}"
-    yield f"license: {told.licence or UNKNOWN_LICENCE}"
+    licence = told.licence.abbreviated or _OTHER
+    yield f"license: {licence}"
+    if licence == _OTHER:
+        yield f"license_name: {told.licence.name or 'unknown'}"
     yield f"library_name: {'transformers' if told.merged else 'peft'}"
     yield "pipeline_tag: text-generation"
     yield "tags:"
@@ -55,7 +71,7 @@ def _body(summary: Summary, told: Told) -> Iterator[str]:
     yield ""
     yield summary.sentence
     yield ""
-    if not told.licence:
+    if not told.licence.abbreviated:
         yield "The licence of the base model was not found beside its weights; see the base model, and set it here."
         yield ""
     yield "| split | model | correct | 95 % interval |"

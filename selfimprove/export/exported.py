@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -13,6 +12,7 @@ from selfimprove.arms import program_of
 from selfimprove.campaign import read_summary
 from selfimprove.config import Config, load_config
 from selfimprove.errors import InputError, MissingDependencyError
+from selfimprove.export.base import base_name, base_of, licence_of
 from selfimprove.export.card import Told, card_of
 from selfimprove.graphs.places import round_of
 from selfimprove.openings import Look, count_look, decided, run_id
@@ -23,16 +23,6 @@ from selfimprove.store import RunFolder, check_folder, write_whole
 from selfimprove.students.adapters import is_whole
 
 _ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
-_LICENCE: Final = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
-_LICENCES: Final = {
-    "HuggingFaceTB/SmolLM2-135M-Instruct": "apache-2.0",
-    "HuggingFaceTB/SmolLM2-360M-Instruct": "apache-2.0",
-    "HuggingFaceTB/SmolLM2-1.7B-Instruct": "apache-2.0",
-    "Qwen/Qwen2.5-0.5B-Instruct": "apache-2.0",
-    "Qwen/Qwen2.5-1.5B-Instruct": "apache-2.0",
-    "Qwen/Qwen3-0.6B": "apache-2.0",
-}
-"""Of bases that have a short name here; those of others are read beside their weights."""
 _CHECKED: Final = 200
 _CARD: Final = "README.md"
 _CHECK: Final = "Merging was checked on"
@@ -85,10 +75,10 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
         if merge or whole
-        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
+        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base_of(config)}"), "{out}")'
     )
     made = json.loads((adapter / "metrics.json").read_bytes())
-    told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter), made["render_hash"])
+    told = Told(base_name(config), licence_of(config), merge or whole, "", _asked(adapter), made["render_hash"])
     check_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
@@ -160,29 +150,6 @@ def push(folder: Path, repo: str) -> str:
 def _inside(path: str) -> Path:
     """Give the place of an adapter inside its run folder, wherever that lies by now."""
     return Path(*Path(path).parts[-4:])
-
-
-def _base(config: Config) -> str:
-    from selfimprove.students.fetch import hub_id_of
-
-    folder = Path(config.campaign.student).expanduser()
-    return str(folder) if folder.is_dir() else hub_id_of(config.campaign.student)
-
-
-def _base_name(config: Config) -> str:
-    """Name the base without the folders of this machine."""
-    base = _base(config)
-    return Path(base).name if Path(base).is_dir() else base
-
-
-def _licence(config: Config) -> str:
-    from selfimprove.students.fetch import fetch
-
-    card = fetch(config.campaign.student) / "README.md"
-    found = _LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
-    if found:
-        return found[1]
-    return _LICENCES.get(_base_name(config), "")
 
 
 def _copied(adapter: Path, out: Path, base: str) -> None:

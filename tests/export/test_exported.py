@@ -198,9 +198,3 @@ def test_an_upload_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     private = False
     with pytest.raises(InputError, match="me/mine is there already and public"):
         exported.push(tmp_path, "me/mine")
-
-
-def test_a_short_name_is_the_base_in_any_case() -> None:
-    """The card and the line that loads the adapter name what a hub has."""
-    config = make_config({"campaign": {"student": "SmolLM2-135M"}}, "here")
-    assert exported._base(config) == "HuggingFaceTB/SmolLM2-135M-Instruct"
