@@ -14,7 +14,7 @@ from selfimprove.commands.options import changed_config, path_type, quiet_option
 @click.command()
 @click.argument("run", type=path_type)
 @click.option("--out", type=path_type, help="New folder; default: RUN/export.")
-@click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
+@click.option("--merge", is_flag=True, help="The whole model, in the number format of student.dtype, checked on dev.")
 @click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
 @quiet_option
 def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click

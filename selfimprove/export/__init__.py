@@ -2,5 +2,6 @@
 
 card     -> the model card, from the campaign's own figures
 base     -> the base's name and licence
-exported -> the files, checked against what the campaign measured
+merging  -> the merged model, checked against what the campaign measured
+exported -> the files
 """

@@ -3,85 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from warm_trainer import Warm
 
 from selfimprove.campaign import chat_template_of, read_summary
-from selfimprove.config import load_config, make_config, write_config
+from selfimprove.config import load_config
 from selfimprove.errors import InputError
 from selfimprove.export import exported
 from selfimprove.export.exported import export
-from selfimprove.openings import looks_at, run_id
-from selfimprove.programs import program_for
-from selfimprove.records import Sampling, TrackRow, TrainingJob
-from selfimprove.report.schema import Best, CostSummary, Provenance, Summary
-from selfimprove.steps.draft import solve
-from selfimprove.store import RunFolder
+from selfimprove.programs import Program
+from selfimprove.report.schema import Best, Summary
 from selfimprove.students.transformers import TransformersStudent
-from selfimprove.tasks.arithmetic import Arithmetic
-from selfimprove.trainers.process import ProcessTrainer
-
-SIZES = {"train": 8, "dev": 12, "test": 4}
-TASK = Arithmetic(kinds=("sum",), levels=(2,), sizes=SIZES)
-
-
-@pytest.fixture(scope="module")
-def run(family: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Path:
-    """A run folder with an adapter that a tiny Llama was really trained to, and its dev predictions."""
-    out, base, solving = tmp_path_factory.mktemp("export") / "run", family("llama"), program_for("solve", TASK)
-    arm = out / "round-01" / "arms" / "track_b"
-    rows = [
-        TrackRow(
-            id=p.id, track="track_b", program="solve", inputs={"problem": p.question}, target=f"Answer: {p.answer}",
-            answer=p.answer, problem=p.id, source="reference", round=1,
-        )
-        for p in TASK.problems("train")
-    ]  # fmt: skip
-    arm.mkdir(parents=True)
-    (arm / "rows.jsonl").write_text("".join(row.model_dump_json() + "\n" for row in rows))
-    sft = {"learning_rate": 1e-2, "num_train_epochs": 3}
-    job = TrainingJob(
-        model=str(base), rows=str(arm / "rows.jsonl"), out=str(arm / "adapter"),
-        program_state={"solve": solving.dump()}, settings={"sft": sft},
-        render_hash=solving.hash(chat_template_of(TransformersStudent(base))),
-    )  # fmt: skip
-    ProcessTrainer(launcher=warm.launcher).train(job)
-    settings = {
-        "campaign": {"task": "arithmetic", "student": str(base)},
-        "task": {"kinds": ["sum"], "levels": [2]},
-        "data": SIZES,
-        "student": {"max_tokens": 10},
-    }
-    folder, student = RunFolder(out), TransformersStudent(base, adapter=arm / "adapter")
-    problems = list(TASK.problems("dev"))
-    made = [some[0] for some in solve(problems, student, solving, TASK, Sampling(max_tokens=10))]
-    folder.write_rows("data/dev.jsonl", problems)
-    folder.write_rows("round-01/arms/track_b/predictions.jsonl", made)
-    folder.write_text("campaign.toml", write_config(make_config(settings, "here")))
-    folder.close()
-    return out
-
-
-@pytest.fixture
-def summary(run: Path, monkeypatch: pytest.MonkeyPatch) -> Summary:
-    """What the campaign is said to have come to."""
-    made = Summary(
-        sentence="Round 1 answers 9 of 10 held-out problems.", next_step="", task="arithmetic", student="tiny",
-        teacher="reference", seed=0, state="finished", cost=CostSummary(usd=0.0), wall_s=1.0,
-        best=Best(path=str(run / "round-01/arms/track_b/adapter"), round=1, load=""),
-        provenance=Provenance(selfimprove="0.1.0", python="3.11", data={"dev": "a" * 64}, render_hash="of the base's"),
-    )  # fmt: skip
-    monkeypatch.setattr(exported, "read_summary", lambda _: made)
-    return made
 
 
 @pytest.mark.usefixtures("summary")
-def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path) -> None:
+def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path, asked: Program) -> None:
     """It loads, names its base instead of a folder of this machine, and the card tells the result and the data."""
     made = export(run, tmp_path / "out")
     told = json.loads((made.folder / "adapter_config.json").read_text())
@@ -93,10 +30,10 @@ def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path) -> None
     assert "Round 1 answers 9 of 10 held-out problems." in card
     assert "aaaaaaaaaaaaaaaa" in card
     assert "licence of the base model was not found" in card
-    trained = program_for("solve", TASK).hash(chat_template_of(TransformersStudent(base)))
+    trained = asked.hash(chat_template_of(TransformersStudent(base)))
     assert f"- Prompt and chat template: {trained}. " in card
-    asked = json.loads(card.partition("```json\n")[2].partition("\n```")[0])
-    assert asked == [turn.model_dump() for turn in program_for("solve", TASK).messages({"problem": "PROBLEM"})]
+    turns = json.loads(card.partition("```json\n")[2].partition("\n```")[0])
+    assert turns == [turn.model_dump() for turn in asked.messages({"problem": "PROBLEM"})]
     assert TransformersStudent(base, adapter=made.folder).identity
     assert str(Path(base).parent) not in card
     assert sorted(path.name for path in made.folder.iterdir()) == [
@@ -115,19 +52,6 @@ def test_an_export_that_fails_leaves_nothing(run: Path, tmp_path: Path, monkeypa
     with pytest.raises(OSError, match="no space left"):
         export(run, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.usefixtures("summary")
-def test_the_merged_model_answers_as_the_campaign_measured(run: Path, tmp_path: Path) -> None:
-    """The same completions without any adapter, and the sentence that says so stands in the card."""
-    made = export(run, tmp_path / "out", merge=True)
-    assert made.checked.startswith("Merging was checked on 12 dev problems:")
-    assert made.checked.endswith("12 of the completions are the same.")
-    assert made.checked in (made.folder / "README.md").read_text()
-    (look,) = looks_at(RunFolder(run, writer=False).hashes["data/dev.jsonl"])
-    assert (look.split, look.run, look.what) == ("dev", run_id(run), "round 1, track_b, merged")
-    assert not (made.folder / "adapter_config.json").exists()
-    assert (made.folder / "model.safetensors").stat().st_mode & 0o044
 
 
 @pytest.mark.parametrize("merge", [False, True])
@@ -177,24 +101,3 @@ def test_what_cannot_be_exported(run: Path, summary: Summary, tmp_path: Path, mo
     with pytest.raises(InputError, match="holds no campaign"):
         export(tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
-
-
-def test_an_upload_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hub's own words in one sentence."""
-
-    class Api:
-        def create_repo(self, *_: Any, **__: Any) -> None:
-            if not private:
-                return
-            raise ConnectionError("401 Unauthorized\nmore")
-
-        def repo_info(self, _: str) -> Any:
-            return SimpleNamespace(private=False)
-
-    private = True
-    monkeypatch.setattr("huggingface_hub.HfApi", Api)
-    with pytest.raises(InputError, match="me/mine was not uploaded: 401 Unauthorized; log in"):
-        exported.push(tmp_path, "me/mine")
-    private = False
-    with pytest.raises(InputError, match="me/mine is there already and public"):
-        exported.push(tmp_path, "me/mine")
