@@ -1,25 +1,28 @@
-"""Write the best student of a campaign into a folder of its own, ready to be loaded or uploaded."""
+"""Write a student of a campaign into a folder of its own, ready to be loaded or uploaded."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from selfimprove.campaign import read_summary
 from selfimprove.config import load_config
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.base import base_name, base_of, licence_of
 from selfimprove.export.card import Told, card_of
+from selfimprove.export.chosen import COMBINED, Chosen, choose
 from selfimprove.export.merging import CHECK, merged
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder, check_folder, write_whole
-from selfimprove.students.adapters import is_whole
+from selfimprove.students.adapters import check_base, is_whole, prompt_hash
+from selfimprove.students.fetch import fetch
 
-_ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
+_WEIGHTS: Final = "adapter_model.safetensors"
+_TRAINING: Final = ("metrics.json", "training.jsonl")
 _CARD: Final = "README.md"
 
 
@@ -37,8 +40,8 @@ class Exported(NamedTuple):
     load: str
 
 
-def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
-    """Write the best adapter of a campaign, or the model that it makes of its base, with a model card.
+def export(run: Path, out: Path, *, adapter: Path | None = None, merge: bool = False) -> Exported:
+    """Write an adapter of a campaign, or the model that it makes of its base, with a model card.
 
     Merging is into the weights that are evaluated, also where training held the base in 4 bits, and in their number
     format: `student.dtype`, by default bfloat16 where this machine computes in it. The merged model then solves dev
@@ -49,33 +52,36 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     Args:
         run: the campaign's folder, which stays as it is.
         out: a new or empty folder.
+        adapter: folder of one that the campaign trained, or that was combined of those; None: its best.
         merge: write the whole model instead of the adapter.
 
     Raises:
-        InputError: nothing was promoted, the base cannot be found, the folder is not empty, or `run` is no campaign.
+        InputError: nothing was promoted, the adapter is not of the campaign, its base cannot be found, the folder is
+            not empty, or `run` is no campaign.
         SelfImproveError: the merged model is worse.
     """
-    if (run / "combined.json").is_file():
+    if (run / COMBINED).is_file():
         raise InputError(
-            f"{run} is made of several adapters and was promoted by no campaign, so there are no figures for a card; "
-            "try it with selfimprove mine --adapter, and load it with PeftModel as it is"
+            f"{run} is made of several adapters and is no campaign; try it with selfimprove mine --adapter, and export "
+            f"it with selfimprove export RUN --adapter {run}, where RUN is the campaign of its parts"
         )
     summary = read_summary(run)
-    if not summary.best.path:
-        raise InputError(
-            f"{run}: no round was promoted, so the base model is still the best; there is nothing to export"
-        )
+    folder = RunFolder(run, writer=False)
+    chosen = choose(folder, summary, adapter)
     if out.resolve() == Path.cwd():
         raise InputError(f"{out} is the folder that you are in; name a new one")
-    config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
-    whole = is_whole(adapter)
+    config, program = load_config(run / "campaign.toml"), _program_of(folder.at(chosen.parts[0]))
+    if chosen.how:
+        check_base(chosen.folder, fetch(config.campaign.student))
+    whole = is_whole(chosen.folder)
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
         if merge or whole
         else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base_of(config)}"), "{out}")'
     )
-    program, made = _program_of(adapter), json.loads((adapter / "metrics.json").read_bytes())
-    told = Told(base_name(config), licence_of(config), merge or whole, "", _asked(program), made["render_hash"])
+    told = Told(
+        chosen, base_name(config), licence_of(config), merge or whole, "", _asked(program), prompt_hash(chosen.folder)
+    )
     check_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
@@ -85,13 +91,9 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)
     try:
-        checked = merged(RunFolder(run, writer=False), begun, config, adapter, program) if merge else ""
-        if not merge and whole:
-            shutil.copytree(
-                adapter, begun, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
-            )
-        elif not merge:
-            _copied(adapter, begun, told.base)
+        checked = merged(folder, begun, config, chosen, program) if merge else ""
+        if not merge:
+            _copied(chosen, begun, told.base)
         write_whole(begun / _CARD, card_of(summary, told._replace(checked=checked)).encode())
         if out.exists():
             out.rmdir()
@@ -149,14 +151,21 @@ def push(folder: Path, repo: str) -> str:
     return address
 
 
-def _inside(path: str) -> Path:
-    """Give the place of an adapter inside its run folder, wherever that lies by now."""
-    return Path(*Path(path).parts[-4:])
+def _copied(chosen: Chosen, out: Path, base: str) -> None:
+    """Copy an adapter, or a whole model, without the paths of this machine."""
+    if is_whole(chosen.folder):
+        shutil.copytree(
+            chosen.folder, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
+        )
+        return
+    for name in (_WEIGHTS,) if chosen.how else (_WEIGHTS, *_TRAINING):
+        shutil.copyfile(chosen.folder / name, out / name)
+    _rewritten(chosen.folder, out, "adapter_config.json", base_model_name_or_path=base)
+    if chosen.how:
+        _rewritten(chosen.folder, out, COMBINED, combined=chosen.parts)
 
 
-def _copied(adapter: Path, out: Path, base: str) -> None:
-    for name in _ADAPTER:
-        shutil.copyfile(adapter / name, out / name)
-    told: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    told["base_model_name_or_path"] = base  # not a folder of the machine that trained it
-    write_whole(out / "adapter_config.json", (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
+def _rewritten(folder: Path, out: Path, name: str, **changed: object) -> None:
+    """Copy a file of JSON with some of its values changed."""
+    told = {**json.loads((folder / name).read_text(encoding="utf-8")), **changed}
+    write_whole(out / name, (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())

@@ -9,8 +9,8 @@ from typing import Any, Final
 from selfimprove import progress
 from selfimprove.config import Config
 from selfimprove.errors import SelfImproveError
-from selfimprove.graphs.places import round_of
-from selfimprove.openings import Look, count_look, decided, run_id
+from selfimprove.export.chosen import Chosen
+from selfimprove.openings import Look, count_look, run_id
 from selfimprove.programs import Program
 from selfimprove.records import Attempt, Problem, Sampling, Verdict
 from selfimprove.steps.decide import p_text
@@ -25,14 +25,16 @@ _RUINED: Final = 0.05
 """One-sided: a merged model that is worse at this level is not given."""
 
 
-def merged(folder: RunFolder, out: Path, config: Config, adapter: Path, program: Program) -> str:
+def merged(folder: RunFolder, out: Path, config: Config, chosen: Chosen, program: Program) -> str:
     """Save the merged model, solve dev problems with it, and say how that compares with what the campaign measured.
+
+    An adapter that the campaign did not measure on dev is measured before it is merged.
 
     Args:
         folder: the campaign's.
         out: where the model is written.
         config: of the campaign.
-        adapter: what is merged.
+        chosen: what is merged.
         program: whose prompt it was trained and measured under.
 
     Raises:
@@ -43,15 +45,20 @@ def merged(folder: RunFolder, out: Path, config: Config, adapter: Path, program:
 
     own = config.student
     how: dict[str, Any] = {"dtype": own.dtype, "device": own.device, "slots": own.slots}
-    TransformersStudent(config.campaign.student, adapter=adapter, **how).save(out)
-    arm = str(adapter.parent.relative_to(folder.path))
-    before = {a.problem: a for a in folder.rows(f"{arm}/predictions.jsonl", Attempt)}
-    problems = [p for p in folder.rows("data/dev.jsonl", Problem) if p.id in before][:_CHECKED]
-    look = Look(split="dev", run=run_id(folder.path), what=f"{decided(round_of(arm), adapter.parent.name)}, merged")
-    count_look(folder.hashes["data/dev.jsonl"], look)
-    made, sampling = TransformersStudent(out, **how), Sampling(max_tokens=own.max_tokens)
-    after = [some[0] for some in solve(problems, made, program, Campaign(config).load_task(), sampling)]
-    said = _compared(after, [before[p.id] for p in problems], problems, _dtype(out))
+    student = TransformersStudent(config.campaign.student, adapter=chosen.folder, **how)
+    student.save(out)
+    task, sampling, dev = Campaign(config).load_task(), Sampling(max_tokens=own.max_tokens), "data/dev.jsonl"
+    problems = folder.rows(dev, Problem)[:_CHECKED]
+    measured = f"{chosen.parts[0].rpartition('/')[0]}/predictions.jsonl"
+    if folder.has(measured) and not chosen.how:
+        by_problem = {a.problem: a for a in folder.rows(measured, Attempt)}
+        before = [by_problem[p.id] for p in problems]
+    else:
+        before = [some[0] for some in solve(problems, student, program, task, sampling)]
+    student.unload()
+    count_look(folder.hashes[dev], Look(split="dev", run=run_id(folder.path), what=f"{chosen.name}, merged"))
+    after = [some[0] for some in solve(problems, TransformersStudent(out, **how), program, task, sampling)]
+    said = _compared(after, before, problems, _dtype(out))
     progress.current().say(said)
     return said
 

@@ -13,11 +13,15 @@ from report.sample import score, summary
 from selfimprove.config import make_config
 from selfimprove.export.base import base_of, licence_of
 from selfimprove.export.card import Licence, Told, card_of
+from selfimprove.export.chosen import Chosen
 from selfimprove.formats import percent
 from selfimprove.report.decided_schema import ScoreSummary
 
 MIT = Licence("mit", "")
-TOLD = Told(base="owner/base", licence=MIT, merged=False, checked="", asked="[]", render_hash="91a3c07f5be2d846")
+BEST = Chosen(Path("here"), ("round-02/arms/track_b/adapter",), tested="best", best=True)
+TOLD = Told(
+    adapter=BEST, base="owner/base", licence=MIT, merged=False, checked="", asked="[]", render_hash="91a3c07f5be2d846"
+)
 
 
 def row(name: str, found: ScoreSummary) -> str:
@@ -68,6 +72,47 @@ def test_looks_at_test_are_counted_over_all_run_folders() -> None:
     looked = made.model_copy(update={"opened": 2, "opened_elsewhere": 1})
     names = [line.split(" | ")[0] for line in table(card_of(summary(test=looked), TOLD))]
     assert names[2:] == ["| test, opened twice, and once in other run folders"] * 3
+
+
+def of(place: str, tested: str = "") -> tuple[str, list[str]]:
+    """Give the first sentences and the table of the card of an adapter that is not the best."""
+    card = card_of(summary(), TOLD._replace(adapter=Chosen(Path("here"), (place,), tested=tested)))
+    return card.split("\n# ")[1].splitlines()[2], table(card)
+
+
+def test_an_adapter_that_was_held_tells_its_own_figures() -> None:
+    """Its decision, and its row on dev and on test; it claims nothing of the best."""
+    held = next(each for each in summary().rounds if (each.round, each.arm) == (3, "track_b"))
+    said, rows = of("round-03/arms/track_b/adapter", "track_b")
+    assert said == (
+        "+0.8 points on 400 dev problems against the best so far. No campaign promoted this adapter "
+        "(round 3, track_b). If it was chosen for its figures on test, they prove nothing."
+    )
+    assert rows == [
+        row("dev | round 3, track_b", held.dev),
+        row("test, opened once | base", score(0.1)),
+        row("test, opened once | this model", score(0.56)),
+    ]
+
+
+def test_an_adapter_without_figures_says_so() -> None:
+    """One that test did not measure, one that the best has left behind, one that dev did not decide on."""
+    said, rows = of("round-01/arms/track_a/adapter")
+    assert said.endswith("No campaign promoted this adapter (round 1, track_a). It was not measured on test.")
+    assert [each.split(" | ")[:2] for each in rows] == [["| dev", "round 1, track_a"]]
+    said, _ = of("round-01/arms/track_b/adapter")
+    assert said.endswith("so far. The campaign's best is of round 2. It was not measured on test.")
+    said, rows = of("final/control-round-02/adapter", "control")
+    assert said.startswith("No campaign promoted this adapter (final/control-round-02). If")
+    assert rows == [row("test, opened once | base", score(0.1)), row("test, opened once | this model", score(0.4475))]
+
+
+def test_an_adapter_that_was_combined_has_no_figures() -> None:
+    """The card names its parts and says so."""
+    parts = ("round-01/arms/track_b/adapter", "round-03/arms/track_b/adapter")
+    card = card_of(summary(), TOLD._replace(adapter=Chosen(Path("here"), parts, "ties")))
+    assert "in one: ties of round 1, track_b and round 3, track_b. No campaign promoted or measured it: there" in card
+    assert "| split |" not in card
 
 
 @pytest.mark.parametrize(
