@@ -65,13 +65,13 @@ def _front(summary: Summary, told: Told) -> Iterator[str]:
     yield "pipeline_tag: text-generation"
     yield "tags:"
     yield "- selfimprove"
-    yield f"- {summary.task.rpartition('/')[2]}"
+    yield f"- {_task(summary)}"
     yield "---"
     yield ""
 
 
 def _body(summary: Summary, told: Told) -> Iterator[str]:
-    yield f"# {told.base.rpartition('/')[2]}, taught {summary.task}"
+    yield f"# {told.base.rpartition('/')[2]}, taught {_task(summary)}"
     yield ""
     yield summary.sentence if told.adapter.best else _standing(summary, told.adapter)
     yield ""
@@ -107,6 +107,11 @@ def _body(summary: Summary, told: Told) -> Iterator[str]:
     yield f"- Prompt and chat template: {told.render_hash}. Student: {found.student_identity}."
     yield "- " + ", ".join(f"{name} {version}" for name, version in sorted(found.packages.items()))
     yield f"- selfimprove {found.selfimprove}, manifest {found.manifest_sha256[:16]}"
+
+
+def _task(summary: Summary) -> str:
+    """Name the task without the folders of this machine."""
+    return summary.task.rpartition("/")[2]
 
 
 def _standing(summary: Summary, adapter: Chosen) -> str:

@@ -66,6 +66,13 @@ def test_a_card_tells_how_its_model_was_made() -> None:
     assert "- Teacher: openai/gpt-4o. Seed 0. Rounds:" in lines
 
 
+def test_a_card_names_a_file_of_problems_without_its_folder() -> None:
+    """A path of the machine that trained is nobody's business."""
+    card = card_of(summary(task="/home/me/own.jsonl"), TOLD)
+    assert "# base, taught own.jsonl\n" in card
+    assert "/home/me" not in card
+
+
 def test_looks_at_test_are_counted_over_all_run_folders() -> None:
     """The table tells of a fork's look as the sentence above it does."""
     made: Any = summary().test
