@@ -14,16 +14,28 @@ from selfimprove.commands.options import changed_config, path_type, quiet_option
 @click.command()
 @click.argument("run", type=path_type)
 @click.option("--out", type=path_type, help="New folder; default: RUN/export.")
-@click.option("--merge", is_flag=True, help="The whole model instead of the adapter, merged in 16 bits and checked.")
+@click.option(
+    "--adapter",
+    type=path_type,
+    help="Folder of another adapter that RUN trained (relative to RUN, or not), or one combined of those.",
+)
+@click.option("--merge", is_flag=True, help="The whole model, in the number format of student.dtype, checked on dev.")
 @click.option("--push", metavar="OWNER/NAME", help="Upload it to the hub, as a private repository.")
 @quiet_option
-def export(run: Path, out: Path | None, merge: bool, push: str | None, quiet: bool) -> None:  # noqa: FBT001 - click
-    """Write the best student of the campaign in RUN with a model card, ready to load or to upload."""
+def export(
+    run: Path,
+    out: Path | None,
+    adapter: Path | None,
+    merge: bool,  # noqa: FBT001 - click gives flags so
+    push: str | None,
+    quiet: bool,  # noqa: FBT001 - click gives flags so
+) -> None:
+    """Write the best student of the campaign in RUN, or another, with a model card, ready to load or to upload."""
     from selfimprove.export import exported
     from selfimprove.live import showing
 
     with showing(quiet=quiet):
-        made = exported.export(run, out or run / "export", merge=merge)
+        made = exported.export(run, out or run / "export", adapter=adapter, merge=merge)
         address = exported.push(made.folder, push) if push else ""
     click.echo(
         "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))

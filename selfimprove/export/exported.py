@@ -1,41 +1,29 @@
-"""Write the best student of a campaign into a folder of its own, ready to be loaded or uploaded."""
+"""Write a student of a campaign into a folder of its own, ready to be loaded or uploaded."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from selfimprove import progress
-from selfimprove.arms import program_of
 from selfimprove.campaign import read_summary
-from selfimprove.config import Config, load_config
+from selfimprove.config import load_config
 from selfimprove.errors import InputError, MissingDependencyError
+from selfimprove.export.base import base_name, base_of, licence_of
 from selfimprove.export.card import Told, card_of
-from selfimprove.graphs.places import round_of
-from selfimprove.openings import Look, count_look, decided, run_id
+from selfimprove.export.chosen import COMBINED, Chosen, choose
+from selfimprove.export.merging import CHECK, merged
 from selfimprove.programs import Program
-from selfimprove.records import Attempt, Problem, Sampling, TrainingJob, Verdict
+from selfimprove.records import TrainingJob
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder, check_folder, write_whole
-from selfimprove.students.adapters import is_whole
+from selfimprove.students.adapters import check_base, is_whole, prompt_hash
+from selfimprove.students.fetch import fetch
 
-_ADAPTER: Final = ("adapter_model.safetensors", "metrics.json", "training.jsonl")
-_LICENCE: Final = re.compile(r"^license:\s*(\S+)", re.MULTILINE)
-_LICENCES: Final = {
-    "HuggingFaceTB/SmolLM2-135M-Instruct": "apache-2.0",
-    "HuggingFaceTB/SmolLM2-360M-Instruct": "apache-2.0",
-    "HuggingFaceTB/SmolLM2-1.7B-Instruct": "apache-2.0",
-    "Qwen/Qwen2.5-0.5B-Instruct": "apache-2.0",
-    "Qwen/Qwen2.5-1.5B-Instruct": "apache-2.0",
-    "Qwen/Qwen3-0.6B": "apache-2.0",
-}
-"""Of bases that have a short name here; those of others are read beside their weights."""
-_CHECKED: Final = 200
+_WEIGHTS: Final = "adapter_model.safetensors"
+_TRAINING: Final = ("metrics.json", "training.jsonl")
 _CARD: Final = "README.md"
-_CHECK: Final = "Merging was checked on"
 
 
 class Exported(NamedTuple):
@@ -52,43 +40,48 @@ class Exported(NamedTuple):
     load: str
 
 
-def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
-    """Write the best adapter of a campaign, or the model that it makes of its base, with a model card.
+def export(run: Path, out: Path, *, adapter: Path | None = None, merge: bool = False) -> Exported:
+    """Write an adapter of a campaign, or the model that it makes of its base, with a model card.
 
-    Merging is into the 16-bit weights that the campaign evaluated, also where training held the base in 4 bits; the
-    merged model then solves dev problems again, and the card says what changed.
+    Merging is into the weights that are evaluated, also where training held the base in 4 bits, and in their number
+    format: `student.dtype`, by default bfloat16 where this machine computes in it. The merged model then solves dev
+    problems again, and the card says what changed; one that is significantly worse is not given.
 
     Where this export is there already, as an upload failed, it is given as it is.
 
     Args:
         run: the campaign's folder, which stays as it is.
         out: a new or empty folder.
+        adapter: folder of one that the campaign trained, or that was combined of those; None: its best.
         merge: write the whole model instead of the adapter.
 
     Raises:
-        InputError: nothing was promoted, the base cannot be found, the folder is not empty, or `run` is no campaign.
+        InputError: nothing was promoted, the adapter is not of the campaign, its base cannot be found, the folder is
+            not empty, or `run` is no campaign.
+        SelfImproveError: the merged model is worse.
     """
-    if (run / "combined.json").is_file():
+    if (run / COMBINED).is_file():
         raise InputError(
-            f"{run} is made of several adapters and was promoted by no campaign, so there are no figures for a card; "
-            "try it with selfimprove mine --adapter, and load it with PeftModel as it is"
+            f"{run} is made of several adapters and is no campaign; try it with selfimprove mine --adapter, and export "
+            f"it with selfimprove export RUN --adapter {run}, where RUN is the campaign of its parts"
         )
     summary = read_summary(run)
-    if not summary.best.path:
-        raise InputError(
-            f"{run}: no round was promoted, so the base model is still the best; there is nothing to export"
-        )
+    folder = RunFolder(run, writer=False)
+    chosen = choose(folder, summary, adapter)
     if out.resolve() == Path.cwd():
         raise InputError(f"{out} is the folder that you are in; name a new one")
-    config, adapter = load_config(run / "campaign.toml"), run / _inside(summary.best.path)
-    whole = is_whole(adapter)
+    config, program = load_config(run / "campaign.toml"), _program_of(folder.at(chosen.parts[0]))
+    if chosen.how:
+        check_base(chosen.folder, fetch(config.campaign.student))
+    whole = is_whole(chosen.folder)
     load = (
         f'AutoModelForCausalLM.from_pretrained("{out}")'
         if merge or whole
-        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{_base(config)}"), "{out}")'
+        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base_of(config)}"), "{out}")'
     )
-    made = json.loads((adapter / "metrics.json").read_bytes())
-    told = Told(_base_name(config), _licence(config), merge or whole, "", _asked(adapter), made["render_hash"])
+    told = Told(
+        chosen, base_name(config), licence_of(config), merge or whole, "", _asked(program), prompt_hash(chosen.folder)
+    )
     check_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
@@ -98,13 +91,9 @@ def export(run: Path, out: Path, *, merge: bool = False) -> Exported:
     shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
     begun.mkdir(parents=True)
     try:
-        checked = _merged(run, begun, config, adapter) if merge else ""
-        if not merge and whole:
-            shutil.copytree(
-                adapter, begun, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
-            )
-        elif not merge:
-            _copied(adapter, begun, told.base)
+        checked = merged(folder, begun, config, chosen, program) if merge else ""
+        if not merge:
+            _copied(chosen, begun, told.base)
         write_whole(begun / _CARD, card_of(summary, told._replace(checked=checked)).encode())
         if out.exists():
             out.rmdir()
@@ -120,16 +109,21 @@ def _checked_there(out: Path, summary: Summary, told: Told, *, merge: bool) -> s
     A folder gets its name when all of it is written, so one with this campaign's card can be uploaded as it is.
     """
     card = (out / _CARD).read_text(encoding="utf-8") if (out / _CARD).is_file() else ""
-    checked = next((line for line in card.splitlines() if line.startswith(_CHECK)), "")
+    checked = next((line for line in card.splitlines() if line.startswith(CHECK)), "")
     same = bool(checked) is merge and card == card_of(summary, told._replace(checked=checked))
     return checked if same else None
 
 
-def _asked(adapter: Path) -> str:
-    """Give the messages that a student was taught to answer, as JSON, with PROBLEM where its problem goes."""
+def _program_of(adapter: Path) -> Program:
+    """Give the program that a student was trained and measured under."""
     states = TrainingJob.model_validate_json((adapter / "job.json").read_bytes()).program_state
-    program = Program.load(next(iter(states.values())))
-    turns = [turn.model_dump() for turn in program.messages({"problem": "PROBLEM"})]
+    return Program.load(next(iter(states.values())))
+
+
+def _asked(program: Program) -> str:
+    """Give the messages that a student was taught to answer, as JSON, with PROBLEM where its problem goes."""
+    inputs = {name: name.upper() for name in program.predict.signature.input_fields}
+    turns = [turn.model_dump() for turn in program.messages(inputs)]
     return json.dumps(turns, indent=1, ensure_ascii=False)
 
 
@@ -157,74 +151,21 @@ def push(folder: Path, repo: str) -> str:
     return address
 
 
-def _inside(path: str) -> Path:
-    """Give the place of an adapter inside its run folder, wherever that lies by now."""
-    return Path(*Path(path).parts[-4:])
+def _copied(chosen: Chosen, out: Path, base: str) -> None:
+    """Copy an adapter, or a whole model, without the paths of this machine."""
+    if is_whole(chosen.folder):
+        shutil.copytree(
+            chosen.folder, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
+        )
+        return
+    for name in (_WEIGHTS,) if chosen.how else (_WEIGHTS, *_TRAINING):
+        shutil.copyfile(chosen.folder / name, out / name)
+    _rewritten(chosen.folder, out, "adapter_config.json", base_model_name_or_path=base)
+    if chosen.how:
+        _rewritten(chosen.folder, out, COMBINED, combined=chosen.parts)
 
 
-def _base(config: Config) -> str:
-    from selfimprove.students.fetch import hub_id_of
-
-    folder = Path(config.campaign.student).expanduser()
-    return str(folder) if folder.is_dir() else hub_id_of(config.campaign.student)
-
-
-def _base_name(config: Config) -> str:
-    """Name the base without the folders of this machine."""
-    base = _base(config)
-    return Path(base).name if Path(base).is_dir() else base
-
-
-def _licence(config: Config) -> str:
-    from selfimprove.students.fetch import fetch
-
-    card = fetch(config.campaign.student) / "README.md"
-    found = _LICENCE.search(card.read_text(encoding="utf-8")) if card.is_file() else None
-    if found:
-        return found[1]
-    return _LICENCES.get(_base_name(config), "")
-
-
-def _copied(adapter: Path, out: Path, base: str) -> None:
-    for name in _ADAPTER:
-        shutil.copyfile(adapter / name, out / name)
-    told: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    told["base_model_name_or_path"] = base  # not a folder of the machine that trained it
-    write_whole(out / "adapter_config.json", (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())
-
-
-def _merged(run: Path, out: Path, config: Config, adapter: Path) -> str:
-    """Save the merged model, solve dev problems with it, and say how that compares with what the campaign measured."""
-    from selfimprove.students.transformers import TransformersStudent
-
-    how: dict[str, Any] = {
-        "dtype": config.student.dtype,
-        "device": config.student.device,
-        "slots": config.student.slots,
-    }
-    TransformersStudent(config.campaign.student, adapter=adapter, **how).save(out)
-    folder = RunFolder(run, writer=False)
-    arm = adapter.parent
-    before = {a.problem: a for a in folder.rows(f"{arm.relative_to(run)}/predictions.jsonl", Attempt)}
-    problems = [p for p in folder.rows("data/dev.jsonl", Problem) if p.id in before][:_CHECKED]
-    look = Look(split="dev", run=run_id(run), what=f"{decided(round_of(str(arm.relative_to(run))), arm.name)}, merged")
-    count_look(folder.hashes["data/dev.jsonl"], look)
-    after = _solved(TransformersStudent(out, **how), problems, config, folder, program_of(arm.name))
-    same = sum(a.completion.text == before[a.problem].completion.text for a in after)
-    right = [sum(a.verdict is Verdict.CORRECT for a in some) for some in ([before[p.id] for p in problems], after)]
-    said = (
-        f"{_CHECK} {len(problems)} dev problems: {right[0]} solved before, {right[1]} after, "
-        f"{same} of the completions are the same."
-    )
-    progress.current().say(said)
-    return said
-
-
-def _solved(student: Any, problems: list[Problem], config: Config, folder: RunFolder, program: str) -> list[Attempt]:
-    from selfimprove.campaign import Campaign
-    from selfimprove.graphs.compiling import programs_of
-    from selfimprove.steps.draft import solve
-
-    task = Campaign(config).load_task()
-    how, asked = Sampling(max_tokens=config.student.max_tokens), programs_of(folder, task, config)[program]
-    return [some[0] for some in solve(problems, student, asked, task, how)]
+def _rewritten(folder: Path, out: Path, name: str, **changed: object) -> None:
+    """Copy a file of JSON with some of its values changed."""
+    told = {**json.loads((folder / name).read_text(encoding="utf-8")), **changed}
+    write_whole(out / name, (json.dumps(told, indent=2, sort_keys=True) + "\n").encode())

@@ -33,6 +33,7 @@ WHEEL_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 _PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt", "*.jinja")
+_CARD = "README.md"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HASHED = (*_PATTERNS[:3], "merges.txt", "*.jinja")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -165,15 +166,18 @@ def _checked(folder: Path) -> Path:
 def _from_hub(hub_id: str, revision: str | None) -> tuple[str, Path | None]:
     """Give (why not, None) or ("", folder); the hub's own cache makes it safe to run twice at once."""
     try:
-        from huggingface_hub import snapshot_download
+        from huggingface_hub import hf_hub_download, snapshot_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingDependencyError(_EXTRA) from error
     try:
-        folder = snapshot_download(
-            hub_id, revision=revision, allow_patterns=list(_PATTERNS), etag_timeout=_HUB_TIMEOUT_S
+        folder = Path(
+            snapshot_download(hub_id, revision=revision, allow_patterns=list(_PATTERNS), etag_timeout=_HUB_TIMEOUT_S)
         )
-        return "", _checked(Path(folder))
+        if not (folder / _CARD).is_file():
+            with contextlib.suppress(Exception):  # a model whose card is missing, or cannot be had, is whole
+                hf_hub_download(hub_id, _CARD, revision=folder.name, etag_timeout=_HUB_TIMEOUT_S)
+        return "", _checked(folder)
     except LocalEntryNotFoundError:
         return "the hub cannot be reached and the model is not in its cache", None
     except HfHubHTTPError as error:

