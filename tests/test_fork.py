@@ -16,6 +16,7 @@ from selfimprove.fork import fork
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
+from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.report.summary import summarise
 from selfimprove.store import RunFolder
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -162,6 +163,43 @@ def test_what_cannot_be_forked_is_refused(
         fork(finished, tmp_path / "second", changed(finished, **sections), round_)
     assert not (tmp_path / "second").exists()
     assert not list(tmp_path.glob(".second*"))
+
+
+def test_an_arm_that_a_fork_adds_is_replayed_what_its_track_is(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
+    """Arms of a track train on the same rows, also the one that is new; what was rolled back comes again for neither."""
+
+    class WorseInRoundTwo:
+        def train(self, job: TrainingJob) -> Adapter:
+            return NullTrainer(gain=-0.2 if "round-02" in job.out else 0.3).train(job)
+
+    crew = make_crew(tmp_path / "first", campaign={"rounds": 2, "arms": ["track_b"]})
+    run(Crew(**{**crew.__dict__, "trainer": WorseInRoundTwo()}))
+    crew.ledger.close()
+    crew.folder.close()
+    arms = {"rounds": 3, "arms": ["track_b", "track_b+kto"]}
+    fork(tmp_path / "first", tmp_path / "second", changed(tmp_path / "first", campaign=arms, select={"replay": 1.0}))
+    second = gone_on(tmp_path / "second", make_crew)
+    old, new = (
+        second.folder.rows(f"round-03/arms/{arm}/rows.jsonl", TrackRow) for arm in ("track_b", "track_b+kto/sft")
+    )
+    assert {row.round for row in old} == {1, 3}
+    assert [row.id for row in new] == [row.id for row in old]
+
+
+def test_an_arm_that_a_fork_adds_has_pairs_of_its_own_rounds(
+    finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]
+) -> None:
+    """With `restart` it learns from its track's rows of all rounds, and from pairs and tries of those that made any."""
+    arms = ["track_b", "track_b+dpo", "track_b+kto", "grpo"]
+    fork(finished, tmp_path / "second", changed(finished, campaign={"arms": arms}, train={"restart": True}), 2)
+    folder = gone_on(tmp_path / "second", make_crew).folder
+    pairs = folder.rows("round-03/arms/track_b+dpo/rows.jsonl", PreferenceRow)
+    verdicts = folder.rows("round-03/arms/track_b+kto/rows.jsonl", VerdictRow)
+    tries = folder.rows("round-03/arms/grpo/rows.jsonl", PracticeRow)
+    assert {row.round for rows in (pairs, verdicts, tries) for row in rows} == {3}
+    assert all((pairs, verdicts, tries))
+    for arm in ("track_b", "track_b+dpo/sft", "track_b+kto/sft"):
+        assert {row.round for row in folder.rows(f"round-03/arms/{arm}/rows.jsonl", TrackRow)} == {1, 2, 3}
 
 
 def test_an_alpha_that_is_spent_is_refused(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
