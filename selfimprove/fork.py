@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -10,11 +11,13 @@ from typing import Any, Final
 from selfimprove.config import Config, different, load_config, write_config
 from selfimprove.errors import InputError
 from selfimprove.given import OBJECTS
+from selfimprove.graphs.campaign import reached
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
+from selfimprove.records import Evaluation
 from selfimprove.steps.decide import spent_of
 from selfimprove.store import RunFolder, check_campaign, check_folder
 
@@ -37,8 +40,9 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         round_: the last round that is taken over, 0: only the baseline; default: the last decided one.
 
     Raises:
-        InputError: there is no such campaign or round, none is left to be made behind it, the rounds so far spent all
-            of alpha, `out` is in use, or a setting changes what was measured so far.
+        InputError: there is no such campaign or round, none is left to be made behind it, its best has reached the
+            target, the rounds so far spent all of alpha, `out` is in use, or a setting changes what the rounds so far
+            were made or measured by.
         RunFolderError: a file of the other campaign is damaged.
     """
     check_campaign(run)
@@ -46,20 +50,13 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old
-    if not theirs.has(f"{round_folder(0)}/decision.json"):
-        raise InputError(f"{run} cannot be forked: it has decided no round yet; wait for its baseline")
-    last = decided_rounds(theirs)
-    round_ = last if round_ is None else round_
-    if not 0 <= round_ <= last:
-        raise InputError(f"{run} cannot be forked at round {round_}: it has decided rounds 0 to {last}")
-    if round_ >= new.campaign.rounds:
-        raise InputError(
-            f"{run} cannot be forked at round {round_}: campaign.rounds = {new.campaign.rounds}, so no round would "
-            f"follow; give an earlier one with --round, or more with --set campaign.rounds={round_ + 1}"
-        )
+    round_ = _last(theirs, new.campaign.rounds, round_)
     _refuse_fixed(old, new, round_)
-    _refuse_spent(theirs, new.gate.alpha, round_)
-    made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(different(old, new)))
+    taken = [theirs.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_ + 1)]
+    _refuse_spent(taken, new.gate.alpha)
+    _refuse_reached(theirs, taken[-1], new.campaign.target)
+    notes = _gone_over(old, new, round_) if taken[-1].best else []
+    made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(different(old, new)), notes=tuple(notes))
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -70,6 +67,40 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return made
+
+
+def beside(run: Path, round_: int | None) -> Path:
+    """Give the folder of a fork that names none, beside the other campaign's.
+
+    Args:
+        run: the other campaign's folder.
+        round_: the last round that is taken over; None: the last decided one.
+
+    Raises:
+        InputError: it is there.
+    """
+    last = decided_rounds(RunFolder(run, writer=False)) if round_ is None else round_
+    out = Path(f"{run.resolve()}-round-{last}")
+    if out.exists():
+        raise InputError(f"{out} is there already; name another with --out")
+    return out
+
+
+def _last(theirs: RunFolder, rounds: int, asked: int | None) -> int:
+    """Give the last round to take over: the one asked for, or the last decided one; refuse what no round can follow."""
+    run = theirs.path
+    if not theirs.has(f"{round_folder(0)}/decision.json"):
+        raise InputError(f"{run} cannot be forked: it has decided no round yet; wait for its baseline")
+    decided = decided_rounds(theirs)
+    last = decided if asked is None else asked
+    if not 0 <= last <= decided:
+        raise InputError(f"{run} cannot be forked at round {last}: it has decided rounds 0 to {decided}")
+    if last >= rounds:
+        raise InputError(
+            f"{run} cannot be forked at round {last}: campaign.rounds = {rounds}, so no round would follow; give an "
+            f"earlier one with --round, or more with --set campaign.rounds={last + 1}"
+        )
+    return last
 
 
 def _fill(theirs: RunFolder, out: Path, made: Forked, config: Config) -> None:
@@ -90,7 +121,8 @@ def _fill(theirs: RunFolder, out: Path, made: Forked, config: Config) -> None:
 
 def _refuse_fixed(old: Config, new: Config, round_: int) -> None:
     """Refuse settings under which the rounds taken over could not be compared with those to come."""
-    before, after = _fixed(old, round_), _fixed(new, round_)
+    taught = "control" in new.campaign.arms
+    before, after = (_fixed(config, round_, taught=taught) for config in (old, new))
     for name, value in before.items():
         if after[name] != value:
             raise InputError(
@@ -99,22 +131,59 @@ def _refuse_fixed(old: Config, new: Config, round_: int) -> None:
             )
 
 
-def _refuse_spent(theirs: RunFolder, alpha: float, round_: int) -> None:
+def _refuse_spent(taken: Sequence[RoundDecision], alpha: float) -> None:
     """Refuse an alpha that the rounds taken over have spent: nothing could be promoted any more."""
-    rounds = (theirs.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_ + 1))
-    spent = spent_of(decision for made in rounds for decision in made.decisions)
+    spent = spent_of(decision for made in taken for decision in made.decisions)
     if spent >= alpha:
         raise InputError(
             f"gate.alpha = {alpha:g} is spent: the rounds taken over used {spent:g}; give more, or an earlier --round"
         )
 
 
-def _fixed(config: Config, round_: int) -> dict[str, Any]:
+def _refuse_reached(theirs: RunFolder, last: RoundDecision, target: float | None) -> None:
+    """Refuse a target that the best student taken over has reached: test would be opened again behind no new round."""
+    if not last.best:
+        return
+    accuracy = theirs.record(f"{last.best.rpartition('/')[0]}/evaluation.json", Evaluation).accuracy
+    if reached(target, accuracy):
+        raise InputError(
+            f"{theirs.path} cannot be forked at round {last.round}: its best is right on {accuracy:.3g} of dev, which "
+            f"campaign.target = {target:g} asks for, so no round would follow; raise campaign.target, or give an "
+            "earlier --round"
+        )
+
+
+def _gone_over(old: Config, new: Config, round_: int) -> list[str]:
+    """Say which changes of `train.sft` those rounds do not train by that go on from an adapter."""
+    if new.train.restart:
+        return []
+    (was, over), (now, still) = ((c.train.sft.model_dump(), c.train.continued.model_dump()) for c in (old, new))
+    kept = [key for key in still if still[key] == over.get(key) and now.get(key) != was.get(key)]
+    return [
+        f"train.continued.{key} goes over train.sft.{key} where an adapter is trained further, as behind round "
+        f"{round_}; change that"
+        for key in kept
+    ]
+
+
+def _fixed(config: Config, round_: int, *, taught: bool) -> dict[str, Any]:
+    """Give the settings that the rounds behind one must share with those before.
+
+    Args:
+        config: all of them.
+        round_: the last that is taken over.
+        taught: a control is still to come, which the first round's teacher teaches.
+    """
     plain = config.model_dump(mode="json")
     whole = {f"{name}.{key}": value for name in _FIXED for key, value in plain[name].items()}
     some = {f"campaign.{key}": plain["campaign"][key] for key in _FIXED_KEYS}
+    gate = {f"gate.{key}": plain["gate"][key] for key in _FIXED_GATE}
     later: dict[str, Any] = {}
-    if round_:  # what there is goes on from an adapter, and a probe belongs to the first round
+    if round_:  # what there is goes on from an adapter, and what the first round alone reads was read
+        probes = plain["select"]["policy"] == "probe"
         later = {f"train.{key}": plain["train"][key] for key in ("full", "lora")}
-        later["select.policy = probe"] = plain["select"]["policy"] == "probe"
-    return {**whole, **some, **later, **{f"gate.{key}": plain["gate"][key] for key in _FIXED_GATE}}
+        later["select.policy = probe"] = probes
+        read = {"mine": ("library",), "select": ("first", *(("candidates", "probe") if probes else ()))}
+        read |= {} if taught else {"teacher": ("first",)}
+        later |= {f"{name}.{key}": plain[name][key] for name, keys in read.items() for key in keys}
+    return {**whole, **some, **later, **gate}

@@ -10,12 +10,13 @@ from click.testing import CliRunner
 
 from selfimprove import Campaign
 from selfimprove.cli import cli
-from selfimprove.config import load_config, make_config
+from selfimprove.config import load_config, make_config, write_config
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.fork import fork
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
+from selfimprove.records import Adapter, PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.report.summary import summarise
 from selfimprove.store import RunFolder
 from selfimprove.tasks.arithmetic import Arithmetic
@@ -152,6 +153,14 @@ def test_baseline_can_be_forked(finished: Path, tmp_path: Path, make_crew: Calla
         ({}, 7, "it has decided rounds 0 to 3"),
         ({}, None, "at round 3: campaign.rounds = 3, so .* --round, or more with --set campaign.rounds=4$"),
         ({"campaign": {"rounds": 1}}, 2, "at round 2: campaign.rounds = 1, "),
+        (
+            {"campaign": {"rounds": 9, "target": 0.2}},
+            1,
+            r"its best is right on 0\.\d+ of dev, which campaign.target = 0.2 asks for, .* raise campaign.target, or give",
+        ),
+        ({"mine": {"library": "lib"}}, 1, "cannot change mine.library"),
+        ({"select": {"first": 3}}, 1, "cannot change select.first"),
+        ({"teacher": {"first": "reference"}, "campaign": {"arms": ["track_b"]}}, 1, "cannot change teacher.first"),
     ],
 )
 def test_what_cannot_be_forked_is_refused(
@@ -162,6 +171,68 @@ def test_what_cannot_be_forked_is_refused(
         fork(finished, tmp_path / "second", changed(finished, **sections), round_)
     assert not (tmp_path / "second").exists()
     assert not list(tmp_path.glob(".second*"))
+
+
+def test_what_other_rounds_still_read_can_be_changed(finished: Path, tmp_path: Path) -> None:
+    """Behind the baseline the first round is to come, and the control is taught as the first round is."""
+    fork(finished, tmp_path / "ladder", changed(finished, select={"first": 3}, mine={"library": "lib"}), 0)
+    fork(finished, tmp_path / "taught", changed(finished, teacher={"first": "reference"}), 1)
+
+
+def test_a_probe_that_was_made_cannot_be_changed(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
+    """What it tried and on how many problems is refused behind the round that made it."""
+    crew = make_crew(tmp_path / "first", campaign={"rounds": 2, "arms": ["track_b"]}, select={"policy": "probe"})
+    run(crew)
+    crew.ledger.close()
+    crew.folder.close()
+    for key, value in (("candidates", ["random", "band"]), ("probe", 50)):
+        config = changed(tmp_path / "first", select={key: value})
+        with pytest.raises(InputError, match=f"cannot change select.{key}"):
+            fork(tmp_path / "first", tmp_path / "second", config, 1)
+        fork(tmp_path / "first", tmp_path / key, config, 0)
+
+
+def test_a_target_that_is_not_reached_leaves_rounds(finished: Path, tmp_path: Path) -> None:
+    """Nothing is asked of the baseline, and a target may be raised."""
+    fork(finished, tmp_path / "base", changed(finished, campaign={"target": 0.01}), 0)
+    fork(finished, tmp_path / "more", changed(finished, campaign={"target": 0.9999}), 1)
+
+
+def test_an_arm_that_a_fork_adds_is_replayed_what_its_track_is(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
+    """Arms of a track train on the same rows, also the one that is new; what was rolled back comes again for neither."""
+
+    class WorseInRoundTwo:
+        def train(self, job: TrainingJob) -> Adapter:
+            return NullTrainer(gain=-0.2 if "round-02" in job.out else 0.3).train(job)
+
+    crew = make_crew(tmp_path / "first", campaign={"rounds": 2, "arms": ["track_b"]})
+    run(Crew(**{**crew.__dict__, "trainer": WorseInRoundTwo()}))
+    crew.ledger.close()
+    crew.folder.close()
+    arms = {"rounds": 3, "arms": ["track_b", "track_b+kto"]}
+    fork(tmp_path / "first", tmp_path / "second", changed(tmp_path / "first", campaign=arms, select={"replay": 1.0}))
+    second = gone_on(tmp_path / "second", make_crew)
+    old, new = (
+        second.folder.rows(f"round-03/arms/{arm}/rows.jsonl", TrackRow) for arm in ("track_b", "track_b+kto/sft")
+    )
+    assert {row.round for row in old} == {1, 3}
+    assert [row.id for row in new] == [row.id for row in old]
+
+
+def test_an_arm_that_a_fork_adds_has_pairs_of_its_own_rounds(
+    finished: Path, tmp_path: Path, make_crew: Callable[..., Crew]
+) -> None:
+    """With `restart` it learns from its track's rows of all rounds, and from pairs and tries of those that made any."""
+    arms = ["track_b", "track_b+dpo", "track_b+kto", "grpo"]
+    fork(finished, tmp_path / "second", changed(finished, campaign={"arms": arms}, train={"restart": True}), 2)
+    folder = gone_on(tmp_path / "second", make_crew).folder
+    pairs = folder.rows("round-03/arms/track_b+dpo/rows.jsonl", PreferenceRow)
+    verdicts = folder.rows("round-03/arms/track_b+kto/rows.jsonl", VerdictRow)
+    tries = folder.rows("round-03/arms/grpo/rows.jsonl", PracticeRow)
+    assert {row.round for rows in (pairs, verdicts, tries) for row in rows} == {3}
+    assert all((pairs, verdicts, tries))
+    for arm in ("track_b", "track_b+dpo/sft", "track_b+kto/sft"):
+        assert {row.round for row in folder.rows(f"round-03/arms/{arm}/rows.jsonl", TrackRow)} == {1, 2, 3}
 
 
 def test_an_alpha_that_is_spent_is_refused(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
@@ -225,3 +296,41 @@ def test_command_says_what_differs_and_how_to_run_it(finished: Path, tmp_path: P
     again = CliRunner().invoke(cli, ["fork", str(finished), "--out", str(tmp_path / "third"), "--round", "9"])
     assert isinstance(again.exception, InputError)
     assert "it has decided rounds 0 to 3" in str(again.exception)
+
+
+def test_a_fork_lies_beside_its_parent_where_no_place_is_named(finished: Path) -> None:
+    """Its name says behind which round it begins; a folder that is there is never written to."""
+    out = finished.with_name("first-round-2")
+    for words in ([str(finished), "--round", "2"], [f"{finished}/.", "--round", "2"]):
+        done = CliRunner().invoke(cli, ["fork", *words])
+        assert done.exit_code == 0, done.output
+        assert f"Run it with: selfimprove run {out}/campaign.toml --out {out}" in done.output
+        again = CliRunner().invoke(cli, ["fork", *words])
+        assert isinstance(again.exception, InputError)
+        assert str(again.exception) == f"{out} is there already; name another with --out"
+        shutil.rmtree(out)
+    done = CliRunner().invoke(cli, ["fork", str(finished), "--set", "campaign.rounds=9"])
+    assert finished.with_name("first-round-3").is_dir(), done.output
+
+
+def test_a_setting_that_another_goes_over_is_told(finished: Path, tmp_path: Path) -> None:
+    """Rounds that go on from an adapter have `train.continued` over what was changed in `train.sft`."""
+    rate, over = "train.sft.learning_rate=1e-4", "train.continued.learning_rate=5e-5"
+    config = changed(finished, train={"continued": {"learning_rate": 2e-5, "num_train_epochs": 1}})
+    (finished / "campaign.toml").write_text(write_config(config))
+    RunFolder(finished).list_tree("campaign.toml")
+    told = (
+        "train.continued.learning_rate goes over train.sft.learning_rate where an adapter is trained further, as behind "
+        "round 2; change that"
+    )
+    for at, (words, said) in enumerate((
+        (["--round", "2", "--set", rate], True),
+        (["--round", "2", "--set", rate, "--set", over], False),
+        (["--round", "2", "--set", rate, "--set", "train.restart=true"], False),
+        (["--round", "2", "--set", "train.sft.warmup_steps=3"], False),
+        (["--round", "0", "--set", rate], False),
+    )):  # fmt: skip
+        done = CliRunner().invoke(cli, ["fork", str(finished), "--out", str(tmp_path / str(at)), *words])
+        assert done.exit_code == 0, done.output
+        assert (told in done.output.splitlines()) is said, words
+        assert ("goes over" in done.output) is said, words

@@ -44,19 +44,23 @@ def export(
 
 @click.command()
 @click.argument("run", type=path_type)
-@click.option("--out", type=path_type, required=True, help="The new run folder.")
+@click.option("--out", type=path_type, help="The new run folder; default: RUN-round-N, by the last round taken over.")
 @click.option("--round", "round_", type=int, help="Last round that is taken over; default: the last decided one.")
 @set_option
-def fork(run: Path, out: Path, round_: int | None, changes: Sequence[str]) -> None:
+def fork(run: Path, out: Path | None, round_: int | None, changes: Sequence[str]) -> None:
     """Start a new campaign behind a round of the one in RUN, with other settings from there on."""
+    from selfimprove.fork import beside
     from selfimprove.fork import fork as make
     from selfimprove.given import call_of, objects_in
     from selfimprove.store import check_campaign
 
     check_campaign(run)
+    out = out or beside(run, round_)
     made = make(run, out, changed_config(run / "campaign.toml", changes), round_)
     told = "; ".join(made.changes) or "nothing is changed"
     click.echo(f"{out} begins behind round {made.round} of {run}: {told}")
+    for note in made.notes:
+        click.echo(note)
     command = f"selfimprove run {out}/campaign.toml --out {out}"
     click.echo(f"Run it with: {call_of(out) if objects_in(out) else command}")
     if "***" in (out / "campaign.toml").read_text(encoding="utf-8"):

@@ -18,6 +18,7 @@ from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder, r
 from selfimprove.programs import Program
 from selfimprove.records import (
     Adapter,
+    Decision,
     Evaluation,
     Lesson,
     Method,
@@ -106,9 +107,18 @@ def last_of(crew: Crew, arm: str, rounds: Sequence[int]) -> str:
 
 
 def _usable_rounds(crew: Crew, round_: int, arm: str) -> list[int]:
-    """Give the earlier rounds in which an arm was trained and not rolled back."""
+    """Give the earlier rounds in which an arm was trained and not rolled back.
+
+    Where it was not trained, as before a fork that added it, another that learns from the same rows stands for it.
+    """
     earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
-    return [r for r, made in earlier if any(d.arm == arm and d.outcome != "roll back" for d in made.decisions)]
+    return [r for r, made in earlier if any(d.outcome != "roll back" for d in _standing_for(arm, made.decisions))]
+
+
+def _standing_for(arm: str, decisions: Sequence[Decision]) -> list[Decision]:
+    """Give a round's decision on an arm; where there is none, those on the arms that learn from the same rows."""
+    own = [d for d in decisions if d.arm == arm]
+    return own or [d for d in decisions if ARMS[d.arm].track == ARMS[arm].track]
 
 
 def _rounds_of(crew: Crew, round_: int, arm: str) -> list[int]:
@@ -117,11 +127,8 @@ def _rounds_of(crew: Crew, round_: int, arm: str) -> list[int]:
 
 
 def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
-    """Read the rows of an arm's track; none where a round that a fork took over had no such arm."""
-    name = f"{round_folder(round_)}/{ARMS[arm].track}.jsonl"
-    if not crew.folder.has(name) and name.startswith(taken_over(crew.folder)):
-        return []
-    return crew.folder.rows(name, TrackRow)
+    """Read the rows of an arm's track."""
+    return crew.folder.rows(f"{round_folder(round_)}/{ARMS[arm].track}.jsonl", TrackRow)
 
 
 def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:
@@ -176,10 +183,11 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
 
 
 def _pairs(crew: Crew, round_: int, method: Method) -> Sequence[PreferenceRow | VerdictRow]:
-    """Read a round's preference pairs, or its verdicts."""
-    if method == "dpo":
-        return crew.folder.rows(f"{round_folder(round_)}/preferences.jsonl", PreferenceRow)
-    return crew.folder.rows(f"{round_folder(round_)}/verdicts.jsonl", VerdictRow)
+    """Read a round's preference pairs, or its verdicts; none where no arm of a round that a fork took over had any."""
+    name = f"{round_folder(round_)}/{'preferences' if method == 'dpo' else 'verdicts'}.jsonl"
+    if not crew.folder.has(name) and name.startswith(taken_over(crew.folder)):
+        return []
+    return crew.folder.rows(name, PreferenceRow if method == "dpo" else VerdictRow)
 
 
 def _carried(crew: Crew, here: str, pairs: Sequence[PreferenceRow | VerdictRow]) -> int:

@@ -20,6 +20,8 @@ class Forked(Record):
     """Last round that was taken over."""
     changes: tuple[str, ...] = ()
     """What differs in the settings."""
+    notes: tuple[str, ...] = ()
+    """What of that another setting goes over."""
 
 
 def forked(folder: RunFolder) -> Forked | None:
