@@ -21,7 +21,7 @@ from selfimprove.store import RunFolder
 CHECK: Final = "Merging was checked on"
 _CHECKED: Final = 200
 """Dev problems at most."""
-_RUINED: Final = 0.05
+_RUINED: Final = 0.01
 """One-sided: a merged model that is worse at this level is not given."""
 
 
