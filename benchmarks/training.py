@@ -43,7 +43,8 @@ from selfimprove.records import PracticeRow, PreferenceRow, Record, TrackRow, Tr
 from selfimprove.students.fetch import fetch
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers import distill, dpo, kto, sft
-from selfimprove.trainers.loading import arguments, begun, load
+from selfimprove.trainers.arguments import arguments
+from selfimprove.trainers.loading import begun, load
 from selfimprove.trainers.precision import trained_in
 
 QUICK = bool(os.environ.get("QUICK"))

@@ -16,8 +16,9 @@ from trl import DistillationConfig, DistillationTrainer
 
 from selfimprove.records import TrainingJob
 from selfimprove.students.fetch import fetch
+from selfimprove.trainers.arguments import arguments
 from selfimprove.trainers.defaults import given
-from selfimprove.trainers.loading import arguments, load
+from selfimprove.trainers.loading import load
 from selfimprove.trainers.practising import STEPS_AT_MOST, Generated, begun_to_try, looked_over, practise
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import programs_of

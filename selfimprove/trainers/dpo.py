@@ -15,17 +15,11 @@ from trl import DPOTrainer
 from selfimprove.programs import Program
 from selfimprove.records import PreferenceRow, TrainingJob
 from selfimprove.render import training_example
+from selfimprove.trainers.arguments import arguments
 from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
-from selfimprove.trainers.loading import (
-    arguments,
-    begun,
-    check_reference,
-    enough,
-    rows_of,
-    watched,
-)
+from selfimprove.trainers.loading import begun, check_reference, enough, rows_of, watched
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import check_loss, check_room, fitting, programs_of, show, try_longest
 from selfimprove.trainers.resuming import Resumes

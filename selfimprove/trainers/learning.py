@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from selfimprove.records import TrainingJob
-from selfimprove.trainers.loading import gone_over, load, save, within_budget, write_outcome
+from selfimprove.trainers.arguments import within_budget
+from selfimprove.trainers.loading import gone_over, load, save, write_outcome
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.resuming import run

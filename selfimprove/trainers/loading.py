@@ -6,20 +6,19 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from selfimprove.errors import TrainingError
 from selfimprove.records import Record, TrainingJob
 from selfimprove.students.fetch import readable
 from selfimprove.trainers.alarms import Watchdog
-from selfimprove.trainers.checkpoints import checkpoints_of
 from selfimprove.trainers.defaults import given, given_lora
 from selfimprove.trainers.logfile import write_log
-from selfimprove.trainers.precision import Teller, mixed, trained_in
+from selfimprove.trainers.precision import Teller, trained_in
 from selfimprove.trainers.sharding import shared_out
 
 T = TypeVar("T")
@@ -123,91 +122,6 @@ def save(trainer: Any, folder: str) -> None:
             trainer.processing_class.save_pretrained(folder)
     if trainer.is_world_process_zero():
         readable(Path(folder))
-
-
-def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: Any) -> Any:
-    """Give TRL's arguments of a training, on one GPU a process.
-
-    Args:
-        kind: TRL's class of them.
-        job: what is trained.
-        settings: of the method.
-        more: what its trainer sets itself.
-    """
-    args = one_gpu(kind(**{**_owned(job, settings), **more}))
-    args.save_steps = whole_steps(args)
-    return args
-
-
-def whole_steps(args: Any) -> int:
-    """Give the steps between checkpoints: as asked, rounded up to where no log entry and no batch of tries is amid.
-
-    Neither transformers nor TRL keeps what it has of one, so that a training that goes on from there would differ.
-    """
-    cycle, entry = cycle_of(args), int(args.logging_steps) if args.logging_strategy == "steps" else 1
-    every = math.lcm(cycle.steps, max(1, entry))
-    return math.ceil(int(args.save_steps) / every) * every
-
-
-class Cycle(NamedTuple):
-    """How often a trainer that practises has tries generated.
-
-    Attributes:
-        steps: of the optimizer, behind which a batch of tries begins with a step.
-        batches: of tries in those.
-    """
-
-    steps: int
-    batches: int
-
-
-def cycle_of(args: Any) -> Cycle:
-    """Give the cycle of TRL's arguments; a step each where nothing is generated, or where they do not tell."""
-    used = getattr(args, "num_iterations", 1) * (getattr(args, "steps_per_generation", None) or 1)
-    steps = args.gradient_accumulation_steps if hasattr(args, "num_iterations") else 1
-    common = math.gcd(used, steps)
-    return Cycle(used // common, steps // common)
-
-
-def within_budget(trainer: Any, job: TrainingJob) -> None:
-    """Let `max_steps` be a ceiling at most where tokens are asked for: rows that carry them are gone over once."""
-    args = trainer.args
-    if job.trained_tokens and args.max_steps > 0:
-        size = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
-        args.max_steps = min(args.max_steps, math.ceil(len(trainer.train_dataset) / size))
-
-
-def one_gpu(args: Any) -> Any:
-    """Give arguments with which one process takes one of several GPUs, where transformers would take all.
-
-    TRL refuses `torch.nn.DataParallel`, and it would part a reward model's rows from the steps that name them.
-    """
-    if args.n_gpu > 1:
-        args._n_gpu = 1  # noqa: SLF001 - there is no other way to say so
-    return args
-
-
-def _owned(job: TrainingJob, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings that every trainer of ours sets itself, beside the given ones."""
-    import torch
-
-    cpu, every = not torch.cuda.is_available(), int(str(job.settings.get("checkpoint_steps") or 0))
-    return {
-        **settings,
-        "num_train_epochs": 1.0 if job.trained_tokens else settings["num_train_epochs"],
-        "output_dir": str(checkpoints_of(job)),
-        "seed": job.seed,
-        "use_cpu": cpu,
-        "bf16": mixed(),
-        "gradient_checkpointing": bool(settings.get("gradient_checkpointing", not cpu)),
-        "report_to": [],
-        "save_strategy": "steps" if every else "no",
-        "save_steps": every or 1,
-        "save_total_limit": 2,  # the one before is the last whole one while a checkpoint is written
-        "disable_tqdm": True,
-        "logging_nan_inf_filter": False,  # which would log 0 for a loss that is no number
-        "dataloader_pin_memory": not cpu,
-    }
 
 
 def rows_of(job: TrainingJob, kind: type[R]) -> list[R]:

@@ -15,20 +15,11 @@ from selfimprove.programs import Program
 from selfimprove.records import PracticeRow, TrainingJob
 from selfimprove.render import prompt_ids
 from selfimprove.students.resident import ends_of
+from selfimprove.trainers.arguments import arguments, cycle_of
 from selfimprove.trainers.coach import Coach, Enough, task_of
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.line import Caller
-from selfimprove.trainers.loading import (
-    arguments,
-    begun,
-    check_reference,
-    cycle_of,
-    load,
-    rows_of,
-    save,
-    watched,
-    write_outcome,
-)
+from selfimprove.trainers.loading import begun, check_reference, load, rows_of, save, watched, write_outcome
 from selfimprove.trainers.logfile import LogFile
 from selfimprove.trainers.pace import Pace
 from selfimprove.trainers.practice import PassRates, Practice

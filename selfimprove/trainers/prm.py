@@ -25,8 +25,9 @@ from selfimprove.scorers.families import Encoded, encode_own
 from selfimprove.scorers.labels import LabelledSteps, read_labels
 from selfimprove.scorers.trained import CARD, TRAINED_ON, longest
 from selfimprove.students.fetch import model_hash, quiet, readable
+from selfimprove.trainers.arguments import one_gpu
 from selfimprove.trainers.defaults import DEFAULTS, given_lora
-from selfimprove.trainers.loading import four_bits, gone_over, one_gpu, write_outcome
+from selfimprove.trainers.loading import four_bits, gone_over, write_outcome
 from selfimprove.trainers.logfile import LogFile
 
 _MAX_LENGTH: Final = 1024

@@ -14,10 +14,11 @@ from trl import SFTConfig, SFTTrainer
 
 from selfimprove.records import TrackRow, TrainingJob
 from selfimprove.render import TrainingExample, training_example
+from selfimprove.trainers.arguments import arguments
 from selfimprove.trainers.completion_head import CompletionHead
 from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
-from selfimprove.trainers.loading import arguments, begun, enough, rows_of, watched
+from selfimprove.trainers.loading import begun, enough, rows_of, watched
 from selfimprove.trainers.precision import FullSteps
 from selfimprove.trainers.preflight import check_loss, check_room, fitting, programs_of, show, try_longest
 from selfimprove.trainers.resuming import Resumes

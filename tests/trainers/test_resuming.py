@@ -18,8 +18,8 @@ from warm_trainer import Warm
 from selfimprove.programs import program_for, stated
 from selfimprove.records import PracticeRow, PreferenceRow, TrackRow, TrainingJob, VerdictRow
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.trainers.arguments import whole_steps
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, last_whole, own_only
-from selfimprove.trainers.loading import whole_steps
 from selfimprove.trainers.process import ProcessTrainer
 
 TASK = Arithmetic(levels=(2,), sizes={"train": 24})
@@ -223,8 +223,9 @@ def test_checkpoints_are_written_where_nothing_is_amid(
 def test_second_epoch_is_gone_on_with_in_its_own_order(
     family: Callable[[str], Path], tmp_path: Path, warm: Warm
 ) -> None:
-    """Killed behind the sixth of eight steps, in the second of two epochs, it sees the rows that it would have seen."""
-    whole, killed = (job_of("sft", family("llama"), tmp_path / name) for name in ("whole", "killed"))
+    """Killed behind the sixth of 16 steps, in the second of four epochs, it sees the rows that it would have seen."""
+    longer = {"sft": {"num_train_epochs": 4}}  # so that it is still at work when it is killed
+    whole, killed = (job_of("sft", family("llama"), tmp_path / name, **longer) for name in ("whole", "killed"))
     ProcessTrainer(launcher=warm.launcher).train(whole)
     cold = Warm((sys.executable,), Path("none"))  # as a user's trainings are begun
     made = ProcessTrainer(launcher=killing(tmp_path, 7, cold)).train(killed)
