@@ -11,15 +11,14 @@ from typing import Any, Final
 from selfimprove.config import Config, different, load_config, write_config
 from selfimprove.errors import InputError
 from selfimprove.given import OBJECTS
-from selfimprove.graphs.campaign import reached
+from selfimprove.graphs.campaign import reached, reached_so_far
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.forked import FORK, Forked
 from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
-from selfimprove.records import Evaluation
 from selfimprove.steps.decide import spent_of
-from selfimprove.store import RunFolder, check_campaign, check_folder
+from selfimprove.store import RunFolder, check_campaign, whole_folder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")
 """Sections that the rounds taken over were made and measured by."""
@@ -46,7 +45,6 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         RunFolderError: a file of the other campaign is damaged.
     """
     check_campaign(run)
-    check_folder(out, new=True)
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old
@@ -57,15 +55,8 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
     _refuse_reached(theirs, taken[-1], new.campaign.target)
     notes = _gone_over(old, new, round_) if taken[-1].best else []
     made = Forked(parent=str(run.resolve()), round=round_, changes=tuple(different(old, new)), notes=tuple(notes))
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    try:
+    with whole_folder(out) as part:
         _fill(theirs, part, made, new)
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return made
 
 
@@ -142,10 +133,8 @@ def _refuse_spent(taken: Sequence[RoundDecision], alpha: float) -> None:
 
 def _refuse_reached(theirs: RunFolder, last: RoundDecision, target: float | None) -> None:
     """Refuse a target that the best student taken over has reached: test would be opened again behind no new round."""
-    if not last.best:
-        return
-    accuracy = theirs.record(f"{last.best.rpartition('/')[0]}/evaluation.json", Evaluation).accuracy
-    if reached(target, accuracy):
+    accuracy = reached_so_far(theirs, last.best)
+    if last.best and reached(target, accuracy):
         raise InputError(
             f"{theirs.path} cannot be forked at round {last.round}: its best is right on {accuracy:.3g} of dev, which "
             f"campaign.target = {target:g} asks for, so no round would follow; raise campaign.target, or give an "

@@ -75,6 +75,29 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
+@contextlib.contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a folder to write into, which gets its name once all of it is written; else nothing is left.
+
+    Args:
+        out: a new or empty folder.
+
+    Raises:
+        InputError: it is neither.
+    """
+    check_folder(out, new=True)
+    part = out.with_name(f".{out.name}{_PART}")
+    shutil.rmtree(part, ignore_errors=True)  # of one that was killed
+    part.mkdir(parents=True)
+    try:
+        yield part
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def write_whole(path: Path, data: bytes) -> str:
     """Write a file as `whole_file` does, and give its sha256."""
     with whole_file(path) as file:

@@ -13,12 +13,12 @@ from selfimprove.graphs.places import arm_of, round_of
 from selfimprove.openings import decided
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder
+from selfimprove.students.adapters import WEIGHTS
 
 COMBINED: Final = "combined.json"
 """What `selfimprove combine` tells of its parts."""
 _OF_ARM: Final = re.compile(r"round-\d+/arms/[^/]+/adapter")
 _TRAINED: Final = "/adapter/metrics.json"
-_WEIGHTS: Final = "adapter_model.safetensors"
 
 
 class Chosen(NamedTuple):
@@ -95,7 +95,7 @@ def _combined(folder: RunFolder, found: Path) -> Chosen:
     except (ValueError, LookupError, TypeError) as error:
         raise InputError(f"{found / COMBINED} is not what selfimprove combine writes; combine it again") from error
     known = {
-        sha: name.rpartition("/")[0] for name, sha in folder.hashes.items() if name.endswith(f"/adapter/{_WEIGHTS}")
+        sha: name.rpartition("/")[0] for name, sha in folder.hashes.items() if name.endswith(f"/adapter/{WEIGHTS}")
     }
     parts = [known.get(_sha256(folder.path, path), "") for path in paths]
     if "" in parts:
@@ -108,7 +108,7 @@ def _combined(folder: RunFolder, found: Path) -> Chosen:
 
 def _sha256(run: Path, path: str) -> str:
     """Hash the weights of an adapter, named from the run folder or from here; empty where there are none."""
-    files = (place / path / _WEIGHTS for place in (run, Path()))
+    files = (place / path / WEIGHTS for place in (run, Path()))
     file = next((file for file in files if file.is_file()), None)
     return hashlib.sha256(file.read_bytes()).hexdigest() if file else ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from selfimprove.campaign import read_summary
-from selfimprove.config import load_config
+from selfimprove.config import Config, load_config
 from selfimprove.errors import InputError, MissingDependencyError
 from selfimprove.export.base import base_name, base_of, licence_of
 from selfimprove.export.card import Told, card_of
@@ -17,11 +17,10 @@ from selfimprove.export.merging import CHECK, merged
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder, check_folder, write_whole
-from selfimprove.students.adapters import check_base, is_whole, prompt_hash
+from selfimprove.store import RunFolder, check_folder, whole_folder, write_whole
+from selfimprove.students.adapters import WEIGHTS, check_base, is_whole, prompt_hash
 from selfimprove.students.fetch import fetch
 
-_WEIGHTS: Final = "adapter_model.safetensors"
 _TRAINING: Final = ("metrics.json", "training.jsonl")
 _CARD: Final = "README.md"
 
@@ -73,34 +72,26 @@ def export(run: Path, out: Path, *, adapter: Path | None = None, merge: bool = F
     config, program = load_config(run / "campaign.toml"), _program_of(folder.at(chosen.parts[0]))
     if chosen.how:
         check_base(chosen.folder, fetch(config.campaign.student))
-    whole = is_whole(chosen.folder)
-    load = (
-        f'AutoModelForCausalLM.from_pretrained("{out}")'
-        if merge or whole
-        else f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base_of(config)}"), "{out}")'
-    )
-    told = Told(
-        chosen, base_name(config), licence_of(config), merge or whole, "", _asked(program), prompt_hash(chosen.folder)
-    )
+    whole = merge or is_whole(chosen.folder)
+    hashed = prompt_hash(chosen.folder)
+    told = Told(chosen, base_name(config), licence_of(config), whole, "", _asked(program), hashed)
+    load = _loading(out, config, whole=whole)
     check_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
         return Exported(out, checked, load)
-    check_folder(out, new=True)
-    begun = out.with_name(f".{out.name}.part")
-    shutil.rmtree(begun, ignore_errors=True)  # of one that was killed
-    begun.mkdir(parents=True)
-    try:
+    with whole_folder(out) as begun:
         checked = merged(folder, begun, config, chosen, program) if merge else ""
         if not merge:
             _copied(chosen, begun, told.base)
         write_whole(begun / _CARD, card_of(summary, told._replace(checked=checked)).encode())
-        if out.exists():
-            out.rmdir()
-        begun.rename(out)
-    finally:
-        shutil.rmtree(begun, ignore_errors=True)
     return Exported(out, checked, load)
+
+
+def _loading(out: Path, config: Config, *, whole: bool) -> str:
+    """Write the Python that loads an export."""
+    model = 'AutoModelForCausalLM.from_pretrained("{}")'
+    return model.format(out) if whole else f'PeftModel.from_pretrained({model.format(base_of(config))}, "{out}")'
 
 
 def _checked_there(out: Path, summary: Summary, told: Told, *, merge: bool) -> str | None:
@@ -158,7 +149,7 @@ def _copied(chosen: Chosen, out: Path, base: str) -> None:
             chosen.folder, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns("job.json", "training.log")
         )
         return
-    for name in (_WEIGHTS,) if chosen.how else (_WEIGHTS, *_TRAINING):
+    for name in (WEIGHTS,) if chosen.how else (WEIGHTS, *_TRAINING):
         shutil.copyfile(chosen.folder / name, out / name)
     _rewritten(chosen.folder, out, "adapter_config.json", base_model_name_or_path=base)
     if chosen.how:

@@ -34,6 +34,7 @@ from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
 from selfimprove.steps.mine import fresh
 from selfimprove.steps.reason import rationales
+from selfimprove.store import RunFolder
 
 
 class CampaignState(TypedDict):
@@ -106,7 +107,7 @@ def _go_on(crew: Crew) -> Callable[[CampaignState], str]:
 def why_stopped(crew: Crew, round_: int, idle: int, best: str) -> Literal["target", "rounds", "patience"] | None:
     """Say why no further round is begun; None where one is."""
     campaign = crew.config.campaign
-    if reached(campaign.target, reached_so_far(crew, best)):
+    if reached(campaign.target, reached_so_far(crew.folder, best)):
         return "target"
     if round_ >= campaign.rounds:
         return "rounds"
@@ -118,11 +119,11 @@ def reached(target: float | None, accuracy: float) -> bool:
     return target is not None and accuracy >= target
 
 
-def reached_so_far(crew: Crew, best: str) -> float:
+def reached_so_far(folder: RunFolder, best: str) -> float:
     """Give the accuracy on dev of the best student so far; 0 for the base, which nothing was asked of."""
     if not best:
         return 0.0
-    return crew.folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation).accuracy
+    return folder.record(f"{best.rpartition('/')[0]}/evaluation.json", Evaluation).accuracy
 
 
 def freeze_node(crew: Crew) -> Node:

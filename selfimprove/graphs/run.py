@@ -74,7 +74,7 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
 def _write_end(crew: Crew, state: Any, why: str) -> None:
     """Write what a campaign came to, and why it stopped."""
     ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
-    crew.folder.write_json(ENDED, {**ended, "accuracy": reached_so_far(crew, state["best"]), "stopped": why})
+    crew.folder.write_json(ENDED, {**ended, "accuracy": reached_so_far(crew.folder, state["best"]), "stopped": why})
 
 
 def mend(folder: RunFolder, checkpoints: Path) -> list[str]:

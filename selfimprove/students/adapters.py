@@ -32,6 +32,8 @@ _PLAIN = {
     "alpha_pattern": {},
 }
 """Settings of a LoRA that is nothing but `W + scale * B @ A`; any other goes through PEFT itself."""
+WEIGHTS: Final = "adapter_model.safetensors"
+"""File of an adapter's weights, as PEFT names it."""
 BEGUN_PLAIN: Final = (True, False, "gaussian", "orthogonal")
 """`init_lora_weights` that leave the base as it is, and look at nothing but the seed."""
 _KIND = ("model_type", "hidden_size", "num_hidden_layers", "vocab_size")
@@ -183,7 +185,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _weights(path: Path) -> Path:
-    file = path / "adapter_model.safetensors"
+    file = path / WEIGHTS
     if not file.is_file():
-        raise InputError(f"{path} has no adapter_model.safetensors; save the adapter as safetensors, not as a pickle")
+        raise InputError(f"{path} has no {WEIGHTS}; save the adapter as safetensors, not as a pickle")
     return file

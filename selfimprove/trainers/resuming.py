@@ -12,6 +12,7 @@ from torch.utils.data import Sampler
 from transformers import TrainerCallback
 
 from selfimprove.records import TrainingJob
+from selfimprove.students.adapters import WEIGHTS
 from selfimprove.trainers.alarms import Watchdog
 from selfimprove.trainers.checkpoints import MARK, last_whole
 from selfimprove.trainers.sharding import shared_out
@@ -96,7 +97,7 @@ class Resumes:
         return ByEpoch(parent._get_train_sampler(*given), self)  # noqa: SLF001 - its own base
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        adapter = Path(resume_from_checkpoint) / "adapter_model.safetensors"
+        adapter = Path(resume_from_checkpoint) / WEIGHTS
         model = model or self.model
         if not adapter.is_file() or not hasattr(model, "peft_config") or shared_out(self):
             parent: Any = super()

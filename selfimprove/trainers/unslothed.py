@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from selfimprove.records import TrainingJob
+from selfimprove.students.adapters import WEIGHTS
 
 _ALL_LINEAR: Final = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 """What PEFT's `all-linear` is in the families that unsloth knows."""
@@ -46,7 +47,7 @@ def fast_adapter(model: Any, job: TrainingJob, lora: Mapping[str, Any]) -> Any:
         from peft import set_peft_model_state_dict
         from safetensors.torch import load_file
 
-        set_peft_model_state_dict(made, load_file(f"{job.start}/adapter_model.safetensors"))
+        set_peft_model_state_dict(made, load_file(f"{job.start}/{WEIGHTS}"))
     return made
 
 
