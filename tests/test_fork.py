@@ -175,8 +175,10 @@ def test_what_cannot_be_forked_is_refused(
 
 def test_what_other_rounds_still_read_can_be_changed(finished: Path, tmp_path: Path) -> None:
     """Behind the baseline the first round is to come, and the control is taught as the first round is."""
-    fork(finished, tmp_path / "ladder", changed(finished, select={"first": 3}, mine={"library": "lib"}), 0)
-    fork(finished, tmp_path / "taught", changed(finished, teacher={"first": "reference"}), 1)
+    ladder = fork(finished, tmp_path / "ladder", changed(finished, select={"first": 3}, mine={"library": "lib"}), 0)
+    taught = fork(finished, tmp_path / "taught", changed(finished, teacher={"first": "reference"}), 1)
+    assert [change.split(":")[0] for change in ladder.changes] == ["mine.library", "select.first"]
+    assert [change.split(":")[0] for change in taught.changes] == ["teacher.first"]
 
 
 def test_a_probe_that_was_made_cannot_be_changed(make_crew: Callable[..., Crew], tmp_path: Path) -> None:
@@ -194,8 +196,12 @@ def test_a_probe_that_was_made_cannot_be_changed(make_crew: Callable[..., Crew],
 
 def test_a_target_that_is_not_reached_leaves_rounds(finished: Path, tmp_path: Path) -> None:
     """Nothing is asked of the baseline, and a target may be raised."""
-    fork(finished, tmp_path / "base", changed(finished, campaign={"target": 0.01}), 0)
-    fork(finished, tmp_path / "more", changed(finished, campaign={"target": 0.9999}), 1)
+    base = fork(finished, tmp_path / "base", changed(finished, campaign={"target": 0.01}), 0)
+    more = fork(finished, tmp_path / "more", changed(finished, campaign={"target": 0.9999}), 1)
+    assert [(made.round, made.changes[0].split(":")[0]) for made in (base, more)] == [
+        (0, "campaign.target"),
+        (1, "campaign.target"),
+    ]
 
 
 def test_an_arm_that_a_fork_adds_is_replayed_what_its_track_is(make_crew: Callable[..., Crew], tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from selfimprove.graphs.ablating import ablated
-from selfimprove.records import Attempt, Completion, Lesson, Problem, Rationale, Verdict
-from selfimprove.testing import FixedTeacher
+from selfimprove.graphs.run import run_campaign
+from selfimprove.records import Attempt, Completion, Lesson, Problem, Rationale, Request, TrackRow, Verdict
+from selfimprove.testing import FixedTeacher, ScriptedStudent
 
 
 class Hindsight(FixedTeacher):
@@ -44,3 +45,49 @@ def test_lessons_without_questions_are_rationalised_where_lessons_are(make_crew:
         rows = ablated(crew, "no_questions", lessons, problems, "", 1)
         sources[rationalise] = {row.source for row in rows}
     assert sources == {False: set(), True: {"fixed:rationalised"}}
+
+
+class Rewriting(ScriptedStudent):
+    """Is right whenever it was told something."""
+
+    def complete(self, requests: Sequence[Request]) -> list[Completion]:
+        told = replace(self, skill=1.0)
+        return [(told if request.role == "rewrite" else super(Rewriting, self))._one(request) for request in requests]
+
+
+def test_without_selection_there_are_lessons_all_the_same(make_crew: Any) -> None:
+    """What a lesson wins is a row, of a problem drawn at random too: the same one where the loop chose it as well."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_selection"]}, select={"lessons": 20})
+    crew = replace(crew, student=Rewriting(crew.task))
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    chosen, drawn = (
+        {row.problem: row for row in crew.folder.rows(f"round-01/{arm}.jsonl", TrackRow)}
+        for arm in ("track_b", "no_selection")
+    )
+    assert {row.source for row in drawn.values()} == {"self:draft", "self:rewrite"}
+    both = {*chosen} & {*drawn}
+    assert both
+    for problem in both:
+        ours, theirs = (row.model_dump(exclude={"id", "track"}) for row in (chosen[problem], drawn[problem]))
+        assert ours == theirs
+
+
+def test_what_is_not_verified_may_be_wrong(make_crew: Any) -> None:
+    """A teacher that errs is believed by the arm without verification, and by no other."""
+
+    class Errs(FixedTeacher):
+        def reason(self, problems: Any, samples: int) -> Any:
+            return [
+                [r.model_copy(update={"text": self.task.conclude("So be it.", "-99999")})]
+                for (r,) in super().reason(problems, 1)
+            ]
+
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_verification"]})
+    made = replace(crew, teacher_for=lambda *_: Errs(crew.task))
+    run_campaign(made, made.folder.at("graph.sqlite"))
+    said = {
+        arm: [row.target for row in made.folder.rows(f"round-01/{arm}.jsonl", TrackRow)]
+        for arm in ("track_b", "no_verification")
+    }
+    assert any("-99999" in text for text in said["no_verification"])
+    assert not any("-99999" in text for text in said["track_b"])

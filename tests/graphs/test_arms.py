@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -21,17 +20,15 @@ from selfimprove.graphs.run import run_campaign
 from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import (
     Adapter,
-    Completion,
     PracticeRow,
     PreferenceRow,
-    Request,
     TrackRow,
     TrainingJob,
     VerdictRow,
 )
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
-from selfimprove.testing import FixedTeacher, NullTrainer, ScriptedStudent
+from selfimprove.testing import NullTrainer
 
 ARMS = ["track_a", "track_b", "track_b+dpo", "grpo"]
 
@@ -261,52 +258,6 @@ def test_parts_of_the_loop_are_left_out_one_at_a_time(make_crew: Any) -> None:
     assert wrong["track_b"] == wrong["no_questions"] == wrong["no_selection"] == 0
 
 
-class Rewriting(ScriptedStudent):
-    """Is right whenever it was told something."""
-
-    def complete(self, requests: Sequence[Request]) -> list[Completion]:
-        told = replace(self, skill=1.0)
-        return [(told if request.role == "rewrite" else super(Rewriting, self))._one(request) for request in requests]
-
-
-def test_without_selection_there_are_lessons_all_the_same(make_crew: Any) -> None:
-    """What a lesson wins is a row, of a problem drawn at random too: the same one where the loop chose it as well."""
-    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_selection"]}, select={"lessons": 20})
-    crew = replace(crew, student=Rewriting(crew.task))
-    run_campaign(crew, crew.folder.at("graph.sqlite"))
-    chosen, drawn = (
-        {row.problem: row for row in crew.folder.rows(f"round-01/{arm}.jsonl", TrackRow)}
-        for arm in ("track_b", "no_selection")
-    )
-    assert {row.source for row in drawn.values()} == {"self:draft", "self:rewrite"}
-    both = {*chosen} & {*drawn}
-    assert both
-    for problem in both:
-        ours, theirs = (row.model_dump(exclude={"id", "track"}) for row in (chosen[problem], drawn[problem]))
-        assert ours == theirs
-
-
-def test_what_is_not_verified_may_be_wrong(make_crew: Any) -> None:
-    """A teacher that errs is believed by the arm without verification, and by no other."""
-
-    class Errs(FixedTeacher):
-        def reason(self, problems: Any, samples: int) -> Any:
-            return [
-                [r.model_copy(update={"text": self.task.conclude("So be it.", "-99999")})]
-                for (r,) in super().reason(problems, 1)
-            ]
-
-    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "no_verification"]})
-    made = Crew(**{**crew.__dict__, "teacher_for": lambda *_: Errs(crew.task), "trainer": Trainer()})
-    run_campaign(made, made.folder.at("graph.sqlite"))
-    said = {
-        arm: [row.target for row in made.folder.rows(f"round-01/{arm}.jsonl", TrackRow)]
-        for arm in ("track_b", "no_verification")
-    }
-    assert any("-99999" in text for text in said["no_verification"])
-    assert not any("-99999" in text for text in said["track_b"])
-
-
 def test_the_arm_that_is_told_is_never_promoted(make_crew: Any) -> None:
     """Its prompt holds the rationale in training and in testing; it is held whatever it reaches, and says why."""
     crew, _ = run(make_crew, campaign={"rounds": 1, "arms": ["track_b", "track_b_given"]})
@@ -372,41 +323,7 @@ def test_a_share_of_earlier_rows_is_replayed(make_crew: Any) -> None:
     assert len(trained) == len(new) + len(old)
 
 
-def test_what_practice_came_to_is_reported(make_crew: Any) -> None:
-    """The share of informative groups and what went wrong in training stand in the summary and on the page."""
-    alarm = "the reward form rises while verified accuracy falls"
-
-    class Practises(Trainer):
-        def train(self, job: TrainingJob) -> Adapter:
-            made = super().train(job)
-            if job.method == "grpo":
-                file = Path(job.out) / "metrics.json"
-                told = {"informative_groups": 0.83, "alarms": [alarm]}
-                file.write_text(json.dumps({**json.loads(file.read_text()), **told}))
-            return made
-
-    crew = make_crew(mine={"samples": 4}, campaign={"rounds": 1, "arms": ["track_b", "grpo"]})
-    made = Crew(**{**crew.__dict__, "trainer": Practises()})
-    run_campaign(made, made.folder.at("graph.sqlite"))
-    summary = summarise(made.folder, made.ledger)
-    assert {row.arm: row.informative_groups for row in summary.rounds} == {"track_b": None, "grpo": 0.83}
-    assert {row.arm: row.alarms for row in summary.rounds} == {"track_b": (), "grpo": (alarm,)}
-    page = render_page(summary)
-    assert "83\N{NO-BREAK SPACE}% of its groups of tries held both right and wrong ones." in page
-    assert page.count(f"In training: {alarm}.") == 1
-
-
 def test_every_arm_of_the_settings_is_one_of_the_table() -> None:
     """The names that a config takes are those of the table, and control."""
     known = get_args(get_args(CampaignConfig.model_fields["arms"].annotation)[0])
     assert set(known) == {*TABLE, "control"}
-
-
-def test_arms_that_went_on_from_different_students_are_told_apart(make_crew: Any) -> None:
-    """Of those what they differ by is not the way of training alone, and the page says so."""
-    crew = make_crew(campaign={"rounds": 2, "arms": ["track_b", "track_a"]})
-    run_campaign(crew, crew.folder.at("graph.sqlite"))
-    summary = summarise(crew.folder, crew.ledger)
-    assert [(pair.round, pair.same_start) for pair in summary.pairs] == [(1, True), (2, False)]
-    assert [row.start for row in summary.rounds if row.arm == "track_b"] == ["", "round-01/arms/track_b/adapter"]
-    assert render_page(summary).count("(went on from another student)") == 1
