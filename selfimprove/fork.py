@@ -18,7 +18,7 @@ from selfimprove.graphs.places import decided_rounds, round_folder
 from selfimprove.ledger.inherited import INHERITED, inherit
 from selfimprove.programs.in_force import FROZEN
 from selfimprove.steps.decide import spent_of
-from selfimprove.store import RunFolder, check_campaign, whole_folder
+from selfimprove.store import RunFolder, check_campaign, check_folder, whole_folder
 
 _FIXED: Final = ("task", "data", "student", "evaluate")
 """Sections that the rounds taken over were made and measured by."""
@@ -45,6 +45,7 @@ def fork(run: Path, out: Path, config: Config | None = None, round_: int | None 
         RunFolderError: a file of the other campaign is damaged.
     """
     check_campaign(run)
+    check_folder(out, new=True)
     theirs = RunFolder(run, writer=False)
     old = load_config(theirs.checked("campaign.toml"))
     new = config or old
