@@ -32,7 +32,6 @@ from selfimprove.compiling.compiling import Work, compile_cases
 from selfimprove.compiling.making import Source, make_cases
 from selfimprove.compiling.metrics import Parts, metric_named, usual_metric
 from selfimprove.errors import InputError
-from selfimprove.labels.models import model_named
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.labelling import trainable
 from selfimprove.programs import Program
@@ -41,6 +40,7 @@ from selfimprove.programs.saved import Card, Compiled, load_saved, place_of, pro
 from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Problem, Sampling
 from selfimprove.tasks import load_task
+from selfimprove.teachers.named import model_named
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))

@@ -28,12 +28,12 @@ from typing import Final
 from selfimprove.labels import DIMENSIONS, LEVELS, Taxonomy
 from selfimprove.labels.agreement import Agreement, agreements
 from selfimprove.labels.labelling import Labelled, Labeller
-from selfimprove.labels.models import model_named
 from selfimprove.labels.reading import make_taxonomy
 from selfimprove.ledger import Ledger
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Problem
 from selfimprove.tasks import load_task
+from selfimprove.teachers.named import model_named
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))

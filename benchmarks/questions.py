@@ -39,7 +39,6 @@ from questions_run import Drafted, Outcome, Told, asked_of, drafted, majority, r
 from questions_ways import WAYS, Crew, Way, compiled_ask
 
 from selfimprove.errors import InputError, SelfImproveError
-from selfimprove.labels.models import model_named
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.prm.labelling import InBatches, trainable
 from selfimprove.programs.saved import place_of, save_program
@@ -48,6 +47,7 @@ from selfimprove.records import Problem, Verdict
 from selfimprove.stats import compare_means, compare_paired, wilson
 from selfimprove.students import load_student
 from selfimprove.tasks import load_task
+from selfimprove.teachers.named import model_named
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK = bool(os.environ.get("QUICK"))

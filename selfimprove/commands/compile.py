@@ -74,9 +74,9 @@ def compile_program(program: str, out: Path, quiet: bool, **how: Any) -> None:  
     """
     from selfimprove.compiling.compiling import compile_cases
     from selfimprove.compiling.users import use_of
-    from selfimprove.labels.models import check_models
     from selfimprove.live import showing
     from selfimprove.programs.saved import place_of, save_program
+    from selfimprove.teachers.named import check_models
 
     _see(program, how)
     task = task_of(how)
@@ -213,7 +213,7 @@ def _work(
 
 def _model(named: str, role: str, ledger: Ledger, how: dict[str, Any]) -> LanguageModel:
     """Load a model behind LiteLLM, and see that it answers."""
-    from selfimprove.labels.models import model_named
+    from selfimprove.teachers.named import model_named
 
     return model_named(named, ledger, role=role, **_prices(how))
 

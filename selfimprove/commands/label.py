@@ -45,12 +45,12 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
     from selfimprove.labels.agreement import check_metrics
     from selfimprove.labels.given import checked, read_given
     from selfimprove.labels.labelling import Labeller
-    from selfimprove.labels.models import check_models, model_named
     from selfimprove.labels.reading import taxonomy_named
     from selfimprove.labels.stage import label_file
     from selfimprove.labels.table import written
     from selfimprove.live import showing
     from selfimprove.programs.saved import proven_for
+    from selfimprove.teachers.named import check_models, model_named
 
     taxonomy = taxonomy_named(named)
     given = read_given(problems, how["question_field"])

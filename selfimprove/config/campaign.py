@@ -173,8 +173,8 @@ _CAPS = ("budget_usd", "max_calls", "max_tokens", "max_hours")
 
 RESUMABLE = {
     *(("campaign", cap) for cap in _CAPS),
-    *(("teacher", f"{role}.{cap}") for role in ("answer", "reason", "judge") for cap in _CAPS),
-    *(("phases", f"{at}.budget_usd") for at in range(_MOST_PHASES)),
+    *(("teacher", role, cap) for role in ("answer", "reason", "judge") for cap in _CAPS),
+    *(("phases", str(at), "budget_usd") for at in range(_MOST_PHASES)),
     ("campaign", "in_doubt"),
     ("campaign", "rounds"),
     ("campaign", "patience"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from selfimprove.config.campaign import RESUMABLE, Config
 from selfimprove.config.showing import shown, written
-from selfimprove.config.teaching import TeacherConfig, TeacherRole
+
+Key = tuple[str, ...]
+"""Where a setting stands: its section, its name there, and so on."""
 
 
 def write_config(config: Config) -> str:
@@ -18,30 +20,37 @@ def write_config(config: Config) -> str:
 
 
 def changed(old: Config, new: Config) -> list[str]:
-    """List the settings that differ and may not when a run is gone on with, as `section.key: old -> new`."""
-    return [row for place, row in _differences(old, new) if place not in RESUMABLE]
+    """List the settings that differ and may not when a run is gone on with, see `differences`."""
+    return differences(written(old), written(new), RESUMABLE.__contains__)
 
 
 def different(old: Config, new: Config) -> list[str]:
-    """List all settings that differ, as `changed` does."""
-    return [row for _, row in _differences(old, new)]
+    """List all settings that differ, see `differences`."""
+    return differences(written(old), written(new))
 
 
-def _differences(old: Config, new: Config) -> Iterator[tuple[tuple[str, str], str]]:
-    before, after = _by_section(old), _by_section(new)
-    for name, was in before.items():
-        now = after[name]
-        for key in sorted({*was, *now}):
-            if was.get(key) != now.get(key):
-                old_value, new_value = (shown(repr(side.get(key))) for side in (was, now))
-                yield (name, key), f"{shown(f'{name}.{key}')}: {old_value} -> {new_value}"
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], may: Callable[[Key], bool] = lambda _: False
+) -> list[str]:
+    """List the settings that differ, each as `section.key: old -> new`.
+
+    Args:
+        old: as they were written, see `selfimprove.config.showing.written`.
+        new: the same of today.
+        may: says which may differ; they are left out.
+    """
+    before, after = _flat(old), _flat(new)
+    return [
+        f"{shown('.'.join(key))}: {shown(repr(before.get(key)))} -> {shown(repr(after.get(key)))}"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key) and not may(key)
+    ]
 
 
-def _by_section(config: Config) -> dict[str, dict[str, Any]]:
-    """Give the settings as they are written, those of a teacher's role as `role.key`."""
-    values = written(config)
-    teacher = values["teacher"]
-    roles = [name for name, kind in TeacherConfig.model_fields.items() if kind.annotation is TeacherRole]
-    inner = {f"{role}.{key}": value for role in roles for key, value in teacher.pop(role).items()}
-    phases = {f"{at}.{key}": value for at, phase in enumerate(values.pop("phases", ())) for key, value in phase.items()}
-    return {**values, "teacher": {**teacher, **inner}, "phases": phases}
+def _flat(values: Any, above: Key = ()) -> dict[Key, Any]:
+    """Give each value by its place; a list of tables is told apart by their numbers."""
+    if isinstance(values, list) and all(isinstance(value, dict) for value in values):
+        values = {str(at): value for at, value in enumerate(values)}
+    if not isinstance(values, Mapping):
+        return {above: values}
+    return {key: value for name, inner in values.items() for key, value in _flat(inner, (*above, name)).items()}

@@ -31,17 +31,16 @@ _APART: Final = frozenset({"judge", "label", "check_label", "generate", "solve_i
 def programs_of(folder: RunFolder, task: Task, config: Config) -> InForce:
     """Give the programs that a campaign or a stage begins with: those of its folder, else the ones in force now.
 
-    A folder that was begun before programs were frozen has plain ones.
-
     Raises:
         InputError: a saved program cannot be used.
+        RunFolderError: the folder's own cannot be read.
     """
-    bare, begun = programs_for(task), folder.has("campaign.toml") or folder.has("stage.toml")
-    if begun and folder.has(FROZEN):
+    bare = programs_for(task)
+    if folder.has("campaign.toml") or folder.has("stage.toml"):
         kept = folder.record(FROZEN, Frozen)
         return InForce({**bare, **kept.thaw()}, kept.cards)
     run = [name for name in bare if name not in _APART]
-    saved = {} if begun or config.campaign.programs == "plain" else proven_for(run, task.name, [task])
+    saved = {} if config.campaign.programs == "plain" else proven_for(run, task.name, [task])
     return InForce(
         {**bare, **{name: each.program for name, each in saved.items()}},
         {name: each.card for name, each in saved.items()},

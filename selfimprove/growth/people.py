@@ -13,14 +13,15 @@ from selfimprove.curating.checks import best_part, part_of
 from selfimprove.curating.nursery import Growers
 from selfimprove.errors import InputError, nearest
 from selfimprove.growth.refusing import refuse_few_votes
-from selfimprove.labels.models import NO_KEY, SERVED_S, parted
 from selfimprove.labels.taxonomy import Path, Taxonomy
 from selfimprove.ledger import Journaled, Ledger
 from selfimprove.plugs import load_plug, said
 from selfimprove.protocols import LanguageModel
 from selfimprove.records import Sampling
+from selfimprove.teachers.deployment import NO_KEY
 from selfimprove.teachers.litellm import LiteLLMModel
 from selfimprove.teachers.load import load_model
+from selfimprove.teachers.named import SERVED_S, parted
 
 _IMPORT: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 

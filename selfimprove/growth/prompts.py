@@ -16,8 +16,7 @@ from selfimprove.store import RunFolder
 def compiled_for(folder: RunFolder, config: CurateConfig, forms: Collection[Form]) -> dict[str, Compiled]:
     """Give the compiled programs of a curation: those it was begun with, else the saved ones that fit it.
 
-    Saved ones are those of the task that the seeds are, `programs/NAME/` for `NAME.jsonl`, and those for every task. A
-    folder that was begun before programs were frozen has plain ones.
+    Saved ones are those of the task that the seeds are, `programs/NAME/` for `NAME.jsonl`, and those for every task.
 
     Args:
         folder: of the curation.
@@ -26,9 +25,10 @@ def compiled_for(folder: RunFolder, config: CurateConfig, forms: Collection[Form
 
     Raises:
         InputError: a saved program cannot be used.
+        RunFolderError: the folder's own cannot be read.
     """
     if folder.has(FILE):
-        return folder.record(FROZEN, Frozen).compiled() if folder.has(FROZEN) else {}
+        return folder.record(FROZEN, Frozen).compiled()
     if config.curate.programs == "plain":
         return {}
     return proven_for(_used(config), Path(config.curate.seeds).stem, forms)

@@ -11,7 +11,8 @@ from typing import Any, Final
 from selfimprove.config.changing import changed_values
 from selfimprove.config.curating import RESUMABLE, CurateConfig
 from selfimprove.config.reading import make_section, read_toml
-from selfimprove.config.showing import hide_secrets, shown, without_none
+from selfimprove.config.showing import hide_secrets, without_none
+from selfimprove.config.writing import Key, differences
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.programs.in_force import FROZEN, Frozen
 from selfimprove.programs.saved import Compiled
@@ -65,8 +66,7 @@ def claim(folder: RunFolder, config: CurateConfig, compiled: Mapping[str, Compil
     new = _plain(config)
     if folder.has(FILE):
         old = tomllib.loads(folder.checked(FILE).read_text("utf-8"))
-        old["curate"].setdefault("programs", "plain")  # begun before there was a choice
-        rows = _differences(old, new)
+        rows = differences(old, new, _may_differ)
         if rows:
             more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
             raise RunFolderError(
@@ -94,21 +94,5 @@ def _hash(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {error.strerror}; give a readable file") from error
 
 
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    before, after = _flat(old), _flat(new)
-    return [
-        f"{shown('.'.join(key))}: {shown(repr(before.get(key)))} -> {shown(repr(after.get(key)))}"
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key) and key[:2] not in RESUMABLE
-        if not (key[0] == "models" and key[-1] in _LIMITS)
-    ]
-
-
-def _flat(values: dict[str, Any], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    found: dict[tuple[str, ...], Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            found |= _flat(value, (*above, key))
-        else:
-            found[*above, key] = value
-    return found
+def _may_differ(key: Key) -> bool:
+    return key[:2] in RESUMABLE or (key[0] == "models" and key[-1] in _LIMITS)

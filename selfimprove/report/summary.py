@@ -87,8 +87,8 @@ def summarise(folder: RunFolder, ledger: Ledger) -> Summary:
 
 
 def _stopped(folder: RunFolder) -> Stopped | None:
-    """Read why a campaign stopped: empty where an older one did not write it, None where it has not."""
-    made: Stopped | None = folder.json("finished.json").get("stopped", "") if folder.has("finished.json") else None
+    """Read why a campaign stopped; None where it has not."""
+    made: Stopped | None = folder.json("finished.json")["stopped"] if folder.has("finished.json") else None
     return made
 
 

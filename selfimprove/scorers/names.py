@@ -25,7 +25,6 @@ _NAMED: Final = ("judge", "monte-carlo", "exact")
 ROLLOUTS: Final = 8
 """Of a step, unless `monte-carlo:ROLLOUTS` says otherwise."""
 _MOST_ROLLOUTS: Final = 256
-_NO_KEY: Final = "none"
 
 
 def full_name(name: str, teacher: TeacherConfig) -> str:
@@ -130,24 +129,6 @@ def _refuse_typo(name: str) -> None:
         raise InputError(f'there is no scorer "{name}"; {nearest(name, _NAMED)}')
 
 
-def judge_of(model: str, url: str) -> tuple[str, str | None]:
-    """Give LiteLLM's name and the address of a judge; a server by its address speaks OpenAI's protocol by default.
-
-    >>> judge_of("Qwen/Qwen2.5-7B", "http://127.0.0.1:8000/v1")
-    ('openai/Qwen/Qwen2.5-7B', 'http://127.0.0.1:8000/v1')
-    >>> judge_of("hosted_vllm/m", "http://127.0.0.1:8000/v1")
-    ('hosted_vllm/m', 'http://127.0.0.1:8000/v1')
-    >>> judge_of("anthropic/claude", "")
-    ('anthropic/claude', None)
-    """
-    if not url:
-        return model, None
-    from selfimprove.teachers.prices import quiet_litellm
-
-    provider, slash, _ = model.partition("/")
-    return (model if slash and provider in quiet_litellm().provider_list else f"openai/{model}"), url
-
-
 def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
     """Give a judge's settings: the teacher's, or those for a model of its own, see `of_another`.
 
@@ -159,24 +140,26 @@ def judging(named: str, teacher: TeacherConfig) -> TeacherConfig:
         InputError: no model is named.
     """
     from selfimprove.teachers.load import is_model, of_another
+    from selfimprove.teachers.named import parted
 
-    how = "write judge:MODEL or judge:MODEL@http://HOST:PORT/v1"
-    if not named:
-        if not is_model(teacher.judge.model or teacher.model):
-            raise InputError(f'the scorer "judge" is the teacher\'s model, and there is none; {how}')
-        return teacher
-    model, _, url = named.partition("@")
-    if not model or (url and not url.startswith(("http://", "https://"))):
-        raise InputError(f'the judge "{named}" names no model; {how}')
-    return of_another(teacher, *judge_of(model, url))
+    if named:
+        return of_another(teacher, *parted(named))
+    if not is_model(teacher.judge.model or teacher.model):
+        raise InputError(
+            'the scorer "judge" is the teacher\'s model, and there is none; write judge:MODEL or '
+            "judge:MODEL@http://HOST:PORT/v1"
+        )
+    return teacher
 
 
 def _judge(named: str, ledger: Ledger, teacher: TeacherConfig, program: Program | None = None) -> StepScorer:
     from selfimprove.scorers.judge import StepJudge
+    from selfimprove.teachers.deployment import NO_KEY
     from selfimprove.teachers.load import load_model
 
-    # A server named by its address is not sent the key of the provider whose protocol it speaks.
-    asked = load_model(judging(named, teacher), "judge", ledger, api_key=_NO_KEY if "@" in named else None)
+    settings = judging(named, teacher)
+    keyless = bool(named) and settings.base_url is not None
+    asked = load_model(settings, "judge", ledger, api_key=NO_KEY if keyless else None)
     asked.check()
     greedy = Sampling(max_tokens=teacher.max_tokens)
     judge = StepJudge(asked, first=asked.deployments[0].identity, sampling=greedy)

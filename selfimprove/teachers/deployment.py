@@ -18,7 +18,8 @@ from selfimprove.teachers.prices import HERE, Price, is_here, quiet_litellm, ref
 
 _MARGIN: Final = 1.2
 _TEMPLATE_TOKENS: Final = 32
-_NO_KEY: Final = "none"
+NO_KEY: Final = "none"
+"""What a server named by its address is sent: not the key of the provider whose protocol it speaks."""
 _CHECK_S: Final = 10.0
 _GRACE: Final = 1.25
 _GRACE_S: Final = 0.5
@@ -249,8 +250,7 @@ def make_deployment(
             )
     if is_here(base_url):
         _past_the_proxy()
-    # A server on this machine is not sent the key of the provider whose protocol it speaks.
-    key = _NO_KEY if api_key is None and is_here(base_url) else api_key
+    key = NO_KEY if api_key is None and is_here(base_url) else api_key
     if price is None:
         raise unknown_price(model)
     return Deployment(model, base_url, price, key, dict(how))

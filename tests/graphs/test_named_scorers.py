@@ -214,7 +214,7 @@ def test_a_card_is_of_a_judge_with_its_prompt(
     ("named", "said"),
     [
         ("judge", "there is none; write judge:MODEL"),
-        ("judge:@http://127.0.0.1:1/v1", "names no model"),
+        ("judge:@http://127.0.0.1:1/v1", "names none"),
         ("judge:nowhere/m", "nowhere"),
         ("monte-carlo:none", "monte-carlo:none will not do"),
         ("monte-carol", 'did you mean "monte-carlo"'),
@@ -247,6 +247,8 @@ def test_the_teachers_key_is_not_sent_to_another_judge(tmp_path: Path) -> None:
     assert (own.model, own.base_url, own.api_key_env) == ("openai/m", "http://127.0.0.1:9/v1", None)
     assert (own.judge.model, own.judge.max_calls) == (None, 7)
     assert judging("", teacher) == teacher
+    vertex = judging("vertex_ai/claude-3-5-sonnet@20240620", teacher)
+    assert (vertex.model, vertex.base_url) == ("vertex_ai/claude-3-5-sonnet@20240620", None)
     ledger = Ledger(tmp_path / "ledger.sqlite")
     with pytest.raises(InputError, match="MY_KEY"):
         check_scorer("judge", ledger, teacher, ScriptedStudent(Arithmetic(sizes={"train": 5, "dev": 5, "test": 5})))

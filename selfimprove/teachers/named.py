@@ -1,4 +1,4 @@
-"""The model that a command names, behind the ledger."""
+"""A model as a command or a setting names it: MODEL, or MODEL@URL of a server."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 from selfimprove.errors import InputError
 from selfimprove.ledger import Ledger
 from selfimprove.protocols import LanguageModel
-from selfimprove.scorers.names import judge_of
+from selfimprove.teachers.deployment import NO_KEY
+from selfimprove.teachers.gate import Gates, Limits
+from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.prices import quiet_litellm
 
 _HOW: Final = "write MODEL as LiteLLM names it, or MODEL@http://HOST:PORT/v1"
-NO_KEY: Final = "none"
-"""What a server named by its address is sent: not the key of the provider whose protocol it speaks."""
 SERVED_S: Final = 600.0
 """Longest wait for a server named by its address: it may be one's own, on a few cores, with prompts that queue."""
 _HOSTED_S: Final = 120.0
@@ -44,9 +45,6 @@ def model_named(
     Raises:
         InputError: no model is named, it has no key or no price, or the server does not answer.
     """
-    from selfimprove.teachers.gate import Gates, Limits
-    from selfimprove.teachers.litellm import LiteLLMModel
-
     model, address = parted(named)
     made = LiteLLMModel(
         role,
@@ -66,6 +64,12 @@ def model_named(
 def parted(named: str) -> tuple[str, str | None]:
     """Part MODEL@URL into LiteLLM's name and the address; None: there is none, also behind a version as Vertex has it.
 
+    A server by its address speaks OpenAI's protocol where no provider is named.
+
+    >>> parted("Qwen/Qwen2.5-7B@http://127.0.0.1:8000/v1")
+    ('openai/Qwen/Qwen2.5-7B', 'http://127.0.0.1:8000/v1')
+    >>> parted("hosted_vllm/m@http://127.0.0.1:8000/v1")
+    ('hosted_vllm/m', 'http://127.0.0.1:8000/v1')
     >>> parted("vertex_ai/claude-3-5-sonnet@20240620")
     ('vertex_ai/claude-3-5-sonnet@20240620', None)
 
@@ -77,7 +81,10 @@ def parted(named: str) -> tuple[str, str | None]:
         return named, None
     if not model or (sign and not _is_address(url)):
         raise InputError(f'the model "{named}" names none; {_HOW}')
-    return judge_of(model, url)
+    if not url:
+        return model, None
+    provider, slash, _ = model.partition("/")
+    return (model if slash and provider in quiet_litellm().provider_list else f"openai/{model}"), url
 
 
 def check_models(names: Iterable[str], **how: Any) -> None:
