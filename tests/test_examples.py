@@ -28,6 +28,8 @@ from selfimprove.trainers.versions import ACCEPTED
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+PAGES = "\n".join([README, *(path.read_text() for path in sorted((ROOT / "docs").glob("*.md")))])
+"""The README and what it sends readers to."""
 HUB_DATA = {"strategyqa", "gsm8k"}
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 Family = Callable[[str], Path]
@@ -117,9 +119,9 @@ def test_readme_names_every_example_and_only_real_commands() -> None:
     for path in (ROOT / "examples").glob("*.*"):
         if path.suffix in {".toml", ".py"}:
             assert f"examples/{path.name}" in README
-    for command in re.findall(r"^selfimprove (\w+)", README, re.MULTILINE):
+    for command in re.findall(r"^selfimprove (\w+)", PAGES, re.MULTILINE):
         assert command in cli.commands
-    for target in re.findall(r"`make ([\w-]+)", README):
+    for target in re.findall(r"`make ([\w-]+)", PAGES):
         assert re.search(rf"^{target}:|bench-", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
@@ -134,10 +136,10 @@ def test_readme_campaign_is_accepted(tmp_path: Path) -> None:
         Campaign(task="arithmetic", round=3)
 
 
-def test_readme_tells_accepted_and_tested_versions() -> None:
+def test_docs_tell_accepted_and_tested_versions() -> None:
     """The table of versions is that which trainings are refused by and what is installed, and which the tests run with."""
     row = r"^\| (torch|transformers|trl|peft|vllm) \| ([0-9.]+)(?: to \d+\.x)? \| ([0-9.]+|none) \|$"
-    rows = {name: (least, tested) for name, least, tested in re.findall(row, README, re.MULTILINE)}
+    rows = {name: (least, tested) for name, least, tested in re.findall(row, PAGES, re.MULTILINE)}
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
     wanted = {**ACCEPTED, "vllm": ROLLOUTS}
     assert rows == {
@@ -157,22 +159,46 @@ def test_readme_tells_every_arm() -> None:
 
 
 @pytest.mark.parametrize("plug", [Task, Student, Teacher, StepScorer, Trainer])
-def test_readme_tells_what_a_plug_needs(plug: type) -> None:
+def test_docs_tell_what_a_plug_needs(plug: type) -> None:
     """The table of plugs has each with all its members, and says where they are described."""
-    row = re.search(rf"^\| `{plug.__name__}` \| (.*?) \| ", README, re.MULTILINE)
+    row = re.search(rf"^\| `{plug.__name__}` \| (.*?) \| ", PAGES, re.MULTILINE)
     assert row is not None
     assert set(re.findall(r"`(\w+)", row[1])) == {name for name in dir(plug) if not name.startswith("_")}
-    assert "selfimprove/protocols.py" in README
-    assert "selfimprove/testing.py" in README
+    assert "selfimprove/protocols.py" in PAGES
+    assert "selfimprove/testing.py" in PAGES
 
 
-def test_settings_of_the_readme_are_taken() -> None:
+def test_settings_of_the_docs_are_taken() -> None:
     """Each TOML block is a campaign's config, or one of a library that grows."""
-    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) >= 2
+    blocks = re.findall(r"```toml\n(.*?)```", PAGES, re.DOTALL)
+    assert len(blocks) >= 4
     for block in blocks:
         values = tomllib.loads(block)
         if "curate" in values:
-            make_section(CurateConfig, values, "README.md")
+            make_section(CurateConfig, values, "docs")
         else:
-            make_config(values, "README.md")
+            make_config(values, "docs")
+
+
+def test_links_of_the_docs_lead_somewhere() -> None:
+    """Each link to a file of the project names one, and each section that it names is there."""
+    links = 0
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target, section in re.findall(r"\]\(([\w./-]+)(?:#([\w-]+))?\)", page.read_text()):
+            links += 1
+            found = page.parent / target
+            assert found.is_file(), f"{page.name}: {target}"
+            heads = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
+            assert not section or section in {head.lower().replace(" ", "-") for head in heads}, (
+                f"{page.name}: {section}"
+            )
+    assert links >= 7
+
+
+def test_scripted_campaign_of_the_docs_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python beside the plugs ends with a finished campaign, and needs no model."""
+    monkeypatch.chdir(tmp_path)
+    block = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "plugs.md").read_text(), re.DOTALL)
+    assert block is not None
+    exec(block[1], {})  # noqa: S102 - our own page
+    assert (tmp_path / "runs/scripted/finished.json").is_file()

@@ -51,9 +51,9 @@ def test_graph_loads_by_path_as_the_server_loads_it(loaded: dict[str, list[str]]
     assert "__start__" in loaded[name]
 
 
-def test_pictures_in_the_readme_are_the_graphs() -> None:
-    """The README's pictures are what the graphs draw of themselves."""
-    readme = (ROOT / "README.md").read_text()
+def test_pictures_are_the_graphs() -> None:
+    """The pictures beside the graphs are what these draw of themselves."""
+    readme = (ROOT / "graphs" / "README.md").read_text()
     for name in ("lesson", "round", "campaign", "mining", "grading", "curate"):
         drawn = runpy.run_path(str(ROOT / "graphs" / f"{name}.py"))["graph"].get_graph().draw_mermaid().strip()
         assert drawn in readme, f"paste:\n{drawn}"
