@@ -3,4 +3,4 @@
 from selfimprove.graphs.mining import build_mining
 from selfimprove.graphs.studio import studio_crew
 
-graph = build_mining(studio_crew("mining", settings={"mine": {"samples": 4, "most": 16, "longer": 2.0}})).compile()
+graph = build_mining(studio_crew("mining", settings={"mine": {"most": 16}})).compile()

@@ -32,6 +32,7 @@ _SETTINGS: Final = "stage.toml"
 _ADAPTER: Final = "adapter.json"
 _BEGUN: Final = {"run.lock", "manifest.json", _ADAPTER, FROZEN, *LEDGER}
 """What a stage writes before its settings."""
+_MOST: Final = 16
 _FREE: Final = ("grade", "select", "train", "teacher", "gate", "evaluate", "track", "lesson")
 """Sections that mining does not depend on."""
 
@@ -42,16 +43,14 @@ class _NoTrainer:
 
 
 def sampled(config: Config) -> Config:
-    """Fill in what `[mine]` leaves open: 4 to 16 samples, and twice the tokens for what was cut off.
+    """Draw up to 16 samples of a problem that fewer do not settle, where `[mine]` leaves that open.
 
     Who mines alone wants to know more of each problem than a campaign does.
     """
-    given, mine = config.mine.model_fields_set, config.mine
-    samples = mine.samples if "samples" in given else 4
-    filled = {"samples": samples, "most": 16 if samples else 0, "longer": 2.0}
-    more: dict[str, object] = {key: value for key, value in filled.items() if key not in given}
-    more["library"] = None  # where a campaign starts from; mining makes one
-    return config.model_copy(update={"mine": mine.model_copy(update=more)})
+    mine = config.mine
+    most = mine.most if "most" in mine.model_fields_set or not mine.samples else _MOST
+    # No library: a campaign starts from one, mining makes one.
+    return config.model_copy(update={"mine": mine.model_copy(update={"most": most, "library": None})})
 
 
 def mine_stage(

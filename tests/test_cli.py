@@ -220,7 +220,10 @@ def test_help_is_whole(cli: Run) -> None:
 def test_mining_alone_says_what_it_draws(cli: Run) -> None:
     """What a campaign leaves off is on where a person mines alone, and the help says so."""
     said = " ".join(cli("mine", "--help").stdout.split())
-    assert "what [mine] of CONFIG leaves open is 4 samples, up to 16 where these do not settle it (most)" in said
+    assert (
+        "where [mine] of CONFIG leaves it open, up to 16 samples are drawn of a problem that fewer do not settle"
+        in said
+    )
     assert "as `mine` says" in " ".join(cli("grade", "--help").stdout.split())
 
 

@@ -27,8 +27,8 @@ _adapter = click.option("--adapter", type=path_type, help="The student's adapter
 def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Find what the student of CONFIG gets wrong, and how, by repeated sampling.
 
-    It wants to know more of each problem than a campaign does: what [mine] of CONFIG leaves open is 4 samples, up to 16
-    where these do not settle it (most), and twice the tokens for what was cut off (longer). A key that is set counts.
+    It wants to know more of each problem than a campaign does: where [mine] of CONFIG leaves it open, up to 16 samples
+    are drawn of a problem that fewer do not settle (most).
     """
     from selfimprove.stages import mine_stage
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from selfimprove.records import Attempt, Record
 from selfimprove.steps.select import Quota
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from selfimprove.store import RunFolder
 
 Node = Callable[[Any], dict[str, Any]]
+PROBE: Final = "round-01/probe.json"
+"""What the campaign's probe came to, relative to the run folder."""
 
 
 class Pool(Record):

@@ -19,7 +19,7 @@ from selfimprove.graphs.choosing import choose_by
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.guarding import guarded
 from selfimprove.graphs.lesson import give_lessons
-from selfimprove.graphs.places import Pool, attempts_of, pool_file, round_folder
+from selfimprove.graphs.places import PROBE, Pool, attempts_of, pool_file, round_folder
 from selfimprove.mining.library import Graded
 from selfimprove.records import Adapter, Attempt, Problem, TrackRow, Verdict
 from selfimprove.steps.build import balance, build
@@ -43,11 +43,6 @@ class _Try(NamedTuple):
     budget_rows: int
 
 
-def probe_file(round_: int) -> str:
-    """Give the file of what a round's probe came to, relative to the run folder."""
-    return f"{round_folder(round_)}/probe.json"
-
-
 def probed(crew: Crew, round_: int, best: str) -> Probed:
     """Give what the campaign's probe came to; the first round makes it.
 
@@ -57,10 +52,10 @@ def probed(crew: Crew, round_: int, best: str) -> Probed:
         best: the student's adapter, relative to the run folder; empty: the base.
     """
     if round_ > 1:
-        return crew.folder.record(probe_file(1), Probed)
+        return crew.folder.record(PROBE, Probed)
     with crew.stage("probe"):
         made = _probe(crew, best)
-    crew.folder.write_json(probe_file(1), made)
+    crew.folder.write_json(PROBE, made)
     progress.current().say(f"select probe: {made.sentence}")
     return made
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
-from selfimprove.graphs.places import round_folder
+from selfimprove.graphs.places import PROBE, round_folder
 from selfimprove.mining.library import Graded, count_levels
 from selfimprove.report.selected_schema import (
     CandidateSummary,
@@ -58,7 +58,7 @@ def selection_of(pool: Mapping[str, Any]) -> SelectionSummary | None:
 
 def probe_of(folder: RunFolder) -> ProbeSummary | None:
     """Give what the probe came to; None where there was none."""
-    made = folder.found("round-01/probe.json", Probed)
+    made = folder.found(PROBE, Probed)
     if made is None:
         return None
     return ProbeSummary(

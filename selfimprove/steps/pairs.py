@@ -13,6 +13,7 @@ from selfimprove.records import Attempt, Lesson, PreferenceRow, Problem, Verdict
 from selfimprove.steps.harvest import harvest
 
 _TOLERANCE = 0.05
+"""Difference of the mean lengths of a pair that may stay, as a share of the mean."""
 _PASSES: Final = 3
 """Times that pairs or verdicts are gone over at most."""
 
@@ -111,20 +112,16 @@ def verdict_rows(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
     return list(rows.values())
 
 
-def length_balanced(rows: Sequence[PreferenceRow], tolerance: float = _TOLERANCE) -> list[PreferenceRow]:
+def length_balanced(rows: Sequence[PreferenceRow]) -> list[PreferenceRow]:
     """Drop the most lopsided pairs until what is chosen is as long as what is rejected, in the mean; say how many stay.
 
     Else the first thing that is learned is to write more, or less (arXiv:2403.19159). Where all pairs are lopsided one
     way, as in a round whose student rambles and whose solutions are terse, next to none stay: no choice of them agrees.
-
-    Args:
-        rows: pairs.
-        tolerance: difference of the mean lengths that may stay, as a share of the mean.
     """
     kept = sorted(rows, key=lambda row: (_longer(row), row.id))
     while kept:
         gap = fmean(map(_longer, kept))
-        if abs(gap) <= tolerance * fmean(len(row.chosen) + len(row.rejected) for row in kept) / 2:
+        if abs(gap) <= _TOLERANCE * fmean(len(row.chosen) + len(row.rejected) for row in kept) / 2:
             break
         kept.pop(-1 if gap > 0 else 0)
     left = {row.id for row in kept}

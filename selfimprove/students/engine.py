@@ -20,7 +20,6 @@ class Memory(Protocol):
     """What remembers the running rows, see `SlotMemory`."""
 
     slots: int
-    refills: bool
 
     def share(self, prompts: Sequence[Sequence[int]]) -> None:
         """Read what all prompts begin with."""

@@ -16,8 +16,6 @@ class OwnMemory:
     until all that run have ended.
     """
 
-    refills = False
-
     def __init__(self, model: Any, slots: int) -> None:
         self.model, self.slots = model, slots
         self.cache: Any = None

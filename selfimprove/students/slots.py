@@ -142,8 +142,6 @@ class SlotMemory:
         slots: requests that run at once.
     """
 
-    refills = True
-
     def __init__(self, model: Any, slots: int) -> None:
         attention.install(model)
         self.model, self.slots = model, slots
