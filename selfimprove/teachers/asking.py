@@ -21,9 +21,10 @@ from selfimprove.errors import TeacherError
 from selfimprove.ledger import Ledger, Made, Reservation, Settlement, StoppedError
 from selfimprove.records import Completion, Request
 from selfimprove.teachers.deadline import DeadlineError
-from selfimprove.teachers.deployment import Deployment, UnusableReplyError
+from selfimprove.teachers.deployment import Deployment
 from selfimprove.teachers.faults import Fault, fault_of
 from selfimprove.teachers.gate import Gate
+from selfimprove.teachers.replies import UnusableReplyError
 
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
