@@ -198,6 +198,10 @@ class Ledger:
         """Give what an answered call of a teacher's role took on average; None where none is answered yet."""
         return sums.mean(self._file, role)
 
+    def try_usd(self, model: str, role: str | None = None) -> float | None:
+        """Give what a try of a teacher took on average in a role, by default in all; None where there is none."""
+        return sums.try_usd(self._file, model, role)
+
     def totals(self) -> Totals:
         """Add everything up."""
         self._write_hits()

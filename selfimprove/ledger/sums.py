@@ -96,6 +96,16 @@ def mean(file: LedgerFile, role: str) -> Used | None:
     return Used(*(float(amount) / answered for amount in amounts)) if answered else None
 
 
+def try_usd(file: LedgerFile, model: str, role: str | None) -> float | None:
+    """Give what a try of a model took on average in a role (None: in all), in dollars; None where there is none."""
+    usd, tries = file.read(
+        "SELECT total(usd)+total(doubt_usd), total(tries) FROM calls "
+        "WHERE payer='teacher' AND model=? AND role=coalesce(?, role)",
+        (model, role),
+    )[0]
+    return float(usd) / float(tries) if tries else None
+
+
 def totals(file: LedgerFile) -> Totals:
     """Add everything up."""
     row = file.read(

@@ -113,7 +113,7 @@ class Deployment:
         made = said.made(prompt)
         if not made and (said.text or said.reasoning):
             made = counted(model=self.model, text=f"{said.reasoning}{said.text}")
-        known = (getattr(response, "_hidden_params", None) or {}).get("response_cost")
+        known = (getattr(response, "_hidden_params", None) or {}).get("response_cost") if said.completion_tokens else 0
         return Completion(
             text=said.text,
             finish_reason="length" if said.cut_off else "stop",
@@ -124,7 +124,9 @@ class Deployment:
             reasoning=said.reasoning,
             model=self.identity,
             call=key,
-            usd=self._bill(known if said.completion_tokens else None, prompt, made, whole=made == said.completion_tokens),
+            usd=self._bill(
+                known if said.completion_tokens else None, prompt, made, whole=made == said.completion_tokens
+            ),
         )
 
     def _bill(self, known: float | None, prompt_tokens: int, completion_tokens: int, *, whole: bool) -> float:

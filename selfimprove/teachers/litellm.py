@@ -45,7 +45,7 @@ class LiteLLMModel:
         InputError: no such provider, no key, no price; nothing has been sent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each setting of a teacher
         self,
         role: str,
         models: Sequence[str],

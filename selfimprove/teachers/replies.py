@@ -44,8 +44,8 @@ def read_reply(response: Any, max_tokens: int) -> Reply:
     if not response.choices:
         raise UnusableReplyError("a reply without choices")
     choice, usage = response.choices[0], getattr(response, "usage", None)
-    hidden = _whole(getattr(choice.message, "reasoning_content", None) or "")
-    content = _whole(choice.message.content or "")
+    hidden = whole(getattr(choice.message, "reasoning_content", None) or "")
+    content = whole(choice.message.content or "")
     length = len(hidden) + len(content)
     if length > max(_ALWAYS_READ, max_tokens * _CHARACTERS_A_TOKEN):
         raise UnusableReplyError(f"a reply of {length:,} characters where {max_tokens} tokens were allowed")
@@ -59,7 +59,7 @@ def read_reply(response: Any, max_tokens: int) -> Reply:
     )
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Put a question mark for half a character, as an emoji cut in its JSON escape leaves: no file takes it."""
     return text.encode("utf-8", "replace").decode()
 

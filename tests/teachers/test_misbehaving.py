@@ -67,7 +67,9 @@ def test_each_has_its_outcome(name: str) -> None:
     assert ledger.spent_usd >= 3.0 * len(server.answered)
 
 
-@pytest.mark.parametrize("reply", [Reply("nice \ud83d"), Reply("4", reasoning="nice \ud83d"), Reply("<think>\ud83d</think>")])
+@pytest.mark.parametrize(
+    "reply", [Reply("nice \ud83d"), Reply("4", reasoning="nice \ud83d"), Reply("<think>\ud83d</think>")]
+)
 def test_half_a_character_is_an_answer(reply: Reply, tmp_path: Path) -> None:
     """An emoji cut in its JSON escape is read, kept, and found again."""
     with serving(reply) as server:
