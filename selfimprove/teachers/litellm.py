@@ -13,6 +13,7 @@ from contextvars import copy_context
 from typing import Any
 
 from selfimprove import progress
+from selfimprove.config.showing import without_secrets
 from selfimprove.errors import InputError
 from selfimprove.ledger import CapReachedError, Ledger, Used
 from selfimprove.records import Completion, Request, digest
@@ -77,7 +78,7 @@ class LiteLLMModel:
 
         self.deployments = tuple(deployment(model) for model in models)
         secrets = secrets_of(api_key, how, base_url)
-        extra = f"#{digest(how)}" if how else ""
+        extra = f"#{digest(without_secrets(how))}" if how else ""  # with a new key the answers are the same
         self._identity = "|".join(models) + at(base_url) + extra
         doors = gates or Gates()
         self.concurrency = doors.limits.concurrency
