@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import RunFolderError
-from selfimprove.locking import take_lock
+from selfimprove.locking import RUN_LOCK, take_lock
 
 VERSION: Final = 2
 # Rows lie in order of arrival, not of key: a batch then touches few pages.
@@ -72,7 +72,7 @@ class LedgerFile:
     Args:
         path: the file, or `:memory:`.
         reader: only look, as another process may be writing.
-        alone: lock it for this process, where no run folder around it is locked.
+        alone: lock it for this process, see `lock_of`; else the run folder around it is locked already.
 
     Raises:
         RunFolderError: the file is no ledger, is damaged, was written by another version, or is in use.
@@ -80,7 +80,7 @@ class LedgerFile:
 
     def __init__(self, path: Path | str, *, reader: bool, alone: bool = False) -> None:
         self.path = path
-        self._lock = take_lock(Path(f"{path}.lock"), Path(path)) if alone else None
+        self._lock = take_lock(lock_of(Path(path)), Path(path)) if alone else None
         self._turn = threading.Lock()
         self._waiting: deque[_Write] = deque()
         try:
@@ -185,6 +185,12 @@ class LedgerFile:
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("ROLLBACK")
+
+
+def lock_of(path: Path) -> Path:
+    """Give the file that whoever writes a ledger locks: the run folder's, where it lies in one."""
+    of_run = path.with_name(RUN_LOCK)
+    return of_run if of_run.exists() else Path(f"{path}.lock")
 
 
 def _place(path: Path | str, *, reader: bool) -> tuple[str, bool]:

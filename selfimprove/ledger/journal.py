@@ -56,7 +56,7 @@ class Ledger:
         in_doubt: what becomes of a call that was under way when a process died and may have been billed: `retry` asks
             it again (what the first one may have cost stays counted), `stop` does not.
         reader: only look, as another process may be writing.
-        alone: lock it for this process, where no run folder around it is locked.
+        alone: lock it for this process; else the run folder around it is locked already.
 
     Raises:
         RunFolderError: the file is no ledger, or another process has locked it.
@@ -227,7 +227,7 @@ class Ledger:
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
         """Write down how long something takes; calls made inside `round-NN` are that round's."""
-        started, before = time.time(), self._round
+        started, began, before = time.time(), time.monotonic(), self._round
         self._file.write("INSERT INTO spans (name, started) VALUES (?, ?)", [(name, started)])
         if found := _ROUND.fullmatch(name):
             self._round = int(found[1])
@@ -236,7 +236,8 @@ class Ledger:
         finally:
             self._round = before
             self._write_hits()
-            self._file.write("UPDATE spans SET ended=? WHERE name=? AND started=?", [(time.time(), name, started)])
+            ended = started + time.monotonic() - began  # the wall's clock may be set back meanwhile
+            self._file.write("UPDATE spans SET ended=? WHERE name=? AND started=?", [(ended, name, started)])
 
     def seconds(self, name: str) -> float:
         """Add up the spans of a name, in seconds; see `sums.spans`."""

@@ -78,6 +78,15 @@ def test_a_call_that_hangs_counts_at_its_worst() -> None:
     assert (ledger.totals().usd, ledger.spent_usd) == (0.0, 20.0)
 
 
+@pytest.mark.parametrize("status", [504, 524])
+def test_a_gateway_that_waited_too_long_counts_at_its_worst(status: int) -> None:
+    """What stands behind it may have done the work, and bill it."""
+    ledger = Ledger(":memory:", budget_usd=100.0)
+    with serving(Reply(status=status)) as server:
+        model(server, ledger, retries=0, **DOLLAR_A_TOKEN).complete(requests())
+    assert (ledger.totals().usd, ledger.spent_usd) == (0.0, 10.0)
+
+
 @pytest.mark.parametrize(
     "dead",
     [
