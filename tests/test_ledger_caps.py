@@ -12,6 +12,7 @@ from selfimprove.errors import BudgetExceededError
 from selfimprove.ledger import CapReachedError, Caps, Ledger, Reservation, Settlement, StoppedError, Used
 from selfimprove.records import Completion, Request
 
+PRICED = {"answer": {"budget_usd": 1}, "input_price": 1.0, "output_price": 2.0}
 ASKED = Request(role="reason", messages=())
 EACH = Reservation("", ASKED, "m", "reason", 0.25, 100)
 
@@ -162,7 +163,7 @@ def test_the_hours_of_a_plan_are_said_where_no_call_was_about_to_be_made() -> No
 
 
 def test_the_settings_reach_the_ledger() -> None:
-    """Caps of `[campaign]` are the ledger's, and may be raised on the same folder; the rest of a role may not change."""
+    """Caps of `[campaign]` are the ledger's; they and prices may change on the same folder, the rest of a role may not."""
     ledger = Ledger.of(":memory:", CampaignConfig(budget_usd=5, max_calls=1, max_tokens=500, max_hours=2))
     reserve(ledger, "a")
     with pytest.raises(BudgetExceededError, match=r"campaign.max_calls = 1"):
@@ -171,4 +172,5 @@ def test_the_settings_reach_the_ledger() -> None:
     new = make_config({"campaign": {"max_calls": 9, "in_doubt": "stop"}, "teacher": {"answer": {"budget_usd": 2}}})
     other = make_config({"campaign": {"max_calls": 9}, "teacher": {"answer": {"model": "openai/x"}}})
     assert changed(old, new) == []
+    assert changed(old, make_config({**old.model_dump(), "teacher": PRICED})) == []
     assert changed(old, other) == ["teacher.answer.model: None -> 'openai/x'"]
