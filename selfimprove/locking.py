@@ -9,7 +9,6 @@ from typing import Final
 
 from selfimprove.errors import RunFolderError
 
-
 RUN_LOCK: Final = "run.lock"
 """What is locked for a whole run folder."""
 

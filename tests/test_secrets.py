@@ -237,7 +237,9 @@ def test_a_new_key_asks_nothing_again() -> None:
             config = TeacherConfig(model="openai/m", base_url=server.url, retries=0, parameters=how)
             load_model(config, "reason", ledger).complete([request])
         assert server.calls == 2
-    bare = TeacherConfig(model="openai/m", base_url="http://127.0.0.1:9/v1", parameters={"top_k": 5, "tools": [{"a": 1}]})
+    bare = TeacherConfig(
+        model="openai/m", base_url="http://127.0.0.1:9/v1", parameters={"top_k": 5, "tools": [{"a": 1}]}
+    )
     identity = load_model(bare, "reason", ledger).identity
     assert identity == f"openai/m@http://127.0.0.1:9/v1#{digest({'top_k': 5, 'tools': [{'a': 1}]})}"
 

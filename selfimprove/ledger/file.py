@@ -36,7 +36,9 @@ CREATE TABLE IF NOT EXISTS calls (
     tries INTEGER NOT NULL DEFAULT 1,
     latency_s REAL,               -- of the last try
     at REAL NOT NULL,
-    completion TEXT
+    completion TEXT,
+    reserved_tokens INTEGER NOT NULL DEFAULT 0,
+    doubt_tokens INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS hits (
     payer TEXT NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL, round INTEGER NOT NULL, stage TEXT NOT NULL,
@@ -51,8 +53,8 @@ CREATE TABLE IF NOT EXISTS spans (
 """
 # What a process reserved and never settled may have been answered and billed.
 _TO_DOUBT: Final = (
-    "UPDATE calls SET state='in doubt', doubt_usd=doubt_usd+reserved_usd, reserved_usd=0, doubts=doubts+1 "
-    "WHERE state='reserved'"
+    "UPDATE calls SET state='in doubt', doubt_usd=doubt_usd+reserved_usd, reserved_usd=0, "
+    "doubt_tokens=doubt_tokens+reserved_tokens, reserved_tokens=0, doubts=doubts+1 WHERE state='reserved'"
 )
 
 
@@ -112,6 +114,10 @@ class LedgerFile:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(calls)")}
+        for name in ("reserved_tokens", "doubt_tokens"):  # which a file lacks that was begun without them
+            if name not in there:
+                self._db.execute(f"ALTER TABLE calls ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
         self._db.execute(f"PRAGMA user_version={VERSION}")
         self._db.execute(_TO_DOUBT)
 
