@@ -27,8 +27,8 @@ _ROUND: Final = re.compile(r"round-(\d+)")
 _RESERVE: Final = (
     "INSERT INTO calls (key,payer,role,model,round,stage,problem,state,reserved_usd,reserved_tokens,at) "
     "VALUES (?,'teacher',?,?,?,?,?,'reserved',?,?,?) ON CONFLICT(key) DO UPDATE SET state='reserved', "
-    "role=excluded.role, model=excluded.model, reserved_usd=excluded.reserved_usd, reserved_tokens=excluded.reserved_tokens, "
-    "at=excluded.at, tries=tries+1"
+    "role=excluded.role, model=excluded.model, reserved_usd=excluded.reserved_usd, "
+    "reserved_tokens=excluded.reserved_tokens, at=excluded.at, tries=tries+1"
 )
 _SETTLE: Final = (
     "UPDATE calls SET state=?, usd=usd+?, doubt_usd=doubt_usd+?, reserved_usd=0, prompt_tokens=prompt_tokens+?, "
