@@ -261,7 +261,8 @@ def read_summary(out: Path) -> Summary:
     from selfimprove.report.summary import summarise
 
     check_campaign(out)
-    with closing(Ledger(out / "ledger.sqlite", reader=True)) as ledger:
+    budget = load_config(out / "campaign.toml").campaign.budget_usd
+    with closing(Ledger(out / "ledger.sqlite", budget, reader=True)) as ledger:
         return summarise(RunFolder(out, writer=False), ledger)
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from selfimprove.errors import RunFolderError
+
+RUN_LOCK: Final = "run.lock"
+"""What is locked for a whole run folder."""
 
 
 def take_lock(file: Path, named: Path) -> int:
@@ -17,7 +21,7 @@ def take_lock(file: Path, named: Path) -> int:
         named: what it stands for, as errors name it.
 
     Raises:
-        RunFolderError: another process holds it, or it cannot be written.
+        RunFolderError: another process holds it, or it cannot be written or locked.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -26,10 +30,13 @@ def take_lock(file: Path, named: Path) -> int:
         raise RunFolderError(f"{named} cannot be written to: {error.strerror}; name another") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+    except BlockingIOError as error:
         owner = os.read(handle, 20).decode().strip()
         os.close(handle)
         raise RunFolderError(f"{named} is in use by process {owner}; wait for it or end it") from error
+    except OSError as error:
+        os.close(handle)
+        raise RunFolderError(f"{named} cannot be locked ({error.strerror}); name one on a local disk") from error
     os.ftruncate(handle, 0)
     os.write(handle, str(os.getpid()).encode())
     return handle

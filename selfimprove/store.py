@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.locking import take_lock
+from selfimprove.locking import RUN_LOCK, take_lock
 
 R = TypeVar("R", bound=BaseModel)
 _VERSION: Final = 1
@@ -118,14 +118,13 @@ class RunFolder:
 
     def __init__(self, path: Path, *, writer: bool = True) -> None:
         self.path = path
-        self._lock = take_lock(path / "run.lock", path) if writer else None
+        self._lock = take_lock(path / RUN_LOCK, path) if writer else None
         self._listing = threading.Lock()
         self._coming: dict[str, str] = {}
         try:
             self._hashes = _manifest(path)
             if writer:
-                for left in path.rglob(f".*{_PART}"):  # of a process that was killed while it wrote
-                    left.unlink(missing_ok=True)
+                _sweep(path)
         except BaseException:
             self.close()
             raise
@@ -270,6 +269,25 @@ def put_aside(path: Path) -> None:
         path.replace(beside)
     except OSError as error:
         raise RunFolderError(f"{path} is damaged and cannot be put aside: {error.strerror}; move it away") from error
+
+
+def _sweep(path: Path) -> None:
+    """Take away the files that a process was killed while it wrote; not those of one that lives, nor folders."""
+    for left in path.rglob(f".*{_PART}"):
+        pid = left.name.removesuffix(_PART).rpartition(".")[2]
+        if left.is_file() and pid.isdecimal() and not _is_anothers(int(pid)):
+            left.unlink(missing_ok=True)
+
+
+def _is_anothers(pid: int) -> bool:
+    """Say whether another process of that number lives."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is another user's
+        return True
+    return pid != os.getpid()
 
 
 def _manifest(path: Path) -> dict[str, str]:

@@ -31,6 +31,8 @@ class Reply(NamedTuple):
     delay_s: float = 0.0
     prompt_tokens: int = 7
     completion_tokens: int = 3
+    hidden_tokens: int = 0
+    """Of reasoning, in the total alone."""
     error: str = "scripted"
     code: str = ""
     """Of an error, beside its message."""
@@ -198,7 +200,8 @@ def written(body: dict[str, Any], reply: Reply) -> bytes:
     }
     if reply.usage:
         spent = reply.prompt_tokens, reply.completion_tokens
-        sent["usage"] = {"prompt_tokens": spent[0], "completion_tokens": spent[1], "total_tokens": sum(spent)}
+        total = sum(spent) + reply.hidden_tokens
+        sent["usage"] = {"prompt_tokens": spent[0], "completion_tokens": spent[1], "total_tokens": total}
     data = json.dumps(sent).encode()
     if reply.broken == "html":
         return b"<html><body>Please sign in to the hotel's network.</body></html>"

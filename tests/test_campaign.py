@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from selfimprove import Campaign, InputError
+from selfimprove.campaign import read_summary
 from selfimprove.config import load_config
 from selfimprove.progress import Nobody, watched_by
 from selfimprove.tasks import load_task
@@ -32,7 +33,7 @@ def test_a_teacher_that_is_an_object_teaches(tmp_path: Path) -> None:
     """Task, student and teacher as objects are planned with, run to the end, and found finished when run again."""
     task = Arithmetic()
     plugs = {"task": task, "student": ScriptedStudent(task), "teacher": Named(task), "trainer": NullTrainer()}
-    campaign = Campaign(out=tmp_path / "run", **plugs, **SMALL)
+    campaign = Campaign(out=tmp_path / "run", budget_usd=5.0, **plugs, **SMALL)
     assert "its dollars are unknown" in str(campaign.plan())
     made = campaign.run()
     assert made.state == "finished"
@@ -42,7 +43,8 @@ def test_a_teacher_that_is_an_object_teaches(tmp_path: Path) -> None:
     assert (said[0], said[3]) == (made.sentence, f"Next: {made.next_step}")
     assert said[1].startswith("dev (problems ")
     assert said[2].endswith("): opened once")
-    assert Campaign(out=tmp_path / "run", **plugs, **SMALL).run().sentence == made.sentence
+    assert Campaign(out=tmp_path / "run", budget_usd=5.0, **plugs, **SMALL).run().sentence == made.sentence
+    assert read_summary(tmp_path / "run").cost.budget_usd == made.cost.budget_usd == 5.0
 
 
 def test_campaigns_of_two_files_or_tasks_do_not_meet_in_a_folder(tmp_path: Path) -> None:

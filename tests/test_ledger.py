@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import closing
@@ -13,6 +14,7 @@ from selfimprove.errors import BudgetExceededError, InputError, RunFolderError
 from selfimprove.ledger import Caps, Journaled, Ledger, Reservation, Settlement, stage_of_calls
 from selfimprove.ledger.refused import gone_if_empty
 from selfimprove.records import Completion, Message, Request, Sampling
+from selfimprove.store import RunFolder
 
 
 def request(text: str = "hello", **rest: object) -> Request:
@@ -335,6 +337,29 @@ def test_damaged_ledger_is_refused_when_it_is_opened(tmp_path: Path) -> None:
     (tmp_path / "l.sqlite").write_bytes(data)
     with pytest.raises(RunFolderError, match="not a readable ledger"):
         Ledger(tmp_path / "l.sqlite")
+
+
+def test_a_campaigns_ledger_has_one_writer(tmp_path: Path) -> None:
+    """A command that is given the ledger of a running campaign is refused, and the campaign while that runs."""
+    folder, path = RunFolder(tmp_path), tmp_path / "ledger.sqlite"
+    with pytest.raises(RunFolderError, match=f"ledger.sqlite is in use by process {os.getpid()}"):
+        Ledger(path, alone=True)
+    folder.close()
+    ledger = Ledger(path, alone=True)
+    with pytest.raises(RunFolderError, match="in use by process"):
+        RunFolder(tmp_path)
+    ledger.close()
+    RunFolder(tmp_path).close()
+
+
+def test_a_clock_that_is_set_back_takes_no_time_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A span is as long as it lasted."""
+    ledger, clock = Ledger(":memory:"), iter([5000.0, 1000.0, 1000.0])
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: next(clock))
+        with ledger.span("campaign"):
+            pass
+    assert 0 <= ledger.spans()["campaign"] < 60
 
 
 def test_hours_count_over_all_processes(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ import pytest
 from selfimprove.config import CampaignConfig, changed, make_config
 from selfimprove.errors import BudgetExceededError
 from selfimprove.ledger import CapReachedError, Caps, Ledger, Reservation, Settlement, StoppedError, Used
+from selfimprove.ledger.inherited import inherit
 from selfimprove.records import Completion, Request
 
+PRICED = {"answer": {"budget_usd": 1}, "input_price": 1.0, "output_price": 2.0}
 ASKED = Request(role="reason", messages=())
 EACH = Reservation("", ASKED, "m", "reason", 0.25, 100)
 
@@ -69,6 +73,48 @@ def test_caps_count_what_earlier_processes_used(tmp_path: Any) -> None:
     reserve(Ledger(tmp_path / "l.sqlite", caps=Caps(calls=4, tokens=130)), "b")
     with pytest.raises(BudgetExceededError, match="max_tokens"):
         reserve(Ledger(tmp_path / "l.sqlite", caps=Caps(tokens=129)), "c")
+
+
+def test_tokens_of_calls_without_an_answer_count(tmp_path: Any) -> None:
+    """What broke off and what a killed process had under way may have been read and written: as for dollars."""
+    first = Ledger(tmp_path / "l.sqlite", caps=Caps(tokens=300))
+    reserve(first, "a", "b")
+    failed = Completion(text="", finish_reason="error")
+    first.settle([Settlement("a", failed, doubt_usd=0.25, doubt_tokens=100), Settlement("b", failed)])
+    reserve(first, "c", "d")
+    with pytest.raises(BudgetExceededError, match="max_tokens = 300 is reached: 300 tokens used"):
+        reserve(first, "e")
+    settle(first, "d")
+    first.close()  # as after a kill: "c" is in doubt
+    again = Ledger(tmp_path / "l.sqlite", caps=Caps(tokens=350))
+    reserve(again, "c")
+    with pytest.raises(BudgetExceededError, match="max_tokens = 350 is reached: 300 tokens used"):
+        reserve(again, "e")
+    settle(again, "c", prompt_tokens=5)
+    with pytest.raises(BudgetExceededError, match="max_tokens = 204 is reached: 205 tokens used"):
+        reserve(Ledger(tmp_path / "l.sqlite", caps=Caps(tokens=204)), "e")
+
+
+def test_a_ledger_begun_without_tokens_in_doubt_goes_on(tmp_path: Any) -> None:
+    """It is read as it is, and forked; whoever writes there adds what it lacks."""
+    (tmp_path / "fork").mkdir()
+    begun = Ledger(tmp_path / "ledger.sqlite")
+    reserve(begun, "a")
+    settle(begun, "a")
+    begun.close()
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db:
+        for name in ("reserved_tokens", "doubt_tokens"):
+            db.execute(f"ALTER TABLE calls DROP COLUMN {name}")
+    with closing(Ledger(tmp_path / "ledger.sqlite", reader=True)) as reader:
+        assert reader.totals().answered == 1
+        assert len(list(reader.calls())) == 1
+    inherit(tmp_path, tmp_path / "fork")
+    assert list(Ledger(tmp_path / "fork/ledger.sqlite").lookup(["a"])) == ["a"]
+    with closing(Ledger(tmp_path / "ledger.sqlite", caps=Caps(tokens=100))) as again:
+        assert list(again.lookup(["a"])) == ["a"]
+        reserve(again, "b")
+        with pytest.raises(BudgetExceededError, match="100 tokens used"):
+            reserve(again, "c")
 
 
 def test_what_does_not_fit_waits_for_what_is_under_way() -> None:
@@ -162,7 +208,7 @@ def test_the_hours_of_a_plan_are_said_where_no_call_was_about_to_be_made() -> No
 
 
 def test_the_settings_reach_the_ledger() -> None:
-    """Caps of `[campaign]` are the ledger's, and may be raised on the same folder; the rest of a role may not change."""
+    """Caps of `[campaign]` are the ledger's; they and prices may change on the same folder, the rest of a role may not."""
     ledger = Ledger.of(":memory:", CampaignConfig(budget_usd=5, max_calls=1, max_tokens=500, max_hours=2))
     reserve(ledger, "a")
     with pytest.raises(BudgetExceededError, match=r"campaign.max_calls = 1"):
@@ -171,4 +217,5 @@ def test_the_settings_reach_the_ledger() -> None:
     new = make_config({"campaign": {"max_calls": 9, "in_doubt": "stop"}, "teacher": {"answer": {"budget_usd": 2}}})
     other = make_config({"campaign": {"max_calls": 9}, "teacher": {"answer": {"model": "openai/x"}}})
     assert changed(old, new) == []
+    assert changed(old, make_config({**old.model_dump(), "teacher": PRICED})) == []
     assert changed(old, other) == ["teacher.answer.model: None -> 'openai/x'"]

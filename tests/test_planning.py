@@ -188,6 +188,19 @@ def test_dollars_follow_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
     assert planned(teacher={"model": "openai/gpt-4o"}, lesson={"questions": 0}).usd_at_most < dear.usd_at_most
 
 
+@pytest.mark.parametrize("arms", [["track_b"], ["track_b", "no_questions"]])
+def test_showing_the_answer_is_paid_for(arms: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `lesson.rationalise` a problem whose rationales all miss is asked about once more."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def paid(**lesson: object) -> tuple[int, float]:
+        sections = {"campaign": {"arms": arms}, "teacher": {"model": "openai/gpt-4o"}, "lesson": lesson}
+        made = planned(**sections)  # type: ignore[arg-type]
+        return made.teaching.calls, made.teaching.usd
+
+    assert paid(rationalise=True) == paid(rationales=2) > paid()
+
+
 def test_a_judge_is_paid_for_what_fails() -> None:
     """Grading has a line where it costs something: a judge's calls, or the rollouts that score steps."""
     names = [line.stage for line in planned().lines]

@@ -21,10 +21,10 @@ from command_line import runs
 from fake_server import FakeServer, Reply, serving
 
 from selfimprove.campaign import Campaign
-from selfimprove.config import TeacherConfig, changed, load_config, write_config
+from selfimprove.config import TeacherConfig, changed, load_config, make_config, write_config, written
 from selfimprove.errors import InputError, TeacherError
 from selfimprove.ledger import Ledger
-from selfimprove.records import Message, Request
+from selfimprove.records import Message, Request, digest
 from selfimprove.students.openai_server import OpenAIServerStudent
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.teachers import load_model
@@ -205,6 +205,43 @@ def test_a_campaign_goes_on_though_its_keys_are_hidden(whole: Ran) -> None:
     kept = load_config(whole.folder / "campaign.toml")
     assert kept.teacher.parameters == {"extra_headers": {"x-gateway-key": "***"}}
     assert changed(kept, load_config(whole.folder.parent / "c.toml")) == []
+
+
+def test_addresses_in_any_setting_are_written_without_passwords(tmp_path: Path) -> None:
+    """A student's, a scorer's, a later teacher's: hidden where settings are written, and still taken for the same."""
+    place = f"http://me:{ADDRESS}@127.0.0.1:9/v1"
+    sections = {
+        "campaign": {"student": f"openai-server:m@{place}"},
+        "grade": {"scorer": f"judge:openai/m@{place}?key={HEADER}"},
+    }
+    given = make_config(sections)
+    text = write_config(given)
+    (tmp_path / "campaign.toml").write_text(text)
+    assert leaks(tmp_path) == []
+    assert 'student = "openai-server:m@http://***@127.0.0.1:9/v1"' in text
+    assert 'scorer = "judge:openai/m@http://***@127.0.0.1:9/v1?***"' in text
+    kept = load_config(tmp_path / "campaign.toml")
+    assert changed(kept, given) == []
+    assert written(kept) == written(given)
+    plain = make_config({"campaign": {"student": "openai-server:m@http://127.0.0.1:9/v1", "task": "me@home?a=b"}})
+    assert "***" not in write_config(plain)
+
+
+def test_a_new_key_asks_nothing_again() -> None:
+    """Who replaces a key in the parameters finds the answers of before; another setting is another question."""
+    request = Request(role="reason", messages=(Message(role="user", content="What is 1 + 1?"),))
+    ledger = Ledger(":memory:")
+    with serving(answered) as server:
+        for key, effort in ((KEY, "low"), (USUAL, "low"), (USUAL, "high")):
+            how = {"extra_headers": {"Authorization": f"Bearer {key}"}, "user": effort}
+            config = TeacherConfig(model="openai/m", base_url=server.url, retries=0, parameters=how)
+            load_model(config, "reason", ledger).complete([request])
+        assert server.calls == 2
+    bare = TeacherConfig(
+        model="openai/m", base_url="http://127.0.0.1:9/v1", parameters={"top_k": 5, "tools": [{"a": 1}]}
+    )
+    identity = load_model(bare, "reason", ledger).identity
+    assert identity == f"openai/m@http://127.0.0.1:9/v1#{digest({'top_k': 5, 'tools': [{'a': 1}]})}"
 
 
 def test_a_campaign_that_is_refused_says_no_key(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -57,12 +59,35 @@ def test_what_a_killed_writer_left_is_swept_away(tmp_path: Path) -> None:
     """Half a file beside its place is gone when the folder is opened again; a whole one is not."""
     folder = RunFolder(tmp_path / "run")
     folder.write_text("a/note.txt", "abc")
-    (folder.path / "a" / ".note.txt.123.part").write_text("ab")
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    half = folder.path / "a" / f".note.txt.{killed.pid}.part"
+    half.write_text("ab")
     folder.close()
     RunFolder(folder.path, writer=False)
-    assert (folder.path / "a" / ".note.txt.123.part").exists(), "a reader must not take it from under a writer"
+    assert half.exists(), "a reader must not take it from under a writer"
     RunFolder(folder.path).close()
     assert sorted(p.name for p in (folder.path / "a").iterdir()) == ["note.txt"]
+
+
+def test_what_another_process_writes_stays(tmp_path: Path) -> None:
+    """An export beside a campaign that begins keeps its folder with the half files in it."""
+    half = tmp_path / "run/.export.part" / f".README.md.{os.getppid()}.part"
+    half.parent.mkdir(parents=True)
+    half.write_text("half")
+    RunFolder(tmp_path / "run").close()
+    assert half.exists()
+
+
+def test_a_disk_without_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what another process holds is in use; a disk that knows no locks is another sentence."""
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(RunFolderError, match=r"run cannot be locked \(No locks available\); name one on a local disk"):
+        RunFolder(tmp_path / "run")
 
 
 @pytest.mark.parametrize("before_replace", [True, False])

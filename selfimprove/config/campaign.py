@@ -186,6 +186,8 @@ RESUMABLE = {
     ("teacher", "deadline_s"),
     ("teacher", "timeout_s"),
     ("teacher", "retries"),
+    ("teacher", "input_price"),
+    ("teacher", "output_price"),
     ("track", "wandb"),
 }
 """What may change when a run folder is gone on with."""

@@ -59,9 +59,9 @@ class TeacherConfig(Section):
     temperature: Annotated[float, Field(ge=0)] = 0.7
     """For several rationales of one problem; a single one is greedy."""
     input_price: Annotated[float, Field(ge=0)] | None = None
-    """Dollars per million prompt tokens, for a model without a known price."""
+    """Dollars per million prompt tokens of `model`, and of others without a known price."""
     output_price: Annotated[float, Field(ge=0)] | None = None
-    """Dollars per million completion tokens, for a model without a known price."""
+    """Dollars per million completion tokens of `model`, and of others without a known price."""
     thinking: Literal["keep", "drop"] = "drop"
     """What happens to a thinking model's hidden reasoning: part of the rationale, or left out."""
     parameters: Mapping[str, Any] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from selfimprove.config.changing import changed_values
 from selfimprove.config.curating import RESUMABLE, CurateConfig
 from selfimprove.config.reading import make_section, read_toml
-from selfimprove.config.showing import hide_secrets, without_none
+from selfimprove.config.showing import hide_secrets, without_none, without_passwords
 from selfimprove.config.writing import Key, differences
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.programs.in_force import FROZEN, Frozen
@@ -79,7 +79,7 @@ def claim(folder: RunFolder, config: CurateConfig, compiled: Mapping[str, Compil
 
 
 def _plain(config: CurateConfig) -> dict[str, Any]:
-    values: dict[str, Any] = without_none(config.model_dump(mode="json"))
+    values: dict[str, Any] = without_passwords(without_none(config.model_dump(mode="json")))
     for model in values["models"].values():
         hide_secrets(model)
     files = (config.curate.seeds, config.curate.taxonomy, *config.curate.held_out)

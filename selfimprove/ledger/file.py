@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import RunFolderError
-from selfimprove.locking import take_lock
+from selfimprove.locking import RUN_LOCK, take_lock
 
 VERSION: Final = 2
 # Rows lie in order of arrival, not of key: a batch then touches few pages.
@@ -36,7 +36,9 @@ CREATE TABLE IF NOT EXISTS calls (
     tries INTEGER NOT NULL DEFAULT 1,
     latency_s REAL,               -- of the last try
     at REAL NOT NULL,
-    completion TEXT
+    completion TEXT,
+    reserved_tokens INTEGER NOT NULL DEFAULT 0,
+    doubt_tokens INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS hits (
     payer TEXT NOT NULL, role TEXT NOT NULL, model TEXT NOT NULL, round INTEGER NOT NULL, stage TEXT NOT NULL,
@@ -51,8 +53,8 @@ CREATE TABLE IF NOT EXISTS spans (
 """
 # What a process reserved and never settled may have been answered and billed.
 _TO_DOUBT: Final = (
-    "UPDATE calls SET state='in doubt', doubt_usd=doubt_usd+reserved_usd, reserved_usd=0, doubts=doubts+1 "
-    "WHERE state='reserved'"
+    "UPDATE calls SET state='in doubt', doubt_usd=doubt_usd+reserved_usd, reserved_usd=0, "
+    "doubt_tokens=doubt_tokens+reserved_tokens, reserved_tokens=0, doubts=doubts+1 WHERE state='reserved'"
 )
 
 
@@ -72,7 +74,7 @@ class LedgerFile:
     Args:
         path: the file, or `:memory:`.
         reader: only look, as another process may be writing.
-        alone: lock it for this process, where no run folder around it is locked.
+        alone: lock it for this process, see `lock_of`; else the run folder around it is locked already.
 
     Raises:
         RunFolderError: the file is no ledger, is damaged, was written by another version, or is in use.
@@ -80,7 +82,7 @@ class LedgerFile:
 
     def __init__(self, path: Path | str, *, reader: bool, alone: bool = False) -> None:
         self.path = path
-        self._lock = take_lock(Path(f"{path}.lock"), Path(path)) if alone else None
+        self._lock = take_lock(lock_of(Path(path)), Path(path)) if alone else None
         self._turn = threading.Lock()
         self._waiting: deque[_Write] = deque()
         try:
@@ -112,6 +114,10 @@ class LedgerFile:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(_SCHEMA)
+        there = {name for _, name, *_ in self._db.execute("PRAGMA table_info(calls)")}
+        for name in ("reserved_tokens", "doubt_tokens"):  # which a file lacks that was begun without them
+            if name not in there:
+                self._db.execute(f"ALTER TABLE calls ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0")
         self._db.execute(f"PRAGMA user_version={VERSION}")
         self._db.execute(_TO_DOUBT)
 
@@ -185,6 +191,12 @@ class LedgerFile:
     def _roll_back(self) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("ROLLBACK")
+
+
+def lock_of(path: Path) -> Path:
+    """Give the file that whoever writes a ledger locks: the run folder's, where it lies in one."""
+    of_run = path.with_name(RUN_LOCK)
+    return of_run if of_run.exists() else Path(f"{path}.lock")
 
 
 def _place(path: Path | str, *, reader: bool) -> tuple[str, bool]:

@@ -13,8 +13,13 @@ from typing import Final
 
 from selfimprove.errors import RunFolderError
 from selfimprove.ledger.file import LedgerFile
+from selfimprove.ledger.sums import FIELDS
 
 INHERITED: Final = "inherited.sqlite"
+_COPY: Final = (
+    f"INSERT OR IGNORE INTO calls ({', '.join(FIELDS)}) "  # noqa: S608 - our own words
+    f"SELECT {', '.join(FIELDS)} FROM theirs.calls WHERE state='answered'"
+)
 
 
 def inherit(run: Path, out: Path) -> None:
@@ -33,7 +38,7 @@ def inherit(run: Path, out: Path) -> None:
             for name in ("ledger.sqlite", INHERITED):
                 if (run / name).is_file():
                     db.execute("ATTACH ? AS theirs", (str(run / name),))
-                    db.execute("INSERT OR IGNORE INTO calls SELECT * FROM theirs.calls WHERE state='answered'")
+                    db.execute(_COPY)
                     db.execute("DETACH theirs")
             db.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -25,18 +25,21 @@ from selfimprove.records import Completion
 _CHUNK: Final = 500
 _ROUND: Final = re.compile(r"round-(\d+)")
 _RESERVE: Final = (
-    "INSERT INTO calls (key,payer,role,model,round,stage,problem,state,reserved_usd,at) "
-    "VALUES (?,'teacher',?,?,?,?,?,'reserved',?,?) ON CONFLICT(key) DO UPDATE SET state='reserved', role=excluded.role,"
-    " model=excluded.model, reserved_usd=excluded.reserved_usd, at=excluded.at, tries=tries+1"
+    "INSERT INTO calls (key,payer,role,model,round,stage,problem,state,reserved_usd,reserved_tokens,at) "
+    "VALUES (?,'teacher',?,?,?,?,?,'reserved',?,?,?) ON CONFLICT(key) DO UPDATE SET state='reserved', "
+    "role=excluded.role, model=excluded.model, reserved_usd=excluded.reserved_usd, "
+    "reserved_tokens=excluded.reserved_tokens, at=excluded.at, tries=tries+1"
 )
 _SETTLE: Final = (
     "UPDATE calls SET state=?, usd=usd+?, doubt_usd=doubt_usd+?, reserved_usd=0, prompt_tokens=prompt_tokens+?, "
-    "completion_tokens=completion_tokens+?, latency_s=?, completion=? WHERE key=?"
+    "completion_tokens=completion_tokens+?, doubt_tokens=doubt_tokens+?, reserved_tokens=0, latency_s=?, completion=? "
+    "WHERE key=?"
 )
 _RECORD: Final = (
     "INSERT INTO calls (key,payer,role,model,round,stage,problem,state,tries,prompt_tokens,completion_tokens,"
     "latency_s,at,completion) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(key) DO UPDATE SET "
-    "state=excluded.state, completion=excluded.completion, reserved_usd=0 WHERE calls.state<>'answered'"
+    "state=excluded.state, completion=excluded.completion, reserved_usd=0, reserved_tokens=0 "
+    "WHERE calls.state<>'answered'"
 )
 _HIT: Final = "INSERT INTO hits VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET count=count+excluded.count"
 
@@ -56,7 +59,7 @@ class Ledger:
         in_doubt: what becomes of a call that was under way when a process died and may have been billed: `retry` asks
             it again (what the first one may have cost stays counted), `stop` does not.
         reader: only look, as another process may be writing.
-        alone: lock it for this process, where no run folder around it is locked.
+        alone: lock it for this process; else the run folder around it is locked already.
 
     Raises:
         RunFolderError: the file is no ledger, or another process has locked it.
@@ -77,7 +80,8 @@ class Ledger:
         self._inherited = LedgerFile(beside, reader=True) if beside.is_file() else None
         self._reader = reader
         whole = (caps or Caps())._replace(usd=budget_usd)
-        self._purse = Purse(whole, sums.used_before(self._file), sums.seconds_worked(self._file))
+        used = defaultdict(Used) if reader else sums.used_before(self._file)  # a reader spends nothing
+        self._purse = Purse(whole, used, sums.seconds_worked(self._file))
         self._doubtful = sums.doubtful(self._file) if in_doubt == "stop" else {}
         self._hits: Counter[tuple[object, ...]] = Counter()
         self._counting = threading.Lock()
@@ -152,7 +156,10 @@ class Ledger:
         self._refuse_doubtful(wanted)
         self._purse.hold(wanted, stop)
         now, stage = time.time(), stage_of_calls.get()
-        rows = [(c.key, c.role, c.model, self._round, stage, c.request.problem, c.worst_usd, now) for c in wanted]
+        rows = [
+            (c.key, c.role, c.model, self._round, stage, c.request.problem, c.worst_usd, c.worst_tokens, now)
+            for c in wanted
+        ]
         try:
             self._file.write(_RESERVE, rows)
         except BaseException:
@@ -198,6 +205,10 @@ class Ledger:
         """Give what an answered call of a teacher's role took on average; None where none is answered yet."""
         return sums.mean(self._file, role)
 
+    def try_usd(self, model: str, role: str | None = None) -> float | None:
+        """Give what a try of a teacher took on average in a role, by default in all; None where there is none."""
+        return sums.try_usd(self._file, model, role)
+
     def totals(self) -> Totals:
         """Add everything up."""
         self._write_hits()
@@ -223,7 +234,7 @@ class Ledger:
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
         """Write down how long something takes; calls made inside `round-NN` are that round's."""
-        started, before = time.time(), self._round
+        started, began, before = time.time(), time.monotonic(), self._round
         self._file.write("INSERT INTO spans (name, started) VALUES (?, ?)", [(name, started)])
         if found := _ROUND.fullmatch(name):
             self._round = int(found[1])
@@ -232,7 +243,8 @@ class Ledger:
         finally:
             self._round = before
             self._write_hits()
-            self._file.write("UPDATE spans SET ended=? WHERE name=? AND started=?", [(time.time(), name, started)])
+            ended = started + time.monotonic() - began  # the wall's clock may be set back meanwhile
+            self._file.write("UPDATE spans SET ended=? WHERE name=? AND started=?", [(ended, name, started)])
 
     def seconds(self, name: str) -> float:
         """Add up the spans of a name, in seconds; see `sums.spans`."""
@@ -264,7 +276,7 @@ class Ledger:
 
 def _settled(one: Settlement) -> tuple[Any, ...]:
     said = one.completion
-    spent = (said.usd, one.doubt_usd, said.prompt_tokens, said.completion_tokens)
+    spent = (said.usd, one.doubt_usd, said.prompt_tokens, said.completion_tokens, one.doubt_tokens)
     return (_state(said), *spent, one.latency_s, said.model_dump_json(exclude_defaults=True), one.key)
 
 

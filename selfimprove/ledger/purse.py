@@ -86,7 +86,7 @@ class Purse:
                 role, held = self._held.pop(one.key)
                 said, change = one.completion, by_role[role]
                 change.usd += said.usd + one.doubt_usd - held.usd
-                change.tokens += said.prompt_tokens + said.completion_tokens - held.tokens
+                change.tokens += said.prompt_tokens + said.completion_tokens + one.doubt_tokens - held.tokens
                 change.hours += one.latency_s / _HOUR_S
             for role, change in by_role.items():
                 self._used[role].add(change)

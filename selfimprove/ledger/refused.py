@@ -10,11 +10,11 @@ from typing import Final
 
 from selfimprove import progress
 from selfimprove.errors import InputError, MissingDependencyError, RunFolderError
+from selfimprove.ledger.file import lock_of
 from selfimprove.ledger.journal import Ledger
 from selfimprove.locking import take_lock
 
-_LOCK: Final = ".lock"
-_SIDES: Final = ("", "-wal", "-shm", _LOCK)
+_SIDES: Final = ("", "-wal", "-shm", ".lock")
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def gone_if_empty(path: Path) -> Iterator[None]:
 
 def _clear(path: Path, begun: Sequence[Path]) -> None:
     try:
-        lock = take_lock(Path(f"{path}{_LOCK}"), path)
+        lock = take_lock(lock_of(path), path)
     except RunFolderError:
         return
     try:

@@ -27,6 +27,8 @@ class Settlement(NamedTuple):
     latency_s: float = 0.0
     doubt_usd: float = 0.0
     """What a call that broke off may have been billed; counted against the budget."""
+    doubt_tokens: int = 0
+    """What it may have read and written; counted against the caps on tokens."""
 
 
 class Made(NamedTuple):

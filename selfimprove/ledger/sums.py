@@ -31,7 +31,7 @@ _SUMS: Final = {
 }
 _FOUND: Final = "SELECT key, payer, role, model, completion FROM calls WHERE state='answered' AND key IN ({marks})"
 _PAGE: Final = 1000
-_FIELDS: Final = (
+FIELDS: Final = (
     *("key", "payer", "role", "model", "round", "stage", "problem", "state", "reserved_usd", "usd", "doubt_usd"),
     *("doubts", "prompt_tokens", "completion_tokens", "tries", "latency_s", "at", "completion"),
 )
@@ -42,8 +42,8 @@ def used_before(file: LedgerFile) -> defaultdict[str, Used]:
     found: defaultdict[str, Used] = defaultdict(Used)
     rows = file.read(
         "SELECT role, total(usd)+total(reserved_usd)+total(doubt_usd), total(tries), "
-        "total(prompt_tokens)+total(completion_tokens), total(latency_s)/3600 FROM calls WHERE payer='teacher' "
-        "GROUP BY role"
+        "total(prompt_tokens)+total(completion_tokens)+total(reserved_tokens)+total(doubt_tokens), "
+        "total(latency_s)/3600 FROM calls WHERE payer='teacher' GROUP BY role"
     )
     for role, *amounts in rows:
         found[role].add(Used(*amounts))
@@ -89,11 +89,21 @@ def mean(file: LedgerFile, role: str) -> Used | None:
     """Give what an answered call of a role took on average, failed tries counted in; None where there is none."""
     answered, *amounts = file.read(
         "SELECT total(state='answered'), total(usd)+total(doubt_usd), total(tries), "
-        "total(prompt_tokens)+total(completion_tokens), total(latency_s)/3600 FROM calls "
+        "total(prompt_tokens)+total(completion_tokens)+total(doubt_tokens), total(latency_s)/3600 FROM calls "
         "WHERE payer='teacher' AND role=?",
         (role,),
     )[0]
     return Used(*(float(amount) / answered for amount in amounts)) if answered else None
+
+
+def try_usd(file: LedgerFile, model: str, role: str | None) -> float | None:
+    """Give what a try of a model took on average in a role (None: in all), in dollars; None where there is none."""
+    usd, tries = file.read(
+        "SELECT total(usd)+total(doubt_usd), total(tries) FROM calls "
+        "WHERE payer='teacher' AND model=? AND role=coalesce(?, role)",
+        (model, role),
+    )[0]
+    return float(usd) / float(tries) if tries else None
 
 
 def totals(file: LedgerFile) -> Totals:
@@ -189,12 +199,12 @@ def calls(file: LedgerFile) -> Iterator[dict[str, Any]]:
     """Walk every row with its completion (None where there is none yet), in order of key."""
     last = ""
     while rows := file.read(
-        f"SELECT {', '.join(_FIELDS)} FROM calls WHERE key > ? ORDER BY key LIMIT {_PAGE}",  # noqa: S608 - our own words
+        f"SELECT {', '.join(FIELDS)} FROM calls WHERE key > ? ORDER BY key LIMIT {_PAGE}",  # noqa: S608 - our own words
         (last,),
     ):
         last = rows[-1][0]
         for row in rows:
-            made = dict(zip(_FIELDS, row, strict=True))
+            made = dict(zip(FIELDS, row, strict=True))
             made["completion"] = json.loads(made["completion"]) if made["completion"] else None
             yield made
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from selfimprove.arms import ARMS, in_turn
+from selfimprove.config.teaching import LessonConfig
 from selfimprove.graphs.panel import AGAIN, FEWEST, TRIES
 from selfimprove.planning.compiled import compiling, most_compiling_usd
 from selfimprove.planning.expected import Expected, Line, total
@@ -55,7 +56,7 @@ def _lesson(expected: Expected, round_: int) -> Line:
         failed = (taught + kept) * expected.failed(round_)
         lines.append(_taught(expected, "lessons", round_, failed, taught + kept - failed))
     if "no_questions" in arms:
-        lines.append(_told(expected, "lessons", round_, 0.0, taught * expected.config.lesson.rationales))
+        lines.append(_told(expected, "lessons", round_, 0.0, taught * _reasons(expected.config.lesson)))
     return total(lines)
 
 
@@ -71,8 +72,13 @@ def _taught(expected: Expected, stage: str, round_: int, taught: float, kept: fl
     if asks:
         parts.append(expected.line(stage, taught * config.turns, prompt + length, length / 2))
         parts.append(expected.line(stage, taught * min(1.0, rate) * config.turns, prompt + length, length))
-    parts.append(_told(expected, stage, round_, taught * rate * config.turns, taught * config.rationales))
+    parts.append(_told(expected, stage, round_, taught * rate * config.turns, taught * _reasons(config)))
     return total(parts)
+
+
+def _reasons(lesson: LessonConfig) -> int:
+    """Give the chains of thought asked for a problem, one more where its answer is shown: the teacher may miss each."""
+    return lesson.rationales + lesson.rationalise
 
 
 def _told(expected: Expected, stage: str, round_: int, replies: float, reasons: float) -> Line:
@@ -176,7 +182,7 @@ def most_usd(expected: Expected) -> float:
     """Bound what paid calls can cost: nothing is solved, each question and rationale twice, answers are longest."""
     config, most = expected.config, 0.0
     lesson, judge = config.lesson, _judge_price(expected)
-    each = 2 * (lesson.questions * lesson.turns + lesson.rationales + lesson.rationalise)
+    each = 2 * (lesson.questions * lesson.turns + _reasons(lesson))
     for round_ in expected.rounds:
         price, pool = expected.price(round_), expected.pool(round_)
         lessons = min(pool, config.select.lessons or pool)
@@ -184,7 +190,7 @@ def most_usd(expected: Expected) -> float:
             given = lessons * (1 + len(_AGAIN & set(config.campaign.arms)))
             calls = (given + (_most_probed(expected) if round_ == 1 else 0)) * each
             calls += 2 * sum(most_asked(expected, arm) for arm in asking_arms(expected))
-            calls += 2 * lessons * (lesson.rationales + lesson.rationalise) * ("no_questions" in config.campaign.arms)
+            calls += 2 * lessons * _reasons(lesson) * ("no_questions" in config.campaign.arms)
             most += calls * _most_a_call(expected, price)
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read

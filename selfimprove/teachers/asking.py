@@ -21,9 +21,10 @@ from selfimprove.errors import TeacherError
 from selfimprove.ledger import Ledger, Made, Reservation, Settlement, StoppedError
 from selfimprove.records import Completion, Request
 from selfimprove.teachers.deadline import DeadlineError
-from selfimprove.teachers.deployment import Deployment, UnusableReplyError
+from selfimprove.teachers.deployment import Deployment
 from selfimprove.teachers.faults import Fault, fault_of
 from selfimprove.teachers.gate import Gate
+from selfimprove.teachers.replies import UnusableReplyError
 
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_BACKOFF_S: Final = 30.0
@@ -183,28 +184,29 @@ class Asking:
                     wanted = Reservation(call.key, call.request, self.identity, self.role, worst_usd, tokens)
                     self.ledger.reserve([wanted], call.stop)
                     sending.sent = True
-                    return self._try(deployment, gate, call, worst_usd)
+                    return self._try(deployment, gate, call, wanted)
         finally:
             gate.throttle.leave()
 
-    def _try(self, deployment: Deployment, gate: Gate, call: Call, worst_usd: float) -> Completion | Fault:
+    def _try(self, deployment: Deployment, gate: Gate, call: Call, held: Reservation) -> Completion | Fault:
         """Send what is reserved, and settle it."""
         import openai
 
-        sent_at, doubt_usd = time.monotonic(), worst_usd
+        sent_at, doubtful = time.monotonic(), True
         got: Completion | Fault | None = None
         try:
             try:
                 got = deployment.send(call.request, call.key, min(self.timeout_s, max(_SHORTEST_S, call.left_s())))
-                doubt_usd = 0.0
+                doubtful = False
             except (openai.OpenAIError, UnusableReplyError, DeadlineError) as error:
                 got = fault_of(error, deployment.identity, self.secrets)
-                doubt_usd = worst_usd if got.billable else 0.0
+                doubtful = got.billable
         finally:  # whatever else happened, the call is out of our hands and may be billed
             kept = got
             if not isinstance(kept, Completion):
                 kept = _failed(call, kept.said if kept else "the call broke off here", deployment.identity)
-            self.ledger.settle([Settlement(call.key, kept, time.monotonic() - sent_at, doubt_usd)])
+            doubt = (held.worst_usd, held.worst_tokens) if doubtful else (0.0, 0)
+            self.ledger.settle([Settlement(call.key, kept, time.monotonic() - sent_at, *doubt)])
         gate.note(got, sent_at)
         return got
 

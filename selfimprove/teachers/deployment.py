@@ -15,6 +15,7 @@ from selfimprove.records import Completion, Request
 from selfimprove.teachers.deadline import within
 from selfimprove.teachers.faults import redacted
 from selfimprove.teachers.prices import HERE, Price, is_here, quiet_litellm, refuse_unbounded, unknown_price
+from selfimprove.teachers.replies import UnusableReplyError, read_reply
 
 _MARGIN: Final = 1.2
 _TEMPLATE_TOKENS: Final = 32
@@ -23,19 +24,12 @@ NO_KEY: Final = "none"
 _CHECK_S: Final = 10.0
 _GRACE: Final = 1.25
 _GRACE_S: Final = 0.5
-_ALWAYS_READ: Final = 100_000
-_CHARACTERS_A_TOKEN: Final = 100
-_THINK: Final = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.DOTALL)
 _OURS: Final = frozenset(
     {"model", "messages", "max_tokens", "max_completion_tokens", "n", "stream", "temperature", "top_p", "stop", "seed"}
     | {"num_retries", "max_retries", "caching", "cache", "fallbacks", "timeout", "request_timeout"}
     | {"retry_policy", "retry_strategy", "context_window_fallback_dict", "model_list"}
     | {"api_key", "api_base", "base_url"}
 )
-
-
-class UnusableReplyError(Exception):
-    """A reply came, and there is nothing in it that could be an answer."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ class Deployment:
 
         Raises:
             openai.OpenAIError: what LiteLLM makes of any failure, see `faults`.
-            UnusableReplyError: a reply with nothing to read in it.
+            UnusableReplyError: a reply with nothing to read in it, or that cannot be read.
             DeadlineError: the time was over.
         """
         litellm = quiet_litellm()
@@ -106,44 +100,48 @@ class Deployment:
                 **self.parameters,
             ),
         )
-        return self._read(request, key, response)
+        try:
+            return self._read(request, key, response)
+        except UnusableReplyError:
+            raise
+        except Exception as error:  # a provider may send anything
+            raise UnusableReplyError(f"a reply that cannot be read: {type(error).__name__}: {error}") from error
 
     def _read(self, request: Request, key: str, response: Any) -> Completion:
-        if not response.choices:
-            raise UnusableReplyError("a reply without choices")
-        choice, usage = response.choices[0], getattr(response, "usage", None)
-        hidden = getattr(choice.message, "reasoning_content", None) or ""
-        length, limit = len(hidden) + len(choice.message.content or ""), request.sampling.max_tokens
-        if length > max(_ALWAYS_READ, limit * _CHARACTERS_A_TOKEN):
-            raise UnusableReplyError(f"a reply of {length:,} characters where {limit} tokens were allowed")
-        text, thought = split_thinking(choice.message.content or "")
-        reasoning = "\n".join(part for part in (hidden.strip(), thought) if part)
-        counted = quiet_litellm().token_counter
-        prompt = getattr(usage, "prompt_tokens", 0) or counted(model=self.model, messages=_turns(request))
-        made = getattr(usage, "completion_tokens", 0) or 0
-        if not made and (text or reasoning):
-            made = counted(model=self.model, text=f"{reasoning}{text}")
+        said, counted = read_reply(response, request.sampling.max_tokens), quiet_litellm().token_counter
+        prompt = said.prompt_tokens or counted(model=self.model, messages=_turns(request))
+        made = said.made(prompt)
+        if not made and (said.text or said.reasoning):
+            made = counted(model=self.model, text=f"{said.reasoning}{said.text}")
+        known = (getattr(response, "_hidden_params", None) or {}).get("response_cost") if said.completion_tokens else 0
         return Completion(
-            text=text.strip() if reasoning else text,
-            finish_reason="length" if choice.finish_reason in {"length", "max_tokens"} else "stop",
+            text=said.text,
+            finish_reason="length" if said.cut_off else "stop",
             prompt_tokens=prompt,
             completion_tokens=made,
             sampling=request.sampling,
             sample=request.sample,
-            reasoning=reasoning,
+            reasoning=said.reasoning,
             model=self.identity,
             call=key,
-            usd=self._bill(response, prompt, made),
+            usd=self._bill(
+                known if said.completion_tokens else None, prompt, made, whole=made == said.completion_tokens
+            ),
         )
 
-    def _bill(self, response: Any, prompt_tokens: int, completion_tokens: int) -> float:
-        """Give what a call cost: by LiteLLM's own sum (it knows discounts), else by the price."""
+    def _bill(self, known: float | None, prompt_tokens: int, completion_tokens: int, *, whole: bool) -> float:
+        """Give what a call cost: by LiteLLM's own sum (it knows discounts), else by the price.
+
+        Args:
+            known: LiteLLM's sum.
+            prompt_tokens: read.
+            completion_tokens: written.
+            whole: they are all in that sum.
+        """
         mine = self.price.of(prompt_tokens, completion_tokens, 1)
-        known = (getattr(response, "_hidden_params", None) or {}).get("response_cost")
-        usage = getattr(response, "usage", None)
-        if self.price.free or self.price.given or not known or not getattr(usage, "completion_tokens", 0):
+        if self.price.free or self.price.given or not known:
             return mine
-        return max(float(known), mine) if self.price.call_usd else float(known)  # its sum may lack the search
+        return float(known) if whole and not self.price.call_usd else max(float(known), mine)  # it may lack the search
 
     def check(self, secrets: frozenset[str]) -> None:
         """See that a server answers at all, where an address was given.
@@ -180,26 +178,6 @@ def at(base_url: str | None) -> str:
         return ""
     parts = urlsplit(base_url)
     return "@" + urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
-
-
-def split_thinking(content: str) -> tuple[str, str]:
-    """Part a reply from what a thinking model wrote before it.
-
-    The opening tag may be missing (it stood in the prompt), the closing one too (it was cut off).
-
-    >>> split_thinking("<think>2 and 2</think>Answer: 4")
-    ('Answer: 4', '2 and 2')
-    """
-    thoughts = _THINK.findall(content)
-    rest = _THINK.sub("", content)
-    for closing in ("</think>", "</thinking>"):
-        head, mark, tail = rest.rpartition(closing)
-        if mark:
-            thoughts, rest = [*thoughts, head], tail
-    head, mark, tail = rest.partition("<think>")
-    if mark and not head.strip():
-        thoughts, rest = [*thoughts, tail], ""
-    return rest.strip() if thoughts else rest, "\n".join(t.strip() for t in thoughts).strip()
 
 
 def provider_of(model: str) -> str:

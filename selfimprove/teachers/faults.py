@@ -29,8 +29,9 @@ _BAD_KEY: Final = re.compile(
 )
 _MODERATED: Final = re.compile(r"moderation|flagged|content[_ ](?:policy|filter)|safety", re.IGNORECASE)
 _FORBIDDEN: Final = 403
-_GATEWAY_TIMEOUT: Final = 504
 _REQUEST_TIMEOUT: Final = 408
+_TIMEOUTS: Final = (_REQUEST_TIMEOUT, 504, 524)
+"""The last is Cloudflare's: who stands behind it took longer than it waits."""
 _SERVER: Final = 500
 _TOO_MUCH: Final = (429, 529)
 
@@ -62,7 +63,7 @@ def fault_of(error: Exception, deployment: str, secrets: Collection[str]) -> Fau
     status = status if isinstance(status, int) else _SERVER
     chain = _chain(error)
     reached = not any(name in _UNCALLED for name in chain)
-    lost = status in {_REQUEST_TIMEOUT, _GATEWAY_TIMEOUT} or any(name.startswith("Read") for name in chain)
+    lost = status in _TIMEOUTS or any(name.startswith("Read") for name in chain)
     # A fault that no status of the provider says (half a reply, one that is none) came after the work was done.
     lost = lost or "RemoteProtocolError" in chain or (status >= _SERVER and "HTTPStatusError" not in chain)
     text = " ".join(str(error).split("\n", 1)[0].split())

@@ -13,6 +13,7 @@ from contextvars import copy_context
 from typing import Any
 
 from selfimprove import progress
+from selfimprove.config.showing import without_secrets
 from selfimprove.errors import InputError
 from selfimprove.ledger import CapReachedError, Ledger, Used
 from selfimprove.records import Completion, Request, digest
@@ -30,13 +31,14 @@ class LiteLLMModel:
         role: what it is for, in messages: `answer`, `reason`, `judge`.
         models: LiteLLM model strings, the first and then its fallbacks.
         ledger: journals every call and keeps the budget.
-        base_url: address of the first model and of fallbacks of the same provider; None: the provider's own.
-        api_key: key of the first model's provider; None: from the provider's usual environment variable.
+        owner: the model that address, key and price belong to; default: the first.
+        base_url: address of the owner and of others of its provider; None: the provider's own.
+        api_key: key of the owner's provider; None: from the provider's usual environment variable.
         timeout_s: longest wait for one answer, in seconds.
         deadline_s: longest that a call may take over all its tries, pauses and fallbacks, in seconds.
         retries: further tries of one deployment after a passing fault.
         gates: how many calls may be under way and how fast, shared with other roles; default: 16, no rate.
-        input_price: dollars per million prompt tokens of the first model, and of fallbacks without a known price.
+        input_price: dollars per million prompt tokens of the owner, and of others without a known price.
         output_price: the same for completion tokens.
         parameters: anything else LiteLLM passes on.
 
@@ -44,12 +46,13 @@ class LiteLLMModel:
         InputError: no such provider, no key, no price; nothing has been sent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each setting of a teacher
         self,
         role: str,
         models: Sequence[str],
         ledger: Ledger,
         *,
+        owner: str = "",
         base_url: str | None = None,
         api_key: str | None = None,
         timeout_s: float = 120.0,
@@ -66,16 +69,16 @@ class LiteLLMModel:
         self._ledger = ledger
         how = dict(parameters or {})
         given = given_price(input_price, output_price)
-        first = provider_of(models[0])
+        owner = owner or models[0]
 
-        def deployment(place: int, model: str) -> Deployment:
-            address, key = (base_url, api_key) if provider_of(model) == first else (None, None)
-            price = find_price(model, address, given, how, fallback=place > 0)
+        def deployment(model: str) -> Deployment:
+            address, key = (base_url, api_key) if provider_of(model) == provider_of(owner) else (None, None)
+            price = find_price(model, address, given, how, named=model == owner)
             return make_deployment(model, address, key, price, how)
 
-        self.deployments = tuple(deployment(i, model) for i, model in enumerate(models))
+        self.deployments = tuple(deployment(model) for model in models)
         secrets = secrets_of(api_key, how, base_url)
-        extra = f"#{digest(how)}" if how else ""
+        extra = f"#{digest(without_secrets(how))}" if how else ""  # with a new key the answers are the same
         self._identity = "|".join(models) + at(base_url) + extra
         doors = gates or Gates()
         self.concurrency = doors.limits.concurrency

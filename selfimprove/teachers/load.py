@@ -19,7 +19,7 @@ from selfimprove.teachers.deployment import provider_of
 from selfimprove.teachers.gate import Gates, Limits
 from selfimprove.teachers.litellm import LiteLLMModel
 from selfimprove.teachers.own import OwnTeacher
-from selfimprove.teachers.prices import Price, find_price, given_price, is_here, listed_price, unknown_price
+from selfimprove.teachers.prices import Price, dearest, find_price, given_price, is_here, listed_price, unknown_price
 from selfimprove.teachers.reference import ReferenceTeacher
 
 _NAMED: Final = ("reference", "self")
@@ -98,12 +98,13 @@ def load_model(
             # What is not written as variables are may be the key itself.
             name = config.api_key_env if config.api_key_env.isupper() else "a variable"
             raise InputError(f"teacher.api_key_env names {name}, which is not set; put the key into that variable")
-    own: TeacherRole = getattr(config, role)
+    models = _models(config, getattr(config, role))
     _cap(config, role, ledger)
     return LiteLLMModel(
         called or role,
-        _models(config, own),
+        models,
         ledger,
+        owner=_owner(config, models),
         base_url=config.base_url,
         api_key=api_key,
         timeout_s=config.timeout_s,
@@ -180,17 +181,14 @@ def price_of(config: TeacherConfig, roles: Sequence[Role] = _LESSON_ROLES) -> Pr
         if not is_model(models[0]):
             continue
         _refuse_typo(models[0])
-        for place, model in enumerate(models):
-            address = config.base_url if provider_of(model) == provider_of(models[0]) else None
-            price = find_price(model, address, given, config.parameters, fallback=place > 0)
+        owner = _owner(config, models)
+        for model in models:
+            address = config.base_url if provider_of(model) == provider_of(owner) else None
+            price = find_price(model, address, given, config.parameters, named=model == owner)
             if price is None:
                 raise unknown_price(model)
             found.append(price)
-    return Price(
-        max(price.input_usd for price in found),
-        max(price.output_usd for price in found),
-        call_usd=max(price.call_usd for price in found),
-    )
+    return dearest(found)
 
 
 def is_model(name: str) -> bool:
@@ -214,6 +212,11 @@ def is_own(name: str) -> bool:
 def _models(config: TeacherConfig, role: TeacherRole) -> tuple[str, ...]:
     fallbacks = config.fallbacks if role.fallbacks is None else role.fallbacks
     return (role.model or config.model, *fallbacks)
+
+
+def _owner(config: TeacherConfig, models: Sequence[str]) -> str:
+    """Give the model that a teacher's address, key and price belong to: its own, or its role's where it is none."""
+    return config.model if is_model(config.model) else models[0]
 
 
 def _refuse_typo(model: str) -> None:

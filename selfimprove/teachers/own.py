@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from selfimprove.errors import TeacherError
 from selfimprove.ledger import CapReachedError, Ledger, Reservation, Settlement, Used
 from selfimprove.protocols import Rationaliser, Teacher
 from selfimprove.records import Answer, Completion, Message, Problem, Question, Rationale, Request
+from selfimprove.teachers.faults import redacted, secrets_of
+from selfimprove.teachers.replies import whole
 
+_LEAST_USD: Final = 1e-9
+"""Held for a call of which nobody knows the price: a cap that is reached stops it, and it may have been billed."""
 _ANSWERS: Final = TypeAdapter(list[Answer])
 _RATIONALES: Final = TypeAdapter(list[Rationale])
 
@@ -25,7 +30,8 @@ class OwnTeacher:
     """Somebody's own object, asked for each question and each problem once. Satisfies `Teacher`.
 
     A call is one question, or one problem whatever the samples. What it costs is what its answers say (`usd`), so
-    dollars are known afterwards: a call is held at what those before it took in the mean, and the first at nothing.
+    dollars are known afterwards: a call is held at what the tries before it took in the mean, and the first at next to
+    nothing.
     Batches go to it one at a time.
 
     Args:
@@ -55,8 +61,7 @@ class OwnTeacher:
             TeacherError: it does not give one answer a question.
         """
         wanted = [(_request("answer", q, q.problem, 0), q) for q in asked]
-        found = self._through("answer", wanted, lambda some: [[one] for one in self.teacher.answer(some)], _ANSWERS)
-        return [one for (one,) in found]
+        return [one for (one,) in self._through("answer", wanted, self.teacher.answer, _ANSWERS)]
 
     def reason(self, problems: Sequence[Problem], samples: int) -> list[list[Rationale]]:
         """Give up to `samples` chains of thought a problem; errors as for `answer`."""
@@ -76,7 +81,7 @@ class OwnTeacher:
         self,
         role: str,
         wanted: Sequence[tuple[Request, Asked]],
-        ask: Callable[[Sequence[Asked]], Sequence[Sequence[Said]]],
+        ask: Callable[[Sequence[Asked]], Any],
         form: TypeAdapter[list[Said]],
     ) -> list[list[Said]]:
         """Look up what is known, ask for as much of the rest as the caps allow, and keep it."""
@@ -84,40 +89,56 @@ class OwnTeacher:
         with self._turn:
             known = {k: form.validate_json(c.text) for k, c in self._ledger.lookup(list(by_key)).items()}
             missing = {key: pair for key, pair in by_key.items() if key not in known}
-            held, started = list[str](), time.monotonic()
+            each_usd, held, started = self._each_usd(role), list[str](), time.monotonic()
             try:
-                stopped = self._hold(role, missing, held)
-                given = self._given([missing[key][1] for key in held], ask)
+                stopped = self._hold(role, missing, each_usd, held)
+                given = self._given([missing[key][1] for key in held], ask, form)
             except BaseException as error:
-                self._settle(held, [Completion(text="", finish_reason="error", error=str(error))] * len(held), started)
+                why = whole(redacted(str(error), secrets_of(None, None)))
+                self._settle(held, [Completion(text="", finish_reason="error", error=why)] * len(held), started)
                 raise
-            made = {key: list(some) for key, some in zip(held, given, strict=True)}
-            self._settle(held, [_completion(some, form) for some in made.values()], started)
+            self._settle(held, [said for _, said in given], started)
         if stopped is not None:
-            raise stopped.to_finish(len(missing) - len(held), self._ledger.mean(role) or Used(calls=1))
-        known.update(made)
+            mean = self._ledger.mean(role) or Used(usd=each_usd, calls=1)
+            raise stopped.to_finish(len(missing) - len(held), mean)
+        known.update((key, some) for key, (some, _) in zip(held, given, strict=True))
         return [known[request.key(self.name)] for request, _ in wanted]
 
-    def _hold(self, role: str, missing: Mapping[str, tuple[Request, Any]], held: list[str]) -> CapReachedError | None:
+    def _each_usd(self, role: str) -> float:
+        """Give what a call is held at: the mean of the role's tries, else of all of this teacher's."""
+        known = (self._ledger.try_usd(self.name, role), self._ledger.try_usd(self.name))
+        return next((usd for usd in known if usd is not None), _LEAST_USD)
+
+    def _hold(
+        self, role: str, missing: Mapping[str, tuple[Request, Any]], each_usd: float, held: list[str]
+    ) -> CapReachedError | None:
         """Reserve calls into `held` until a cap is met, and give that; None: all of them fit."""
-        mean = self._ledger.mean(role)
         for key, (request, _) in missing.items():
             try:
-                self._ledger.reserve([Reservation(key, request, self.name, role, mean.usd if mean else 0.0)])
+                self._ledger.reserve([Reservation(key, request, self.name, role, each_usd)])
             except CapReachedError as error:
                 return error
             held.append(key)
         return None
 
     def _given(
-        self, items: Sequence[Asked], ask: Callable[[Sequence[Asked]], Sequence[Sequence[Said]]]
-    ) -> Sequence[Sequence[Said]]:
+        self, items: Sequence[Asked], ask: Callable[[Sequence[Asked]], Any], form: TypeAdapter[list[Said]]
+    ) -> list[tuple[list[Said], Completion]]:
+        """Ask, and read what comes; each beside its completion."""
         given = ask(items) if items else []
-        if len(given) != len(items):
+        one = "an Answer" if form is _ANSWERS else "a list of Rationale"
+        try:
+            made = [_read([some] if form is _ANSWERS else list(some), form) for some in given]
+        except (TypeError, ValidationError) as error:
             raise TeacherError(
-                f'teacher "{self.name}" gives {len(given)} answers where it is asked {len(items)} times; mend it'
+                f'teacher "{self.name}" gives what is not {one} each time it is asked; mend it, see '
+                "selfimprove.protocols.Teacher"
+            ) from error
+        if len(made) != len(items):
+            raise TeacherError(
+                f'teacher "{self.name}" gives {len(made)} answers where it is asked {len(items)} times; mend it'
             )
-        return given
+        return made
 
     def _settle(self, keys: Sequence[str], said: Sequence[Completion], started: float) -> None:
         each_s = (time.monotonic() - started) / max(1, len(keys))
@@ -131,11 +152,13 @@ def _request(role: str, item: Question | Problem, problem: Problem, samples: int
     return Request(role=role, messages=said, problem=problem.id, sample=samples)
 
 
-def _completion(given: Sequence[Any], form: TypeAdapter[Any]) -> Completion:
-    error = next((one.error for one in given if getattr(one, "error", "")), "")
-    return Completion(
-        text=form.dump_json(list(given)).decode(),
-        finish_reason="error" if error else "stop",
-        usd=sum(one.usd for one in given),
-        error=error,
-    )
+def _read(given: list[Any], form: TypeAdapter[list[Said]]) -> tuple[list[Said], Completion]:
+    """Read what one call gave, its error without secrets, and write it as the ledger keeps it."""
+    plain = form.dump_python(form.validate_python(given))
+    error = next((one["error"] for one in plain if one.get("error")), "")
+    error = redacted(error, secrets_of(None, None))
+    plain = [{**one, "error": error} if one.get("error") else one for one in plain]
+    text = whole(json.dumps(plain, ensure_ascii=False))
+    reason: Literal["error", "stop"] = "error" if error else "stop"
+    made = form.validate_json(text)
+    return made, Completion(text=text, finish_reason=reason, usd=sum(one.usd for one in made), error=whole(error))

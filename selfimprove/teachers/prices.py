@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -82,16 +82,26 @@ def given_price(input_price: float | None, output_price: float | None) -> Price 
 
 
 def find_price(
-    model: str, base_url: str | None, given: Price | None, parameters: Mapping[str, object], *, fallback: bool
+    model: str, base_url: str | None, given: Price | None, parameters: Mapping[str, object], *, named: bool
 ) -> Price | None:
     """Give what a model costs: as configured, nothing on this machine, else as listed; None where nobody says.
 
-    A configured price is the first model's and that of the configured address; it holds for a fallback elsewhere only
-    where no other is known.
+    A configured price is that of the model that is `named` beside it, and of others without a known one; what else is
+    asked at the same address costs the higher of the two.
     """
     known = Price(0.0, 0.0) if is_here(base_url) else listed_price(model, parameters)
-    elsewhere = fallback and base_url is None and known is not None
-    return known if given is None or elsewhere else given
+    if given is None or known is None or named:
+        return given or known
+    return dearest([known, given])._replace(given=True) if base_url else known
+
+
+def dearest(prices: Sequence[Price]) -> Price:
+    """Give the most that any of these prices has, part by part."""
+    return Price(
+        max(price.input_usd for price in prices),
+        max(price.output_usd for price in prices),
+        call_usd=max(price.call_usd for price in prices),
+    )
 
 
 def listed_price(model: str, parameters: Mapping[str, object]) -> Price | None:

@@ -61,6 +61,19 @@ def test_every_round_arm_and_decision_is_shown():
         assert shown in page
 
 
+def test_money_that_is_held_is_shown():
+    """What calls without an answer may have cost stands beside the cost, with no call in doubt too."""
+    made = summary()
+    cost = made.cost.model_copy(update={"usd": 1.0, "held_usd": 8.0, "in_doubt": 0, "budget_usd": 10.0})
+    page = render_page(made.model_copy(update={"cost": cost}))
+    assert "$8.00 held," in page
+    assert "$8.00 more count for calls that gave no answer and may have been billed." in page
+    assert re.search(r'aria-label="90\D+ of the budget"', page)
+    bare = made.model_copy(update={"cost": cost.model_copy(update={"held_usd": 0.0})})
+    assert " held," not in render_page(bare)
+    assert "may have been billed" not in render_page(bare)
+
+
 def test_the_test_split_shows_how_often_it_was_opened():
     """A second look at the test split is said, since it weakens the claim."""
     made = summary()

@@ -9,7 +9,7 @@ from fake_server import Reply, serving
 from served_model import DOLLAR_A_TOKEN, by_model, model, requests, texts
 
 from selfimprove.errors import BudgetExceededError, TeacherError
-from selfimprove.ledger import Ledger
+from selfimprove.ledger import Caps, Ledger
 from selfimprove.teachers import asking
 from selfimprove.teachers.faults import fault_of
 
@@ -76,6 +76,25 @@ def test_a_call_that_hangs_counts_at_its_worst() -> None:
         assert server.calls == 2
     assert found.finish_reason == "error"
     assert (ledger.totals().usd, ledger.spent_usd) == (0.0, 20.0)
+
+
+@pytest.mark.parametrize("status", [504, 524])
+def test_a_gateway_that_waited_too_long_counts_at_its_worst(status: int) -> None:
+    """What stands behind it may have done the work, and bill it."""
+    ledger = Ledger(":memory:", budget_usd=100.0)
+    with serving(Reply(status=status)) as server:
+        model(server, ledger, retries=0, **DOLLAR_A_TOKEN).complete(requests())
+    assert (ledger.totals().usd, ledger.spent_usd) == (0.0, 10.0)
+
+
+def test_tokens_of_calls_that_broke_off_reach_their_cap() -> None:
+    """Two calls that gave no answer use up what two calls may take."""
+    with serving(Reply(status=524)) as server:
+        most = model(server, Ledger(":memory:")).deployments[0].worst(requests()[0])[1]
+        ledger = Ledger(":memory:", caps=Caps(tokens=2 * most))
+        with pytest.raises(BudgetExceededError, match="max_tokens"):
+            model(server, ledger, retries=0, concurrency=1).complete(requests(5))
+        assert server.calls == 2
 
 
 @pytest.mark.parametrize(

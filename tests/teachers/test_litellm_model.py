@@ -15,8 +15,9 @@ from selfimprove.config import TeacherConfig
 from selfimprove.errors import BudgetExceededError, InputError, TeacherError
 from selfimprove.ledger import Ledger, stage_of_calls
 from selfimprove.teachers import asking, load_model
-from selfimprove.teachers.deployment import at, split_thinking
+from selfimprove.teachers.deployment import at
 from selfimprove.teachers.litellm import LiteLLMModel
+from selfimprove.teachers.replies import split_thinking
 
 MARKER = "marker-key-5d1f0c2a"
 REMOTE = "http://models.example/v1"
@@ -62,6 +63,13 @@ def test_truncation_is_told() -> None:
         (found,) = model(server, Ledger(":memory:")).complete(requests())
         assert server.bodies[0]["max_tokens"] == 10
     assert found.finish_reason == "length"
+
+
+def test_reasoning_beside_the_completion_is_billed() -> None:
+    """Tokens that only the total has are counted as written, and paid for."""
+    with serving(Reply(prompt_tokens=10, completion_tokens=5, hidden_tokens=1000)) as server:
+        (found,) = model(server, Ledger(":memory:"), **DOLLAR_A_TOKEN).complete(requests())
+    assert (found.prompt_tokens, found.completion_tokens, found.usd) == (10, 1005, pytest.approx(1005))
 
 
 def test_missing_usage_is_counted() -> None:

@@ -13,7 +13,7 @@ from fault_run import fault_run
 from selfimprove.errors import TeacherError
 from selfimprove.ledger import Ledger
 from selfimprove.records import Message, Request, Sampling
-from selfimprove.teachers import asking
+from selfimprove.teachers import asking, replies
 from selfimprove.teachers.breaker import Breaker
 from selfimprove.teachers.gate import Gates, Limits
 from selfimprove.teachers.litellm import LiteLLMModel
@@ -65,6 +65,28 @@ def test_each_has_its_outcome(name: str) -> None:
     assert found.finish_reason == ("length" if expected.outcome == "cut off" else "stop")
     assert ledger.totals().held_usd == (10.0 if expected.doubtful else 0.0)
     assert ledger.spent_usd >= 3.0 * len(server.answered)
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply("nice \ud83d"), Reply("4", reasoning="nice \ud83d"), Reply("<think>\ud83d</think>")]
+)
+def test_half_a_character_is_an_answer(reply: Reply, tmp_path: Path) -> None:
+    """An emoji cut in its JSON escape is read, kept, and found again."""
+    with serving(reply) as server:
+        for _ in range(2):
+            (found,) = build(server, Ledger(tmp_path / "ledger.sqlite")).complete(REQUESTS[:1])
+            assert "?" in found.text + found.reasoning
+        assert server.calls == 1
+
+
+def test_a_reply_that_cannot_be_read_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever reading one raises fails that call alone, and its worst cost stays counted."""
+    ledger = Ledger(":memory:", budget_usd=100.0)
+    monkeypatch.setattr(replies, "split_thinking", lambda content: content.no_such_thing)
+    with serving() as server:
+        (found,) = build(server, ledger, ("openai/first",), retries=0).complete(REQUESTS[:1])
+    assert (found.finish_reason, ledger.totals().failed, ledger.totals().held_usd) == ("error", 1, 10.0)
+    assert "no_such_thing" in found.error
 
 
 def test_every_call_ends_in_a_row_and_none_is_paid_twice(tmp_path: Path) -> None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from selfimprove import Campaign
 from selfimprove.config import TeacherConfig
 from selfimprove.errors import BudgetExceededError, TeacherError
-from selfimprove.ledger import Caps, Ledger
+from selfimprove.ledger import Caps, Ledger, Reservation
 from selfimprove.protocols import Rationaliser
-from selfimprove.records import Answer, Problem, Question, Rationale
+from selfimprove.records import Answer, Problem, Question, Rationale, Request
 from selfimprove.tasks.arithmetic import Arithmetic
+from selfimprove.teachers import own as own_module
 from selfimprove.teachers.load import own_teacher
 from selfimprove.teachers.own import OwnTeacher
 from selfimprove.testing import NullTrainer, ScriptedStudent
 
+MARKER = "marker-key-5d1f0c2a"
 PROBLEMS = [Problem.of(f"What is {i} + {i}?", str(2 * i)) for i in range(20)]
 ASKED = [Question(problem=problem, text="Which first?") for problem in PROBLEMS]
 
@@ -114,6 +118,97 @@ def test_dollars_it_tells_count() -> None:
     with pytest.raises(BudgetExceededError, match="budget_usd = 12 is reached"):
         own.answer([q.model_copy(update={"attempt": 1}) for q in ASKED])
     assert (ledger.totals().usd, mine.asked) == (12.0, 24)
+
+
+@pytest.mark.parametrize("error", ["", "cut off"])
+def test_dollars_stop_it_after_the_batch_that_went_over(error: str) -> None:
+    """Failed answers are paid for too: once the cap is reached nothing goes out, a fresh role's first batch neither."""
+    mine, ledger = Mine(usd=1.0, error=error), Ledger(":memory:", budget_usd=2.0)
+    own = OwnTeacher(mine, "m", ledger)
+    own.answer(ASKED[:3])
+    with pytest.raises(BudgetExceededError, match=r"budget_usd = 2 is reached: \$3.0000 .* next could take \$1.0000"):
+        own.answer(ASKED[3:6])
+    with pytest.raises(BudgetExceededError, match="budget_usd = 2 is reached"):
+        own.reason(PROBLEMS, 1)
+    assert mine.asked == 3
+
+
+def test_a_cap_that_is_reached_stops_one_of_unknown_price() -> None:
+    """Somebody else's spending counts before its own first call; one that was free so far goes on."""
+    mine, ledger = Mine(), Ledger(":memory:", budget_usd=2.0)
+    own = OwnTeacher(mine, "m", ledger)
+    own.answer(ASKED[:1])
+    ledger.reserve([Reservation("k", Request(role="judge", messages=()), "other", "judge", 2.0)])
+    own.answer(ASKED[1:2])
+    with pytest.raises(BudgetExceededError, match="budget_usd = 2 is reached"):
+        OwnTeacher(mine, "another", ledger).answer(ASKED)
+    assert mine.asked == 2
+
+
+def test_one_that_a_process_died_with_is_in_doubt(tmp_path: Path) -> None:
+    """Nobody knows what its first batch cost, so with `stop` it is not asked again."""
+    request = own_module._request("answer", ASKED[0], PROBLEMS[0], 0)
+    killed = Ledger(tmp_path / "l.sqlite")
+    own = OwnTeacher(Mine(), "m", killed)
+    own._hold("answer", {request.key("m"): (request, ASKED[0])}, own._each_usd("answer"), [])
+    killed.close()
+    mine = Mine()
+    with pytest.raises(BudgetExceededError, match=r"1 call\(s\) were under way when a process died"):
+        OwnTeacher(mine, "m", Ledger(tmp_path / "l.sqlite", in_doubt="stop")).answer(ASKED[:1])
+    assert mine.asked == 0
+
+
+@pytest.mark.parametrize("given", [["Add."], [7], None, [["Add."]] * 20, [[Answer(text="Add.")]] * 20])
+def test_what_is_no_answer_is_one_sentence(given: Any) -> None:
+    """Its calls are settled, so that the next run finds none under way."""
+
+    class Odd(Mine):
+        def answer(self, asked: Sequence[Question]) -> Any:
+            return given
+
+        def reason(self, problems: Sequence[Problem], samples: int) -> Any:
+            return given
+
+    ledger = Ledger(":memory:")
+    own = OwnTeacher(Odd(), "m", ledger)
+    with pytest.raises(TeacherError, match=r'^teacher "m" gives what is not an Answer each .*; mend it'):
+        own.answer(ASKED)
+    with pytest.raises(TeacherError, match=r'^teacher "m" gives what is not a list of Rationale each .*; mend it'):
+        own.reason(PROBLEMS, 1)
+    assert (ledger.totals().failed, ledger.totals().held_usd) == (40, 0.0)
+    assert [row["state"] for row in ledger.calls()] == ["failed"] * 40
+
+
+def test_half_a_character_is_kept_as_a_question_mark(tmp_path: Path) -> None:
+    """A cut emoji can be written and is found again."""
+
+    class Cut(Mine):
+        def answer(self, asked: Sequence[Question]) -> list[Answer]:
+            return [a.model_copy(update={"text": "nice \ud83d"}) for a in super().answer(asked)]
+
+    own = OwnTeacher(Cut(), "m", Ledger(tmp_path / "l.sqlite"))
+    assert [own.answer(ASKED[:1])[0].text for _ in range(2)] == ["nice ?"] * 2
+
+
+@pytest.mark.parametrize("how", ["raised", "told"])
+def test_its_error_is_written_without_a_key(how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that repeats its key in what it raises, or in an answer's error, puts it into no row."""
+    monkeypatch.setenv("MY_TEACHERS_KEY", MARKER)
+
+    class Telling(Mine):
+        def answer(self, asked: Sequence[Question]) -> list[Answer]:
+            if how == "raised":
+                raise OSError(f"refused {MARKER}")
+            return super().answer(asked)
+
+    ledger = Ledger(tmp_path / "l.sqlite")
+    own = OwnTeacher(Telling(error=f"refused {MARKER}"), "m", ledger)
+    with contextlib.suppress(OSError):
+        assert own.answer(ASKED[:1])[0].error == "refused ***"
+    ledger.close()
+    written = (tmp_path / "l.sqlite").read_bytes()
+    assert b"refused ***" in written
+    assert MARKER.encode() not in written
 
 
 def test_it_explains_only_where_it_can() -> None:
