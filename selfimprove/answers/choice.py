@@ -45,7 +45,7 @@ def read(text: str) -> Parsed:
     said = stated(text)
     if disagree(said, _named):
         return Parsed()
-    line = labelled(text)
+    line = labelled(text, _named)
     alone = _ALONE.fullmatch(line) if line is not None else None
     if alone:
         return Parsed(answer=alone[1], strict=alone[1])

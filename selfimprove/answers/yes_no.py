@@ -49,7 +49,7 @@ def read(text: str) -> Parsed:
     said = stated(text)
     if disagree(said, _decided):
         return Parsed()
-    line = labelled(text)
+    line = labelled(text, _decided)
     strict = {"yes": "yes", "no": "no"}.get(line.casefold()) if line is not None else None
     if strict is not None:
         return Parsed(answer=strict, strict=strict)
