@@ -31,7 +31,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-OPERATOR = re.compile(  # an operation that is not carried out; or a million, a billion, unless they are metres and bytes
+OPERATOR = re.compile(  # an operation that is not carried out; M and B, a million and a billion or metres and bytes
     r"\s?(?:[-+*/×x·÷^±]|(?:plus|minus|times|over|choose|(?:divided|multiplied)\sby)\b)\s?[({$]{0,2}-?[0-9]"
     r"|\.{2,}\s?[0-9]|\s?[+^*]\s?\(?[a-z]\b|\s(?:squared|cubed|factorial)\b|(?<=[0-9])[MB]\b"
 )

@@ -26,7 +26,7 @@ _UNIT: Final = (
     r"|(?:kilo|centi|milli)?(?:met(?:er|re)|gram)s?|k?m|cm|mm|k?g|pounds?|lbs?|ounces?|oz|gallons?|quarts?|pints?|cups?"
     r"|(?:milli)?lit(?:er|re)s?|dollars?|cents?)\b"
 )
-_AND_PART: Final = re.compile(rf"\s?{_UNIT},?\s{{1,2}}", re.IGNORECASE)  # between the 2 and the 30 of "2 hours 30 minutes"
+_AND_PART: Final = re.compile(rf"\s?{_UNIT},?\s{{1,2}}", re.IGNORECASE)  # of "2 hours 30 minutes"
 _OF_UNIT: Final = re.compile(rf"\s?(?:{_UNIT}|in\b)", re.IGNORECASE)
 _IN_BRACKETS: Final = re.compile(rf"{_SIGN}*[(\[](?:{_SIGN}|{JOINING})*", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"[\s$\\]*[)\]]")
