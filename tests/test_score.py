@@ -230,6 +230,45 @@ def test_table_is_aligned(gsm8k: Task, tmp_path: Path):
     assert len({row.index("%") for row in rows[1:]}) == 1
 
 
+@pytest.mark.parametrize("name", ["generation", "pred", "model_output", "model_answer"])
+def test_a_completion_beside_the_reference_is_the_prediction(gsm8k: Task, tmp_path: Path, name: str):
+    """A row that keeps the reference as its answer is not judged by it."""
+    rows: list[Mapping[str, object]] = [
+        {"question": f"test {n}?", "answer": f"#### {n}", name: "#### 2"} for n in range(4)
+    ]
+    assert score(gsm8k, _lines(tmp_path / "p.jsonl", rows)).lenient.correct == 1
+
+
+def test_what_is_told_of_an_answer_is_no_prediction(gsm8k: Task, tmp_path: Path):
+    """A row's reasoning, reference and model leave its answer the prediction."""
+    rows: list[Mapping[str, object]] = [
+        {"question": f"test {n}?", "answer": "2", "reasoning": "I guess.", "target": f"{n}", "model": "m"}
+        for n in range(4)
+    ]
+    assert score(gsm8k, _lines(tmp_path / "p.jsonl", rows)).lenient.correct == 1
+
+
+def test_a_plain_row_may_be_cut_off(gsm8k: Task, tmp_path: Path):
+    """A text that a row calls cut off has no verdict, unless it holds its answer."""
+    rows = _texts(gsm8k, ["I have 2", "#### 1", "I have 3", "I have 4"], finish_reason="length")
+    assert score(gsm8k, _lines(tmp_path / "p.jsonl", rows)).verdicts == {"correct": 1, "truncated": 3}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_log_likelihoods_pick_an_option(alike: Task, tmp_path: Path, labelled: bool):  # noqa: FBT001 - a table
+    """A harness that compares continuations picks the likeliest; its `doc` holds the options, bare or with labels."""
+    options: object = {"text": ["a", "b"], "label": ["A", "B"]} if labelled else ["a", "b"]
+    rows: list[Mapping[str, object]] = [
+        {
+            "doc_id": n,
+            "doc": {"question": "Which is true?", "choices": options},
+            "resps": [[["-3.5", "False"]], [["-0.5", "True"]]] if n else [[[-1.5, True]], [[-10.5, False]]],
+        }
+        for n in range(4)
+    ]
+    assert score(alike, _lines(tmp_path / "p.jsonl", rows)).lenient.correct == 3
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
@@ -238,6 +277,8 @@ def test_table_is_aligned(gsm8k: Task, tmp_path: Path):
         ([{"id": "x", "label": 3}], r'line 1: no prediction; give one of "text"'),
         ([{"question": "test 0?", "text": "1"}, {"question": "test 0?", "text": "2"}], r"line 2: another prediction"),
         ([{"problem": "x", "completion": {"txt": "1"}}], r"line 1: not a row of predictions.jsonl"),
+        ([{"question": "test 0?", "answer": "0", "said": "Answer: 7"}], r'line 1: "answer" or "said" may be the pred'),
+        ([{"doc_id": 0, "resps": [[["-3", "False"]], [["-1", "True"]]]}], r'line 1: log-likelihoods .* no "choices"'),
         ([], r"holds no rows"),
     ],
 )

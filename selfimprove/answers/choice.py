@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from selfimprove.answers.marks import disagree, labelled, stated, tidy
-from selfimprove.answers.offered import CONNECTING, JOINING, OFFERING, denied
+from selfimprove.answers.offered import CONNECTING, JOINING, OFFERING, TAKEN_BACK, denied
 from selfimprove.answers.signs import unwrapped, visible
 from selfimprove.answers.text import normalised
 from selfimprove.records import Parsed, Verdict
@@ -28,6 +28,12 @@ _SEVERAL = re.compile(  # another letter; but after a full stop "I hope" and "A 
 _CAPITAL = re.compile(r"\b([A-J])\b")
 _IN_BRACKETS = re.compile(r"\(([A-J])\)")
 _BUT = re.compile(r"not\s[^\n]{0,40}?\b(?:but|rather|it\sis)\s(?:option\s)?[*_]{0,2}\(?([A-J])\b")  # "not A but B"
+_RULED_OUT = re.compile(r"[)*_\]]{0,3}\s(?:is|was)(?:\s(?:incorrect|wrong|false|not)\b|n['’]t\b)")  # noqa: RUF001
+_INSTEAD = re.compile(  # another letter after "wait" or "but"
+    rf"(?i:{TAKEN_BACK.pattern})(?:\W|(?i:no|it|it['’]?s|is|should|be|i\smean|rather|option|{JOINING})\b){{0,12}}"  # noqa: RUF001
+    rf"(?![AI]\s[a-z])\b([A-J])(?![\w'’])(?!{_RULED_OUT.pattern})"  # noqa: RUF001
+)
+_ITEM = re.compile(r"(?<![\w(])([A-J])\)\s")  # an option, copied
 _FEW = 2
 
 
@@ -45,7 +51,7 @@ def read(text: str) -> Parsed:
     said = stated(text)
     if disagree(said, _named):
         return Parsed()
-    line = labelled(text)
+    line = labelled(text, _named)
     alone = _ALONE.fullmatch(line) if line is not None else None
     if alone:
         return Parsed(answer=alone[1], strict=alone[1])
@@ -58,14 +64,17 @@ def _unmarked(text: str) -> str | None:
     """Read a text without a mark, see `read`."""
     lines = [tidy(part) for part in text.splitlines() if tidy(part)]
     lines = _without_options(lines)
+    if len(lines) == 1 and len(set(_ITEM.findall(lines[0]))) > 1:
+        return None
     openings = [found for line in lines if (found := _OPENING.match(line))]
     if len(openings) == len(lines) > 1 and len({_letter("", found) for found in openings}) > 1:
         return None
     for candidate in (lines[0], lines[-1]) if lines else ():
-        if found := _OPENING.match(candidate):
+        found = _OPENING.match(candidate)
+        if found and not _RULED_OUT.match(candidate, found.end()):
             return _letter(candidate, found)
     text = "\n".join(lines)
-    named = {found[1] for found in _IN_BRACKETS.finditer(text) if not denied(text, found.start())}
+    named = {found[1] for found in _IN_BRACKETS.finditer(text) if not _out(text, found)}
     if len(named) == 1:
         return named.pop()
     capitals = set(_CAPITAL.findall(text)) if len(lines) == 1 else set()
@@ -91,9 +100,16 @@ def _named(span: str) -> str | None:
     return _letter(span, found) if found else None
 
 
+def _out(text: str, letter: re.Match[str]) -> bool:
+    return denied(text, letter.start()) or _RULED_OUT.match(text, letter.end()) is not None
+
+
 def _letter(span: str, found: re.Match[str]) -> str | None:
-    """Give the letter that a text begins with, None when it goes on to name others as well."""
+    """Give the letter that a text begins with, None when it rules it out, or goes on to name others as well."""
     letter = next(group for group in found.groups() if group).upper()
+    instead = _INSTEAD.search(span, found.end())
+    if _RULED_OUT.match(span, found.end()) or (instead and instead[1] != letter):
+        return None
     other = _SEVERAL.match(span, found.end())
     return None if other and other[1] != letter and "not" not in other.group() else letter
 

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from selfimprove.answers.offered import Thing
 
-_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "%": -2, "percent": -2}
-_SCALES = {"k": Fraction(1000), "K": Fraction(1000)} | {word: Fraction(10) ** power for word, power in _POWERS.items()}
+_POWERS = {"k": 3, "hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12, "%": -2, "percent": -2}
 _MOST_DIGITS = 400  # of a number and of an exponent's worth of zeros: hostile text must not fill the memory
 
 PLAIN = r"(?:[1-9][0-9]{0,2}(?:,[0-9]{2,3}){0,9},[0-9]{3}(?![0-9])|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
@@ -28,13 +27,13 @@ TOKEN = re.compile(
         | (?![0-9.,]{{0,40}}[eE][+-]?[0-9]) )
     )
     (?!\.?[0-9])(?![OОΟ]+(?![^\W_]))
-    (?:[ ]?(?P<unit>%|(?<=[0-9])[kK]\b|(?:percent|hundred|thousand|million|billion|trillion)\b))?
+    (?:[ ]?(?P<unit>%|(?<=[0-9])[kK]\b|(?i:per[ ]?cent|(?:hundred|thousand|million|billion|trillion)s?)\b))?
     """,
     re.VERBOSE,
 )
-OPERATOR = re.compile(  # an operation that is not carried out
+OPERATOR = re.compile(  # an operation that is not carried out; M and B, a million and a billion or metres and bytes
     r"\s?(?:[-+*/×x·÷^±]|(?:plus|minus|times|over|choose|(?:divided|multiplied)\sby)\b)\s?[({$]{0,2}-?[0-9]"
-    r"|\.{2,}\s?[0-9]|\s?[+^*]\s?\(?[a-z]\b|\s(?:squared|cubed|factorial)\b"
+    r"|\.{2,}\s?[0-9]|\s?[+^*]\s?\(?[a-z]\b|\s(?:squared|cubed|factorial)\b|(?<=[0-9])[MB]\b"
 )
 _COMPARED = re.compile(r"(?:\b(?:more|less|greater|fewer|larger|smaller|bigger|higher|lower)\sthan|\S\s?[<>≠])[\s$]*$")
 _NEAR = 40
@@ -71,7 +70,8 @@ def value_of(token: re.Match[str]) -> Quantity | None:
         value = value * Fraction(10) ** power if value is not None and power else value
     if value is None:
         return None
-    return Quantity(-value if at["sign"] or at["inner"] else value, _SCALES.get(at["unit"] or "", Fraction(1)))
+    unit = (at["unit"] or "").lower().replace(" ", "").removesuffix("s")
+    return Quantity(-value if at["sign"] or at["inner"] else value, Fraction(10) ** _POWERS.get(unit, 0))
 
 
 def decimal(digits: str) -> Fraction:

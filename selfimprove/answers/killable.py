@@ -17,6 +17,10 @@ from typing import IO
 from selfimprove.answers.worker import PATIENCE
 
 _START_S = 120.0  # on a busy machine
+_PASSED_ON = (  # what a model wrote may be run in the child: keys and tokens are not for it
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT"),
+    *("LD_LIBRARY_PATH", "OMP_NUM_THREADS"),
+)
 _USED_UP = int(getattr(signal, "SIGPROF", 0))
 
 
@@ -142,6 +146,7 @@ def _forward(source: IO[str] | None, replies: queue.Queue[str | None]) -> None:
 def _spawn() -> subprocess.Popen[str]:
     root = str(Path(__file__).resolve().parents[2])  # the package may run from a checkout that is not installed
     known = os.environ.get("PYTHONPATH")
+    passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "selfimprove.answers.worker"],
         stdin=subprocess.PIPE,
@@ -149,7 +154,7 @@ def _spawn() -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is the parent's to handle
         encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root},
+        env={**passed, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root},
     )
 
 

@@ -16,7 +16,8 @@ _APART: Final = re.compile(r"(?<=[0-9])(?:\s|\\[,;: ]|~)+(?=[0-9])")
 _LISTED: Final = re.compile(r"(?<=[0-9]),\s+(?=[0-9]{3}(?![0-9]))")  # "81, 256" is two numbers, "81,256" one
 _ABOUT: Final = re.compile(r"^(?:\\approx|≈)\s*")
 _UNFINISHED: Final = re.compile(r"(?:[-+*/^_=<>(]|\\(?:d?frac|sqrt|cdot|times|text|left)|\\)$")
-_MEANS: Final = re.compile(r"[^\W_]|\\(?!left|right|text|quad|[,;:! ])[A-Za-z]")
+_EMPTY: Final = re.compile(r"\\varnothing(?![a-z])|\\\{\s*\\\}|∅")
+_MEANS: Final = re.compile(r"∅|\\\{\s*\\\}|[^\W_]|\\(?!left|right|text|quad|[,;:! ])[A-Za-z]")
 _WORDS_ONLY: Final = re.compile(r"\(?[A-Za-z][A-Za-z .,'()-]*\)?")
 _OPTION: Final = re.compile(r"\(?([A-Z])\)?")
 _OPTIONS: Final = re.compile(r"\(?[A-Z]\)?(?:(?:\s?,\s?|\s?and\s|\s?,\s?and\s)\(?[A-Z]\)?)+")
@@ -101,6 +102,7 @@ def plain(text: str) -> str:
     text = _fractions(_GROUPED.sub("", _LISTED.sub(";", _ABOUT.sub("", tidy(plain_digits(visible(text)))))))
     text = _APART.sub("\0", unwrapped(text))  # two numbers side by side are not one
     text = re.sub(r"\^\{?\\circ\}?", "", _SPACING.sub("", text)).replace("\0", " ").replace("\\cdot", "*")
+    text = _EMPTY.sub(r"\\emptyset", text)
     text = text.replace(",", "") if _ONE_NUMBER.fullmatch(text) else text
     return text.rstrip(".,")
 
@@ -120,6 +122,7 @@ def prepared(text: str) -> str:
     ('5\\text{ marbles}', '5 sqrt')
     """
     text = _fractions(_GROUPED.sub("", tidy(plain_digits(visible(text))))).replace("\\$", "").replace("$", "")
+    text = _EMPTY.sub(r"\\emptyset ", text)
     text = _ABOUT.sub("", re.sub(r"\\phantom\s?(?:\{[^{}]*\}|-)?", "", text).rstrip(".,; "))
     text = re.sub(
         r"(\\(?:sin|cos|tan|cot|sec|csc|log|ln))\^\{?([0-9n])\}?\s?([a-z0-9])(?![a-z0-9])", r"\1^{\2}{\3}", text

@@ -51,6 +51,9 @@ _SENTENCE_END: Final = re.compile(
     rf"(?:{_NO_TITLE}(?<!\b[A-Z])(?<!\bNo)[.!?]\s+(?=[A-Z])(?!(?:Inc|Ltd|Co|Corp)\b)|\.\s+(?={_BEGINS}))"
 )
 _REVISED: Final = re.compile(rf"{TAKEN_BACK.pattern}|\b(?:instead|rather|recheck|let\sme)\b", re.IGNORECASE)
+_EXPLAINS: Final = re.compile(  # how an answer is come by, or what it is like: "the sum of the two", "found by adding"
+    r"(?:[a-z]{2,}\s|a\s){2}|(?:correct|right|wrong|incorrect|clear|obvious|simple|known|given|above|below|helpful)\b"
+)
 _NESTED: Final = re.compile(rf"(?:\s|{JOINING})*{_SAID.pattern}", re.IGNORECASE)
 _PAIRS: Final = (("\\(", "\\)"), ("\\[", "\\]"), ("$$", "$$"), ("$", "$"), ("'", "'"), ("‘", "’"))  # noqa: RUF001
 _NEAR: Final = 60
@@ -85,16 +88,27 @@ def boxed_last(text: str) -> list[str]:
     return _together(text, _boxes(text))
 
 
-def labelled(text: str) -> str | None:
+def labelled(text: str, read: Callable[[str], object | None]) -> str | None:
     r"""Give what the last line of the form "Answer: ..." holds, without markup and final period.
 
-    >>> labelled("It is hot.\n**Answer:** yes."), labelled("Answer: The answer is yes. I am sure.")
+    None where there is no such line, and where a mark behind it says another thing.
+
+    Args:
+        text: the completion.
+        read: what a line or a mark means, None where it means nothing.
+
+    >>> labelled("It is hot.\n**Answer:** yes.", str), labelled("Answer: The answer is yes. I am sure.", str)
     ('yes', 'yes')
     """
-    found = (tidy(line.group(1)) for line in reversed(list(_LABEL.finditer(text))))
-    line = next((line for line in found if line), None)
-    nested = _NESTED.match(line or "")
-    return (sentence(line[nested.end() :]) or line) if line and nested else line
+    found = ((tidy(line[1]), line.end()) for line in reversed(list(_LABEL.finditer(text))))
+    line, end = next(((line, end) for line, end in found if line), (None, 0))
+    if line is None:
+        return None
+    nested = _NESTED.match(line)
+    line = (sentence(line[nested.end() :]) or line) if nested else line
+    *_, last = stated(text[end:]) or [line]
+    explained = _EXPLAINS.match(last) and not _REVISED.search(text, end)
+    return line if explained or not disagree([line, last], read) else None
 
 
 def sentence(text: str) -> str:

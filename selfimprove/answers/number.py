@@ -46,7 +46,7 @@ def read(text: str) -> Parsed:
     said = stated(text)
     if disagree(said, _meant):
         return Parsed()
-    line = labelled(text)
+    line = labelled(text, _meant)
     strict = _only(line) if line is not None else None
     if strict is not None:
         return Parsed(answer=strict, strict=strict)

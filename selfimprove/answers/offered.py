@@ -21,6 +21,13 @@ _BESIDE: Final = re.compile(  # perhaps with a unit after the first of the two
     rf"(?:{_SIGN}|[(\[.]|{JOINING})*)(?:[a-z]\s?=\s?)?",
     re.IGNORECASE,
 )
+_UNIT: Final = (
+    r"(?:years?|months?|weeks?|days?|h(?:ou)?rs?|h|min(?:ute)?s?|sec(?:ond)?s?|feet|foot|ft|inch(?:es)?|yards?|miles?"
+    r"|(?:kilo|centi|milli)?(?:met(?:er|re)|gram)s?|k?m|cm|mm|k?g|pounds?|lbs?|ounces?|oz|gallons?|quarts?|pints?|cups?"
+    r"|(?:milli)?lit(?:er|re)s?|dollars?|cents?)\b"
+)
+_AND_PART: Final = re.compile(rf"\s?{_UNIT},?\s{{1,2}}", re.IGNORECASE)  # of "2 hours 30 minutes"
+_OF_UNIT: Final = re.compile(rf"\s?(?:{_UNIT}|in\b)", re.IGNORECASE)
 _IN_BRACKETS: Final = re.compile(rf"{_SIGN}*[(\[](?:{_SIGN}|{JOINING})*", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"[\s$\\]*[)\]]")
 _DENIAL: Final = re.compile(
@@ -67,12 +74,13 @@ def first_meant(text: str, things: Sequence[Thing]) -> Thing | None:
 
 
 def beside(text: str, first: Thing, second: Thing) -> bool:
-    """Say whether the second of two things is offered next to the first: "4 or 5", "4, 5", "4 (5)"."""
+    """Say whether the second of two things stands next to the first: "4 or 5", "4, 5", "4 (5)", "4 feet 5 inches"."""
     gap = first.end, second.start
     if gap[1] - gap[0] > _LONGEST_JOINT:
         return False
     in_brackets = _CLOSED.match(text, second.end) and _IN_BRACKETS.fullmatch(text, *gap)
-    return bool(in_brackets or _BESIDE.fullmatch(text, *gap))
+    in_parts = _OF_UNIT.match(text, second.end) and _AND_PART.fullmatch(text, *gap)
+    return bool(in_brackets or in_parts or _BESIDE.fullmatch(text, *gap))
 
 
 def offered_instead(text: str, first: Thing, second: Thing) -> bool:

@@ -18,6 +18,7 @@ _PUNCTUATION = re.compile(
     rf"(?<=[0-9])(?P<kept>[./:^*%-])(?=[0-9])|(?<!\w)(?P<minus>-)(?=[.]?[0-9])|(?<=[a-z])(?P<name>[+#]{{1,2}})(?!\w)"
     rf"|[{re.escape(string.punctuation)}‘’“”«»„‚–—…¿¡·•′″]"  # noqa: RUF001 - these are the signs that people write
 )
+_SAID_OF_IT = re.compile(r"\s?[,;(]|\s(?:because|since|as|which|who|where)\b", re.IGNORECASE)
 _AFTER_LABEL = re.compile(
     r"^[ \t>*_-]{0,6}(?:final[ \t])?answer[*_]{0,2}[ \t]?:[*_]{0,2}", re.IGNORECASE | re.MULTILINE
 )
@@ -45,9 +46,15 @@ def read(text: str, *, multiline: bool = False) -> Parsed:
     said = [sentence(each) for each in stated(text)]
     if disagree(said, normalised):
         return Parsed()
-    strict = labelled(text)
+    strict = labelled(text, _named)
     lines = [line for line in (tidy(part) for part in text.splitlines()) if line]
     return Parsed(answer=strict or (said[-1] if said else None) or (lines[-1] if lines else None), strict=strict)
+
+
+def _named(span: str) -> str | None:
+    """Give what a mark's text names, without what it goes on to say of it; None where it is named to be ruled out."""
+    named = sentence(span)
+    return None if named.startswith("not ") else normalised(_SAID_OF_IT.split(named)[0] or named)
 
 
 def compare(answer: str, reference: str) -> Verdict:

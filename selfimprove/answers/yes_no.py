@@ -16,7 +16,7 @@ _BEFORE_NOTHING = (
     r"(?=\s{0,3}(?:[.,;:!?)*\"'_—/-]|$|\n)|\s(?:it|he|she|they|there|we|you|the|this|that|because|and|or|but|yes|no)\b)"
 )
 _WORD = re.compile(rf"\b(yes|true|false)\b|\b(no)\b{_BEFORE_NOTHING}", re.IGNORECASE)
-_NEGATED = re.compile(r"\b(?:not|n't|neither|cannot)\b|n['’]t\b", re.IGNORECASE)  # noqa: RUF001 - people write it
+_NEGATED = re.compile(r"\b(?:not|n't|neither|never|cannot|no\slonger)\b|n['’]t\b", re.IGNORECASE)  # noqa: RUF001 - people write it
 _JOINT = rf"\W{{0,5}}(?:{JOINING}\W{{0,3}}){{0,3}}"
 _SIDE_BY_SIDE = re.compile(_JOINT, re.IGNORECASE)
 _TORN = re.compile(
@@ -49,7 +49,7 @@ def read(text: str) -> Parsed:
     said = stated(text)
     if disagree(said, _decided):
         return Parsed()
-    line = labelled(text)
+    line = labelled(text, _decided)
     strict = {"yes": "yes", "no": "no"}.get(line.casefold()) if line is not None else None
     if strict is not None:
         return Parsed(answer=strict, strict=strict)

@@ -9,12 +9,24 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from selfimprove.answers.choice import LETTERS
 from selfimprove.errors import InputError
 from selfimprove.records import Attempt
 from selfimprove.tasks.source import Row, read_rows, read_text
 
-_TEXT_FIELDS = ("text", "completion", "prediction", "output", "response", "generated_text")
+_TEXT_FIELDS = (
+    *("text", "completion", "prediction", "output", "response", "generated_text"),
+    *("generation", "pred", "model_output", "model_answer"),
+)
 ID_FIELDS = ("problem", "id", "qid", "_id", "problem_id")
+_NO_PREDICTIONS = frozenset(  # strings beside an "answer" that is the prediction
+    {
+        *(*ID_FIELDS, "question", "answer", "canonical", "context", "description", "doc_hash", "filter", "hint"),
+        *("category", "date", "difficulty", "finish_reason", "level", "model", "name", "source", "split", "subject"),
+        *("task", "term", "topic", "type", "unique_id", "explanation", "rationale", "reasoning", "thought", "thoughts"),
+        *("expected", "gold", "label", "reference", "target"),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -80,13 +92,10 @@ def _prediction(row: Row, index: int) -> Prediction:
     asking = document if isinstance(document, dict) else fields
     asked = asking.get("question") or asking.get("problem") or ""  # MATH's rows have a "problem"
     at = fields.get("doc_id")
-    text = _first(fields.get("resps")) or next(
-        (str(fields[n]) for n in _TEXT_FIELDS if isinstance(fields.get(n), str)), None
-    )
-    bare = fields.get("answer") if fields.get("answer") is not None else _first(fields.get("filtered_resps"))
-    if text is None and (bare is None or isinstance(bare, list | dict)):
-        wanted = ", ".join(f'"{name}"' for name in (*_TEXT_FIELDS[:3], "answer"))
-        raise InputError(f"{row.where}: no prediction; give one of {wanted}")
+    picked = _likeliest(row)
+    text = next((str(fields[n]) for n in _TEXT_FIELDS if isinstance(fields.get(n), str)), None)
+    text = None if picked else _first(fields.get("resps")) or text
+    bare = picked or (_bare(row) if text is None else None)
     return Prediction(
         row.where,
         identity,
@@ -95,7 +104,54 @@ def _prediction(row: Row, index: int) -> Prediction:
         document=at if isinstance(at, int) else None,
         text=text,
         answer=None if text is not None else _said(bare),
+        finish_reason=str(fields.get("finish_reason") or "stop"),
     )
+
+
+def _bare(row: Row) -> object:
+    """Give the answer of a row without a text."""
+    fields = row.fields
+    answer = fields.get("answer")
+    bare = answer if answer is not None else _first(fields.get("filtered_resps"))
+    if bare is None or isinstance(bare, list | dict):
+        wanted = ", ".join(f'"{name}"' for name in (*_TEXT_FIELDS[:3], "answer"))
+        raise InputError(f"{row.where}: no prediction; give one of {wanted}")
+    other = next((n for n, value in fields.items() if isinstance(value, str) and n not in _NO_PREDICTIONS), None)
+    if answer is not None and other is not None:
+        raise InputError(
+            f'{row.where}: "answer" or "{other}" may be the prediction; call it "text" if it is "{other}", else take '
+            f'"{other}" out'
+        )
+    return bare
+
+
+def _likeliest(row: Row) -> str | None:
+    """Give the letter of the option that a harness's log-likelihoods are largest for, None where it has none."""
+    resps, document = row.fields.get("resps"), row.fields.get("doc")
+    likely = [_likelihood(each) for each in resps] if isinstance(resps, list) else []
+    found = [each for each in likely if each is not None]
+    if not found or len(found) < len(likely):
+        return None
+    choices = document.get("choices") if isinstance(document, dict) else None
+    options = choices.get("text") if isinstance(choices, dict) else choices
+    if not isinstance(options, list) or len(options) != len(found) or len(found) > len(LETTERS):
+        raise InputError(
+            f'{row.where}: log-likelihoods of continuations, and no "choices" of its "doc" that they are of; give the '
+            'picked answer as "answer"'
+        )
+    return LETTERS[found.index(max(found))]
+
+
+def _likelihood(nested: object) -> float | None:
+    """Read `[["-3.5", "False"]]`: a log-likelihood, and whether greedy decoding gives the continuation."""
+    while isinstance(nested, list) and len(nested) == 1:
+        nested = nested[0]
+    if not isinstance(nested, list) or len(nested) != 2 or str(nested[1]) not in {"True", "False"}:  # noqa: PLR2004
+        return None
+    try:
+        return float(str(nested[0]))
+    except ValueError:
+        return None
 
 
 def _first(nested: object) -> str | None:

@@ -15,6 +15,7 @@ from selfimprove.answers.kinds import guess, labelled_conclusion
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Parsed, Problem, Split, Verdict, digest
 from selfimprove.tasks.cuts import SPLITS, checked_sizes, squeezed
+from selfimprove.tasks.evaluated import would_run
 
 _BUCKETS: Mapping[Split, range] = {"test": range(20), "dev": range(20, 40), "train": range(40, 100)}
 _DRAWS_PER_PROBLEM = 40  # a small question space is used up before that
@@ -68,11 +69,14 @@ class ReasoningGym:
     def compare(self, answer: str, problem: Problem) -> Verdict:
         """Compare with the generator's own scorer: its full score is correct, everything less is wrong.
 
-        The reference answer, or the same number written otherwise, needs no scorer.
+        The reference answer, or the same number written otherwise, needs no scorer. What a scorer would run as a
+        program is unparseable.
         """
         same_number = self._numeric and number.compare(answer, problem.answer) is Verdict.CORRECT
         if answer == problem.answer or same_number:
             return Verdict.CORRECT
+        if would_run(self.dataset, answer):
+            return Verdict.UNPARSEABLE
         index = self._index(problem)
         if index is None:
             return Verdict.ERROR

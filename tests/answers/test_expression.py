@@ -71,6 +71,12 @@ COMPARED = [
     (r"\text{none of it}", "3", "wrong"),
     ("", "3", "unparseable"),
     (r"\frac{", "3", "unparseable"),
+    (r"\emptyset", r"\{\}", "correct"),
+    (r"\{ \}", r"\varnothing", "correct"),
+    ("∅", r"\emptyset", "correct"),
+    ("5", r"\{\}", "wrong"),
+    (r"\{\}", "5", "wrong"),
+    (r"\{5\}", r"\emptyset", "wrong"),
     ("9" * 2000, "3", "unparseable"),
 ]
 

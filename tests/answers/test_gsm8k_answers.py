@@ -16,6 +16,8 @@ from selfimprove.records import Verdict
         ("#### -5", "-5", "correct", "correct"),
         ("#### 18\nThat is 3 times 6.", "18", "correct", "correct"),
         ("#### 17\n#### 18\n#### 19", "18", "unparseable", "unparseable"),
+        ("#### 2 hours 30 minutes", "2", "unparseable", "unparseable"),
+        ("#### 2 hours 30 minutes", "150", "unparseable", "unparseable"),
         ("The answer is 18.", "18", "unparseable", "correct"),
         ("The answer is $18.", "18", "unparseable", "correct"),
         ("It costs $18.00...", "18", "unparseable", "correct"),

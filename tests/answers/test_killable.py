@@ -28,6 +28,15 @@ def test_calls_return_values(child: Killable):
     assert child.call("os:getpid", timeout_s=5) == first != os.getpid()
 
 
+def test_the_child_has_no_keys(monkeypatch: pytest.MonkeyPatch):
+    """Of the environment it gets what a program needs to start, and no more."""
+    monkeypatch.setenv("FAKE_API_KEY", "secret")
+    made = Killable()
+    assert made.call("os:getenv", "FAKE_API_KEY", timeout_s=5) is None
+    assert made.call("os:getenv", "PATH", timeout_s=5) == os.environ["PATH"]
+    made.close()
+
+
 def test_printing_functions_do_not_disturb(child: Killable):
     """What a function prints is not taken for its reply."""
     assert child.call("builtins:print", "not a reply", timeout_s=5) is None

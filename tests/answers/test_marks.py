@@ -43,6 +43,21 @@ def test_an_option_is_a_letter(said: str, answers: list[str]):
     assert marks.stated(said) == answers
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("Answer: 3\nSo far.", "3"),
+        ("Answer: 3\nSo the answer is 3.", "3"),
+        ("Answer: 3\nSo the answer is 4.", None),
+        ("Answer: 3\nSo the answer is\n", "3"),
+        ("Answer: 3\nWait, Answer: 4\nAnswer: ", None),
+        ("So the answer is 3.", None),
+    ],
+)
+def test_a_line_counts_until_a_mark_says_another_thing(said: str, line: str | None):
+    assert marks.labelled(said, str) == line
+
+
 @pytest.mark.parametrize("closing", ["", "\nI hope this helps!"])
 @pytest.mark.parametrize("option", ["Paris", "J. K. Rowling", "12 apples", "St. Louis"])
 def test_the_text_of_an_option_is_an_answer_at_the_end(option: str, closing: str):

@@ -40,6 +40,7 @@ READ = [
     ("Yes, or possibly no.", None, None),
     ("Answer: true / false", None, None),
     ("The answer is not yes", None, None),
+    ("The answer is no longer yes", None, None),
     ("Nobody", None, None),
     ("Yesterday it rained", None, None),
     ("", None, None),

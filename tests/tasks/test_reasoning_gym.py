@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from selfimprove.protocols import Task
 from selfimprove.records import Split, Verdict
 from selfimprove.tasks import load_task
+from selfimprove.tasks.evaluated import would_run
 
 pytest.importorskip("reasoning_gym")
 
@@ -68,3 +71,46 @@ def test_grids_are_read_to_the_end():
     parsed = task.parse(task.conclude("I turn it.", problem.answer))
     assert parsed.strict == problem.answer.strip()
     assert task.compare(parsed.strict or "", problem) is Verdict.CORRECT
+
+
+@pytest.mark.parametrize("dataset", ["n_queens", "binary_matrix", "countdown", "simple_integration"])
+def test_an_answer_is_not_run(dataset: str, tmp_path: Path):
+    """What a scorer would run as a program has no verdict, and is not run."""
+    task = load_task(f"reasoning_gym:{dataset}", sizes={"train": 0, "dev": 0, "test": 1})
+    problem = next(task.problems("test"))
+    ran = tmp_path / "ran.txt"
+    for program in (
+        f"__import__('pathlib').Path('{ran}').write_text('x')",
+        f"open('{ran}', 'w')",
+        f"open #\n('{ran}', 'w')",
+        f"(open)('{ran}', 'w')",
+        f"[open][0]('{ran}', 'w')",
+        f"ｏｐｅｎ('{ran}', 'w')",  # noqa: RUF001 - Python takes it for the same name
+    ):
+        assert task.compare(program, problem) is Verdict.UNPARSEABLE
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "answer"),
+    [
+        ("countdown", "(3 + 4)*-(2 - (5))"),
+        ("puzzle24", "8/(3 - 8/3)"),
+        ("simple_integration", "x**2*sin(x) + sqrt (x) - (exp(2*x) + C)"),
+        ("intermediate_integration", "-log(cos(x)) + C"),
+        ("polynomial_multiplication", "(x + 1)*(y - 2)"),
+        ("n_queens", "_ Q _\nQ _ _\n_ _ Q"),
+        ("binary_matrix", "[[0, 1], [1, 2]]"),
+        ("string_insertion", "['A', 'B']"),
+        ("zebra_puzzles", "Peter (the baker)"),
+    ],
+)
+def test_mathematics_is_no_program(dataset: str, answer: str):
+    """Brackets, functions and lists go to the scorer, and so does all that no scorer evaluates."""
+    assert not would_run(dataset, answer)
+
+
+def test_text_that_sympy_would_evaluate_is_not_run():
+    """Its functions read a string as an expression."""
+    assert would_run("countdown", "sqrt('exit' + '%c1%c' % (40, 41))")
+    assert would_run("countdown", "eval sin(x)")
