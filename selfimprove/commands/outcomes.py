@@ -37,9 +37,8 @@ def export(
     with showing(quiet=quiet):
         made = exported.export(run, out or run / "export", adapter=adapter, merge=merge)
         address = exported.push(made.folder, push) if push else ""
-    click.echo(
-        "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
-    )
+    told = [made.checked, f"Exported: {made.folder}", f"Load it with:\n{made.load}", address]
+    click.echo("\n".join(filter(None, told)))
 
 
 @click.command()
