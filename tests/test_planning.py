@@ -137,6 +137,13 @@ def test_second_chances_are_planned() -> None:
     )
 
 
+def test_a_student_that_is_cut_off_is_warned_of() -> None:
+    """Where the probe saw a good part of the tries cut off, the plan says what to set; below that it says nothing."""
+    said = str(planned(PROBE.model_copy(update={"cut_off": 0.875})))
+    assert "cut off 88\N{NO-BREAK SPACE}% of the student's tries: raise student.max_tokens" in said
+    assert "student.max_tokens" not in str(planned(PROBE.model_copy(update={"cut_off": 0.2})))
+
+
 def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
     """Round 1 neither mines nor grades, and chooses from as many problems as the library holds."""
     (tmp_path / "grades.jsonl").write_text("{}\n" * 30)
