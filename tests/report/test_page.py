@@ -61,6 +61,15 @@ def test_every_round_arm_and_decision_is_shown():
         assert shown in page
 
 
+def test_a_round_says_what_it_tried_in_whole_numbers():
+    """Solved, wrong and without a verdict add up to what was tried; the last is said only where there is any."""
+    made, none = summary(), {"pool_no_verdict": 0}
+    told = "175 of 400 problems solved at the first try, 212 wrong, 13 without a verdict"
+    assert told in render_page(made)
+    whole = render_page(made.model_copy(update={"rounds": tuple(r.model_copy(update=none) for r in made.rounds)}))
+    assert "188 of 400 problems solved at the first try, 212 wrong &middot; rungs" in whole
+
+
 def test_the_test_split_shows_how_often_it_was_opened():
     """A second look at the test split is said, since it weakens the claim."""
     made = summary()
