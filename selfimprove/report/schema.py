@@ -188,7 +188,7 @@ class Provenance(Part):
     finished: str = ""
     """ISO 8601, with the zone; empty while it runs."""
     manifest_sha256: str = ""
-    """Hash of `manifest.json`, which lists every file of the run folder with its hash."""
+    """Hash of the files that `manifest.json` lists outside `report/`: of their lines `HASH  NAME`, sorted by name."""
 
 
 class GuardSummary(Part):

@@ -132,7 +132,7 @@ def _cost(folder: RunFolder, ledger: Ledger) -> CostSummary:
 
 def _provenance(folder: RunFolder, config: Config, started: float, ended: float) -> Provenance:
     base: Any = folder.found("round-00/evaluation.json", Evaluation)
-    manifest = folder.at("manifest.json").read_bytes()
+    kept = "".join(f"{sha}  {name}\n" for name, sha in sorted(folder.hashes.items()) if not name.startswith("report/"))
     return Provenance(
         selfimprove=__version__,
         python=platform.python_version(),
@@ -144,7 +144,7 @@ def _provenance(folder: RunFolder, config: Config, started: float, ended: float)
         seeds=(config.campaign.seed,),
         started=_moment(started),
         finished=_moment(ended) if _state(_stopped(folder)) == "finished" else "",
-        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        manifest_sha256=hashlib.sha256(kept.encode()).hexdigest(),
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,3 +28,15 @@ def test_the_lines_that_load_the_best_can_be_pasted(
     assert {"PeftModel", "AutoModelForCausalLM", "AutoTokenizer", "model", "tokenizer"} <= given
     assert f'"{tmp_path / best.path}"' in best.load
     assert f"selfimprove export {tmp_path / 'runs/one'} gives the messages" in best.load
+
+
+def test_the_hash_of_a_run_can_be_made_again(make_crew: Callable[..., Crew]) -> None:
+    """Of what the manifest lists; that the report itself is listed there changes nothing."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b"]})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    made = summarise(crew.folder, crew.ledger)
+    crew.folder.write_json("report/summary.json", made)
+    files = json.loads(crew.folder.at("manifest.json").read_bytes())["files"]
+    lines = [f"{files[name]}  {name}\n" for name in sorted(files) if not name.startswith("report/")]
+    said = summarise(crew.folder, crew.ledger).provenance.manifest_sha256
+    assert said == made.provenance.manifest_sha256 == hashlib.sha256("".join(lines).encode()).hexdigest()
