@@ -186,7 +186,8 @@ def _written(plan: Plan) -> Iterator[str]:
     )
     if plan.tries_at_most is not None:
         mined = plan.lines[0].student_calls
-        yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}, as problems are tried until settled"
+        about = f"about {mined:,} calls, " if mined < plan.tries_at_most else ""
+        yield f"Mining: {about}at most {plan.tries_at_most:,} calls, by how the tries come out"
     if plan.probe and plan.probe.cut_off > _CUT_OFF:
         yield (
             f"The token limit cut off {percent(plan.probe.cut_off, 0)} of the student's tries: raise "
