@@ -288,7 +288,7 @@ def _accuracy(score: ScoreSummary | None) -> Cell | None:
 
 def level_tables(levels: LevelSummary, most_values: int = 10) -> list[Heat]:
     """Lay out a pool's levels by each label with few enough values; the whole pool leads each table."""
-    heads = (*(f"level {level}" for level in range(len(levels.all))), "all")
+    heads = (*(f"difficulty {level}" for level in range(len(levels.all))), "all")
     by_label = {label: values for label, values in levels.by_label.items() if 1 < len(values) <= most_values}
     return [
         Heat(

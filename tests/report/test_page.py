@@ -61,6 +61,20 @@ def test_every_round_arm_and_decision_is_shown():
         assert shown in page
 
 
+def test_words_of_its_own_are_explained():
+    """Strict readings beside both tables that have them; rungs only where a ladder was climbed."""
+    made, strict = summary(), "counts an answer only in the form that the task asks for"
+    page, flat = (
+        render_page(
+            made.model_copy(update={"rounds": tuple(r.model_copy(update={"rungs": some}) for r in made.rounds)})
+        )
+        for some in (("2", "3"), ())
+    )
+    assert page.count(strict) == 2
+    assert "Rungs are values of the label" in page
+    assert "Rungs are" not in flat
+
+
 def test_a_round_says_what_it_tried_in_whole_numbers():
     """Solved, wrong and without a verdict add up to what was tried; the last is said only where there is any."""
     made, none = summary(), {"pool_no_verdict": 0}
