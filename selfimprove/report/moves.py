@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from selfimprove.formats import percent
 from selfimprove.mining.kinds import Kind
 from selfimprove.mining.patterns import ALL
 from selfimprove.report.failing_schema import FailureGroup, GroupExample, GroupRound, RepairRound
@@ -90,7 +91,7 @@ def kind_table(summary: Summary) -> Heat | None:
 def _kind(made: GroupRound, kind: str) -> Cell:
     count, total = made.kinds.get(kind, 0), sum(made.kinds.values())
     share = count / total if total else 0.0
-    return Cell(share, f"{count}", f"{100 * share:.0f} % of {total}")
+    return Cell(share, f"{count}", f"{percent(share, 0)} of {total}")
 
 
 @dataclass(frozen=True)

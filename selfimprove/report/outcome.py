@@ -8,6 +8,7 @@ from typing import Final
 
 from selfimprove.arms import is_told
 from selfimprove.config import Config
+from selfimprove.formats import percent
 from selfimprove.graphs.approving import Waiting
 from selfimprove.report.decided_schema import Difference, RoundSummary, ScoreSummary
 from selfimprove.report.schema import Best, TestSummary
@@ -109,7 +110,7 @@ def _unread(base: ScoreSummary | None) -> str:
 def _share(test: TestSummary, name: str) -> str:
     sampled, score = test.sampled.get(name), getattr(test, name)
     if sampled:
-        return f"{100 * sampled.accuracy:.1f} %"
+        return percent(sampled.accuracy)
     return f"{score.correct} of {score.n}" if score else "an unknown share of"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from selfimprove.errors import InputError
 from selfimprove.records import digest
+from selfimprove.store import sha256_of
 from selfimprove.students.fetch import model_hash
 
 _PLAIN = {
@@ -78,8 +78,7 @@ def adapter_hash(path: Path) -> str:
     if is_whole(path):
         return model_hash(path)
     settings = {key: value for key, value in _config(path).items() if key != "base_model_name_or_path"}
-    with _weights(path).open("rb") as file:
-        return digest(hashlib.file_digest(file, "sha256").hexdigest(), settings)
+    return digest(sha256_of(_weights(path)), settings)
 
 
 def prompt_hash(path: Path) -> str:
