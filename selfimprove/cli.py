@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from selfimprove.report.schema import Summary
 
 _INTERRUPTED: Final = 130
+_GOES_ON: Final = frozenset({"demo", "run", "mine", "grade", "prm", "compile", "label", "curate"})
+"""Commands that find what they did before, when they are given again."""
 _WHOLE: Final = 200
 """Characters of a command's first sentence; click breaks it into lines, where it would else cut it off."""
 _GROUPS: Final = {
@@ -71,7 +73,10 @@ _out = click.option("--out", type=path_type, help="Run folder; default: runs/<na
 @click.argument("task")
 @click.argument("path", type=path_type, default=Path("campaign.toml"))
 def init(task: str, path: Path) -> None:
-    """Write a commented TOML for TASK to PATH (default: campaign.toml)."""
+    """Write a commented TOML for TASK to PATH (default: campaign.toml).
+
+    TASK: gsm8k, strategyqa, mmlu, math, arithmetic, reasoning_gym:NAME, a .jsonl file, or package.module:MyTask.
+    """
     from selfimprove.templates import init as write
 
     write(task, path)
@@ -117,7 +122,10 @@ def run(config: Path, out: Path | None, changes: Sequence[str], quiet: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON; --schema documents it.")
 @click.option("--schema", is_flag=True, help="Print the JSON schema of that summary; needs no RUN_FOLDER.")
 def report(run_folder: Path | None, as_json: bool, schema: bool) -> None:  # noqa: FBT001 - click gives flags so
-    """Sum up RUN_FOLDER: one sentence, a page, or JSON."""
+    """Sum up RUN_FOLDER: one sentence, a page, or JSON.
+
+    The page is written anew to RUN_FOLDER/report/index.html; --json and --schema write none.
+    """
     import json
 
     from selfimprove.campaign import read_summary
@@ -209,7 +217,9 @@ def main() -> None:
         error.show()
         sys.exit(InputError.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted; the same command goes on from here.", err=True)
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        told = "; the same command goes on from here" if command in _GOES_ON else ""
+        click.echo(f"Interrupted{told}.", err=True)
         sys.exit(_INTERRUPTED)
     except SelfImproveError as error:
         click.echo(f"selfimprove: {error}", err=True)

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import ValidationError
 
 from selfimprove.errors import InputError
-from selfimprove.formats import aligned
+from selfimprove.formats import aligned, percent
 from selfimprove.protocols import Task
 from selfimprove.records import Problem, Record, Score, Split, Verdict
 from selfimprove.stats import wilson
@@ -229,7 +229,7 @@ def _cells(name: str, counted: Score) -> tuple[str, ...]:
     interval = f"{100 * low:.1f} to {100 * high:.1f}"
     return (
         name,
-        f"{100 * counted.accuracy:.1f} %",
+        percent(counted.accuracy),
         interval,
         str(counted.correct),
         str(counted.n),

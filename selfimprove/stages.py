@@ -12,7 +12,7 @@ from selfimprove.campaign import Campaign, chat_template_of
 from selfimprove.checks import check_scoring
 from selfimprove.config import Config, changed, load_config, write_config
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.formats import aligned
+from selfimprove.formats import aligned, percent
 from selfimprove.graphs.compiling import freeze_programs, programs_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.grading import build_grading
@@ -220,6 +220,6 @@ def _table(patterns: Patterns) -> str:
     for group in sorted(patterns.groups, key=lambda g: (g.by != ALL, g.by, -g.rate)):
         seen[group.by] = seen.get(group.by, 0) + 1
         if seen[group.by] <= _SHOWN:
-            counts = (str(group.failed), str(group.tried), f"{100 * group.rate:.0f} %", str(group.technical))
+            counts = (str(group.failed), str(group.tried), percent(group.rate, 0), str(group.technical))
             rows.append((group.by, group.value, *counts))
     return "\n".join(aligned(rows, names=2))

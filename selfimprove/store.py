@@ -307,13 +307,15 @@ def _manifest(path: Path) -> dict[str, str]:
     return {**hashes, **{name: new for name, new in coming.items() if _sha256(path / name) == new}}
 
 
+def sha256_of(path: Path) -> str:
+    """Hash a file, as `sha256sum` does."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _sha256(path: Path) -> str:
     """Hash a file; empty where there is none."""
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return sha256_of(path)
     except OSError:
         return ""
-    return digest.hexdigest()

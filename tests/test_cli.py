@@ -227,6 +227,36 @@ def test_mining_alone_says_what_it_draws(cli: Run) -> None:
     assert "as `mine` says" in " ".join(cli("grade", "--help").stdout.split())
 
 
+def test_help_says_what_goes_in_and_where_it_goes(cli: Run) -> None:
+    """What a row of predictions is, where the page lies, what comes before, what may be given again, what a task is."""
+    for command, told in (
+        ("score", "names its problem by `id` or `question`"),
+        ("report", "written anew to RUN_FOLDER/report/index.html"),
+        ("grade", "`mine` comes first, into the same folder"),
+        ("combine", "given once for each, in order"),
+        ("init", "reasoning_gym:NAME, a .jsonl file, or package.module:MyTask"),
+    ):
+        assert told in " ".join(cli(command, "--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("run", "Interrupted; the same command goes on from here.\n"), ("plan", "Interrupted.\n")],
+)
+def test_what_cannot_go_on_does_not_say_so(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, said: str
+) -> None:
+    """A campaign finds what it did; a plan begins again."""
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"selfimprove.campaign.Campaign.{command}", stopped)
+    (tmp_path / "c.toml").write_text(toml(campaign={"task": "arithmetic"}, data=TINY))
+    done = cli(command, "c.toml")
+    assert (done.returncode, done.stderr.lstrip()) == (130, said)
+
+
 def test_the_schema_needs_no_run(cli: Run) -> None:
     """`report --schema` reads no folder, so it asks for none."""
     assert json.loads(cli("report", "--schema").stdout)["title"] == "Summary"

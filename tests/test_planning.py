@@ -137,6 +137,46 @@ def test_second_chances_are_planned() -> None:
     )
 
 
+def test_a_student_that_is_cut_off_is_warned_of() -> None:
+    """Where the probe saw a good part of the tries cut off, the plan says what to set; below that it says nothing."""
+    said = str(planned(PROBE.model_copy(update={"cut_off": 0.875})))
+    assert "cut off 88\N{NO-BREAK SPACE}% of the student's tries: raise student.max_tokens" in said
+    assert "student.max_tokens" not in str(planned(PROBE.model_copy(update={"cut_off": 0.2})))
+
+
+def test_a_ladder_is_planned_by_the_rungs_it_comes_to() -> None:
+    """Two of the five levels in the first round and one more in each next; all of them at most, which dollars go by."""
+    task = {"levels": [2, 3, 4, 5, 6]}
+    how: dict[str, object] = {"policy": "ladder", "label": "level", "first": 2, "width": 1}
+    mine = {"pool": 100, "samples": 3, "longer": 1.0}
+    low = PROBE.model_copy(update={"passed": 0.0})
+    made = planned(low, task=task, mine=mine, select=how, teacher={"model": "openai/gpt-4o"})
+    assert line(made, "mine").student_calls == (40 + 60 + 80) * 4
+    assert made.tries_at_most == 300 * 4
+    assert "Mining: about 720 calls, at most 1,200 calls" in str(made)
+    whole = planned(low, task=task, mine=mine, teacher={"model": "openai/gpt-4o"})
+    assert made.usd_at_most == whole.usd_at_most
+    able = planned(PROBE.model_copy(update={"passed": 0.6}), task=task, mine=mine, select=how)
+    assert line(able, "mine").student_calls == 300 * 4
+    phases = [{"pool": 50}, {"when": "round >= 1", "pool": 100}]
+    assert "Mining: at most 1,200 calls" in str(planned(mine=mine, phases=phases))
+
+
+def test_a_student_that_teaches_itself_is_planned() -> None:
+    """Its rationales are its calls, but for those that mining has drawn of the same samples; so are its replies."""
+    mine: dict[str, object] = {"pool": 100, "samples": 3, "longer": 1.0}
+    plain: dict[str, object] = {"questions": 0, "rationales": 4}
+    campaign: dict[str, object] = {"rounds": 1, "arms": ["track_b"]}
+    low = PROBE.model_copy(update={"passed": 0.0})
+    own: dict[str, object] = {"model": "self"}
+    made = planned(low, mine=mine, lesson=plain, campaign=campaign, teacher=own)
+    assert (line(made, "lessons").student_calls, line(made, "lessons").teacher_calls) == (100, 0)
+    drawn = planned(low, mine=mine, lesson={**plain, "rationales": 3}, campaign=campaign, teacher=own)
+    assert line(drawn, "lessons").student_calls == 0
+    told = [planned(low, mine=mine, campaign=campaign, teacher={"model": model}) for model in ("self", "reference")]
+    assert line(told[0], "lessons").student_calls >= line(told[1], "lessons").student_calls + 100
+
+
 def test_a_library_stands_for_the_first_rounds_mining(tmp_path: Path) -> None:
     """Round 1 neither mines nor grades, and chooses from as many problems as the library holds."""
     (tmp_path / "grades.jsonl").write_text("{}\n" * 30)

@@ -70,6 +70,9 @@ def test_too_small_a_budget_is_said_with_what_would_do() -> None:
     """Nothing tried is no result: the sentence names the rows there are and those that it takes."""
     made = not_probed("failures", 4, 400)
     assert made.policy == "failures"
-    assert "5 % of 400 rows are too few to try 4 policies on; from 640 rows on they are tried" in made.sentence
+    assert (
+        "5\N{NO-BREAK SPACE}% of 400 rows are too few to try 4 policies on; from 640 rows on they are tried"
+        in made.sentence
+    )
     assert rows_each(640, 4) == 8
     assert rows_each(639, 4) == 0

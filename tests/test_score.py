@@ -218,7 +218,7 @@ def test_missing_and_unknown_are_counted_and_said(gsm8k: Task, tmp_path: Path):
     table = report.table()
     assert "3 problems have no prediction" in table
     assert "1 predictions name no problem" in table
-    assert "25.0 %" in table
+    assert "25.0\N{NO-BREAK SPACE}%" in table
     assert json.loads(report.model_dump_json())["missing"] == 3
 
 

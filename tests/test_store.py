@@ -11,7 +11,7 @@ import pytest
 
 from selfimprove.errors import RunFolderError
 from selfimprove.records import Message
-from selfimprove.store import RunFolder, write_whole
+from selfimprove.store import RunFolder, sha256_of, write_whole
 
 
 def test_rows_come_back_as_written(tmp_path: Path) -> None:
@@ -159,3 +159,9 @@ def test_manifest_lists_every_file_with_its_hash(tmp_path: Path) -> None:
     folder.close()
     again = RunFolder(tmp_path / "run")
     assert again.hashes["note.txt"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_file_is_hashed_as_others_do(tmp_path: Path) -> None:
+    """The hash of a file is what `sha256sum` says of it."""
+    (tmp_path / "file").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

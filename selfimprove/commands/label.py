@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from selfimprove.commands.options import ledger_of, path_type, quiet_option
+from selfimprove.formats import dollars
 
 _taxonomy = click.option(
     "--taxonomy",
@@ -67,7 +68,7 @@ def label(problems: Path, named: str, out: Path, quiet: bool, **how: Any) -> Non
         second = Labeller(taxonomy, checker, "check_label", programs.get("check_label"), widest=how["names"])
         report = label_file(given, first, second, out)
         spent = ledger.spent_usd
-    click.echo(f"{written(report)}\nSpent: ${spent:.4f}\nWritten into: {out}")
+    click.echo(f"{written(report)}\nSpent: {dollars(spent)}\nWritten into: {out}")
 
 
 @click.command()

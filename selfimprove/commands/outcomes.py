@@ -37,9 +37,8 @@ def export(
     with showing(quiet=quiet):
         made = exported.export(run, out or run / "export", adapter=adapter, merge=merge)
         address = exported.push(made.folder, push) if push else ""
-    click.echo(
-        "\n".join(filter(None, [made.checked, f"Exported: {made.folder}", f"Load it with: {made.load}", address]))
-    )
+    told = [made.checked, f"Exported: {made.folder}", f"Load it with:\n{made.load}", address]
+    click.echo("\n".join(filter(None, told)))
 
 
 @click.command()
@@ -72,7 +71,7 @@ def fork(run: Path, out: Path | None, round_: int | None, changes: Sequence[str]
 @click.option("--base", default="smollm2-135m", show_default=True, help="The model they were trained on.")
 @click.option("--out", type=path_type, required=True, help="The new adapter's folder.")
 @click.option("--how", default="linear", show_default=True, help="stack, linear, ties, dare_linear or dare_ties.")
-@click.option("--weight", "weights", type=float, multiple=True, help="Of each adapter, in order.")
+@click.option("--weight", "weights", type=float, multiple=True, help="Of an adapter; given once for each, in order.")
 @click.option("--density", default=0.5, show_default=True, help="Share of the values that ties and dare keep.")
 def combine(adapters: Sequence[Path], base: str, out: Path, how: str, weights: Sequence[float], density: float) -> None:
     """Make one adapter of several: their sum (stack) or an average."""

@@ -44,6 +44,8 @@ def mine(config: Path, out: Path | None, adapter: Path | None, changes: Sequence
 def grade(config: Path, out: Path | None, adapter: Path | None, changes: Sequence[str], quiet: bool) -> None:  # noqa: FBT001 - click gives flags so
     """Grade a mined pool into the student's library, levels 0 to 5.
 
+    `mine` comes first, into the same folder (--out).
+
     CONFIG is that of the mining; what its [mine] leaves open is as `mine` says.
     """
     from selfimprove.stages import grade_stage
@@ -63,12 +65,17 @@ def _stage(
 
 @click.command()
 @click.argument("task")
-@click.option("--pred", "predictions", type=path_type, required=True, help="File of predictions.")
+@click.option("--pred", "predictions", type=path_type, required=True, help="File of predictions, see above.")
 @click.option("--gold", type=path_type, help="File of problems; default: the task's test split.")
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(task: str, predictions: Path, gold: Path | None, data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001
-    """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart."""
+    """Score a file of predictions for TASK: accuracy with interval, by label, no verdict counted apart.
+
+    A row of it (JSON lines) names its problem by `id` or `question`, or by its place where no row does, and holds
+    `text`, a completion to be read, or `answer`, a bare one. A campaign's predictions.jsonl, lm-evaluation-harness
+    samples and one object {id: answer} are read too.
+    """
     from selfimprove.score import score as score_file
     from selfimprove.tasks import load_task
 

@@ -106,7 +106,8 @@ def _body(summary: Summary, told: Told) -> Iterator[str]:
     yield "- Data, sha256: " + ", ".join(f"{split} {value[:16]}" for split, value in sorted(found.data.items()))
     yield f"- Prompt and chat template: {told.render_hash}. Student: {found.student_identity}."
     yield "- " + ", ".join(f"{name} {version}" for name, version in sorted(found.packages.items()))
-    yield f"- selfimprove {found.selfimprove}, manifest {found.manifest_sha256[:16]}"
+    listed = "(sha256 of its lines `HASH  NAME` outside report/)"
+    yield f"- selfimprove {found.selfimprove}, manifest {found.manifest_sha256[:16]} {listed}"
 
 
 def _task(summary: Summary) -> str:

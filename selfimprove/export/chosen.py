@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,7 @@ from selfimprove.errors import InputError, nearest
 from selfimprove.graphs.places import arm_of, round_of
 from selfimprove.openings import decided
 from selfimprove.report.schema import Summary
-from selfimprove.store import RunFolder
+from selfimprove.store import RunFolder, sha256_of
 from selfimprove.students.adapters import WEIGHTS
 
 COMBINED: Final = "combined.json"
@@ -110,7 +109,7 @@ def _sha256(run: Path, path: str) -> str:
     """Hash the weights of an adapter, named from the run folder or from here; empty where there are none."""
     files = (place / path / WEIGHTS for place in (run, Path()))
     file = next((file for file in files if file.is_file()), None)
-    return hashlib.sha256(file.read_bytes()).hexdigest() if file else ""
+    return sha256_of(file) if file else ""
 
 
 def _named(place: str) -> str:

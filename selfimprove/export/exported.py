@@ -18,7 +18,7 @@ from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 from selfimprove.report.schema import Summary
 from selfimprove.store import RunFolder, check_folder, whole_folder, write_whole
-from selfimprove.students.adapters import WEIGHTS, check_base, is_whole, prompt_hash
+from selfimprove.students.adapters import WEIGHTS, check_base, is_whole, loading, prompt_hash
 from selfimprove.students.fetch import fetch
 
 _TRAINING: Final = ("metrics.json", "training.jsonl")
@@ -31,7 +31,7 @@ class Exported(NamedTuple):
     Attributes:
         folder: where.
         checked: what merging was seen to change, in one sentence; empty where nothing was merged.
-        load: the line of Python that loads it.
+        load: the lines of Python that load it.
     """
 
     folder: Path
@@ -75,23 +75,21 @@ def export(run: Path, out: Path, *, adapter: Path | None = None, merge: bool = F
     whole = merge or is_whole(chosen.folder)
     hashed = prompt_hash(chosen.folder)
     told = Told(chosen, base_name(config), licence_of(config), whole, "", _asked(program), hashed)
-    load = _loading(out, config, whole=whole)
     check_folder(out)
     checked = _checked_there(out, summary, told, merge=merge)
     if checked is not None:
-        return Exported(out, checked, load)
+        return Exported(out, checked, _loading(out, config))
     with whole_folder(out) as begun:
         checked = merged(folder, begun, config, chosen, program) if merge else ""
         if not merge:
             _copied(chosen, begun, told.base)
         write_whole(begun / _CARD, card_of(summary, told._replace(checked=checked)).encode())
-    return Exported(out, checked, load)
+    return Exported(out, checked, _loading(out, config))
 
 
-def _loading(out: Path, config: Config, *, whole: bool) -> str:
+def _loading(out: Path, config: Config) -> str:
     """Write the Python that loads an export."""
-    model = 'AutoModelForCausalLM.from_pretrained("{}")'
-    return model.format(out) if whole else f'PeftModel.from_pretrained({model.format(base_of(config))}, "{out}")'
+    return loading(out, base_of(config), f"{out.resolve() / _CARD} has the messages to ask it with")
 
 
 def _checked_there(out: Path, summary: Summary, told: Told, *, merge: bool) -> str | None:

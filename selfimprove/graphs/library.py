@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from selfimprove.mining.library import Graded, load_library, mined_from
 from selfimprove.programs.in_force import FROZEN, Frozen
 from selfimprove.records import Attempt, Completion, Problem, Record
 from selfimprove.steps.verify import verify
+from selfimprove.store import sha256_of
 
 _ORIGIN: Final = "round-01/library.json"
 _ROWS: Final = "round-01/library.jsonl"
@@ -94,7 +94,7 @@ def known_pool(crew: Crew, round_: int) -> KnownPool | None:
         path = library_file(crew.config.mine.library)
         rows = list(load_library(path, identity))
         kept = _usable(path, rows, train.values(), crew)
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        sha256 = sha256_of(path)
         origin = Origin(path=str(path), sha256=sha256, problems=len(kept), left_out=len(rows) - len(kept))
         crew.folder.write_json(_ORIGIN, origin)
         crew.folder.write_rows(_ROWS, kept)

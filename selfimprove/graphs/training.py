@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from selfimprove.arms import ABLATED, ARMS, in_turn, program_of
 from selfimprove.errors import InputError
+from selfimprove.formats import percent
 from selfimprove.graphs.ablating import ablated
 from selfimprove.graphs.approving import rejected
 from selfimprove.graphs.crew import Crew
@@ -169,7 +170,7 @@ def measure(crew: Crew, split: Split, adapter: str, arm: str, place: str, *, rou
             sampled=sum_samples(drawn, problems, crew.task) if drawn else None,
         )
         s = result.lenient
-        watcher.say(f"{split}: {arm} answers {s.correct} of {s.n} ({100 * s.accuracy:.1f} %)")
+        watcher.say(f"{split}: {arm} answers {s.correct} of {s.n} ({percent(s.accuracy)})")
     crew.folder.write_rows(f"{place}/predictions.jsonl", attempts)
     if drawn:
         crew.folder.write_rows(f"{place}/samples.jsonl", chain.from_iterable(drawn), by=_by_sample)

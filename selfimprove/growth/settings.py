@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from selfimprove.config.writing import Key, differences
 from selfimprove.errors import InputError, RunFolderError
 from selfimprove.programs.in_force import FROZEN, Frozen
 from selfimprove.programs.saved import Compiled
-from selfimprove.store import RunFolder
+from selfimprove.store import RunFolder, sha256_of
 
 FILE: Final = "curate.toml"
 _LIMITS: Final = {
@@ -89,7 +88,7 @@ def _plain(config: CurateConfig) -> dict[str, Any]:
 
 def _hash(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}; give a readable file") from error
 

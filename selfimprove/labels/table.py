@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfimprove.formats import as_text, count
+from selfimprove.formats import as_text, count, percent
 from selfimprove.labels.agreement import Agreement
 from selfimprove.labels.coverage import Coverage
 from selfimprove.labels.outline import WORDS
@@ -53,7 +53,7 @@ def _table(found: Sequence[Agreement]) -> Table:
         share = _NONE
         if one.accuracy is not None:
             low, high = one.interval.low, one.interval.high
-            share = f"{100 * one.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+            share = f"{percent(one.accuracy)} ({100 * low:.1f} to {100 * high:.1f})"
         worst = next(iter(one.confusions()), None)
         confused = f"{worst[0]} as {worst[1]}: {worst[2]}" if worst else _NONE
         kappa = _NONE if one.kappa is None else f"{one.kappa:.3f}"

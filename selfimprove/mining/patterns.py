@@ -173,7 +173,8 @@ class Movement(Record):
 def movements(rounds: Sequence[Patterns], tried: Sequence[AbstractSet[str]]) -> list[Movement]:
     """Follow each group over the rounds, the most improved first within what groups share.
 
-    What is summed as `(other)` is left out: it holds other values each round.
+    What is summed as `(other)` is left out: it holds other values each round. A change is between rounds in which most
+    of a group have a verdict: where few have one, those are not like the rest.
 
     Args:
         rounds: the patterns of each, in order.
@@ -186,7 +187,7 @@ def movements(rounds: Sequence[Patterns], tried: Sequence[AbstractSet[str]]) -> 
 
 
 def _movement(key: tuple[str, str], groups: Sequence[Group | None], tried: Sequence[AbstractSet[str]]) -> Movement:
-    known = [(g, ids) for g, ids in zip(groups, tried, strict=True) if g is not None and g.tried]
+    known = [(g, ids) for g, ids in zip(groups, tried, strict=True) if g is not None and g.tried > g.technical]
     (first, before), (last, after) = (known[0], known[-1]) if len(known) > 1 else ((None, set()), (None, set()))
     return Movement(
         by=key[0],

@@ -82,7 +82,12 @@ def _reasons(lesson: LessonConfig) -> int:
 
 
 def _told(expected: Expected, stage: str, round_: int, replies: float, reasons: float) -> Line:
-    """Sum up a teacher's replies to questions and its rationales."""
+    """Sum up a teacher's replies to questions and its rationales; the student's own are drawn in mining already."""
+    if expected.teacher(round_) == "self":
+        drawn, wanted = expected.config.mine.samples, expected.config.lesson.rationales
+        anew, length = reasons * (1 - min(drawn, wanted) / max(1, wanted)), expected.length(round_)
+        own = expected.line(stage, anew, expected.prompt, length)
+        return total([own, expected.line(stage, replies, expected.prompt, length / 2)])
     price = expected.asked(round_)
     if price is None:
         return Line(stage=stage, seconds=0.0)
@@ -184,7 +189,7 @@ def most_usd(expected: Expected) -> float:
     lesson, judge = config.lesson, _judge_price(expected)
     each = 2 * (lesson.questions * lesson.turns + _reasons(lesson))
     for round_ in expected.rounds:
-        price, pool = expected.price(round_), expected.pool(round_)
+        price, pool = expected.price(round_), expected.most_pool(round_)
         lessons = min(pool, config.select.lessons or pool)
         if price is not None:
             given = lessons * (1 + len(_AGAIN & set(config.campaign.arms)))
@@ -195,7 +200,7 @@ def most_usd(expected: Expected) -> float:
             most += most_compiling_usd(expected, round_, price)
         if judge is not None:  # which is asked once more where its reply cannot be read
             read = _JUDGE_READS + expected.prompt + 3 * config.student.max_tokens
-            most += 2 * expected.mined(round_) * judge.of(read, config.teacher.max_tokens, 1)
+            most += 2 * expected.most_mined(round_) * judge.of(read, config.teacher.max_tokens, 1)
     return most + _most_control_usd(expected)
 
 
@@ -209,7 +214,7 @@ def _most_control_usd(expected: Expected) -> float:
     config, price = expected.config, expected.price(1)
     if price is None or "control" not in config.campaign.arms:
         return 0.0
-    pools, again = [expected.pool(r) for r in range(1, config.campaign.rounds + 1)], 1 + config.select.replay
+    pools, again = [expected.most_pool(r) for r in range(1, config.campaign.rounds + 1)], 1 + config.select.replay
     taught = sum(math.ceil(min(pool, config.select.lessons or pool) * again) for pool in pools)
     practises = any(ARMS[arm].method for arm in in_turn(config.campaign.arms))
     tried = max(pools) * (1 + bool(asking_arms(expected))) if practises else 0  # it may have practised alone
@@ -219,5 +224,5 @@ def _most_control_usd(expected: Expected) -> float:
 def _most_probed(expected: Expected) -> int:
     """Bound the problems that are taught before the first round: each policy chooses others."""
     select, names = expected.config.select, len(expected.config.select.candidates)
-    budget = expected.config.campaign.rounds * (select.lessons or expected.pool(1))
+    budget = expected.config.campaign.rounds * (select.lessons or expected.most_pool(1))
     return names * rows_each(budget, names) if expected.probes else 0

@@ -66,15 +66,29 @@ class Expected:
     def probes(self) -> bool:
         """Whether policies are tried before the first round; its pool leaves a probe set, or they are not."""
         select = self.config.select
-        return select.policy == "probe" and 1 in self.rounds and self.sizes.train - self.pool(1) >= select.probe
+        return select.policy == "probe" and 1 in self.rounds and self.sizes.train - self.most_pool(1) >= select.probe
 
     def mined(self, round_: int) -> int:
-        """Give how many problems a round tries and grades."""
+        """Give how many problems a round tries and grades; on a ladder, those of the rungs that it comes to."""
+        most, rungs = self.most_mined(round_), self.sizes.rungs
+        return round(most * self._climbed(round_) / rungs) if rungs else most
+
+    def most_mined(self, round_: int) -> int:
+        """Give how many problems a round tries at most, also where the student masters every rung."""
         return 0 if self.library and round_ == 1 else min(self.config.mine.pool, self.sizes.train)
 
     def pool(self, round_: int) -> int:
         """Give how many problems a round chooses from."""
         return self.mined(round_) or self.library
+
+    def most_pool(self, round_: int) -> int:
+        """Give how many problems a round chooses from at most."""
+        return self.most_mined(round_) or self.library
+
+    def _climbed(self, round_: int) -> int:
+        """Give how many rungs a round tries: what is solved is mastered before the first, and `width` a round then."""
+        select, rungs = self.config.select, self.sizes.rungs
+        return min(rungs, round(rungs * (1 - self.failed(1))) + select.first + select.width * (round_ - 1))
 
     def cut_off(self, round_: int) -> float:
         """Give the share of attempts that get a second chance in a round; it falls as failures do."""

@@ -72,10 +72,11 @@ def _round(expected: Expected, round_: int) -> Line:
 def most_tries(expected: Expected) -> int | None:
     """Bound the attempts of all rounds: no kind is settled, and each attempt needs its second chance.
 
-    None where settings alone say how many there are.
+    None where settings alone say how many there are: no ladder is climbed, and no phase has a pool of its own.
     """
     mine = expected.config.mine
-    if mine.longer == 1 and mine.most <= mine.samples:
+    varies = expected.sizes.rungs or any(phase.pool for phase in expected.config.phases)
+    if mine.longer == 1 and mine.most <= mine.samples and not varies:
         return None
     each = (1 + max(mine.samples, mine.most)) * (2 if mine.longer > 1 else 1)
-    return sum(expected.mined(round_) for round_ in expected.rounds) * each
+    return sum(expected.most_mined(round_) for round_ in expected.rounds) * each

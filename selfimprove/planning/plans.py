@@ -13,7 +13,7 @@ from pydantic import Field
 
 from selfimprove.arms import ARMS, in_turn
 from selfimprove.config import Config
-from selfimprove.formats import duration
+from selfimprove.formats import duration, percent
 from selfimprove.graphs.phases import largest_pool
 from selfimprove.ledger import Used
 from selfimprove.planning.estimate import most_usd, stages
@@ -30,6 +30,8 @@ _OFFERED: Final = 4
 _BYTES_A_ROW: Final = 2_000
 _ADAPTER_MB: Final = 25.0
 _HOUR_S: Final = 3600.0
+_CUT_OFF: Final = 0.25
+"""Share of tries that the token limit cut off from which on a plan warns of it."""
 
 
 class Plan(Record):
@@ -184,7 +186,13 @@ def _written(plan: Plan) -> Iterator[str]:
     )
     if plan.tries_at_most is not None:
         mined = plan.lines[0].student_calls
-        yield f"Mining: about {mined:,} calls, at most {plan.tries_at_most:,}, as problems are tried until settled"
+        about = f"about {mined:,} calls, " if mined < plan.tries_at_most else ""
+        yield f"Mining: {about}at most {plan.tries_at_most:,} calls, by how the tries come out"
+    if plan.probe and plan.probe.cut_off > _CUT_OFF:
+        yield (
+            f"The token limit cut off {percent(plan.probe.cut_off, 0)} of the student's tries: raise "
+            "student.max_tokens, or part of a gain may be that answers grow shorter"
+        )
     whole = f", and {plan.whole_models} whole models of the student's size" if plan.whole_models else ""
     yield f"Disk: about {plan.disk_mb:,.0f} MB{whole}"
     if plan.shortage:

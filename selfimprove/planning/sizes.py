@@ -22,6 +22,7 @@ class Sizes(NamedTuple):
         dev: to decide on.
         test: to report on.
         dev_groups: groups of dev problems that belong together, and count as one draw; 0: each stands alone.
+        rungs: of the ladder that is climbed; 0: there is none.
     """
 
     train: int
@@ -29,6 +30,7 @@ class Sizes(NamedTuple):
     dev: int
     test: int
     dev_groups: int = 0
+    rungs: int = 0
 
 
 def sizes_of(config: Config, task: Task) -> Sizes:
@@ -38,16 +40,13 @@ def sizes_of(config: Config, task: Task) -> Sizes:
         InputError: a split is empty.
     """
     data = config.data
-    train = _count(task, "train", data.train)
-    aside = aside_size(config, train)
+    labels = [problem.labels.get(config.select.label, "") for problem in _some(task, "train", data.train)]
+    aside = aside_size(config, len(labels))
     dev = [problem.group for problem in _some(task, "dev", data.dev)]
     groups = len(set(dev) - {""}) + dev.count("")
-    test = _count(task, "test", data.test)
-    return Sizes(train - aside, aside, len(dev), test, groups if groups < len(dev) else 0)
-
-
-def _count(task: Task, split: Split, most: int) -> int:
-    return sum(1 for _ in _some(task, split, most))
+    test = sum(1 for _ in _some(task, "test", data.test))
+    rungs = len(set(labels) - {""}) if config.select.policy == "ladder" else 0
+    return Sizes(len(labels) - aside, aside, len(dev), test, groups if groups < len(dev) else 0, rungs)
 
 
 def _some(task: Task, split: Split, most: int) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from selfimprove import progress
 from selfimprove.errors import InputError
+from selfimprove.formats import percent
 from selfimprove.graphs.guarding import public_of
 from selfimprove.prm.solutions import draw_problems, tried
 from selfimprove.programs import program_for
@@ -69,7 +70,7 @@ class Labels(NamedTuple):
     def __str__(self) -> str:
         """Say it in one sentence."""
         found = len(self.rows) - self.solved
-        share = f"{100 * self.rollouts / self.full:.0f} % of what scoring each step takes" if self.full else "no steps"
+        share = f"{percent(self.rollouts / self.full, 0)} of what scoring each step takes" if self.full else "no steps"
         return (
             f"{self.solved} right solutions and {found} of {len(self.failed)} wrong ones are labelled, "
             f"by {self.rollouts} rollouts ({share})"

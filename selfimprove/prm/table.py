@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from selfimprove.formats import as_text
+from selfimprove.formats import as_text, percent
 from selfimprove.records import Interval
 from selfimprove.scorers.figures import Figures, Measured, Ranks, ScorerCard
 
@@ -110,4 +110,4 @@ def _number(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return NONE if value is None else f"{100 * value:.1f} %"
+    return NONE if value is None else percent(value)

@@ -138,9 +138,11 @@ class RoundSummary(Part):
     pool: int
     """Training problems that the student tried in this round."""
     failures: int
-    """Tried problems that it got wrong."""
+    """Tried problems that it got wrong at its first try."""
+    pool_no_verdict: int
+    """Tried problems whose first try was cut off or could not be read; the others were solved."""
     pool_pass_rate: float
-    """Share of tried problems that it got right, in [0, 1]."""
+    """Share right among the first tries with a verdict, in [0, 1]."""
     wall_s: float
     """Time this round (or arm) took, in seconds."""
     rungs: tuple[str, ...] = ()

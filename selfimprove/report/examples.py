@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from selfimprove.graphs.places import round_folder
-from selfimprove.records import Attempt, Lesson, Problem, Verdict
+from selfimprove.records import Attempt, Lesson, Problem, Rationale, Verdict
 from selfimprove.report.decided_schema import RoundSummary
 from selfimprove.report.examples_schema import ClarificationExample, FailureExample, LessonExample
 from selfimprove.store import RunFolder
@@ -20,7 +20,7 @@ def lessons_shown(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[Le
     found: list[Lesson] = []
     for round_ in dict.fromkeys(r.round for r in rounds):
         found += folder.rows(f"{round_folder(round_)}/lessons.jsonl", Lesson)
-    found.sort(key=lambda x: (not x.clarifications, x.draft.verdict != Verdict.WRONG, not x.rationales, x.id))
+    found.sort(key=lambda x: (not x.clarifications, x.draft.verdict != Verdict.WRONG, _kept(x) is None, x.id))
     return tuple(_lesson(lesson, by_id[lesson.problem]) for lesson in found[:_SHOWN])
 
 
@@ -43,9 +43,13 @@ def failures_shown(folder: RunFolder, rounds: Sequence[RoundSummary]) -> tuple[F
     )
 
 
+def _kept(lesson: Lesson) -> Rationale | None:
+    """Give the first rationale that was verified."""
+    return next((r for r in lesson.rationales if r.verdict is Verdict.CORRECT), None)
+
+
 def _lesson(lesson: Lesson, problem: Problem) -> LessonExample:
-    kept = next((r for r in lesson.rationales if r.verdict is Verdict.CORRECT), None)
-    last = lesson.rewrites[-1] if lesson.rewrites else None
+    kept, last = _kept(lesson), lesson.rewrites[-1] if lesson.rewrites else None
     return LessonExample(
         problem=problem.id,
         question=problem.question,

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from selfimprove.formats import percent
 from selfimprove.graphs.places import arm_of
 from selfimprove.report.decided_schema import RoundSummary, SampledSummary, ScoreSummary
 from selfimprove.report.schema import BaselineSummary, LabelPair, Summary
@@ -192,7 +193,7 @@ def _point(
 ) -> Point:
     score = deciding(row)
     low, high = score.interval
-    share = f"{100 * score.accuracy:.1f} %"
+    share = percent(score.accuracy)
     title = f"{what}: {share} of {row.dev.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f}"
     return Point(
         x, scale.down(score.accuracy), scale.down(high), scale.down(low), mark, title, share if labelled else ""
@@ -288,7 +289,7 @@ def _accuracy(score: ScoreSummary | None) -> Cell | None:
 
 def level_tables(levels: LevelSummary, most_values: int = 10) -> list[Heat]:
     """Lay out a pool's levels by each label with few enough values; the whole pool leads each table."""
-    heads = (*(f"level {level}" for level in range(len(levels.all))), "all")
+    heads = (*(f"difficulty {level}" for level in range(len(levels.all))), "all")
     by_label = {label: values for label, values in levels.by_label.items() if 1 < len(values) <= most_values}
     return [
         Heat(
@@ -303,7 +304,7 @@ def level_tables(levels: LevelSummary, most_values: int = 10) -> list[Heat]:
 def _counts(counts: Sequence[int]) -> tuple[Cell | None, ...]:
     total = sum(counts)
     shares = [count / total if total else 0.0 for count in counts]
-    cells = [Cell(share, f"{n}", f"{100 * share:.0f} % of {total}") for n, share in zip(counts, shares, strict=True)]
+    cells = [Cell(share, f"{n}", f"{percent(share, 0)} of {total}") for n, share in zip(counts, shares, strict=True)]
     return (*cells, Cell(0.0, f"{total}", "graded problems"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from selfimprove.errors import InputError
-from selfimprove.formats import aligned
+from selfimprove.formats import aligned, dollars
 from selfimprove.ledger import Ledger
 from selfimprove.store import write_whole
 
@@ -56,7 +56,7 @@ def table(ledger: Ledger, by: Sequence[str] = GROUPS) -> str:
     if total.in_doubt or total.held_usd:
         lines.append(
             f"{total.in_doubt} were under way when a process died ({total.unresolved} not asked again); "
-            f"${total.held_usd:.4f} is held for calls that may be billed."
+            f"{dollars(total.held_usd)} is held for calls that may be billed."
         )
     failed = ledger.failures()
     lines += [f"{one['calls']} failed ({one['role']}): {one['reason']}" for one in failed[:_SHOWN_FAILURES]]

@@ -74,6 +74,7 @@ def rounds_of(folder: RunFolder, ledger: Ledger) -> tuple[RoundSummary, ...]:
                     trained_tokens=sum(one["trained_tokens"] for one in trained),
                     pool=pool["problems"],
                     failures=pool["failures"],
+                    pool_no_verdict=pool["no_verdict"],
                     pool_pass_rate=pool["pass_rate"],
                     wall_s=ledger.seconds(here),
                     rungs=tuple(pool["tried_rungs"]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
+from selfimprove.formats import percent
 from selfimprove.mining.kinds import Kind
 from selfimprove.mining.patterns import ALL
 from selfimprove.report.failing_schema import FailureGroup, GroupExample, GroupRound, RepairRound
@@ -36,10 +37,18 @@ def move_tables(summary: Summary) -> list[Moves]:
     rest = [group for group in summary.failing if group.by != ALL]
     rounds = tuple(sorted({made.round for group in everything for made in group.rounds}))
     shown: set[str] = set()
-    made = [_table(by, list(groups), rounds, shown) for by, groups in groupby(rest, key=lambda group: group.by)]
+    made = list[Moves]()
+    for by, groups in groupby(rest, key=lambda group: group.by):
+        table = _table(by, list(groups), rounds, shown)
+        if not made or _counts(table) != _counts(made[-1]):  # a level may be the number of steps by another name
+            made.append(table)
     if everything and not made:
         return [_table(ALL, everything, rounds, shown)]
     return [_led(table, everything, rounds) if at == 0 else table for at, table in enumerate(made)]
+
+
+def _counts(table: Moves) -> list[tuple[str, tuple[GroupRound | None, ...]]]:
+    return [(group.value, cells) for group, cells in table.rows]
 
 
 def _table(by: str, groups: Sequence[FailureGroup], rounds: tuple[int, ...], seen: set[str]) -> Moves:
@@ -82,7 +91,7 @@ def kind_table(summary: Summary) -> Heat | None:
 def _kind(made: GroupRound, kind: str) -> Cell:
     count, total = made.kinds.get(kind, 0), sum(made.kinds.values())
     share = count / total if total else 0.0
-    return Cell(share, f"{count}", f"{100 * share:.0f} % of {total}")
+    return Cell(share, f"{count}", f"{percent(share, 0)} of {total}")
 
 
 @dataclass(frozen=True)

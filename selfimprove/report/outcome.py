@@ -8,13 +8,16 @@ from typing import Final
 
 from selfimprove.arms import is_told
 from selfimprove.config import Config
+from selfimprove.formats import percent
 from selfimprove.graphs.approving import Waiting
-from selfimprove.report.decided_schema import Difference, RoundSummary
+from selfimprove.report.decided_schema import Difference, RoundSummary, ScoreSummary
 from selfimprove.report.schema import Best, TestSummary
 from selfimprove.stats import problems_needed, smallest_gain, usual_spread
 from selfimprove.steps.decide import p_text
 
 _CLAIM: Final = 0.05
+_MANY: Final = 0.1
+"""Share of the base's answers without a verdict from which on that is said beside its score."""
 
 
 def outcome(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) -> str:
@@ -29,18 +32,19 @@ def _said(rounds: Sequence[RoundSummary], test: TestSummary | None, best: Best) 
         finished = len({r.round for r in rounds})
         return f"The best student has not met the test problems yet; {finished} round(s) are finished."
     if test.base is None or test.best is None or test.difference is None:
-        return f"No significant change: no round was promoted; the base answers {_held_out(test, 'base')}."
+        asked = _held_out(test, "base")
+        return f"No significant change: no round was promoted; the base answers {asked}{_unread(test.base)}."
     change, now = test.difference, _held_out(test, "best")
-    before = _share(test, "base") if test.sampled else test.base.correct
+    before = f"{_share(test, 'base') if test.sampled else test.base.correct} before{_unread(test.base)}"
     control = f"; the unselected control {_share(test, 'control')}" if test.control else ""
     claim = "better" if change.points > 0 else "worse"
     if (change.p_value if change.points > 0 else 1 - change.p_value) > _CLAIM:
         return (
-            f"No significant change: round {best.round} answers {now}, {before} before ({_spread(change)}, "
+            f"No significant change: round {best.round} answers {now}, {before} ({_spread(change)}, "
             f"p {p_text(change.p_value)}){control}."
         )
     return (
-        f"Round {best.round} answers {now}, {before} before: {claim} by {abs(change.points):.1f} points, "
+        f"Round {best.round} answers {now}, {before}: {claim} by {abs(change.points):.1f} points, "
         f"{_spread(change)}, p {p_text(change.p_value)}{control}."
     )
 
@@ -96,10 +100,17 @@ def _held_out(test: TestSummary, name: str) -> str:
     return f"{_share(test, name)}{each} held-out problems"
 
 
+def _unread(base: ScoreSummary | None) -> str:
+    """Say how many answers of the base have no verdict, where a part of a gain may be that answers end."""
+    if base is None or base.no_verdict <= _MANY * base.n:
+        return ""
+    return f" ({base.no_verdict} of the base's {base.n} greedy answers were cut off or unreadable)"
+
+
 def _share(test: TestSummary, name: str) -> str:
     sampled, score = test.sampled.get(name), getattr(test, name)
     if sampled:
-        return f"{100 * sampled.accuracy:.1f} %"
+        return percent(sampled.accuracy)
     return f"{score.correct} of {score.n}" if score else "an unknown share of"
 
 

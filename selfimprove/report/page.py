@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from selfimprove import formats
 from selfimprove.arms import is_told
 from selfimprove.errors import MissingDependencyError
 from selfimprove.report import figures, moves
-from selfimprove.report.decided_schema import ScoreSummary
-from selfimprove.report.schema import STOPPED, Summary
+from selfimprove.report.decided_schema import Outcome, ScoreSummary
+from selfimprove.report.schema import STOPPED, Summary, TestSummary
 from selfimprove.report.selected_schema import LevelSummary, SelectionSummary
 from selfimprove.store import write_whole
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TOLD = " (told the rationale: not comparable)"
+_DECIDED: Final[Mapping[Outcome, str]] = {"promote": "promoted", "hold": "held", "roll back": "rolled back"}
 VERDICTS = {
     "correct": "correct",
     "wrong": "wrong",
@@ -64,6 +66,7 @@ def render_page(summary: Summary) -> str:
         best=next((row for row in summary.rounds if figures.is_best(summary, row)), None),
         best_tone=figures.best_tone(summary),
         test_rows=tested,
+        higher=_higher(summary),
         test_scale=figures.scale_over(score for _, score, _, _ in tested),
     )
 
@@ -97,6 +100,29 @@ def _test_rows(summary: Summary) -> list[tuple[str, ScoreSummary, ScoreSummary |
         for arm, score in test.arms.items()
     ]
     return rows
+
+
+def _higher(summary: Summary) -> list[str]:
+    """Say of each arm that is above the best on test what dev decided about it; one that is told is not compared."""
+    test = summary.test
+    if test is None or test.best is None:
+        return []
+    last = {row.arm: row for row in summary.rounds}
+    above = [
+        last[arm] for arm in test.arms if not is_told(arm) and arm in last and _on_test(test, arm) > _on_test(test)
+    ]
+    return [
+        f"{row.arm} of round {row.round} was {_DECIDED[row.decision]} on dev ({formats.points(row.difference.points)} "
+        "points); a higher figure on test chooses nothing."
+        for row in above
+    ]
+
+
+def _on_test(test: TestSummary, arm: str = "") -> float:
+    """Give an arm's accuracy on test, that of the best without one, by what dev was decided on."""
+    sampled, greedy = test.sampled.get(arm or "best"), test.arms[arm] if arm else test.best
+    found = sampled or greedy
+    return found.accuracy if found else 0.0
 
 
 def environment() -> Environment:

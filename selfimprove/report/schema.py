@@ -188,7 +188,7 @@ class Provenance(Part):
     finished: str = ""
     """ISO 8601, with the zone; empty while it runs."""
     manifest_sha256: str = ""
-    """Hash of `manifest.json`, which lists every file of the run folder with its hash."""
+    """Hash of the files that `manifest.json` lists outside `report/`: of their lines `HASH  NAME`, sorted by name."""
 
 
 class GuardSummary(Part):
@@ -259,7 +259,7 @@ class Summary(Part):
 
     def __str__(self) -> str:
         """Say what came out, how often dev and test were looked at, what to do now and how the best adapter loads."""
-        best = [f"Best adapter: {self.best.path}", f"Load it with: {self.best.load}"] if self.best.path else []
+        best = [f"Best adapter: {self.best.path}", f"Load it with:\n{self.best.load}"] if self.best.path else []
         return "\n".join([self.sentence, *self._looks(), f"Next: {self.next_step}", *best])
 
     def _looks(self) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -41,6 +42,7 @@ from selfimprove.report.schema import (
 )
 from selfimprove.report.selected import levels_of, probe_of
 from selfimprove.store import RunFolder
+from selfimprove.students.adapters import loading
 
 _PACKAGES: Final = ("torch", "transformers", "trl", "peft", "dspy", "litellm", "langgraph", "pydantic")
 
@@ -103,13 +105,10 @@ def _best(folder: RunFolder, config: Config) -> Best:
     adapter = folder.json(f"{last}/decision.json")["best"] if folder.has(f"{last}/decision.json") else ""
     if not adapter:
         return Best(path="", round=0, load="")
-    path = str(folder.at(adapter))
-    job = f"{adapter}/job.json"
+    path, job = folder.at(adapter), f"{adapter}/job.json"
     base = folder.json(job)["model"] if folder.has(job) else config.campaign.student
-    whole = folder.has(f"{adapter}/config.json")
-    lora = f'PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("{base}"), "{path}")'
-    load = f'AutoModelForCausalLM.from_pretrained("{path}")' if whole else lora
-    return Best(path=path, round=round_of(adapter), load=load)
+    prompt = f"selfimprove export {shlex.quote(str(folder.path.resolve()))} gives the messages to ask it with"
+    return Best(path=str(path), round=round_of(adapter), load=loading(path, base, prompt))
 
 
 def _cost(folder: RunFolder, ledger: Ledger) -> CostSummary:
@@ -133,7 +132,7 @@ def _cost(folder: RunFolder, ledger: Ledger) -> CostSummary:
 
 def _provenance(folder: RunFolder, config: Config, started: float, ended: float) -> Provenance:
     base: Any = folder.found("round-00/evaluation.json", Evaluation)
-    manifest = folder.at("manifest.json").read_bytes()
+    kept = "".join(f"{sha}  {name}\n" for name, sha in sorted(folder.hashes.items()) if not name.startswith("report/"))
     return Provenance(
         selfimprove=__version__,
         python=platform.python_version(),
@@ -145,7 +144,7 @@ def _provenance(folder: RunFolder, config: Config, started: float, ended: float)
         seeds=(config.campaign.seed,),
         started=_moment(started),
         finished=_moment(ended) if _state(_stopped(folder)) == "finished" else "",
-        manifest_sha256=hashlib.sha256(manifest).hexdigest(),
+        manifest_sha256=hashlib.sha256(kept.encode()).hexdigest(),
     )
 
 

@@ -12,6 +12,7 @@ from selfimprove import progress
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import StepItem, digest
 from selfimprove.scorers.families import ENCODERS, Encoded
+from selfimprove.store import sha256_of
 
 _BATCH_TOKENS: Final = 4096
 """Tokens read in one pass, padding counted in."""
@@ -75,7 +76,9 @@ class TrainedScorer:
         self.max_length = longest(self.model, min(max_length, card.max_length if card else max_length))
         from selfimprove.students.adapters import adapter_hash
 
-        made_of = [model_hash(base), adapter_hash(own), _head_hash(own)] if own else [model_hash(base)]
+        made_of = (
+            [model_hash(base), adapter_hash(own), sha256_of(own / "head.safetensors")] if own else [model_hash(base)]
+        )
         self._identity = f"{family}/{digest(*made_of, str(self.model.dtype))}"
         self.measured_as = f"{family}/{digest(*made_of)}"
         self.trained_on = _trained_on(own) if own else frozenset[str]()
@@ -187,9 +190,3 @@ def _trained_on(folder: Path) -> frozenset[str]:
         return frozenset(map(str, json.loads(file.read_text(encoding="utf-8"))))
     except (ValueError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error}); train the scorer again") from error
-
-
-def _head_hash(folder: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256((folder / "head.safetensors").read_bytes()).hexdigest()

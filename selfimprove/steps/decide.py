@@ -97,7 +97,7 @@ def _sentence(outcome: str, c: Comparison, alpha: float, min_gain: float, fallen
         return f"held, {change}; p {p_text(c.p_better)}), but {less}."
     if c.difference > 0:
         spread = (c.gained + c.lost) / c.n if c.spread is None else c.spread
-        shown = f"{problems_needed(c.difference, spread, alpha)} dev problems would show such a gain"
+        shown = f"A gain of this size shows from about {problems_needed(c.difference, spread, alpha)} dev problems on"
         p, needed = _apart(c.p_better, alpha)
         return f"held, {change}; p = {p}, needed {needed}). {shown}{f', {less}' if c.difference < min_gain else ''}."
     return f"held, {change}; p {p_text(c.p_better)}). Not better."

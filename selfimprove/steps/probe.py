@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from selfimprove.formats import percent
 from selfimprove.records import Comparison, Record
 from selfimprove.stats import spend_alpha
 from selfimprove.steps.decide import p_text
@@ -60,7 +61,7 @@ def not_probed(default: str, candidates: int, budget_rows: int, why: str = "") -
     """Say that nothing was tried, and take the default."""
     needed = -(-_FEWEST_ROWS * candidates * 100 // round(100 * SHARE))
     why = why or (
-        f"{100 * SHARE:.0f} % of {budget_rows} rows are too few to try {candidates} policies on; "
+        f"{percent(SHARE, 0)} of {budget_rows} rows are too few to try {candidates} policies on; "
         f"from {needed} rows on they are tried"
     )
     return Probed(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from selfimprove.errors import InputError
 from selfimprove.records import digest
+from selfimprove.store import sha256_of
 from selfimprove.students.fetch import model_hash
 
 _PLAIN = {
@@ -52,13 +52,33 @@ def is_whole(path: Path) -> bool:
     return (path / "config.json").is_file() and not (path / "adapter_config.json").is_file()
 
 
+def loading(path: Path, base: str, prompt: str) -> str:
+    """Write the lines of Python that load an adapter with its base, or a whole model, and its tokenizer.
+
+    Args:
+        path: what is loaded, made absolute.
+        base: folder or hub id of an adapter's base.
+        prompt: what gives the messages to ask it with, which ends the lines as a comment.
+    """
+    whole, own = is_whole(path), json.dumps(str(path.resolve()), ensure_ascii=False)
+    start = own if whole else json.dumps(str(Path(base).resolve()) if Path(base).is_dir() else base, ensure_ascii=False)
+    lines = [
+        *([] if whole else ["from peft import PeftModel"]),
+        "from transformers import AutoModelForCausalLM, AutoTokenizer",
+        f"tokenizer = AutoTokenizer.from_pretrained({start})",
+        f"model = AutoModelForCausalLM.from_pretrained({start})",
+        *([] if whole else [f"model = PeftModel.from_pretrained(model, {own})"]),
+        f"# {prompt}",
+    ]
+    return "\n".join(lines)
+
+
 def adapter_hash(path: Path) -> str:
     """Hash an adapter's weights and settings, wherever it and its base lie, to 16 characters; so a whole model's."""
     if is_whole(path):
         return model_hash(path)
     settings = {key: value for key, value in _config(path).items() if key != "base_model_name_or_path"}
-    with _weights(path).open("rb") as file:
-        return digest(hashlib.file_digest(file, "sha256").hexdigest(), settings)
+    return digest(sha256_of(_weights(path)), settings)
 
 
 def prompt_hash(path: Path) -> str:

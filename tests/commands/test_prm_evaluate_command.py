@@ -93,7 +93,7 @@ def test_a_judge_is_measured_through_the_ledger(cli: Run, tmp_path: Path) -> Non
     (found,) = ScorerCard.model_validate_json(done.stdout).measured
     assert found.own.processbench is not None
     assert found.own.processbench.f1 == 1.0
-    assert "100.0 %" in table.stdout
+    assert "100.0\N{NO-BREAK SPACE}%" in table.stdout
     assert "majority label" in table.stdout
 
 

@@ -61,7 +61,7 @@ def test_a_card_tells_how_its_model_was_made() -> None:
         f"- Data, sha256: dev {'09be' * 4}, test {'c41d' * 4}, train {'5f2a' * 4}",
         "- Prompt and chat template: 91a3c07f5be2d846. Student: 2c8d0f7a61b9e3d4.",
         "- dspy 3.4.1, peft 0.21.2, torch 2.13.0, transformers 5.23.0, trl 1.16.0",
-        f"- selfimprove 0.1.0, manifest {'77e0' * 4}",
+        f"- selfimprove 0.1.0, manifest {'77e0' * 4} (sha256 of its lines `HASH  NAME` outside report/)",
     ]
     assert "- Teacher: openai/gpt-4o. Seed 0. Rounds:" in lines
 

@@ -24,7 +24,10 @@ def test_the_adapter_is_written_with_its_card(run: Path, tmp_path: Path, asked: 
     told = json.loads((made.folder / "adapter_config.json").read_text())
     base = load_config(run / "campaign.toml").campaign.student
     assert told["base_model_name_or_path"] == Path(base).name
-    assert base in made.load
+    compile(made.load, "", "exec")
+    assert made.load.startswith("from peft import PeftModel\n")
+    assert f'from_pretrained("{base}")' in made.load
+    assert made.load.endswith(f"# {made.folder / 'README.md'} has the messages to ask it with")
     card = (made.folder / "README.md").read_text()
     assert card.startswith("---\nbase_model: ")
     assert "Round 1 answers 9 of 10 held-out problems." in card

@@ -119,6 +119,19 @@ def test_group_that_was_not_tried_has_no_rate() -> None:
 
 
 @needs_sklearn
+def test_a_round_of_few_verdicts_gives_no_change() -> None:
+    """Of ten problems seven were cut off at first: what the other three came to is no start to count from."""
+    first = find_patterns(found(i, Kind.WRONG if i < 3 else Kind.TRUNCATED, topic="time") for i in range(10))
+    rounds = [
+        first,
+        *(find_patterns(found(i, kind, topic="time") for i in range(10)) for kind in (Kind.WRONG, Kind.RIGHT)),
+    ]
+    moved = next(m for m in movements(rounds[:2], APART) if m.by == "topic")
+    assert (moved.rates, moved.change) == ((1.0, 1.0), None)
+    later = next(m for m in movements(rounds, ({"a"}, {"b"}, {"c"})) if m.by == "topic")
+    assert later.change == -1.0
+
+
 def test_wording_tells_stories_from_equations() -> None:
     """Problems worded alike are one group, whatever their numbers, and a new problem joins it."""
     stories = [Problem.of(f"Ana has {n} shells and finds {n + 1}. How many shells?", "1") for n in range(20)]

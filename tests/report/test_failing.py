@@ -154,6 +154,15 @@ def many(count: int) -> tuple[FailureGroup, ...]:
     return (one("all", "all", 50), *(one("topic", f"{n}", 90 - n) for n in range(count)))
 
 
+def test_a_table_that_repeats_the_one_before_is_left_out(crew: Crew) -> None:
+    """Where a label is the number of reasoning steps by another name, its problems are shown once."""
+    made, *topics = many(3)
+    twins = [each.model_copy(update={"by": "twin"}) for each in topics]
+    other = twins[0].model_copy(update={"by": "unlike", "value": "0"})
+    summary = summarise(crew.folder, crew.ledger).model_copy(update={"failing": (made, *topics, *twins, other)})
+    assert [table.by for table in move_tables(summary)] == ["topic", "unlike"]
+
+
 def test_page_shows_the_groups_with_most_failures(crew: Crew) -> None:
     """Of many groups ten are shown, in order of their numbers, and how many are left out is said."""
     summary = summarise(crew.folder, crew.ledger).model_copy(update={"failing": many(25)})

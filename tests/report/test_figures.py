@@ -38,7 +38,7 @@ def test_only_the_best_and_the_chosen_baseline_carry_a_number():
     chart = accuracy_chart(summary())
     assert chart is not None
     written = [p.value for series in (*chart.series, chart.baselines) for p in series.points if p.value]
-    assert written == ["55.0 %", "9.5 %"]
+    assert written == ["55.0\N{NO-BREAK SPACE}%", "9.5\N{NO-BREAK SPACE}%"]
 
 
 def test_each_arm_has_its_own_tone():

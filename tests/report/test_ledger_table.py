@@ -64,7 +64,7 @@ def test_the_table_shows_all_that_was_promised(cli: Any, run: Path) -> None:
     numbers = ["4", "3", "1", "0", "2,400", "60", "0.5000", "2.000", "4.000"]
     assert rows[1] == ["1", "reason", "reason", "openai/m", *numbers]
     assert rows[2] == ["all", *numbers]
-    assert "1 were under way when a process died (1 not asked again); $0.5000 is held" in said
+    assert "1 were under way when a process died (1 not asked again); $0.50 is held" in said
     assert "1 failed (reason): too slow" in said
 
 

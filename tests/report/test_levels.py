@@ -49,6 +49,7 @@ def test_page_shows_levels_by_label(crew: Crew) -> None:
     section = page[page.index('<section id="levels">') : page.index('<section id="failing">')]
     heads = [html.unescape(head) for head in re.findall(r"<h3>(.*?)</h3>", section)]
     assert heads == ["How hard, by the problems' kind", "How hard, by the problems' level", "What was chosen"]
+    assert [f"difficulty {n}" in section for n in range(6)] == [True] * 6  # a problem's own level is a label
     cells = "".join(rf"<td[^>]*>{n}</td>" for n in (*levels.all, sum(levels.all)))
     assert len(re.findall(rf'<th scope="row">all</th>{cells}', section)) == 2
     (value, counts), *_ = levels.by_label["kind"].items()

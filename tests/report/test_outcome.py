@@ -32,6 +32,21 @@ def test_a_small_gain_is_not_rounded_to_none() -> None:
     assert "(95 % interval 0.0 to 0.7, p = 0.060)" in outcome((), low, BASE)
 
 
+def test_a_base_that_was_cut_off_is_told() -> None:
+    """Where more than a tenth of its answers have no verdict, the headline says so beside what it answered."""
+    change = Difference(points=30.0, interval=(25.0, 35.0), p_value=0.001)
+    tested = TESTED.model_copy(update={"best": score(0.4), "difference": change})
+    won = Best(path="a", round=1, load="")
+    for base, aside in (
+        (score(0.1, no_verdict=301), " (301 of the base's 400 greedy answers were cut off or unreadable)"),
+        (score(0.1, no_verdict=40), ""),
+    ):
+        made = tested.model_copy(update={"base": base})
+        assert f"160 of 400 held-out problems, 40 before{aside}: better" in outcome((), made, won)
+        alone = TESTED.model_copy(update={"base": base})
+        assert outcome((), alone, BASE).endswith(f"the base answers 40 of 400 held-out problems{aside}.")
+
+
 def test_advice_leaves_out_what_was_told() -> None:
     """An arm whose prompt holds the rationale gained most; that is no gain that more problems would show."""
     rows = (row("track_b", 1.0), row("track_b_given", 61.0))

@@ -8,7 +8,7 @@ import pytest
 from sample import SCRIPT, score, summary
 
 from selfimprove.errors import MissingDependencyError, RunFolderError
-from selfimprove.report.decided_schema import Difference
+from selfimprove.report.decided_schema import Difference, SampledSummary
 from selfimprove.report.page import render_page, write_page
 from selfimprove.report.schema import Best, CostSummary
 
@@ -74,6 +74,29 @@ def test_money_that_is_held_is_shown():
     assert "may have been billed" not in render_page(bare)
 
 
+def test_words_of_its_own_are_explained():
+    """Strict readings beside both tables that have them; rungs only where a ladder was climbed."""
+    made, strict = summary(), "counts an answer only in the form that the task asks for"
+    page, flat = (
+        render_page(
+            made.model_copy(update={"rounds": tuple(r.model_copy(update={"rungs": some}) for r in made.rounds)})
+        )
+        for some in (("2", "3"), ())
+    )
+    assert page.count(strict) == 2
+    assert "Rungs are values of the label" in page
+    assert "Rungs are" not in flat
+
+
+def test_a_round_says_what_it_tried_in_whole_numbers():
+    """Solved, wrong and without a verdict add up to what was tried; the last is said only where there is any."""
+    made, none = summary(), {"pool_no_verdict": 0}
+    told = "175 of 400 problems solved at the first try, 212 wrong, 13 without a verdict"
+    assert told in render_page(made)
+    whole = render_page(made.model_copy(update={"rounds": tuple(r.model_copy(update=none) for r in made.rounds)}))
+    assert "188 of 400 problems solved at the first try, 212 wrong &middot; rungs" in whole
+
+
 def test_the_test_split_shows_how_often_it_was_opened():
     """A second look at the test split is said, since it weakens the claim."""
     made = summary()
@@ -89,6 +112,27 @@ def test_arm_that_is_told_says_so_beside_the_others():
     page = render_page(made.model_copy(update={"test": made.test.model_copy(update={"arms": arms})}))
     assert "track_b_given, last round (told the rationale: not comparable)" in page
     assert page.count("not comparable") == 1
+
+
+def test_an_arm_above_the_best_on_test_chooses_nothing():
+    """Where its row has more than the best's, a note says what dev decided; samples count where dev went by them."""
+    made = summary()
+    note = "a higher figure on test chooses nothing"
+    arms = {"track_b": score(0.56), "track_a": score(0.3)}
+    page = render_page(made.model_copy(update={"test": made.test.model_copy(update={"arms": arms})}))
+    assert f"track_b of round 3 was held on dev (+0.8 points); {note}" in page
+    assert page.count(note) == 1
+    drawn = {"base": sampled(0.1), "best": sampled(0.5), "track_b": sampled(0.4), "track_a": sampled(0.6)}
+    tested = made.test.model_copy(update={"arms": arms, "sampled": drawn})
+    page = render_page(made.model_copy(update={"test": tested}))
+    assert f"track_a of round 3 was rolled back on dev (\N{MINUS SIGN}13.2 points); {note}" in page
+    assert page.count(note) == 1
+
+
+def sampled(share: float) -> SampledSummary:
+    """Make what four samples a problem came to."""
+    between = (share - 0.05, share + 0.05)
+    return SampledSummary(samples=4, accuracy=share, interval=between, pass_at_k=share, consistency=share)
 
 
 def test_arm_that_is_as_good_as_another_is_shown():
@@ -122,6 +166,16 @@ def test_campaign_without_rounds_still_has_a_page():
     page = render_page(bare)
     assert re.findall(r'<section id="(\w+)"', page) == ["prompts", "cost", "provenance"]
     assert "All prompts are plain" in page
+
+
+def test_lessons_without_questions_speak_of_none():
+    """Where nothing was asked, neither the heading nor its sentence tells of questions and refused answers."""
+    made = summary()
+    bare = tuple(each.model_copy(update={"clarifications": (), "rewrite_verdict": None}) for each in made.lessons)
+    page = render_page(made.model_copy(update={"lessons": bare}))
+    assert "from draft to worked solution" in page
+    assert "refused" not in page.partition("</style>")[2]
+    assert "from draft to rewrite" in render_page(made)
 
 
 def test_refused_answers_are_struck_out_beside_the_one_let_through():

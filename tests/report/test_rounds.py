@@ -107,7 +107,7 @@ def test_chart_and_table_show_what_decides(sampled: Summary) -> None:
     chart = accuracy_chart(sampled)
     assert chart is not None
     written = [p.value for series in (*chart.series, chart.baselines) for p in series.points if p.value]
-    shares = [f"{100 * one.sampled.accuracy:.1f} %" for one in (best, base) if one.sampled]
+    shares = [percent(one.sampled.accuracy) for one in (best, base) if one.sampled]
     assert written == shares
     page = render_page(sampled)
     assert "On the dev split, which decides, by the share of right answers among 4 samples a problem." in page
@@ -127,7 +127,7 @@ def test_what_dev_decides_on_is_claimed_on_test(sampled: Summary) -> None:
     assert test.difference.points != pytest.approx(100 * (test.best.accuracy - test.base.accuracy), abs=5)
     assert test.difference.test == "paired sign flips"
     assert sampled.sentence.startswith(
-        f"Round 1 answers {100 * best:.1f} % of 4 samples of each of {test.n} held-out problems, {100 * base:.1f} % "
+        f"Round 1 answers {percent(best)} of 4 samples of each of {test.n} held-out problems, {percent(base)} "
         "before: better by "
     )
     page = render_page(sampled)

@@ -144,7 +144,9 @@ def test_prompts_without_room_for_a_completion_are_left_out(
     prompts = [[1] * size for size in (12, 13, 5, 30)]
     assert within_reach(job, "abcd", prompts, model, 8) == (["a", "c"], [prompts[0], prompts[2]])
     said = capsys.readouterr().out
-    assert said.startswith(f"{NOTE}2 of 4 prompts (50 %) leave no room for a completion of train.grpo.max_completion")
+    assert said.startswith(
+        f"{NOTE}2 of 4 prompts (50\N{NO-BREAK SPACE}%) leave no room for a completion of train.grpo.max_completion"
+    )
     assert "the longest has 30 tokens" in said
     with pytest.raises(InputError, match=r"none of its 1 prompts leaves room .* in the 20 tokens the model takes"):
         within_reach(job, "a", prompts[1:2], model, 8)

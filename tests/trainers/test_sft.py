@@ -116,7 +116,9 @@ def test_what_a_person_should_know_is_said_before_training(train: Train, said: l
         file.write(long.model_dump_json() + "\n")
     made = train(sft={"max_length": 200})
     log = (Path(made.path) / "training.log").read_text()
-    assert any("1 of 9 rows (11 %) are longer than max_length = 200 and are left out" in line for line in said)
+    assert any(
+        "1 of 9 rows (11\N{NO-BREAK SPACE}%) are longer than max_length = 200 and are left out" in line for line in said
+    )
     assert "What is 0 + 1?" in log
     trained = log.partition(">>>")[2].partition("<<<")[0]
     assert "Answer:" in trained
