@@ -207,11 +207,7 @@ def _check(dataset: str, config: Mapping[str, object]) -> None:
             raise InputError(f'reasoning_gym:{dataset} has no setting "{setting}"; {nearest(setting, known)}')
     try:
         _generator(dataset, 0, json.dumps(dict(config), sort_keys=True))
-    except (
-        AssertionError,
-        TypeError,
-        ValueError,
-    ) as error:  # how its configs say that a value is out of range
+    except (AssertionError, AttributeError, TypeError, ValueError) as error:  # how its configs refuse a value
         raise InputError(
             f"reasoning_gym:{dataset} refuses {dict(config)}: {error or 'a value is out of range'}"
         ) from error

@@ -72,6 +72,7 @@ def test_sizes_limit_a_task_that_knows_no_sizes(module: str):
         ("reasoning_gym:chain_som", {}, r'no data set "chain_som"; did you mean "chain_sum"\?'),
         ("reasoning_gym:chain_sum", {"min_term": 2}, r'no setting "min_term"; did you mean "min_terms"\?'),
         ("reasoning_gym:chain_sum", {"min_terms": -2}, r"refuses"),
+        ("reasoning_gym:composite", {"datasets": ["chain_sum"]}, r"refuses"),
         ("arithmetic", {"level": [1]}, r'task arithmetic has no option "level"; did you mean "levels"\?'),
     ],
 )
