@@ -282,7 +282,7 @@ def test_a_campaign_keeps_the_programs_it_began_with(tmp_path: Path, monkeypatch
 
 
 def test_plain_turns_saved_programs_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Programs = "plain" takes every prompt as it is written; a folder from before was made so too."""
+    """Programs = "plain" takes every prompt as it is written; a folder that has lost its own prompts takes no others."""
     monkeypatch.chdir(tmp_path)
     saved_ask(Path("programs"))
     made = campaign(tmp_path / "run", programs="plain")
@@ -291,7 +291,8 @@ def test_plain_turns_saved_programs_off(tmp_path: Path, monkeypatch: pytest.Monk
     config = campaign(tmp_path / "run").config
     assert programs_of(folder, TASK, config)["ask"].instructions == HINT
     folder.write_text("campaign.toml", "")
-    assert programs_of(folder, TASK, config)["ask"].hash() == plain("ask").hash()
+    with pytest.raises(RunFolderError, match=r"programs\.json cannot be read"):
+        programs_of(folder, TASK, config)
 
 
 def test_the_arm_of_plain_programs_gives_the_lessons_again(crew: Crew) -> None:
