@@ -65,7 +65,7 @@ def check_named(config: Config, given: Container[str]) -> None:
 
 
 def check_trained(config: Config, given: Mapping[str, object]) -> None:
-    """Refuse a student without weights here where no trainer of one's own is given: no arm could be trained.
+    """Refuse a student that nothing could train, and processes to train in that a trainer of one's own does not know of.
 
     Args:
         config: the settings.
@@ -78,6 +78,11 @@ def check_trained(config: Config, given: Mapping[str, object]) -> None:
         raise InputError(
             f"{who} has no weights here that could be trained, and serves mine and grade alone; name a hub id or a "
             "folder as campaign.student, or give a trainer of your own in Python"
+        )
+    if config.train.accelerate is not None and "trainer" in given:
+        raise InputError(
+            f"train.accelerate = {config.train.accelerate!r} cannot be set beside a trainer that is an object, which "
+            "launches its own processes; leave it out"
         )
 
 

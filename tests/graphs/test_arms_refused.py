@@ -119,3 +119,18 @@ def test_a_data_folder_that_nothing_reads_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"data\.data_dir = .*: arithmetic draws its problems; leave it out"):
         drawn.load_task()
     assert Campaign(task="arithmetic", data={"data_dir": str(tmp_path)}, gate={"tasks": ["gsm8k"]}).load_task()
+
+
+def test_processes_are_not_given_to_a_trainer_that_is_an_object(tmp_path: Path) -> None:
+    """It would never hear of them."""
+    task = Arithmetic(sizes=SIZES)
+    campaign = Campaign(
+        task=task,
+        student=ScriptedStudent(task),
+        trainer=NullTrainer(),
+        out=tmp_path / "run",
+        sections={"train": {"accelerate": "two.yaml"}},
+    )
+    with pytest.raises(InputError, match=r"train\.accelerate = 'two\.yaml' cannot be set beside a trainer"):
+        campaign.run()
+    assert not (tmp_path / "run").exists()
