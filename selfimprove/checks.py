@@ -65,7 +65,7 @@ def check_named(config: Config, given: Container[str]) -> None:
 
 
 def check_trained(config: Config, given: Mapping[str, object]) -> None:
-    """Refuse a student that nothing could train, and processes to train in that a trainer of one's own does not know of.
+    """Refuse a student that nothing could train, and processes that a trainer of one's own does not know of.
 
     Args:
         config: the settings.
