@@ -181,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        pass
+        """Keep quiet: the base class writes each request to stderr."""
 
 
 def written(body: dict[str, Any], reply: Reply) -> bytes:
