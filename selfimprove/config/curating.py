@@ -151,4 +151,4 @@ RESUMABLE = {
     *(("curate", cap) for cap in ("budget_usd", "max_calls", "max_tokens", "max_hours")),
     *(("grow", name) for name in ("rounds", "floor", "floor_after")),
 }
-"""What may change when a folder is gone on with, beside the limits of [models]."""
+"""What may change when a folder is gone on with, beside limits, prices and keys of [models]."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from selfimprove.config.campaign import RESUMABLE as OF_A_CAMPAIGN
 from selfimprove.config.changing import changed_values
 from selfimprove.config.curating import RESUMABLE, CurateConfig
 from selfimprove.config.reading import make_section, read_toml
@@ -18,15 +19,8 @@ from selfimprove.programs.saved import Compiled
 from selfimprove.store import RunFolder, sha256_of
 
 FILE: Final = "curate.toml"
-_LIMITS: Final = {
-    "concurrency",
-    "requests_per_minute",
-    "tokens_per_minute",
-    "timeout_s",
-    "deadline_s",
-    "retries",
-    "api_key_env",
-}
+_MODELS: Final = {"api_key_env", *(key[1] for key in OF_A_CAMPAIGN if key[0] == "teacher")}
+"""Settings of a model that may change, as those of a campaign's teacher."""
 _SHOWN: Final = 3
 
 
@@ -94,4 +88,4 @@ def _hash(path: Path) -> str:
 
 
 def _may_differ(key: Key) -> bool:
-    return key[:2] in RESUMABLE or (key[0] == "models" and key[-1] in _LIMITS)
+    return key[:2] in RESUMABLE or (key[0] == "models" and key[-1] in _MODELS)

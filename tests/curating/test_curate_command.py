@@ -14,13 +14,15 @@ import pytest
 from grow_files import TRACES, grow_slowly, seeds, write
 from grow_models import right
 
+from selfimprove.config.curating import CurateConfig
 from selfimprove.curating.writing import Figures, sentence
 from selfimprove.errors import InputError
-from selfimprove.growth.settings import read_settings
+from selfimprove.growth.settings import claim, read_settings
 from selfimprove.growth.stage import curate, ledger_of
 from selfimprove.labels.taxonomy import DIMENSIONS
 from selfimprove.ledger import CapReachedError, Ledger, Reservation
 from selfimprove.records import Request
+from selfimprove.store import RunFolder
 from selfimprove.tasks import load_task
 
 TOLD = {**seeds()[0], "rationale": "One counts on from the larger one."}
@@ -159,6 +161,23 @@ def test_the_same_command_again_changes_nothing(grown: tuple[Path, Figures], tmp
     assert (out / "curated.jsonl").read_bytes() == before
     with pytest.raises(InputError, match="begun under other settings"):
         curate(read_settings(out.parent / "grow.toml", ["grow.variants=3"]), out)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "may"), [("input_price", 2.0, True), ("retries", 9, True), ("model", "b/c", False)]
+)
+def test_of_a_model_limits_and_prices_may_change(tmp_path: Path, key: str, value: object, may: bool) -> None:
+    """They change no problem; another model would."""
+    folder = RunFolder(tmp_path / "out")
+    model = {"model": "a/b", "input_price": 1.0, "output_price": 1.0}
+    begun = CurateConfig.model_validate({"curate": {"seeds": "s", "taxonomy": "t"}, "models": {"own": model}})
+    claim(folder, begun, {})
+    later = begun.model_copy(update={"models": {"own": begun.models["own"].model_copy(update={key: value})}})
+    if may:
+        claim(folder, later, {})
+    else:
+        with pytest.raises(InputError, match=rf"models\.own\.{key}"):
+            claim(folder, later, {})
 
 
 def test_end_names_the_files_that_load_as_a_task(grown: tuple[Path, Figures]) -> None:
