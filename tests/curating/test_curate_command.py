@@ -166,7 +166,7 @@ def test_the_same_command_again_changes_nothing(grown: tuple[Path, Figures], tmp
 @pytest.mark.parametrize(
     ("key", "value", "may"), [("input_price", 2.0, True), ("retries", 9, True), ("model", "b/c", False)]
 )
-def test_of_a_model_limits_and_prices_may_change(tmp_path: Path, key: str, value: object, may: bool) -> None:
+def test_of_a_model_limits_and_prices_may_change(tmp_path: Path, key: str, value: object, *, may: bool) -> None:
     """They change no problem; another model would."""
     folder = RunFolder(tmp_path / "out")
     model = {"model": "a/b", "input_price": 1.0, "output_price": 1.0}
