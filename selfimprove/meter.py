@@ -10,6 +10,8 @@ from threading import RLock
 
 from selfimprove.formats import dollars
 
+_KNOWN_FROM = 0.05
+"""Share of a stage behind which its pace is known: the first that are done are the short ones."""
 _WINDOW_S = 15.0
 _BUCKET_S = 0.25
 
@@ -86,7 +88,8 @@ class Meter:
             recent = sum(tokens for at, tokens in self._recent if self.clock() - at <= _WINDOW_S)
             window = min(elapsed, _WINDOW_S)
             remaining = self._total - self._done
-            left = elapsed * remaining / self._done if self._done and remaining > 0 else None
+            known = self._done and self._done >= _KNOWN_FROM * self._total
+            left = elapsed * remaining / self._done if known and remaining > 0 else None
             rate = recent / window if window > 0 else 0.0
             return Reading(
                 self._where, self._stage, self._done, self._total, self._tokens, rate, elapsed, left, self._money

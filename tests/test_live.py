@@ -84,6 +84,16 @@ def test_unknown_total_gives_no_time_left():
     assert stream.getvalue().splitlines() == ["train", "train: 5 done, 30 s"]
 
 
+def test_few_done_give_no_time_left():
+    """The first that are done are the short ones, and say little of the others."""
+    view, stream, clock = plain()
+    view.stage("mine", 400)
+    for done in (19, 1):
+        clock.now += 30
+        view.advance(done)
+    assert stream.getvalue().splitlines()[1:] == ["mine: 19/400, 30 s", "mine: 20/400, 1 min 0 s, 19 min 0 s left"]
+
+
 def test_interrupted_stage_says_how_far_it_came():
     """A stage that ends early is not called done."""
     view, stream, clock = plain()
