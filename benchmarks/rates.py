@@ -56,7 +56,8 @@ SETTINGS: Final[Mapping[str, Mapping[str, object]]] = {
     "kto": {},
     "grpo": {
         "max_steps": 1 if QUICK else 6,
-        "per_device_train_batch_size": 8 if QUICK else 64,
+        "per_device_train_batch_size": 8 if QUICK else 16,
+        "gradient_accumulation_steps": 1 if QUICK else 4,
         "num_generations": TRIES,
         "max_completion_length": MAX_TOKENS,
     },

@@ -52,8 +52,8 @@ MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTE
 STEPS, FEW, TURNS, BATCH = (4, 2, 2, 4) if QUICK else (12, 4, 3, 8)
 """Steps of `sft`, and of the others, which ask several times about each row."""
 GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
-IN_MEMORY = 16 if not QUICK else 8
-"""Completions that plain TRL computes gradients of at once, as its logits of 64 take 15 GB; it generates all in one."""
+IN_MEMORY = 8 if QUICK else 16
+"""Completions that both compute gradients of at once, as 64 in float32 take 24 GB; either generates all in one."""
 STEP: dict[str, object] = {"per_device_train_batch_size": BATCH, "learning_rate": 1e-6}
 TASK = Arithmetic(kinds=("sum", "story", "equation"), levels=(3, 4, 5), sizes={"train": STEPS * BATCH}, seed=5)
 SOLVE = program_for("solve", TASK)
@@ -188,7 +188,8 @@ def practice_job(folder: Path) -> tuple[TrainingJob, list[PracticeRow], dict[str
     """Give a job of reinforcement on problems of which nothing is known, its rows and its settings."""
     rows = practised(GROUPS * 2)
     settings: dict[str, object] = {
-        "per_device_train_batch_size": GROUPS * TRIES,
+        "per_device_train_batch_size": IN_MEMORY,
+        "gradient_accumulation_steps": GROUPS * TRIES // IN_MEMORY,
         "num_generations": TRIES,
         "max_completion_length": TOKENS,
         "max_steps": 1,  # a turn
@@ -214,11 +215,10 @@ def plain_trainer(job: TrainingJob, settings: dict[str, object], prompts: Sequen
     tokenizer = AutoTokenizer.from_pretrained(job.model)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    parts = {"per_device_train_batch_size": IN_MEMORY, "gradient_accumulation_steps": GROUPS * TRIES // IN_MEMORY}
     asked = [{"prompt": prompt, "answer": row.problem.answer} for prompt, row in zip(prompts, rows, strict=True)]
     return GRPOTrainer(
         model=model,
-        args=arguments(GRPOConfig, job, {**settings, **parts, "num_train_epochs": 1.0, "logging_steps": 1}),
+        args=arguments(GRPOConfig, job, {**settings, "num_train_epochs": 1.0, "logging_steps": 1}),
         reward_funcs=[correct],
         train_dataset=Dataset.from_list(asked),
         processing_class=tokenizer,

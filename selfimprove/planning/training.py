@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from selfimprove.arms import ARMS, in_turn
 from selfimprove.config.training import asking
 from selfimprove.planning.expected import Expected, Line, total
-from selfimprove.trainers.defaults import DEFAULTS
+from selfimprove.trainers.defaults import over_defaults
 
 _START_S: Final = 12.0
 """A training process imports and loads for about so long."""
@@ -35,7 +35,7 @@ def carried(expected: Expected, round_: int, rows: float) -> float:
     """
     first, train = in_turn(expected.config.campaign.arms)[0], expected.config.train
     method = ARMS[first].method or "sft"
-    given: dict[str, Any] = {**DEFAULTS[method], **getattr(train, method).model_dump()}
+    given = over_defaults(method, getattr(train, method).model_dump())
     each = expected.answer if first == "track_a" else expected.target
     if ARMS[first].method:  # it goes over all that was tried
         rows, each = expected.mined(round_) * given.get("num_generations", 1), expected.length(round_)

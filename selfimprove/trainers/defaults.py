@@ -12,7 +12,8 @@ _REINFORCED: Final = {
     "lr_scheduler_type": "constant_with_warmup",
     "warmup_steps": 0.0,
     "num_train_epochs": 1.0,
-    "per_device_train_batch_size": 64,
+    "per_device_train_batch_size": 16,
+    "gradient_accumulation_steps": 4,  # 64 tries a step in parts that fit: at once they take 24 GB in float32
     "num_generations": 8,
     "max_completion_length": 128,
     "temperature": 1.0,
@@ -72,7 +73,20 @@ LORA: Final[Mapping[str, Any]] = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0
 
 def given(job: TrainingJob) -> dict[str, Any]:
     """Give a trainer's settings: the job's over the defaults."""
-    return {**DEFAULTS[job.method], **dict(job.settings.get(job.method) or {})}  # type: ignore[call-overload]
+    own: Any = job.settings.get(job.method) or {}
+    return over_defaults(job.method, own)
+
+
+def over_defaults(method: Method, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a trainer's settings where some are given; a batch that is given alone is a whole step, as TRL has it.
+
+    >>> over_defaults("grpo", {"per_device_train_batch_size": 32}).get("gradient_accumulation_steps", 1)
+    1
+    """
+    base = dict(DEFAULTS[method])
+    if "per_device_train_batch_size" in own:
+        base.pop("gradient_accumulation_steps", None)
+    return {**base, **own}
 
 
 def given_lora(job: TrainingJob) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Method
 from selfimprove.scorers import check_weights
 from selfimprove.students.adapters import BEGUN_PLAIN
-from selfimprove.trainers.defaults import DEFAULTS
+from selfimprove.trainers.defaults import DEFAULTS, over_defaults
 from selfimprove.trainers.everyday import EVERYDAY, check_everyday
 from selfimprove.trainers.extras import PRACTISED, check_extras
 from selfimprove.trainers.rewards import check_named, weighted
@@ -100,12 +100,14 @@ def _ask_trl(parts: Mapping[str, Mapping[str, Any]]) -> None:
         _check_names(f"train.{name}", given, {field.name: field for field in dataclasses.fields(known[name])})
         if not given:
             continue
-        base: Mapping[str, Any] = {**DEFAULTS["sft"], **parts["sft"]} if name == "continued" else DEFAULTS.get(name, {})  # type: ignore[call-overload]
+        method: Any = "sft" if name == "continued" else name
+        own = {**parts["sft"], **given} if name == "continued" else given
+        told = over_defaults(method, own) if method in DEFAULTS else given
         here = {} if name == "lora" else {"output_dir": "unused", "use_cpu": True, "bf16": False, "report_to": []}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # they are told in the training's log
-                known[name](**{**base, **given, **here})
+                known[name](**{**told, **here})
         except Exception as error:  # their looks at values share no base
             said = " ".join(str(error).split())[:300]
             raise InputError(f"train.{name} = {dict(given)!r:.200} will not do: {said}") from error
@@ -214,7 +216,7 @@ def _ours(name: str, given: Mapping[str, Any]) -> set[str]:
 
 def _check_groups(name: Method, given: Mapping[str, Any]) -> None:
     """Refuse a batch that holds no whole number of groups, and tries that are all the same."""
-    told = {**DEFAULTS[name], **given}
+    told = over_defaults(name, given)
     batches = told.get("steps_per_generation") or told.get("gradient_accumulation_steps", 1)
     size = int(told.get("generation_batch_size") or int(told["per_device_train_batch_size"]) * int(batches))
     group = int(told["num_generations"])

@@ -250,6 +250,27 @@ def test_halved_batches_are_gone_on_with(tmp_path: Path) -> None:
     assert halved_before(job.model_copy(update={"settings": {"sft": {"learning_rate": 1.0}}})) is None
 
 
+@pytest.mark.parametrize("method", ["grpo", "rloo"])
+def test_step_in_parts_learns_as_one_at_once(
+    method: str, family: Callable[[str], Path], tmp_path: Path, warm: Warm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tries, the same losses and, but for rounding, the same adapter: memory alone tells them apart."""
+    (tmp_path / "letters.py").write_text(LETTERS)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    parts = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+    told, weights = list[list[float]](), list[dict[str, torch.Tensor]]()
+    for name, own in (("whole", {}), ("parts", parts)):
+        job = job_of(method, family("llama"), tmp_path / name, **{method: own})
+        made = ProcessTrainer(launcher=warm.launcher).train(job)
+        log = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
+        told.append([entry[key] for entry in log if "reward" in entry for key in ("reward", "loss", "grad_norm")])
+        weights.append(load_file(Path(made.path) / "adapter_model.safetensors"))
+    assert len(told[0]) == 3 * 8
+    assert told[1] == pytest.approx(told[0], rel=1e-3, abs=1e-5)
+    for name, whole in weights[0].items():
+        torch.testing.assert_close(weights[1][name], whole, rtol=1e-2, atol=1e-4)
+
+
 def test_checkpoint_cut_off_or_of_another_job_is_not_used(tmp_path: Path) -> None:
     """Only one with its mark counts, the newest of them; another job's are removed."""
     (tmp_path / "rows.jsonl").write_text("")
