@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,7 +33,7 @@ def nothing_left(
     Args:
         out: the run folder.
         there: what `files_in` gave before; None: the folder goes too, if it is empty by then.
-        names: of the files that may go; those that were there before stay.
+        names: of the files and folders that may go; those that were there before stay.
         settings: the file that is written once nothing is wrong; with it all of them stay.
     """
     try:
@@ -40,7 +41,7 @@ def nothing_left(
     except InputError:
         if not (out / settings).exists():
             for name in set(names) - (there or frozenset()):
-                (out / name).unlink(missing_ok=True)
+                shutil.rmtree(out / name) if (out / name).is_dir() else (out / name).unlink(missing_ok=True)
             if there is None:
                 with suppress(OSError):
                     out.rmdir()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from selfimprove.planning.probing import Probe
 
 _PROCEDURAL = ("arithmetic", "reasoning_gym:")
-_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, OBJECTS, *LEDGER}
+_BEGUN = {"run.lock", "campaign.log", "plan.json", "manifest.json", FROZEN, OBJECTS, "wandb", *LEDGER}
 """What a campaign writes before its settings."""
 
 

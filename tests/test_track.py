@@ -162,6 +162,27 @@ def test_a_whole_campaign_is_tracked(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert one.ended
 
 
+def test_a_refused_campaign_leaves_no_folder_of_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It begins before the parts are found; left alone it would be another's file to the next start."""
+
+    class Begun:
+        def __init__(self, _project: str, _config: object, run: Path) -> None:
+            (run / "wandb").mkdir(exist_ok=True)
+            (run / "wandb" / "run_id").touch()
+
+        def finish(self) -> None: ...
+
+    monkeypatch.setattr(track, "WandbTracker", Begun)
+    campaign = Campaign(student=str(tmp_path / "none"), out=tmp_path / "run", track={"wandb": "project"})
+    for _ in range(2):
+        with pytest.raises(InputError, match="none"):
+            campaign.run()
+        assert not (tmp_path / "run").exists()
+    (tmp_path / "run" / "wandb").mkdir(parents=True)  # of a start that was killed
+    with pytest.raises(InputError, match="none"):
+        campaign.run()
+
+
 def test_curves_are_sent_while_a_training_goes_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, family: Callable[[str], Path], warm: Warm
 ) -> None:

@@ -7,10 +7,10 @@ default's, and tested on training problems that no candidate was trained on. Nei
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from random import Random
-from typing import NamedTuple
+from typing import Final
 
 from selfimprove import progress
 from selfimprove.arms import in_turn, program_of
@@ -21,26 +21,25 @@ from selfimprove.graphs.guarding import guarded
 from selfimprove.graphs.lesson import give_lessons
 from selfimprove.graphs.places import PROBE, Pool, attempts_of, pool_file, round_folder
 from selfimprove.mining.library import Graded
-from selfimprove.records import Adapter, Attempt, Problem, TrackRow, Verdict
+from selfimprove.records import Adapter, Attempt, Problem, Record, TrackRow, Verdict
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.evaluate import grouped
 from selfimprove.steps.harvest import harvest
 from selfimprove.steps.mine import fresh
 from selfimprove.steps.probe import Probed, judge, not_probed, rows_each
 
+_TRY: Final = f"{round_folder(1)}/probe/tried.json"
 
-class _Try(NamedTuple):
-    """What is tried, and on what.
 
-    Attributes:
-        chosen: problem ids by policy, the default first.
-        held: the probe set.
-        budget_rows: rows that the settings let the campaign train on.
-    """
+class _Try(Record):
+    """What is tried, and on what. A file of the probe: it stands once it is begun, whatever `rounds` is by then."""
 
-    chosen: Mapping[str, Sequence[str]]
-    held: Sequence[Problem]
+    chosen: dict[str, tuple[str, ...]]
+    """Problem ids by policy, the default first."""
+    held: tuple[str, ...]
+    """The probe set's."""
     budget_rows: int
+    """Rows that the settings let the campaign train on."""
 
 
 def probed(crew: Crew, round_: int, best: str) -> Probed:
@@ -51,7 +50,7 @@ def probed(crew: Crew, round_: int, best: str) -> Probed:
         round_: that asks.
         best: the student's adapter, relative to the run folder; empty: the base.
     """
-    if round_ > 1:
+    if round_ > 1 or crew.folder.has(PROBE):
         return crew.folder.record(PROBE, Probed)
     with crew.stage("probe"):
         made = _probe(crew, best)
@@ -61,6 +60,31 @@ def probed(crew: Crew, round_: int, best: str) -> Probed:
 
 
 def _probe(crew: Crew, best: str) -> Probed:
+    tried = crew.folder.record(_TRY, _Try) if crew.folder.has(_TRY) else _begun(crew)
+    if isinstance(tried, Probed):
+        return tried
+    rows = _taught(crew, tried, best)
+    if not all(rows.values()):
+        empty = next(name for name, some in rows.items() if not some)
+        return not_probed(next(iter(rows)), len(rows), tried.budget_rows, f"nothing that {empty} chose could be taught")
+    right: dict[str, dict[str, list[bool]]] = {}
+    trained: dict[str, tuple[int, int]] = {}
+    tokens, by_id = 0, {p.id: p for p in crew.problems("train")}
+    held = [by_id[i] for i in tried.held]
+    for policy, some in rows.items():
+        made = train_arm(crew, some, _place(policy), in_turn(crew.config.campaign.arms)[0], "", tokens)
+        tokens = tokens or made.trained_tokens
+        trained[policy] = (len(some), made.trained_tokens)
+        right[policy] = _tested(crew, policy, made, held)
+    return judge(right, trained, groups=grouped(held), budget_rows=tried.budget_rows)
+
+
+def _place(policy: str) -> str:
+    return f"{round_folder(1)}/probe/{policy}"
+
+
+def _begun(crew: Crew) -> _Try | Probed:
+    """Say what is tried and write it down, or say why nothing is."""
     how, pool = crew.config.select, crew.folder.record(pool_file(1), Pool)
     budget = crew.config.campaign.rounds * (how.lessons or pool.failures)
     default, each = how.candidates[0], rows_each(budget, len(how.candidates))
@@ -70,23 +94,8 @@ def _probe(crew: Crew, best: str) -> Probed:
     if min(map(len, tried.chosen.values())) < each or not tried.held:
         why = f"the pool is too small to set {how.probe} probe problems aside and choose {each} others from"
         return not_probed(default, len(how.candidates), budget, why)
-    rows = _taught(crew, tried, best)
-    if not all(rows.values()):
-        empty = next(name for name, some in rows.items() if not some)
-        return not_probed(default, len(how.candidates), budget, f"nothing that {empty} chose could be taught")
-    right: dict[str, dict[str, list[bool]]] = {}
-    trained: dict[str, tuple[int, int]] = {}
-    tokens = 0
-    for policy, some in rows.items():
-        made = train_arm(crew, some, _place(policy), in_turn(crew.config.campaign.arms)[0], "", tokens)
-        tokens = tokens or made.trained_tokens
-        trained[policy] = (len(some), made.trained_tokens)
-        right[policy] = _tested(crew, policy, made, tried.held)
-    return judge(right, trained, groups=grouped(tried.held), budget_rows=budget)
-
-
-def _place(policy: str) -> str:
-    return f"{round_folder(1)}/probe/{policy}"
+    crew.folder.write_json(_TRY, tried)
+    return tried
 
 
 def _what(crew: Crew, each: int, budget: int) -> _Try:
@@ -105,15 +114,15 @@ def _what(crew: Crew, each: int, budget: int) -> _Try:
     aside = {p.id for one in held for p in together[one.group or one.id]}
     graded = [g for g in crew.folder.rows(f"{round_folder(1)}/grades.jsonl", Graded) if g.problem not in aside]
     left = [some for i, some in attempts.items() if i not in aside]
-    chosen: dict[str, Sequence[str]] = {
+    chosen = {
         policy: _some(choose_by(crew.config, policy, graded, left, each, seed).ids, each, seed)
         for policy in how.candidates
     }
-    return _Try(chosen, held, budget)
+    return _Try(chosen=chosen, held=tuple(p.id for p in held), budget_rows=budget)
 
 
-def _some(ids: Sequence[str], most: int, seed: int) -> Sequence[str]:
-    return Random(f"probe {seed}").sample(ids, most) if len(ids) > most else ids
+def _some(ids: Sequence[str], most: int, seed: int) -> tuple[str, ...]:
+    return tuple(Random(f"probe {seed}").sample(ids, most) if len(ids) > most else ids)
 
 
 def _taught(crew: Crew, tried: _Try, best: str) -> dict[str, list[TrackRow]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from selfimprove.errors import TrainingError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.places import Pool
 from selfimprove.graphs.run import run_campaign
@@ -124,6 +125,26 @@ def test_probe_calls_are_found_again(banded: tuple[Crew, Trainer, Probed], make_
     again, _ = probing_crew(lambda **s: make_crew(tmp_path / "run", **s), "band")
     run(again)
     assert (again.folder.hashes, again.ledger.totals().calls) == (before, calls)
+
+
+def test_probe_that_was_begun_stands_where_rounds_are_added(make_crew: Any, tmp_path: Path) -> None:
+    """Ended in its second candidate and gone on with for more rounds, it tries what it began with, in all candidates."""
+
+    class Ended(Trainer):
+        def train(self, job: TrainingJob) -> Adapter:
+            if self.jobs:
+                raise TrainingError("ended")
+            return super().train(job)
+
+    begun, first = probing_crew(make_crew)[0], Ended("band")
+    with pytest.raises(TrainingError):
+        run(Crew(**{**begun.__dict__, "trainer": first}))
+    shutil.copytree(begun.folder.path, tmp_path / "more", ignore=shutil.ignore_patterns("graph.sqlite*", "run.lock"))
+    crew, trainer = probing_crew(lambda **s: make_crew(tmp_path / "more", **s), "band")
+    settings = crew.config.campaign.model_copy(update={"rounds": 4})
+    made = run(Crew(**{**crew.__dict__, "config": crew.config.model_copy(update={"campaign": settings})}))
+    assert (made.policy, made.budget_rows) == ("band", 2 * 400)
+    assert {candidate.rows for candidate in made.candidates} == {len(Path(first.jobs[0].rows).read_text().splitlines())}
 
 
 def test_small_budget_is_not_probed(make_crew: Any) -> None:
