@@ -140,7 +140,7 @@ def test_probe_that_was_begun_stands_where_rounds_are_added(make_crew: Any, tmp_
     with pytest.raises(TrainingError):
         run(Crew(**{**begun.__dict__, "trainer": first}))
     shutil.copytree(begun.folder.path, tmp_path / "more", ignore=shutil.ignore_patterns("graph.sqlite*", "run.lock"))
-    crew, trainer = probing_crew(lambda **s: make_crew(tmp_path / "more", **s), "band")
+    crew, _ = probing_crew(lambda **s: make_crew(tmp_path / "more", **s), "band")
     settings = crew.config.campaign.model_copy(update={"rounds": 4})
     made = run(Crew(**{**crew.__dict__, "config": crew.config.model_copy(update={"campaign": settings})}))
     assert (made.policy, made.budget_rows) == ("band", 2 * 400)
