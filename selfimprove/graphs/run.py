@@ -17,6 +17,7 @@ from langgraph.types import StateSnapshot
 
 from selfimprove import progress
 from selfimprove.errors import BudgetExceededError, RunFolderError
+from selfimprove.graphs.approving import ANSWERS
 from selfimprove.graphs.campaign import build_campaign, reached_so_far, why_stopped
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
@@ -34,7 +35,7 @@ ENDED: Final = "finished.json"
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
 _ONLY_COPY: Final = ("data/", *TAKEN, "final/openings.json", INHERITED, FROZEN)
-"""What replaying the campaign could not tell, or must not change."""
+"""What replaying the campaign could not tell, or must not change; so are a person's answers."""
 _UNREADABLE: Final = (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What LangGraph and SQLite raise over a checkpoint of other bytes."""
 
@@ -85,7 +86,7 @@ def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
     """
     damaged = folder.damaged()
     for name in damaged:
-        if name.startswith((*_ONLY_COPY, *taken_over(folder))):
+        if name.startswith((*_ONLY_COPY, *taken_over(folder))) or name.endswith(ANSWERS):
             folder.checked(name)
     head = "/adapter/"
     again = {name.partition(head)[0] + head.rstrip("/") if head in name else name for name in damaged}
