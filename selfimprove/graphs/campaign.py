@@ -10,12 +10,14 @@ Dev decides. Test is opened by `final` alone, and each opening is written down.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, TypedDict
+from functools import reduce
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
 from selfimprove.arms import in_turn
+from selfimprove.config import Config
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.compiling import take_compiled
 from selfimprove.graphs.crew import Crew
@@ -51,6 +53,8 @@ class CampaignState(TypedDict):
     best: str
     idle: int
     """Rounds in a row without a promotion."""
+    control: NotRequired[dict[str, Any]]
+    """The `setting` that left no room for the best's control, and its `cap`; empty: none did."""
 
 
 class Opening(Record):
@@ -173,7 +177,7 @@ def control_node(crew: Crew) -> Node:
     """Train the control: from the base, on as many tokens and problems as the best was, not selected by failure.
 
     Each round's best has its own: one that more rounds have left behind was trained on fewer tokens. Where a cap leaves
-    no room for it, the best has none.
+    no room for it, the best has none until the cap is raised.
     """
 
     def node(state: CampaignState) -> dict[str, Any]:
@@ -183,10 +187,19 @@ def control_node(crew: Crew) -> Node:
             try:
                 _train_control(crew, state["best"])
             except CapReachedError as error:
-                progress.current().say(f"the best has no control: {error.reason}")
-        return {}
+                progress.current().say(f"the best has no control: {error}")
+                return {"control": {"setting": error.setting, "cap": error.cap}}
+        return {"control": {}}
 
     return node
+
+
+def has_risen(config: Config, capped: Mapping[str, Any]) -> bool:
+    """Say whether a cap that left no room for a control, as `CampaignState` tells it, is higher by now."""
+    if not capped:
+        return False
+    cap: Any = reduce(getattr, capped["setting"].split("."), config)
+    return cap is None or bool(cap > capped["cap"])
 
 
 def _train_control(crew: Crew, best: str) -> None:

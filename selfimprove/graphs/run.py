@@ -31,7 +31,8 @@ from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
 
 ENDED: Final = "finished.json"
-"""What a campaign came to: its rounds, its best student, and why it stopped (rounds, patience, target, budget)."""
+"""What a campaign came to: its rounds, its best student, why it stopped (rounds, patience, target, budget), and the cap
+that left no room for a control."""
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
 _ONLY_COPY: Final = ("data/", *TAKEN, "final/openings.json", INHERITED, FROZEN)
@@ -74,8 +75,15 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
 
 def _write_end(crew: Crew, state: Any, why: str) -> None:
     """Write what a campaign came to, and why it stopped."""
-    ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
-    crew.folder.write_json(ENDED, {**ended, "accuracy": reached_so_far(crew.folder, state["best"]), "stopped": why})
+    ended = {
+        "rounds": state["round"],
+        "idle": state["idle"],
+        "best": state["best"],
+        "accuracy": reached_so_far(crew.folder, state["best"]),
+        "stopped": why,
+        "control": state.get("control", {}),
+    }
+    crew.folder.write_json(ENDED, ended)
 
 
 def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
@@ -212,7 +220,7 @@ def _agrees(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: Run
     """Say whether the checkpoint tells what the decisions of the rounds tell."""
     values = graph.get_state(how).values
     try:
-        return not values or values == _told(folder, values["round"])
+        return not values or values == {**values, **_told(folder, values["round"])}
     except RunFolderError:
         return False
 
