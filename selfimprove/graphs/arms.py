@@ -96,7 +96,10 @@ def _earlier(crew: Crew, round_: int, arm: str, known: AbstractSet[str]) -> list
 
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
-    """Give the adapter an arm goes on from: the best one, or the best of its own where that has another prompt."""
+    """Give the adapter an arm goes on from: the best one, or the best of its own where that has another prompt.
+
+    Its decisions do not matter there: a roll back tells how it fared beside a student of another prompt.
+    """
     if program_of(arm_of(best) or arm) == program_of(arm):
         return best
     places = [f"{round_folder(r)}/arms/{arm}" for r in range(1, round_)]
