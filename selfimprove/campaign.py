@@ -279,13 +279,13 @@ def _safe(task: str) -> str:
 
 
 def _finished(folder: RunFolder, config: Config) -> bool:
-    """Say whether all that the config asks for is there."""
+    """Say whether all that the config asks for is there, or as much of it as its caps let be."""
     if not folder.has("finished.json"):
         return False
-    from selfimprove.graphs.campaign import reached
+    from selfimprove.graphs.campaign import has_risen, reached
 
     ended, campaign = folder.json("finished.json"), config.campaign
-    if ended.get("stopped") == "budget":
+    if ended.get("stopped") == "budget" or has_risen(config, ended.get("control", {})):
         return False
     enough = reached(campaign.target, ended.get("accuracy", 0.0))
     return bool(ended["rounds"] >= campaign.rounds or ended["idle"] >= campaign.patience or enough)

@@ -2,12 +2,13 @@
 
 The command ends with a sentence and an exit code of its own; `selfimprove approve RUN` or `selfimprove reject RUN`
 writes the answer into the run folder, and the campaign's command goes on from there. The answer is a file of the round,
-so that a campaign that is killed or replayed behind it never asks twice.
+so that a campaign that is killed or replayed behind it never asks twice. It holds whatever `campaign.pause` says later,
+and where the pause was added behind a place, nobody is asked about it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from selfimprove import progress
 from selfimprove.errors import InputError, WaitingError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Place = Literal["train", "promote"]
 WAITING: Final = "waiting.json"
+ANSWERS: Final = tuple(f"/answer_{at}.json" for at in get_args(Place))
+"""What the names of a person's answers end in."""
 
 
 class Waiting(Record):
@@ -41,7 +44,7 @@ class Answered(Record):
 
 
 def approved(crew: Crew, round_: int, at: Place, sentence: str) -> bool:
-    """Say whether a person lets the campaign go on here; True where nobody is to be asked.
+    """Say whether a person lets the campaign go on here; True where nobody is to be asked, or it has gone on already.
 
     Args:
         crew: the campaign's parts.
@@ -52,25 +55,24 @@ def approved(crew: Crew, round_: int, at: Place, sentence: str) -> bool:
     Raises:
         WaitingError: nobody has answered yet.
     """
-    if at not in crew.config.campaign.pause:
+    if crew.folder.has(_place(round_, at)):
+        if rejected(crew, round_, at):
+            progress.current().say(f"round {round_}: a person said no before {at}")
+            return False
         return True
-    name = _place(round_, at)
-    if not crew.folder.has(name):
-        crew.folder.write_json(WAITING, Waiting(round=round_, at=at, sentence=sentence))
-        run = crew.folder.path
-        raise WaitingError(
-            f"round {round_} waits for a person before it goes on to {at}: {sentence} "
-            f"Say selfimprove approve {run}, or selfimprove reject {run}, then run the same command again"
-        )
-    if rejected(crew, round_, at):
-        progress.current().say(f"round {round_}: a person said no before {at}")
-        return False
-    return True
+    if at not in crew.config.campaign.pause or not _heard(crew.folder, round_, at):
+        return True
+    crew.folder.write_json(WAITING, Waiting(round=round_, at=at, sentence=sentence))
+    run = crew.folder.path
+    raise WaitingError(
+        f"round {round_} waits for a person before it goes on to {at}: {sentence} "
+        f"Say selfimprove approve {run}, or selfimprove reject {run}, then run the same command again"
+    )
 
 
 def rejected(crew: Crew, round_: int, at: Place) -> bool:
-    """Say whether a person who was to be asked said no."""
-    said = crew.folder.found(_place(round_, at), Answered) if at in crew.config.campaign.pause else None
+    """Say whether a person said no."""
+    said = crew.folder.found(_place(round_, at), Answered)
     return said is not None and said.outcome == "reject"
 
 
@@ -98,13 +100,16 @@ def answer(folder: RunFolder, outcome: Literal["approve", "reject"]) -> str:
 
 
 def _open(folder: RunFolder) -> Waiting | None:
-    """Give what was asked last, while an answer to it would still be heard: nothing that depends on it is there."""
+    """Give what was asked last, while an answer to it would still be heard."""
     asked = folder.found(WAITING, Waiting)
-    if asked is None:
-        return None
-    here = round_folder(asked.round)
-    begun = asked.at == "train" and any(name.startswith(f"{here}/arms/") for name in folder.hashes)
-    return None if begun or folder.has(f"{here}/decision.json") else asked
+    return asked if asked is not None and _heard(folder, asked.round, asked.at) else None
+
+
+def _heard(folder: RunFolder, round_: int, at: Place) -> bool:
+    """Say whether an answer would be heard: nothing that depends on it is there."""
+    here = round_folder(round_)
+    begun = at == "train" and any(name.startswith(f"{here}/arms/") for name in folder.hashes)
+    return not begun and not folder.has(f"{here}/decision.json")
 
 
 def _place(round_: int, at: Place) -> str:

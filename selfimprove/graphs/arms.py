@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from selfimprove import progress
@@ -76,12 +76,12 @@ def _ready(crew: Crew, round_: int) -> str:
 
 
 def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
-    """Train an arm on its track, with rows of earlier rounds; give the tokens that the other arms get."""
+    """Train an arm on its track, with other rows of earlier rounds; give the tokens that the other arms get."""
     rows = _rows(crew, round_, arm)
     if not rows:
         progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
         return tokens
-    earlier = [row for r in _usable_rounds(crew, round_, arm) for row in _rows(crew, r, arm)]
+    earlier = _earlier(crew, round_, arm, {row.id for row in rows})
     if not crew.config.train.restart:
         count = round(len(rows) * crew.config.select.replay)
         earlier = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
@@ -89,8 +89,17 @@ def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> i
     return train(crew, [*rows, *earlier], place, arm, start, tokens)
 
 
+def _earlier(crew: Crew, round_: int, arm: str, known: AbstractSet[str]) -> list[TrackRow]:
+    """Give the rows of an arm's earlier rounds that are not known, each once; a problem may have been tried again."""
+    rows = (row for r in _usable_rounds(crew, round_, arm) for row in _rows(crew, r, arm))
+    return list({row.id: row for row in rows if row.id not in known}.values())
+
+
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
-    """Give the adapter an arm goes on from: the best one, or the best of its own where that has another prompt."""
+    """Give the adapter an arm goes on from: the best one, or the best of its own where that has another prompt.
+
+    Its decisions do not matter there: a roll back tells how it fared beside a student of another prompt.
+    """
     if program_of(arm_of(best) or arm) == program_of(arm):
         return best
     places = [f"{round_folder(r)}/arms/{arm}" for r in range(1, round_)]
@@ -162,7 +171,8 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
     """Train on a track, and from there on preference pairs or verdicts; give the tokens of both."""
     method: Method = ARMS[arm].then or "sft"
     here = place.partition("/")[0]
-    pairs = [pair for r in _rounds_of(crew, round_of(place), arm) for pair in _pairs(crew, r, method)]
+    found = (pair for r in _rounds_of(crew, round_of(place), arm) for pair in _pairs(crew, r, method))
+    pairs = list({(pair.problem, *_texts(pair)): pair for pair in found}.values())  # several rounds may say the same
     if not pairs:
         what = "pairs" if method == "dpo" else "verdicts"
         progress.current().say(f"{arm}: there are no {what}, so all is trained on its track")
@@ -194,8 +204,12 @@ def _carried(crew: Crew, here: str, pairs: Sequence[PreferenceRow | VerdictRow])
     """Estimate the tokens that carry loss when all pairs are gone over once, by those of the round's drafts."""
     drafts = [lesson.draft.completion for lesson in crew.folder.rows(f"{here}/lessons.jsonl", Lesson)]
     tokens = sum(draft.completion_tokens or len(draft.text.split()) for draft in drafts)
-    texts = ((row.text,) if isinstance(row, VerdictRow) else (row.chosen, row.rejected) for row in pairs)
-    return round(sum(map(len, chain.from_iterable(texts))) * tokens / max(1, sum(len(draft.text) for draft in drafts)))
+    length = sum(len(text) for pair in pairs for text in _texts(pair))
+    return round(length * tokens / max(1, sum(len(draft.text) for draft in drafts)))
+
+
+def _texts(pair: PreferenceRow | VerdictRow) -> tuple[str, ...]:
+    return (pair.text,) if isinstance(pair, VerdictRow) else (pair.chosen, pair.rejected)
 
 
 def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:

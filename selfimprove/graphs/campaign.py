@@ -9,14 +9,15 @@ Dev decides. Test is opened by `final` alone, and each opening is written down.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import Any, Final, Literal, NotRequired, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
 from selfimprove.arms import in_turn
+from selfimprove.config import Config
 from selfimprove.graphs.arms import last_of, train_arm
 from selfimprove.graphs.compiling import take_compiled
 from selfimprove.graphs.crew import Crew
@@ -29,12 +30,19 @@ from selfimprove.graphs.training import look_at, measure
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.graphs.wiring import add_nodes
 from selfimprove.ledger import CapReachedError
-from selfimprove.records import Evaluation, Record, Verdict
+from selfimprove.records import Evaluation, PracticeRow, PreferenceRow, Record, TrackRow, Verdict, VerdictRow
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.harvest import Target
 from selfimprove.steps.mine import fresh
 from selfimprove.steps.reason import rationales
 from selfimprove.store import RunFolder
+
+_ROWS: Final[Mapping[str, type[TrackRow | PreferenceRow | VerdictRow]]] = {
+    "sft": TrackRow,
+    "dpo": PreferenceRow,
+    "kto": VerdictRow,
+}
+"""What an adapter is trained on, by its method; else it practises."""
 
 
 class CampaignState(TypedDict):
@@ -45,6 +53,8 @@ class CampaignState(TypedDict):
     best: str
     idle: int
     """Rounds in a row without a promotion."""
+    control: NotRequired[dict[str, Any]]
+    """The `setting` that left no room for the best's control, and its `cap`; empty: none did."""
 
 
 class Opening(Record):
@@ -164,10 +174,10 @@ def _baseline(shots: int) -> str:
 
 
 def control_node(crew: Crew) -> Node:
-    """Train the control: from the base, on as many tokens as the best was, on rows not selected by failure.
+    """Train the control: from the base, on as many tokens and problems as the best was, not selected by failure.
 
     Each round's best has its own: one that more rounds have left behind was trained on fewer tokens. Where a cap leaves
-    no room for it, the best has none.
+    no room for it, the best has none until the cap is raised.
     """
 
     def node(state: CampaignState) -> dict[str, Any]:
@@ -177,16 +187,25 @@ def control_node(crew: Crew) -> Node:
             try:
                 _train_control(crew, state["best"])
             except CapReachedError as error:
-                progress.current().say(f"the best has no control: {error.reason}")
-        return {}
+                progress.current().say(f"the best has no control: {error}")
+                return {"control": {"setting": error.setting, "cap": error.cap}}
+        return {"control": {}}
 
     return node
 
 
+def has_risen(config: Config, capped: Mapping[str, Any]) -> bool:
+    """Say whether a cap that left no room for a control, as `CampaignState` tells it, is higher by now."""
+    if not capped:
+        return False
+    cap: Any = reduce(getattr, capped["setting"].split("."), config)
+    return cap is None or bool(cap > capped["cap"])
+
+
 def _train_control(crew: Crew, best: str) -> None:
-    trained = [crew.folder.json(f"{adapter}/metrics.json") for adapter in lineage(crew, best)]
-    tokens, count = sum(int(made["trained_tokens"]) for made in trained), _rows_of(crew, best)
-    train = crew.problems("train")
+    line, train = lineage(crew, best), crew.problems("train")
+    tokens = sum(int(crew.folder.json(f"{adapter}/metrics.json")["trained_tokens"]) for adapter in line)
+    count = len(set[str]().union(*(_learned(crew, adapter) for adapter in line)))
     chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
     with crew.stage("control", len(chosen)):
         teacher = crew.teacher_for(crew.model(""), 1)
@@ -213,19 +232,11 @@ def _control_of(best: str) -> str:
     return f"final/control-{best.partition('/')[0]}"
 
 
-def _rows_of(crew: Crew, best: str) -> int:
-    """Count the problems that the best student learned from: of each round its track's, or those it practised.
-
-    In one round tries and pairs are of the same problems as the track.
-    """
-    counts: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for adapter in lineage(crew, best):
-        rows = int(crew.folder.json(f"{adapter}/metrics.json")["rows"])
-        counts[adapter.partition("/")[0]].append((_origin(crew, adapter)["method"], rows))
-    return sum(
-        sum(rows for method, rows in some if method == "sft") or max(rows for _, rows in some)
-        for some in counts.values()
-    )
+def _learned(crew: Crew, adapter: str) -> set[str]:
+    """Give the problems that an adapter learned from, by their ids."""
+    kind = _ROWS.get(_origin(crew, adapter)["method"], PracticeRow)
+    rows = crew.folder.rows(f"{adapter.rpartition('/')[0]}/rows.jsonl", kind)
+    return {row.problem.id if isinstance(row, PracticeRow) else row.problem for row in rows}
 
 
 def lineage(crew: Crew, adapter: str) -> list[str]:

@@ -17,6 +17,7 @@ from langgraph.types import StateSnapshot
 
 from selfimprove import progress
 from selfimprove.errors import BudgetExceededError, RunFolderError
+from selfimprove.graphs.approving import ANSWERS
 from selfimprove.graphs.campaign import build_campaign, reached_so_far, why_stopped
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
@@ -30,11 +31,12 @@ from selfimprove.records import Attempt
 from selfimprove.store import RunFolder, put_aside
 
 ENDED: Final = "finished.json"
-"""What a campaign came to: its rounds, its best student, and why it stopped (rounds, patience, target, budget)."""
+"""What a campaign came to: its rounds, its best student, why it stopped (rounds, patience, target, budget), and the cap
+that left no room for a control."""
 _STEPS_BESIDE_ROUNDS: Final = 10
 _MADE_AGAIN: Final = ("round-", "final/")
 _ONLY_COPY: Final = ("data/", *TAKEN, "final/openings.json", INHERITED, FROZEN)
-"""What replaying the campaign could not tell, or must not change."""
+"""What replaying the campaign could not tell, or must not change; so are a person's answers."""
 _UNREADABLE: Final = (sqlite3.DatabaseError, ValueError, LookupError, TypeError, AttributeError, NotImplementedError)
 """What LangGraph and SQLite raise over a checkpoint of other bytes."""
 
@@ -73,8 +75,15 @@ def run_campaign(crew: Crew, checkpoints: Path) -> dict[str, Any]:
 
 def _write_end(crew: Crew, state: Any, why: str) -> None:
     """Write what a campaign came to, and why it stopped."""
-    ended = {"rounds": state["round"], "idle": state["idle"], "best": state["best"]}
-    crew.folder.write_json(ENDED, {**ended, "accuracy": reached_so_far(crew.folder, state["best"]), "stopped": why})
+    ended = {
+        "rounds": state["round"],
+        "idle": state["idle"],
+        "best": state["best"],
+        "accuracy": reached_so_far(crew.folder, state["best"]),
+        "stopped": why,
+        "control": state.get("control", {}),
+    }
+    crew.folder.write_json(ENDED, ended)
 
 
 def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
@@ -85,7 +94,7 @@ def mend(folder: RunFolder, checkpoints: Path) -> list[str]:
     """
     damaged = folder.damaged()
     for name in damaged:
-        if name.startswith((*_ONLY_COPY, *taken_over(folder))):
+        if name.startswith((*_ONLY_COPY, *taken_over(folder))) or name.endswith(ANSWERS):
             folder.checked(name)
     head = "/adapter/"
     again = {name.partition(head)[0] + head.rstrip("/") if head in name else name for name in damaged}
@@ -211,7 +220,7 @@ def _agrees(graph: CompiledStateGraph[Any, Any, Any, Any], how: Any, folder: Run
     """Say whether the checkpoint tells what the decisions of the rounds tell."""
     values = graph.get_state(how).values
     try:
-        return not values or values == _told(folder, values["round"])
+        return not values or values == {**values, **_told(folder, values["round"])}
     except RunFolderError:
         return False
 

@@ -82,7 +82,7 @@ class CapReachedError(BudgetExceededError):
         ending: what else could be done.
 
     Attributes:
-        reason: why, without what to do.
+        setting: that caps, such as `campaign.max_hours`.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class CapReachedError(BudgetExceededError):
     ) -> None:
         self.scope, self.kind, self.cap, self.used, self.more = scope, kind, cap, used, more
         self.said, self.needed, self.named, self.advice = "", used + more, named, advice
-        key = named or f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
+        self.setting = named or f"{f'teacher.{scope}' if scope else 'campaign'}.{_KEYS[kind]}"
         spent = {"usd": "spent or held", "hours": "gone"}.get(kind, "used or held")
         could = "" if kind == "hours" else f" and the next could take {_amount(kind, more)}"
-        self.reason = f"{key} = {cap:g} is reached: {_amount(kind, used)} {spent}{could}"
-        super().__init__(f"{self.reason}; {advice} and run the same command{ending}")
+        reason = f"{self.setting} = {cap:g} is reached: {_amount(kind, used)} {spent}{could}"
+        super().__init__(f"{reason}; {advice} and run the same command{ending}")
 
     def to_finish(self, calls: int, mean: Used) -> CapReachedError:
         """Give it again, saying also what it would take to finish the stage.

@@ -11,14 +11,14 @@ import pytest
 
 from selfimprove.campaign import _finished
 from selfimprove.cli import main
-from selfimprove.errors import InputError, WaitingError
+from selfimprove.errors import InputError, RunFolderError, WaitingError
 from selfimprove.graphs.approving import answer
 from selfimprove.graphs.arms import train_arm
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
 from selfimprove.openings import looks_at
-from selfimprove.records import Evaluation, TrackRow
+from selfimprove.records import Adapter, Evaluation, TrackRow, TrainingJob
 from selfimprove.report.summary import summarise
 
 ONE = {"rounds": 1, "arms": ["track_b"]}
@@ -113,6 +113,62 @@ def test_a_question_that_is_over_is_not_answered(make_crew: Any) -> None:
     assert summarise(crew.folder, crew.ledger).state == "finished"
     with pytest.raises(InputError, match="waits for nobody"):
         answer(crew.folder, "reject")
+
+
+class Stops:
+    """A trainer that is interrupted."""
+
+    def train(self, _: TrainingJob) -> Adapter:
+        raise KeyboardInterrupt
+
+
+def test_nobody_is_asked_about_what_was_begun_before_the_pause(make_crew: Any) -> None:
+    """Killed in training, with a pause before training added: an answer would not be heard, so it goes on."""
+    crew = make_crew(campaign=ONE)
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(crew, trainer=Stops()))
+    run(with_campaign(crew, pause=("train",)))
+    assert decision(crew).promoted == "track_b"
+
+
+def test_nobody_is_asked_about_rounds_that_are_decided(make_crew: Any) -> None:
+    """The campaign is walked again from the ledger behind its end, with a pause added before every step."""
+    crew = make_crew(campaign=ONE)
+    run(crew)
+    made = decision(crew)
+    crew.folder.at("graph.sqlite").unlink()
+    run(with_campaign(crew, pause=("train", "promote")))
+    assert decision(crew) == made
+
+
+@pytest.mark.parametrize("at", ["train", "promote"])
+def test_a_no_holds_without_the_pause(make_crew: Any, at: str) -> None:
+    """A replay of a round that a person said no to neither trains nor promotes, whatever the settings say by then."""
+    crew = make_crew(campaign={**ONE, "pause": [at]})
+    with pytest.raises(WaitingError):
+        run(crew)
+    answer(crew.folder, "reject")
+    run(crew)
+    crew.folder.at("graph.sqlite").unlink()
+    assert run(with_campaign(crew, pause=()))["best"] == ""
+    assert decision(crew).promoted == ""
+    assert crew.folder.has("round-01/arms/track_b/rows.jsonl") == (at == "promote")
+
+
+def test_a_lost_answer_is_not_guessed_at(make_crew: Any) -> None:
+    """Nothing could tell what a person said: the file is to be restored."""
+    crew = make_crew(campaign={**ONE, "pause": ["train"]})
+    with pytest.raises(WaitingError):
+        run(crew)
+    answer(crew.folder, "reject")
+    run(crew)
+    lost = crew.folder.at("round-01/answer_train.json")
+    kept = lost.read_bytes()
+    lost.unlink()
+    with pytest.raises(RunFolderError, match=r"answer_train.json cannot be read: .*; restore it"):
+        run(crew)
+    lost.write_bytes(kept)
+    assert run(crew)["best"] == ""
 
 
 def test_nobody_is_asked_about_what_is_not_promoted(make_crew: Any) -> None:

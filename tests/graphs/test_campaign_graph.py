@@ -16,7 +16,7 @@ from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
 from selfimprove.graphs.training import measure
 from selfimprove.progress import Nobody, watched_by
-from selfimprove.records import Adapter, Attempt, Evaluation, Lesson, PreferenceRow, TrackRow, TrainingJob
+from selfimprove.records import Adapter, Attempt, Evaluation, Lesson, PracticeRow, PreferenceRow, TrackRow, TrainingJob
 from selfimprove.report.summary import summarise
 from selfimprove.testing import NullTrainer
 
@@ -175,7 +175,7 @@ def test_control_gets_as_many_trained_tokens(make_crew: Any) -> None:
 
 
 def test_control_draws_as_many_problems_as_the_best_was_taught(make_crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the best learned of a track counts in every round, also where no pairs came behind it."""
+    """Its tracks' in every round, also where no pairs came behind, and those of its pairs; what was replayed counts once."""
     monkeypatch.setattr(training, "length_balanced", lambda pairs: [pair for pair in pairs if pair.round == 1])
     drawn = list[int]()
 
@@ -190,7 +190,11 @@ def test_control_draws_as_many_problems_as_the_best_was_taught(make_crew: Any, m
     assert [last, *before] == [
         f"round-{at}/adapter" for at in ("02/arms/track_b+dpo", "01/arms/track_b+dpo", "01/arms/track_b+dpo/sft")
     ]
-    assert drawn == [sum(crew.folder.json(f"{one}/metrics.json")["rows"] for one in (last, before[-1]))]
+    later, pairs, first = (f"{one.rpartition('/')[0]}/rows.jsonl" for one in (last, *before))
+    tracks = [row.problem for name in (later, first) for row in crew.folder.rows(name, TrackRow)]
+    paired = {row.problem for row in crew.folder.rows(pairs, PreferenceRow)}
+    assert drawn == [len(paired.union(tracks))]
+    assert len(set(tracks)) < len(tracks)
 
 
 def test_control_draws_the_problems_that_the_best_practised_too(make_crew: Any) -> None:
@@ -211,7 +215,9 @@ def test_control_draws_the_problems_that_the_best_practised_too(make_crew: Any) 
         state = run(Crew(**{**crew.__dict__, "trainer": Practising()}))
     chain = [f"round-{at}/adapter" for at in ("02/arms/grpo", "01/arms/track_b")]
     assert lineage(crew, state["best"]) == chain
-    assert drawn == [sum(crew.folder.json(f"{one}/metrics.json")["rows"] for one in chain)]
+    tried, taught = (f"{one.rpartition('/')[0]}/rows.jsonl" for one in chain)
+    practised = {row.problem.id for row in crew.folder.rows(tried, PracticeRow)}
+    assert drawn == [len(practised | {row.problem for row in crew.folder.rows(taught, TrackRow)})]
 
 
 @pytest.mark.parametrize(("empty", "taught"), [("rationales", "0"), ("guarded", r"[1-9]\d*")])

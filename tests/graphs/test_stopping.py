@@ -81,9 +81,17 @@ class Ends:
         return self.crew.trainer.train(job)
 
 
-def of_rounds(crew: Crew, rounds: int) -> Crew:
-    campaign = crew.config.campaign.model_copy(update={"rounds": rounds})
+def with_campaign(crew: Crew, **changes: object) -> Crew:
+    campaign = crew.config.campaign.model_copy(update=changes)
     return replace(crew, config=crew.config.model_copy(update={"campaign": campaign}))
+
+
+def of_rounds(crew: Crew, rounds: int) -> Crew:
+    return with_campaign(crew, rounds=rounds)
+
+
+def with_hours(crew: Crew, hours: float | None) -> Crew:
+    return with_campaign(crew, max_hours=hours)
 
 
 def test_what_a_cap_stopped_inside_a_round_ends_with_the_rounds_before(make_crew: Any) -> None:
@@ -111,6 +119,33 @@ def test_what_a_cap_stopped_inside_a_round_ends_with_the_rounds_before(make_crew
     assert made.test.control is None
     assert any(text.startswith("the best has no control: campaign.max_hours = 1e-09 is reached") for text in heard)
     assert not crew.folder.has("round-02/decision.json")
+
+
+def test_a_control_that_a_cap_left_no_room_for_is_had_with_a_higher_cap(make_crew: Any) -> None:
+    """The campaign is finished as long as the cap stands; with a higher one the same command trains and tests it."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "control"], "max_hours": 1.0})
+    graph = crew.folder.at("graph.sqlite")
+    run_campaign(replace(crew, trainer=Ends(crew, "/final/")), graph)
+    made = summarise(crew.folder, crew.ledger)
+    assert (made.state, made.test and made.test.control) == ("finished", None)
+    assert _finished(crew.folder, crew.config)
+    for hours in (2.0, None):
+        assert not _finished(crew.folder, with_hours(crew, hours).config)
+    run_campaign(with_hours(crew, 2.0), graph)
+    made = summarise(crew.folder, crew.ledger)
+    assert made.test is not None
+    assert made.test.control is not None
+    assert _finished(crew.folder, with_hours(crew, None).config)
+
+
+def test_a_control_without_rows_keeps_no_campaign_open(make_crew: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a cap once held back and could not be had with a higher one is not tried for ever."""
+    crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "control"], "max_hours": 1.0})
+    graph = crew.folder.at("graph.sqlite")
+    run_campaign(replace(crew, trainer=Ends(crew, "/final/")), graph)
+    monkeypatch.setattr("selfimprove.graphs.campaign.guarded", lambda *_: [])
+    run_campaign(with_hours(crew, 2.0), graph)
+    assert _finished(crew.folder, with_hours(crew, 2.0).config)
 
 
 def test_test_is_not_told_of_a_best_that_has_not_met_it(make_crew: Any) -> None:
