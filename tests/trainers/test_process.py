@@ -127,7 +127,7 @@ def test_tries_that_are_generated_together_stay_as_many(tmp_path: Path) -> None:
 
 
 def test_a_method_that_compares_rows_of_a_batch_keeps_two(tmp_path: Path) -> None:
-    """Verdicts in batches of two cannot be halved: the trainer would make them two again."""
+    """Verdicts in batches of two cannot be halved: the divergence is told by another row's reply."""
     end = Ended(code=1, hung=False, last=("MemoryError",), memory=True)
     sizes = {}
     for size in (2, 4, 6):
