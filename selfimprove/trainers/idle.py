@@ -41,8 +41,8 @@ def check_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
     for name, given in parts.items():
         if given.get("sync_ref_model"):
             raise InputError(
-                f"train.{name}.sync_ref_model moves the reference: an adapter's stays where it began, and no checkpoint "
-                "keeps where another was; leave it out"
+                f"train.{name}.sync_ref_model moves the reference: an adapter's stays where it began, and no "
+                "checkpoint keeps where another was; leave it out"
             )
     targets = parts["lora"].get("target_modules")
     if "lm_head" in (targets if isinstance(targets, list | tuple) else [targets]):

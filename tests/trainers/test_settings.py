@@ -112,7 +112,10 @@ def test_everyday_names_are_those_of_trl_and_peft() -> None:
         ),
         ({"kto": {"train_sampling_strategy": "random"}}, 'kto.train_sampling_strategy = "random" would part rows from'),
         *(
-            ({section: {"sync_ref_model": True, "beta": 0.1}}, f"train.{section}.sync_ref_model moves the reference: an")
+            (
+                {section: {"sync_ref_model": True, "beta": 0.1}},
+                f"train.{section}.sync_ref_model moves the reference: an",
+            )
             for section in ("dpo", "kto", "grpo", "rloo")
         ),
         ({"dpo": {"loss_type": "exo_pair"}}, '"exo_pair" needs label_smoothing above 0'),
