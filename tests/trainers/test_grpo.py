@@ -317,6 +317,20 @@ def test_the_engine_generates_with_the_weights_in_training(job: TrainingJob) -> 
     assert all(torch.equal(before[name].float(), p.detach().float()) for name, p in model.named_parameters())
 
 
+@pytest.mark.parametrize(("held", "slots"), [(10**12, 64), (10, 4), (1, 1)])
+def test_as_many_tries_run_at_once_as_memory_holds(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, held: int, slots: int
+) -> None:
+    """At most 64, by all memory of the device and the longest try: a training that goes on takes as many as before."""
+    from selfimprove.trainers import rollouts
+
+    monkeypatch.setattr(rollouts, "token_bytes", lambda *_: 1)
+    coach = grpo._trainer(job).coach
+    longest = max(map(len, coach.prompts)) + coach.limit
+    monkeypatch.setattr(rollouts, "memory_of", lambda _: held * longest)
+    assert grpo._trainer(job).coach.sampler.slots == slots
+
+
 @pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])
 def test_what_the_engine_would_not_take_over_is_refused(job: TrainingJob, target: str) -> None:
     """An adapter of the embeddings, and one of a head that shares their matrix, are named; linear layers are fine."""
