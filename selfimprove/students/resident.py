@@ -58,7 +58,9 @@ class Resident:
         self.max_length = min(max_length, most) if most else max_length
         width = torch.finfo(getattr(torch, self.dtype)).bits // 8
         room = token_bytes(self.config.get_text_config(), width) * self.max_length
-        self.slots = slots or slots_for(room, _memory(self.device), _CUDA_SLOTS if self.device != "cpu" else _CPU_SLOTS)
+        self.slots = slots or slots_for(
+            room, memory_of(self.device), _CUDA_SLOTS if self.device != "cpu" else _CPU_SLOTS
+        )
         self._base: Any = None
         self._active: tuple[Path | None, str] = _BASE
         self._originals: dict[str, Any] = {}
@@ -159,7 +161,8 @@ def slots_for(room: int, memory: int, most: int) -> int:
     return max(1, min(most, int(memory * _MEMORY_SHARE) // room))
 
 
-def _memory(device: str) -> int:
+def memory_of(device: str) -> int:
+    """Give the bytes of a device in all."""
     import torch
 
     if device.startswith("cuda"):

@@ -35,8 +35,9 @@ class CompletionHead:
         super().__init__(*given, **how)
         base = base_of(self.model)
         alone = self.args.device.type == "cpu" and self.accelerator.num_processes == 1
-        bonus = getattr(self, "_entropy_bonus_enabled", False)  # whose gradient goes through the entropies
-        self.narrow = alone and not bonus and has_plain_head(base)
+        # The bonus has a gradient through the entropies, and weights of pairs take a score that ours does not give.
+        more = getattr(self, "_entropy_bonus_enabled", False) or getattr(self, "use_weighting", False)
+        self.narrow = alone and not more and has_plain_head(base)
         if self.narrow:
             score_completions(base, float(getattr(self, "temperature", 1.0)))
 

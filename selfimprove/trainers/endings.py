@@ -13,7 +13,9 @@ KILLED: Final = {-signal.SIGKILL, 128 + signal.SIGKILL}
 """As a child of this process ends, and as a shell or launcher between tells it."""
 _TOLD: Final = 12
 """Of those, what is quoted where there is no error among them."""
-_NO_MEMORY: Final = re.compile(r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory")
+_NO_MEMORY: Final = re.compile(
+    r"out of memory|OutOfMemoryError|MemoryError|(?:can't|Cannot) allocate memory|CUBLAS_STATUS_ALLOC_FAILED"
+)
 _ROOT: Final = re.compile(r"Root Cause .*?exitcode\s*: (-?\d+)", re.DOTALL)
 """In torchrun's account, by which accelerate starts several processes: how the one ended that failed first."""
 _DIED: Final = "died with <Signals.SIGKILL"

@@ -16,7 +16,7 @@ from selfimprove.records import TrainingJob, VerdictRow
 from selfimprove.render import training_example
 from selfimprove.trainers.arguments import arguments
 from selfimprove.trainers.completion_head import CompletionHead
-from selfimprove.trainers.defaults import FEWEST, given
+from selfimprove.trainers.defaults import given
 from selfimprove.trainers.learning import learn
 from selfimprove.trainers.loading import begun, check_reference, enough, rows_of, watched
 from selfimprove.trainers.precision import FullSteps
@@ -102,7 +102,6 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
     model, new = begun(model, job)
     show(tokenizer, [*rows[0].prompt, *rows[0].reply], len(rows[0].prompt))
     settings = given(job)
-    settings["per_device_train_batch_size"] = max(FEWEST["kto"], int(settings["per_device_train_batch_size"]))
     right = sum(row.right for row in rows)
     wrong = len(rows) - right
     weighed = {"desirable_weight", "undesirable_weight"} & settings.keys()
@@ -111,7 +110,7 @@ def _trainer(job: TrainingJob, tokenizer: Any, model: Any, rows: list[Judged]) -
     made = VerdictTrainer(
         model=model,
         args=arguments(KTOConfig, job, settings),
-        train_dataset=Dataset.from_list(with_strangers(rows, settings["per_device_train_batch_size"])),
+        train_dataset=Dataset.from_list(with_strangers(rows, int(settings["per_device_train_batch_size"]))),
         processing_class=tokenizer,
         peft_config=new,
     )

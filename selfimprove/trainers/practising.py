@@ -26,7 +26,7 @@ from selfimprove.trainers.practice import PassRates, Practice
 from selfimprove.trainers.preflight import check_room, programs_of, show, try_longest_tries, within_reach
 from selfimprove.trainers.resuming import run
 from selfimprove.trainers.rewards import DEFAULT, scorer_for, weighted
-from selfimprove.trainers.rollouts import Sampler, check_taken_over
+from selfimprove.trainers.rollouts import Sampler, check_taken_over, slots_of
 from selfimprove.trainers.worth import MOST_QUESTIONS, Worth
 
 STEPS_AT_MOST: Final = 10_000
@@ -118,6 +118,8 @@ def begun_to_try(
     show(tokenizer, prompts[0], len(prompts[0]))
     rates = PassRates([r.passed for r in rows], [r.failed for r in rows], group)
     sampler = Sampler(model, copy, tokenizer, ends_of(tokenizer, Path(job.model)), seed=job.seed)
+    if copy is not None:
+        sampler.slots = slots_of(copy, max(map(len, prompts)) + limit)
     how = {"temperature": float(settings["temperature"]), "top_p": float(settings.get("top_p", 1.0))}
     return Coach(rows, prompts, task_of(job), sampler, rates, limit, how), model, new
 

@@ -17,9 +17,13 @@ from selfimprove.programs import Program
 from selfimprove.records import TrainingJob
 from selfimprove.trainers.sharding import shared_out
 
-ROOM: Final = 24
-"""Times the trained weights that have to fit on the disk. A checkpoint takes 7.3 of them where they are of half
-precision (themselves, float32 copies, two moments); three lie there while the third is written; and what comes out."""
+_AT_ONCE: Final = 3
+"""Checkpoints that lie on the disk while the third is written."""
+_WIDE: Final = 3.0
+"""Times the trained weights that one of them takes: themselves and two moments."""
+_NARROW: Final = 7.3
+"""Likewise where they are of half precision: themselves, float32 copies, two moments."""
+_FLOAT32: Final = 4  # bytes a number
 NOTE: Final = "note: "
 _ENTROPY: Final = ("entropy_coef", "_last_world_entropy")
 """What TRL's controller of entropy moves at a step."""
@@ -83,12 +87,19 @@ def check_loss(job: TrainingJob, carried: Sequence[int]) -> None:
 
 
 def check_room(job: TrainingJob, model: Any) -> None:
-    """Refuse a disk that will not hold the adapter.
+    """Refuse a disk that will not hold the adapter, with the checkpoints before it.
 
     Raises:
         InputError: there is too little room.
     """
-    needed = ROOM * sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
+    kept = _AT_ONCE if job.settings.get("checkpoint_steps") else 0
+    needed = 0.0
+    for name, weight in model.named_parameters():
+        size = weight.numel() * weight.element_size()
+        if weight.requires_grad:
+            needed += size * (1 + kept * (_WIDE if weight.element_size() >= _FLOAT32 else _NARROW))
+        elif ".ref." in name:  # a reference is in each checkpoint, and not in what comes out
+            needed += size * kept
     free = shutil.disk_usage(Path(job.out).parent).free
     if free < needed:
         raise InputError(

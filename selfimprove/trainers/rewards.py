@@ -1,8 +1,9 @@
 """Rewards: plain functions of a problem and what was read in a completion, put together by weights.
 
 Each gives a number for a completion, and None where it has nothing to say; every one is logged apart. A completion of
-which none says anything is left out of its group; one that ended without an answer earns nothing from `form`, and so
-stands below what is stated in the form, right or wrong. One's own is named as `package.module:name`.
+which none says anything is left out of its group: one that was cut off, or that could not be compared. One that ended
+without an answer earns 0, as a wrong one, and of `form` too: so it stands below what is stated in the form, right or
+wrong. One's own is named as `package.module:name`.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ Reward = Callable[[Tried], float | None]
 
 
 def correct(tried: Tried) -> float | None:
-    """1 for a right answer, 0 for a wrong one; no verdict is neither: of a missing answer `form` alone speaks."""
+    """1 for a right answer, 0 for a wrong one and for none: else saying nothing would pay better than being wrong."""
     verdict = tried.attempt.verdict
-    return float(verdict is Verdict.CORRECT) if verdict.decided else None
+    return None if verdict in _NOBODYS_FAULT else float(verdict is Verdict.CORRECT)
 
 
 def form(tried: Tried) -> float | None:
@@ -55,9 +56,9 @@ def form(tried: Tried) -> float | None:
 
 
 def brevity(tried: Tried) -> float | None:
-    """From 1 for nothing to 0 at the limit, for right answers only: a short wrong one is no better than a long one."""
+    """From 1 for nothing to 0 at the limit, for right answers only: a wrong one, or none, gains nothing by it."""
     verdict = tried.attempt.verdict
-    if not verdict.decided:
+    if verdict in _NOBODYS_FAULT:
         return None
     return max(0.0, 1 - tried.tokens / tried.limit) if verdict is Verdict.CORRECT else 0.0
 

@@ -17,8 +17,11 @@ from selfimprove.errors import InputError
 from selfimprove.records import digest
 from selfimprove.students.engine import Engine, Generated, Job
 from selfimprove.students.own_cache import OwnMemory
+from selfimprove.students.resident import memory_of, slots_for, token_bytes
 from selfimprove.students.slots import SlotMemory, fits
 
+_MOST: Final = 64
+"""Completions at once, which more would make little faster."""
 _TAKEN: Final = re.compile(r"\.lora_[AB]\.default\.weight$")
 """What the copy takes over."""
 
@@ -46,6 +49,17 @@ def check_taken_over(model: Any, copy: Any) -> None:
         )
 
 
+def slots_of(model: Any, longest: int) -> int:
+    """Choose how many completions run at once, by the memory of the model's device, as evaluation does.
+
+    Args:
+        model: that generates.
+        longest: tokens of a prompt and its completion at most.
+    """
+    room = token_bytes(model.config.get_text_config(), model.dtype.itemsize) * longest
+    return slots_for(room, memory_of("cuda" if torch.cuda.is_available() else "cpu"), _MOST)
+
+
 @dataclass
 class Sampler:
     """Generates with the weights of a model in training.
@@ -63,7 +77,7 @@ class Sampler:
     copy: Any
     tokenizer: Any
     ends: frozenset[int]
-    slots: int = 64
+    slots: int = _MOST
     seed: int = 0
     batches: int = field(default=0, init=False)
 

@@ -17,15 +17,18 @@ from selfimprove.students.adapters import BEGUN_PLAIN
 from selfimprove.trainers.defaults import DEFAULTS, over_defaults
 from selfimprove.trainers.everyday import EVERYDAY, check_everyday
 from selfimprove.trainers.extras import PRACTISED, check_extras
+from selfimprove.trainers.idle import check_idle
 from selfimprove.trainers.rewards import check_named, weighted
 from selfimprove.trainers.versions import check_versions
 
 OWNED: Final = {
-    *("output_dir", "seed", "use_cpu", "bf16", "completion_only_loss", "report_to", "save_strategy", "save_steps"),
-    *("save_total_limit", "disable_tqdm", "dataloader_pin_memory", "dataloader_drop_last", "do_eval", "eval_strategy"),
+    *("output_dir", "seed", "use_cpu", "bf16", "fp16", "completion_only_loss", "report_to", "save_strategy"),
+    *("save_steps", "save_total_limit", "save_only_model", "ignore_data_skip", "auto_find_batch_size", "disable_tqdm"),
+    *("dataloader_pin_memory", "dataloader_drop_last", "do_eval", "eval_strategy", "eval_on_start"),
     "logging_nan_inf_filter",
 }
-"""What the trainer sets itself; a campaign measures on dev, and no trainer does."""
+"""What the trainer sets itself, or leaves as it is: a campaign measures on dev, and no trainer does; what memory does
+not hold is tried again in smaller batches, and what was killed goes on where it was."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
 _REWARDED: Final[tuple[Method, ...]] = ("grpo", "rloo")
 _REPLACED: Final = {
@@ -35,22 +38,28 @@ _REPLACED: Final = {
 """What our engine, our rewards, our prompts and our choice of problems stand for."""
 _RENDERED: Final = {"eos_token", "chat_template_path", "model_init_kwargs", "assistant_only_loss"}
 """What is about texts that TRL renders and a model that it loads: ours are token ids, and loaded already."""
-_BY_LENGTH: Final = {"group_by_length", "batch_rebalance"}
-"""Orders that go by lengths which transformers finds in rows of one text alone."""
 _DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
 """Ways to draw that vLLM has and our engine has not."""
 _SCHEDULES: Final = {"linear", "cosine", "constant", "constant_with_warmup"}
 """Everyday ones of transformers' schedules."""
 _ENDLESS: Final = {"constant", "constant_with_warmup", "inverse_sqrt"}
 """Those that need not know how many steps there will be."""
-_LOSSES: Final = {
-    "train.grpo": ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
-    "train.dpo": (
+_ADAPTER: Final = {"task_type", "inference_mode"}
+"""What makes an adapter one of a language model, and one that learns."""
+_UNSTEPPED: Final = {"reduce_lr_on_plateau", "greedy"}
+"""Schedules that are stepped by evaluations, of which there are none in a training."""
+_WORDS: Final[Mapping[tuple[str, str], tuple[object, ...]]] = {
+    ("grpo", "loss_type"): ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
+    ("grpo", "scale_rewards"): ("group", "batch", "none", True, False),
+    ("grpo", "importance_sampling_level"): ("token", "sequence"),
+    ("grpo", "multi_objective_aggregation"): ("sum_then_normalize", "normalize_then_sum"),
+    ("dpo", "loss_type"): (
         *("sigmoid", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard", "aot"),
         *("aot_unpaired", "apo_zero", "apo_down", "discopop", "sft", "sigmoid_norm"),
     ),
+    ("dpo", "f_divergence_type"): ("reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"),
 }
-"""Values of `loss_type` that TRL's trainers know, and look at in their first step only."""
+"""Words that TRL's trainers know, and look at in their first step only."""
 
 
 def check_settings(train: TrainConfig) -> None:
@@ -68,7 +77,6 @@ def check_settings(train: TrainConfig) -> None:
         check_everyday(name, given)
         for key in (OWNED | _ours(name, given)) & given.keys():
             raise InputError(f"train.{name}.{key} is set by the trainer itself; leave it out")
-    _check_idle(parts)
     _check_schedules(parts)
     for name in _REWARDED:
         _check_groups(name, parts[name])
@@ -77,6 +85,7 @@ def check_settings(train: TrainConfig) -> None:
     check_extras(train, parts)
     if any(not given.keys() <= EVERYDAY[name].keys() for name, given in parts.items()):
         _ask_trl(parts)
+    check_idle(parts)
 
 
 def _ask_trl(parts: Mapping[str, Mapping[str, Any]]) -> None:
@@ -97,7 +106,7 @@ def _ask_trl(parts: Mapping[str, Mapping[str, Any]]) -> None:
         "lora": LoraConfig,
     }
     for name, given in parts.items():
-        _check_names(f"train.{name}", given, {field.name: field for field in dataclasses.fields(known[name])})
+        _check_names(name, given, {field.name: field for field in dataclasses.fields(known[name])})
         if not given:
             continue
         method: Any = "sft" if name == "continued" else name
@@ -129,36 +138,37 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
     parts["distill"].pop("teacher", None)
 
 
-def _check_idle(parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse what would be taken and do nothing, or end a training that was begun."""
-    for name in ("dpo", "kto"):
-        if "num_train_epochs" in parts[name]:
-            raise InputError(
-                f"train.{name}.num_train_epochs is not looked at: an arm's pairs or verdicts are gone over until they "
-                "have carried train.pairs_share of its tokens; set that, and leave it out"
-            )
-        if (order := parts[name].get("train_sampling_strategy")) in _BY_LENGTH:
-            raise InputError(
-                f'train.{name}.train_sampling_strategy = "{order}" wants rows of one length each, and a pair or a '
-                "verdict has several; leave it out"
-            )
-    for name in ("sft", "continued"):
-        if parts[name].get("padding_free") and not {**parts["sft"], **parts[name]}.get("packing"):
-            raise InputError(f"train.{name}.padding_free is for packed rows; set packing = true, which implies it")
-
-
 def _check_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a learning rate's schedule that transformers has not."""
-    for name, given in parts.items():
-        schedule = given.get("lr_scheduler_type", "linear")
-        if schedule in _SCHEDULES:
+    """Refuse a learning rate's schedule that transformers has not, or will not make of what is given for it."""
+    for name, own in parts.items():
+        given = {**parts["sft"], **own} if name == "continued" else own
+        schedule, how = given.get("lr_scheduler_type", "linear"), given.get("lr_scheduler_kwargs")
+        if schedule in _SCHEDULES and not how:
             continue
         from transformers import SchedulerType
 
         known = [one.value for one in SchedulerType]
+        told = f'train.{name}.lr_scheduler_type = "{schedule}"'
         if schedule not in known:
-            told = f'train.{name}.lr_scheduler_type = "{schedule}" is no schedule'
-            raise InputError(f"{told}; {nearest(str(schedule), known)}")
+            raise InputError(f"{told} is no schedule; {nearest(str(schedule), known)}")
+        if schedule in _UNSTEPPED:
+            raise InputError(f'{told} waits for evaluations, and a training has none; take "cosine"')
+        _try_schedule(told, schedule, how, given.get("learning_rate", 1e-4))
+
+
+def _try_schedule(told: str, schedule: str, how: Any, rate: float) -> None:
+    """Make a schedule as a training would."""
+    import torch
+    from transformers import get_scheduler
+
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            get_scheduler(schedule, optimizer, 1, 10, how)
+    except Exception as error:  # each schedule refuses in its own way
+        said = " ".join(str(error).split())[:300]
+        raise InputError(f"{told} with lr_scheduler_kwargs = {how or {}} will not do: {said}") from error
 
 
 def check_horizons(config: Config) -> None:
@@ -208,6 +218,8 @@ def _ours(name: str, given: Mapping[str, Any]) -> set[str]:
     """Name the settings of a trainer that are not TRL's to set."""
     if name in {"sft", "continued"}:
         return _RENDERED
+    if name == "lora":
+        return _ADAPTER
     if name not in PRACTISED:
         return set()
     chosen = {"shuffle_dataset"} if name in _REWARDED else set()
@@ -246,9 +258,10 @@ def _weights(name: str, given: object) -> Mapping[str, float]:
 def _check_names(section: str, given: Mapping[str, Any], known: Mapping[str, Any]) -> None:
     """Refuse a name that there is not, and a word that is none of those a setting may be."""
     for key, value in given.items():
+        told = f"train.{section}.{key}"
         if key not in known:
-            raise InputError(f'there is no setting "{section}.{key}"; {nearest(key, list(known))}')
-        words = known[key].metadata.get("choices") or (_LOSSES.get(section) if key == "loss_type" else None)
+            raise InputError(f'there is no setting "{told}"; {nearest(key, list(known))}')
+        words = known[key].metadata.get("choices") or _WORDS.get((section, key))
         for word in value if isinstance(value, list | tuple) else [value]:
             if words and word not in words:
-                raise InputError(f'{section}.{key} = "{word}" will not do; give one of {", ".join(map(str, words))}')
+                raise InputError(f'{told} = "{word}" will not do; give one of {", ".join(map(str, words))}')

@@ -125,9 +125,9 @@ class Ours(CompletionHead, Plain):
     """With the mixin."""
 
 
-@pytest.mark.parametrize("why", ["nothing", "processes", "bonus", "capped", "family"])
+@pytest.mark.parametrize("why", ["nothing", "processes", "bonus", "weighted", "capped", "family"])
 def test_the_head_is_trls_where_ours_would_be_wrong(why: str) -> None:
-    """Several processes, an entropy bonus, a head with a bias, a family that scales its logits."""
+    """Several processes, an entropy bonus, weighted pairs, a head with a bias, a family that scales its logits."""
     model, kind = tiny(), Ours
     if why == "capped":
         model.lm_head = torch.nn.Linear(16, 50)
@@ -135,6 +135,8 @@ def test_the_head_is_trls_where_ours_would_be_wrong(why: str) -> None:
         model.config.model_type = "cohere"
     elif why == "bonus":
         kind = type("Bonus", (Ours,), {"_entropy_bonus_enabled": True})
+    elif why == "weighted":
+        kind = type("Weighted", (Ours,), {"use_weighting": True})
     before = model.forward
     made = kind(model, 2 if why == "processes" else 1)
     assert made.narrow is (why == "nothing")

@@ -41,7 +41,10 @@ def tried(verdict: Verdict, strict: Verdict | None = None, tokens: int = 10) -> 
 
 
 def test_rewards_are_of_what_was_verified() -> None:
-    """Right is 1; a short wrong answer earns nothing for being short; of a missing answer only the form speaks."""
+    """Right is 1; a short wrong answer earns nothing for being short, and a missing one is no better than a wrong one.
+
+    Of what was cut off or could not be compared nothing is said.
+    """
     found = weighted({"correct": 1.0, "form": 0.1, "brevity": 0.2})
     assert list(found) == ["correct", "form", "brevity"]
     right, wrong = tried(Verdict.CORRECT, tokens=25), tried(Verdict.WRONG, tokens=5)
@@ -49,7 +52,7 @@ def test_rewards_are_of_what_was_verified() -> None:
     assert [f(wrong) for f in found.values()] == [0.0, 1.0, 0.0]
     for verdict in (Verdict.TRUNCATED, Verdict.TIMEOUT, Verdict.ERROR):
         assert [f(tried(verdict)) for f in found.values()] == [None, None, None]
-    assert [f(tried(Verdict.UNPARSEABLE)) for f in found.values()] == [None, 0.0, None]
+    assert [f(tried(Verdict.UNPARSEABLE)) for f in found.values()] == [0.0, 0.0, 0.0]
     assert list(weighted({"correct": 1, "form": 0})) == ["correct"]
 
 
@@ -209,7 +212,7 @@ def test_steps_are_rewarded_by_the_lowest_score(monkeypatch: pytest.MonkeyPatch)
         return {name: reward(completions=texts) for name, reward in made.items()}
 
     coach.scorer = scorer_for(weights, "exact")
-    assert rewards() == {"correct": [1.0, 1.0, 0.0, None, None, None], "steps": [1.0, 0.0, 0.0, None, 0.0, 0.0]}
+    assert rewards() == {"correct": [1.0, 1.0, 0.0, None, 0.0, 0.0], "steps": [1.0, 0.0, 0.0, None, 0.0, 0.0]}
     monkeypatch.setattr(ExactSteps, "score", lambda _, items: [[] for _ in items])  # it could judge none of them
     assert rewards()["steps"] == [None] * 4 + [0.0] * 2
 
@@ -312,6 +315,20 @@ def test_the_engine_generates_with_the_weights_in_training(job: TrainingJob) -> 
     bare = sampler.generate(prompts, limit=6, temperature=0.0)
     assert [one.ids for one in bare] == [one.ids for one in made]
     assert all(torch.equal(before[name].float(), p.detach().float()) for name, p in model.named_parameters())
+
+
+@pytest.mark.parametrize(("held", "slots"), [(10**12, 64), (10, 4), (1, 1)])
+def test_as_many_tries_run_at_once_as_memory_holds(
+    job: TrainingJob, monkeypatch: pytest.MonkeyPatch, held: int, slots: int
+) -> None:
+    """At most 64, by all memory of the device and the longest try: a training that goes on takes as many as before."""
+    from selfimprove.trainers import rollouts
+
+    monkeypatch.setattr(rollouts, "token_bytes", lambda *_: 1)
+    coach = grpo._trainer(job).coach
+    longest = max(map(len, coach.prompts)) + coach.limit
+    monkeypatch.setattr(rollouts, "memory_of", lambda _: held * longest)
+    assert grpo._trainer(job).coach.sampler.slots == slots
 
 
 @pytest.mark.parametrize("target", ["embed_tokens", "lm_head"])

@@ -102,14 +102,37 @@ def test_shards_are_gathered_before_they_are_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["adapter_model.safetensors"]
 
 
-def test_three_checkpoints_have_to_fit_beside_what_comes_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third is written before the first goes, each 7.3 times the trained weights: room for 22 is too little."""
-    job = TrainingJob(model="", rows="", out=str(tmp_path / "adapter"))
-    model = torch.nn.Linear(1000, 1, bias=False)
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=22 * 4000))
+@pytest.mark.parametrize(
+    ("kind", "every", "times"),
+    [(torch.float32, 100, 10), (torch.bfloat16, 100, 22.9), (torch.float32, 0, 1), (torch.bfloat16, 0, 1)],
+)
+def test_three_checkpoints_have_to_fit_beside_what_comes_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, every: int, times: float
+) -> None:
+    """The third is written before the first goes, each 3 times the trained weights, or 7.3 where those are narrow.
+
+    Where none is written, what comes out is all.
+    """
+    job = TrainingJob(model="", rows="", out=str(tmp_path / "adapter"), settings={"checkpoint_steps": every})
+    model = torch.nn.Linear(1000, 1, bias=False, dtype=kind)
+    needed = times * 1000 * kind.itemsize
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=0.99 * needed))
     with pytest.raises(InputError, match="make room and run the same command again"):
         preflight.check_room(job, model)
-    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=24 * 4000))
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=1.01 * needed))
+    preflight.check_room(job, model)
+
+
+def test_the_reference_is_in_each_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Room for three copies of it more, and none where there are no checkpoints."""
+    model = torch.nn.ModuleDict({"default": torch.nn.Linear(1000, 1, bias=False)})
+    model["lora"] = torch.nn.ModuleDict({"ref": torch.nn.Linear(1000, 1, bias=False)})
+    model["lora"].requires_grad_(requires_grad=False)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=12 * 4000))
+    job = TrainingJob(model="", rows="", out=str(tmp_path / "adapter"), settings={"checkpoint_steps": 5})
+    with pytest.raises(InputError, match="make room"):
+        preflight.check_room(job, model)
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda _: SimpleNamespace(free=13 * 4000))
     preflight.check_room(job, model)
 
 

@@ -77,6 +77,7 @@ SAYINGS = [
     "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
     "MemoryError",
     "RuntimeError: [enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried",
+    "RuntimeError: CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
 ]
 
 
@@ -127,7 +128,7 @@ def test_tries_that_are_generated_together_stay_as_many(tmp_path: Path) -> None:
 
 
 def test_a_method_that_compares_rows_of_a_batch_keeps_two(tmp_path: Path) -> None:
-    """Verdicts in batches of two cannot be halved: the trainer would make them two again."""
+    """Verdicts in batches of two cannot be halved: the divergence is told by another row's reply."""
     end = Ended(code=1, hung=False, last=("MemoryError",), memory=True)
     sizes = {}
     for size in (2, 4, 6):

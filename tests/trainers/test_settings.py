@@ -63,7 +63,7 @@ def test_everyday_names_are_those_of_trl_and_peft() -> None:
         ({"grpo": {"loss_type": "nope"}}, 'train.grpo.loss_type = "nope" will not do; give one of grpo, bnpo'),
         ({"dpo": {"loss_type": ["ipo", "sgmoid"]}}, 'train.dpo.loss_type = "sgmoid" will not do; give one of'),
         ({"sft": {"loss_type": "nlll"}}, 'train.sft.loss_type = "nlll" will not do; give one of nll, dft'),
-        ({"distill": {"beta": 2.0, "adam_beta1": 0.9}}, "train.distill = .* will not do: beta must be in"),
+        ({"dpo": {"loss_type": ["ipo", "hinge"], "loss_weights": [1]}}, "train.dpo = .* will not do: `loss_weights`"),
         ({"lora": {"layers_to_transform": [1], "target_modules": "all"}}, "train.lora = .* will not do"),
         (
             {"lora": {"init_lora_weights": "pissa"}},
@@ -71,6 +71,72 @@ def test_everyday_names_are_those_of_trl_and_peft() -> None:
         ),
         ({"sft": {"num_train_epochs": 0}}, "train.sft.num_train_epochs = 0 will not do: it must be a number above 0"),
         ({"sft": {"warmup_steps": -3}}, "train.sft.warmup_steps = -3 will not do: it must be a number from 0 up"),
+        ({"distill": {"beta": 2.0}}, "train.distill.beta = 2.0 will not do: it must be a number from 0 to 1"),
+        ({"distill": {"temperature": 0}}, "train.distill.temperature = 0 will not do: it must be a number above 0"),
+        ({"lora": {"lora_dropout": 1.5}}, "lora.lora_dropout = 1.5 will not do: it must be a number from 0 to below 1"),
+        ({"lora": {"lora_dropout": 1}}, "train.lora.lora_dropout = 1 will not do: it must be a number from 0 to below"),
+        ({"dpo": {"beta": 0}}, "train.dpo.beta = 0 will not do: it must be a number above 0"),
+        ({"kto": {"beta": 0.0}}, "train.kto.beta = 0.0 will not do: it must be a number above 0"),
+        ({"kto": {"per_device_train_batch_size": 1}}, "size = 1 will not do: it must be a number from 2 up"),
+        ({"sft": {"logging_steps": 0.05}}, "train.sft.logging_steps = 0.05 will not do: it must be a number from 1 up"),
+        ({"rloo": {"logging_steps": 1.5}}, "train.rloo.logging_steps = 1.5 will not do: it must be a whole number"),
+        *(
+            ({"sft": {"lr_scheduler_type": schedule, **how}}, f'lr_scheduler_type = "{schedule}" {said}')
+            for schedule, how, said in (
+                ("cosine_with_min_lr", {}, "with lr_scheduler_kwargs = {} will not do: .*min_lr"),
+                ("warmup_stable_decay", {}, "with .*num_decay_steps"),
+                ("polynomial", {"learning_rate": 1e-8}, "with .* lr_end"),
+                ("cosine", {"lr_scheduler_kwargs": {"min_lr": 1e-5}}, "with .* will not do: .*min_lr"),
+                ("reduce_lr_on_plateau", {}, "waits for evaluations"),
+                ("greedy", {}, "waits for evaluations"),
+            )
+        ),
+        (
+            {
+                "sft": {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr": 1e-5}},
+                "continued": {"lr_scheduler_type": "cosine"},
+            },
+            'train.continued.lr_scheduler_type = "cosine" with .*min_lr.* will not do',
+        ),
+        *(
+            ({section: {key: True}}, f"train.{section}.{key} is set by the trainer itself")
+            for section, key in (
+                ("sft", "fp16"),
+                ("dpo", "eval_on_start"),
+                ("kto", "auto_find_batch_size"),
+                ("grpo", "save_only_model"),
+                ("rloo", "ignore_data_skip"),
+                ("lora", "task_type"),
+                ("lora", "inference_mode"),
+            )
+        ),
+        ({"kto": {"train_sampling_strategy": "random"}}, 'kto.train_sampling_strategy = "random" would part rows from'),
+        *(
+            (
+                {section: {"sync_ref_model": True, "beta": 0.1}},
+                f"train.{section}.sync_ref_model moves the reference: an",
+            )
+            for section in ("dpo", "kto", "grpo", "rloo")
+        ),
+        ({"dpo": {"loss_type": "exo_pair"}}, '"exo_pair" needs label_smoothing above 0'),
+        ({"dpo": {"loss_type": ["sft", "aot"], "use_weighting": True}}, "use_weighting weighs pairs, and the loss aot"),
+        (
+            {"dpo": {"loss_type": "nca_pair", "f_divergence_type": "forward_kl"}},
+            'f_divergence_type = "forward_kl" does not go with the loss nca_pair',
+        ),
+        (
+            {"lora": {"target_modules": ["q_proj", "lm_head"]}},
+            "target_modules: a layer over lm_head would learn nothing",
+        ),
+        *(
+            ({"grpo": {key: "foo"}}, f'train.grpo.{key} = "foo" will not do; give one of ')
+            for key in ("scale_rewards", "importance_sampling_level", "multi_objective_aggregation")
+        ),
+        ({"dpo": {"f_divergence_type": "foo"}}, 'train.dpo.f_divergence_type = "foo" will not do; give one of reverse'),
+        *(
+            ({section: {"log_completions": True}}, f"train.{section}.log_completions would show numbers of rows")
+            for section in ("grpo", "rloo", "distill")
+        ),
         ({"sft": {"dataloader_drop_last": True}}, "train.sft.dataloader_drop_last is set by the trainer itself"),
         ({"continued": {"eos_token": "<end>"}}, "train.continued.eos_token is set by the trainer itself"),
         ({"sft": {"padding_free": True}}, "train.sft.padding_free is for packed rows; set packing = true"),
@@ -86,6 +152,23 @@ def test_values_that_would_end_a_training_are_refused_when_they_are_loaded(train
     """One sentence that names the section, in the words of TRL or PEFT where they look at it."""
     with pytest.raises(InputError, match=said):
         check(**train)
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        {"sft": {"lr_scheduler_type": "cosine_with_min_lr", "lr_scheduler_kwargs": {"min_lr_rate": 0.1}}},
+        {"dpo": {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_kwargs": {"num_decay_steps": 5}}},
+        {"dpo": {"loss_type": "exo_pair", "label_smoothing": 1e-3, "f_divergence_type": "js_divergence"}},
+        {"kto": {"loss_type": "apo_zero_unpaired", "train_sampling_strategy": "random"}},
+        {"grpo": {"scale_rewards": False, "log_completions": False}},
+        {"grpo": {"scale_rewards": "batch", "importance_sampling_level": "sequence"}},
+        {"distill": {"beta": 1.0}, "lora": {"target_modules": ["q_proj"], "lora_dropout": 0.9}},
+    ],
+)
+def test_values_that_a_training_takes_are_taken(train: dict[str, Any]) -> None:
+    """Beside those that are refused."""
+    check(**train)
 
 
 def test_everyday_settings_are_looked_at_without_torch() -> None:

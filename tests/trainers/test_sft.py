@@ -184,8 +184,8 @@ def test_a_full_disk_is_told_before_training() -> None:
             return 4
 
     class Model:
-        def parameters(self) -> list[Layer]:
-            return [Layer()]
+        def named_parameters(self) -> list[tuple[str, Layer]]:
+            return [("layer", Layer())]
 
     with pytest.raises(InputError, match="make room and run the same command again"):
         preflight.check_room(job, Model())
