@@ -6,6 +6,7 @@ What of dev, test or a public test set stands in the training problems is droppe
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple
@@ -101,14 +102,31 @@ def distinct(problems: Iterable[Problem]) -> list[Problem]:
     return list(found.values())
 
 
+def values_of(problems: Iterable[Problem], setting: str, label: str) -> set[str]:
+    """Give a label's values.
+
+    Args:
+        problems: that may carry it.
+        setting: what names it.
+        label: its name.
+
+    Raises:
+        InputError: no problem carries the label.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for problem in problems:
+        for name, value in problem.labels.items():
+            found[name].add(value)
+    if label not in found:
+        raise InputError(f'{setting} = "{label}": no problem carries it; labels: {", ".join(sorted(found)) or "none"}')
+    return found[label]
+
+
 def rungs(problems: Sequence[Problem], label: str) -> list[str]:
     """Give a label's values in natural order, numbers by size.
 
     Raises:
         InputError: no problem carries the label.
     """
-    values = {p.labels[label] for p in problems if label in p.labels}
-    if not values:
-        known = sorted({name for p in problems for name in p.labels})
-        raise InputError(f'select.label = "{label}": no problem carries it; labels: {", ".join(known) or "none"}')
+    values = values_of(problems, "select.label", label)
     return sorted(values, key=lambda v: (0, float(v), "") if re.fullmatch(r"-?\d+(\.\d+)?", v) else (1, 0.0, v))

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from selfimprove.checks import check_splits
+from selfimprove.config import make_config
 from selfimprove.errors import InputError
 from selfimprove.leakage import HeldOut
 from selfimprove.records import Parsed, Problem, Split, Verdict
@@ -99,6 +101,14 @@ def test_all_leaked_is_refused() -> None:
     """A training split made of test questions trains nothing."""
     with pytest.raises(InputError, match="every training problem"):
         freeze(Given({"train": [p("t")], "dev": [p("d")], "test": [p("T!")]}), SIZES)
+
+
+def test_a_label_to_choose_by_that_nobody_carries_is_refused() -> None:
+    """Before anything is spent, with those there are; one training problem that carries it is enough."""
+    given = Given({"train": [p("a"), p("b", labels={"kind": "sum"})], "dev": [p("c")], "test": [p("d")]})
+    check_splits(given, make_config({"select": {"stratify": "kind"}}))
+    with pytest.raises(InputError, match=r'select\.stratify = "topic": no problem carries it; labels: kind'):
+        check_splits(given, make_config({"select": {"stratify": "topic"}}))
 
 
 def test_rungs_are_in_natural_order() -> None:
