@@ -238,8 +238,8 @@ def test_what_was_cut_off_is_not_learned() -> None:
     assert (drafted.solved, drafted.settled) == (True, False)
     assert harvest([drafted], BY_ID, TASK) == [] == unverified([drafted], TASK)
     wrong = attempt("Answer: 6", "stop")
-    assert sample_pairs([[cut, wrong]], {PROBLEM.id: "q"}, 1) == []
-    assert [row.text for row in verdict_rows([[cut, wrong]], {PROBLEM.id: "q"}, 1)] == ["Answer: 6"]
+    assert sample_pairs([[cut, wrong]], {PROBLEM.id: "q"}, 1, 9) == []
+    assert [row.text for row in verdict_rows([[cut, wrong]], {PROBLEM.id: "q"}, 1, 9)] == ["Answer: 6"]
     (taught,) = reason([drafted], BY_ID, Telling([]), TASK, samples=2)
     assert [t.text for t in harvest([taught], BY_ID, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
     assert lesson_pairs([taught], BY_ID, TASK, 1) == []
