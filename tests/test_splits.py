@@ -13,6 +13,7 @@ from selfimprove.records import Parsed, Problem, Split, Verdict
 from selfimprove.splits import freeze, rungs
 
 SIZES: dict[Split, int] = {"train": 10, "dev": 10, "test": 10}
+GROUPS = {"train": [0, 2, 4], "dev": [0, 1], "test": [2, 3]}
 
 
 @dataclass
@@ -87,6 +88,19 @@ def test_dev_and_test_that_overlap_are_refused() -> None:
     """A problem in dev and in test is one sentence."""
     with pytest.raises(InputError, match="in dev and in test"):
         freeze(Given({"train": [p("a")], "dev": [p("b")], "test": [p("B?")]}), SIZES)
+
+
+def test_a_group_stays_in_one_split() -> None:
+    """Of what belongs together with dev or test nothing is trained on; a group in both of these is one sentence."""
+    train, dev, test = ([p(f"{split} {n}", group=f"g{n}") for n in some] for split, some in GROUPS.items())
+    splits = freeze(Given({"train": [*train, p("alone")], "dev": dev, "test": test}), SIZES)
+    assert [x.question for x in splits.train] == ["train 4", "alone"]
+    assert [(x.problem.question, x.hit.where, x.hit.held_out) for x in splits.leaked] == [
+        ("train 0", "dev", dev[0].id),
+        ("train 2", "test", test[0].id),
+    ]
+    with pytest.raises(InputError, match='of one group in dev and in test, such as "g2"'):
+        freeze(Given({"train": train, "dev": [*dev, p("dev 2", group="g2")], "test": test}), SIZES)
 
 
 @pytest.mark.parametrize("empty", ["train", "dev", "test"])
