@@ -90,8 +90,8 @@ def rows_of(attempts: Sequence[Sequence[Attempt]], pool: Sequence[Problem]) -> d
     """Give what each method is trained on, from the same tries."""
     shown = {problem.id: stated(problem) for problem in pool}
     return {
-        "dpo": length_balanced(sample_pairs(attempts, shown, 1)),
-        "kto": verdict_rows(attempts, shown, 1),
+        "dpo": length_balanced(sample_pairs(attempts, shown, 1, MAX_TOKENS)),
+        "kto": verdict_rows(attempts, shown, 1, MAX_TOKENS),
         "grpo": practise(attempts, {problem.id: problem for problem in pool}, 1),
     }
 

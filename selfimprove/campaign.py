@@ -89,7 +89,7 @@ class Campaign:
         from selfimprove.planning.plans import plan
 
         task = self.load_task()
-        check_splits(task)
+        check_splits(task, self.config)
         check_training(self.config, task, own="task" in self._given)
         check_named(self.config, self._given)
         check_trained(self.config, self._given)
@@ -131,7 +131,7 @@ class Campaign:
             with tracked(folder, self.config) as told, ledger.span("campaign"):
                 crew = self._crew(folder, ledger, told)
                 check_compiled(crew)
-                check_splits(crew.task)
+                check_splits(crew.task, self.config)
                 check_library(crew)
                 check_watched(crew)
                 if not folder.has("plan.json"):

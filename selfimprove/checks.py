@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +14,19 @@ from selfimprove.plugs import load_plug
 from selfimprove.programs import Program
 from selfimprove.protocols import Student, Task
 from selfimprove.records import Split
+from selfimprove.splits import values_of
 from selfimprove.students import SERVER
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
 
 
-def check_splits(task: Task) -> None:
-    """Refuse a task with a split that is empty, or that cannot be read."""
+def check_splits(task: Task, config: Config) -> None:
+    """Refuse a task with a split that is empty or cannot be read, or whose problems lack a label to choose them by."""
     for split in _SPLITS:
         if next(iter(task.problems(split)), None) is None:
             raise InputError(f'task "{task.name}" has no {split} problems; give it some')
+    if config.select.stratify is not None:
+        values_of(islice(task.problems("train"), config.data.train), "select.stratify", config.select.stratify)
 
 
 def data_dir(config: Config) -> Path | None:

@@ -5,7 +5,7 @@ from statistics import fmean
 from selfimprove.progress import Nobody, watched_by
 from selfimprove.records import Attempt, Completion, Lesson, PreferenceRow, Problem, Rationale, Verdict
 from selfimprove.steps.harvest import harvest
-from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs, split
+from selfimprove.steps.pairs import length_balanced, lesson_pairs, sample_pairs, split, verdict_rows
 from selfimprove.steps.verify import verify
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -45,7 +45,7 @@ def test_a_problem_that_is_solved_at_times_gives_one_pair_of_like_lengths() -> N
         tried("p", "a long way round", Verdict.TRUNCATED, sample=3),
     ]
     one_kind = [tried("q", "6", right, sample=0), tried("q", "", Verdict.UNPARSEABLE, sample=1)]
-    (row,) = sample_pairs([mixed, one_kind], SHOWN, 3)
+    (row,) = sample_pairs([mixed, one_kind], SHOWN, 3, 99)
     assert (row.chosen, row.rejected) == (mixed[2].completion.text, mixed[0].completion.text)
     assert (row.inputs, row.problem, row.lesson, row.round, row.calls) == (
         {"problem": SHOWN["p"]}, "p", "", 3, ("p2", "p0"),
@@ -55,7 +55,19 @@ def test_a_problem_that_is_solved_at_times_gives_one_pair_of_like_lengths() -> N
 def test_a_right_answer_in_the_wrong_form_is_not_preferred() -> None:
     """What evaluation would read strictly is what is taught."""
     loose = tried("p", "4", Verdict.CORRECT, sample=1, strict=Verdict.UNPARSEABLE)
-    assert sample_pairs([[tried("p", "5", Verdict.WRONG, sample=0), loose]], SHOWN, 1) == []
+    assert sample_pairs([[tried("p", "5", Verdict.WRONG, sample=0), loose]], SHOWN, 1, 99) == []
+
+
+def test_what_the_student_is_never_let_write_is_not_learned() -> None:
+    """A second chance that took more tokens than the student has elsewhere would be cut off there, and count as lost."""
+    made = [tried("p", "5", Verdict.WRONG, sample=0), tried("p", "4 at last", Verdict.CORRECT, sample=1)]
+    long = made[1].completion.model_copy(update={"completion_tokens": 65})
+    tries = [made[0], made[1].model_copy(update={"completion": long})]
+    assert [len(sample_pairs([tries], SHOWN, 1, most)) for most in (64, 65)] == [0, 1]
+    assert [[row.text for row in verdict_rows([tries], SHOWN, 1, most)] for most in (64, 65)] == [
+        ["5"],
+        ["5", "4 at last"],
+    ]
 
 
 def test_lopsided_pairs_are_dropped_until_lengths_agree() -> None:

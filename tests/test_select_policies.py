@@ -60,8 +60,15 @@ def test_p_eval_takes_the_levels_of_a_pool_of_its_own() -> None:
     rows = pool()
     own = [row for row in pool(60, seed=1) if row.difficulty in {0, 4}]
     assert levels(choose(rows, "p_eval", 40, own=own), rows) == [20, 0, 0, 0, 20, 0]
-    with pytest.raises(InputError, match="pool of its own"):
-        choose(rows, "p_eval", 40)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 6])
+def test_p_eval_without_a_pool_of_its_own_goes_by_what_it_chooses_from(size: int) -> None:
+    """A pool so small that none of it is to spare ends nothing: its own levels are taken, and that is said."""
+    rows = pool(size)
+    made = choose(rows, "p_eval", 2)
+    assert len(made.ids) == min(2, size)
+    assert "no graded problem is to spare, so the levels are those of what is chosen from" in made.notes
 
 
 def test_band_takes_the_pass_rates_nearest_to_one_half() -> None:
@@ -118,8 +125,12 @@ def test_stratified_keeps_the_labels_shares() -> None:
     kind = {row.problem: (row.difficulty, row.labels["kind"]) for row in rows}
     found = Counter(kind[i] for i in choose(rows, "uniform", 120, stratify="kind").ids)
     assert all(found[(level, "story")] in {5, 6, 7} for level in range(6))
-    with pytest.raises(InputError, match=r'select\.stratify = "topic": no problem carries it; labels: kind'):
-        choose(rows, "uniform", 120, stratify="topic")
+
+
+def test_a_label_that_no_graded_problem_carries_decides_nothing() -> None:
+    """What a round happened to try need not carry it."""
+    rows = pool()
+    assert choose(rows, "uniform", 120, stratify="topic") == choose(rows, "uniform", 120)
 
 
 def test_seed_decides_and_order_of_the_pool_does_not() -> None:
@@ -171,6 +182,21 @@ def test_bad_weights_are_one_sentence(weights: list[float] | None) -> None:
     """Weights that are missing, too few, all 0 or negative are refused with what to give."""
     with pytest.raises(InputError, match="give 6 numbers of at least 0, not all 0, for level 0 to level 5"):
         choose(pool(), "weights", 10, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("failed", "most", "chosen"),
+    [(0, None, 0), (1, None, 1), (2, None, 3), (40, None, 60), (0, 100, 0), (1, 100, 1), (40, 100, 60), (90, 60, 60)],
+)
+def test_what_is_solved_is_kept_beside_what_is_not(failed: int, most: int | None, chosen: int) -> None:
+    """The fewer failures, the fewer solved ones, down to none; failures never give way to them."""
+    verdicts = [Verdict.WRONG if at < failed else Verdict.CORRECT for at in range(400)]
+    attempts = [
+        [Attempt(problem=f"p{at:03d}", completion=Completion(text=""), verdict=verdict, strict=verdict)]
+        for at, verdict in enumerate(verdicts)
+    ]
+    ids = select(attempts, solved=0.5, seed=0, most=most)
+    assert (len(ids), sum(i < f"p{failed:03d}" for i in ids)) == (chosen, min(failed, chosen * 2 // 3 or chosen))
 
 
 def test_failures_policy_is_as_it_was() -> None:

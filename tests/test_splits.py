@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from selfimprove.checks import check_splits
+from selfimprove.config import make_config
 from selfimprove.errors import InputError
 from selfimprove.leakage import HeldOut
 from selfimprove.records import Parsed, Problem, Split, Verdict
 from selfimprove.splits import freeze, rungs
 
 SIZES: dict[Split, int] = {"train": 10, "dev": 10, "test": 10}
+GROUPS = {"train": [0, 2, 4], "dev": [0, 1], "test": [2, 3]}
 
 
 @dataclass
@@ -87,6 +90,19 @@ def test_dev_and_test_that_overlap_are_refused() -> None:
         freeze(Given({"train": [p("a")], "dev": [p("b")], "test": [p("B?")]}), SIZES)
 
 
+def test_a_group_stays_in_one_split() -> None:
+    """Of what belongs together with dev or test nothing is trained on; a group in both of these is one sentence."""
+    train, dev, test = ([p(f"{split} {n}", group=f"g{n}") for n in some] for split, some in GROUPS.items())
+    splits = freeze(Given({"train": [*train, p("alone")], "dev": dev, "test": test}), SIZES)
+    assert [x.question for x in splits.train] == ["train 4", "alone"]
+    assert [(x.problem.question, x.hit.where, x.hit.held_out) for x in splits.leaked] == [
+        ("train 0", "dev", dev[0].id),
+        ("train 2", "test", test[0].id),
+    ]
+    with pytest.raises(InputError, match='of one group in dev and in test, such as "g2"'):
+        freeze(Given({"train": train, "dev": [*dev, p("dev 2", group="g2")], "test": test}), SIZES)
+
+
 @pytest.mark.parametrize("empty", ["train", "dev", "test"])
 def test_empty_split_is_refused(empty: str) -> None:
     """Each split needs a problem."""
@@ -99,6 +115,14 @@ def test_all_leaked_is_refused() -> None:
     """A training split made of test questions trains nothing."""
     with pytest.raises(InputError, match="every training problem"):
         freeze(Given({"train": [p("t")], "dev": [p("d")], "test": [p("T!")]}), SIZES)
+
+
+def test_a_label_to_choose_by_that_nobody_carries_is_refused() -> None:
+    """Before anything is spent, with those there are; one training problem that carries it is enough."""
+    given = Given({"train": [p("a"), p("b", labels={"kind": "sum"})], "dev": [p("c")], "test": [p("d")]})
+    check_splits(given, make_config({"select": {"stratify": "kind"}}))
+    with pytest.raises(InputError, match=r'select\.stratify = "topic": no problem carries it; labels: kind'):
+        check_splits(given, make_config({"select": {"stratify": "topic"}}))
 
 
 def test_rungs_are_in_natural_order() -> None:

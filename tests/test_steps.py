@@ -28,7 +28,7 @@ from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
 from selfimprove.steps.build import balance, build
 from selfimprove.steps.decide import alpha_left, alpha_of_round, decide
-from selfimprove.steps.draft import draft
+from selfimprove.steps.draft import draft, solve
 from selfimprove.steps.evaluate import evaluate
 from selfimprove.steps.harvest import harvest, unverified
 from selfimprove.steps.pairs import lesson_pairs, sample_pairs, verdict_rows
@@ -92,6 +92,20 @@ def test_truncated_draft_is_no_failure() -> None:
         attempt(t, f, Problem.of(f"q{t}", "5")) for t, f in (("4", "stop"), ("4", "length"), ("Answer: 5", "stop"))
     )
     assert select([[cut], [wrong], [right]], solved=0.5, seed=0) == [wrong.problem, cut.problem, right.problem]
+
+
+def test_a_slow_comparison_decides_nothing() -> None:
+    """What times out once, in either reading, is compared again before a student is measured by it."""
+    calls: Counter[str] = Counter()
+
+    class Busy(Arithmetic):
+        def compare(self, answer: str, problem: Problem) -> Verdict:
+            calls[problem.id] += 1
+            return Verdict.TIMEOUT if calls[problem.id] in {1, 2} else super().compare(answer, problem)
+
+    task, problems = Busy(), [Problem.of(f"What is {n} + 3?", "5") for n in range(4)]
+    made = solve(problems, Says(solve="Answer: 5"), PROGRAMS["solve"], task, Sampling(), samples=[1, 2])
+    assert {(a.verdict, a.strict) for some in made for a in some} == {(Verdict.CORRECT, Verdict.CORRECT)}
 
 
 def test_draft_asks_in_one_call() -> None:
@@ -224,8 +238,8 @@ def test_what_was_cut_off_is_not_learned() -> None:
     assert (drafted.solved, drafted.settled) == (True, False)
     assert harvest([drafted], BY_ID, TASK) == [] == unverified([drafted], TASK)
     wrong = attempt("Answer: 6", "stop")
-    assert sample_pairs([[cut, wrong]], {PROBLEM.id: "q"}, 1) == []
-    assert [row.text for row in verdict_rows([[cut, wrong]], {PROBLEM.id: "q"}, 1)] == ["Answer: 6"]
+    assert sample_pairs([[cut, wrong]], {PROBLEM.id: "q"}, 1, 9) == []
+    assert [row.text for row in verdict_rows([[cut, wrong]], {PROBLEM.id: "q"}, 1, 9)] == ["Answer: 6"]
     (taught,) = reason([drafted], BY_ID, Telling([]), TASK, samples=2)
     assert [t.text for t in harvest([taught], BY_ID, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
     assert lesson_pairs([taught], BY_ID, TASK, 1) == []

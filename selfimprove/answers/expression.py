@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 
 from selfimprove.answers import latex, number
-from selfimprove.answers.killable import WorkerError, shared
+from selfimprove.answers.killable import UsedUpError, WorkerError, shared
 from selfimprove.answers.marks import boxed_last, disagree, sentence, stated, tidy
 from selfimprove.answers.offered import Thing, denied, first_meant, nothing_between
 from selfimprove.answers.signs import visible
@@ -109,14 +109,17 @@ def compare(answer: str, reference: str, timeout_s: float = TIMEOUT_S) -> Verdic
         raise MissingDependencyError(
             'comparing expressions needs math-verify; install it with: pip install "selfimprove[tasks]"'
         )
-    return _by_algebra(latex.prepared(answer), latex.prepared(reference), timeout_s)
+    try:
+        return _by_algebra(latex.prepared(answer), latex.prepared(reference), timeout_s)
+    except TimeoutError:  # of the clock, as the machine was busy: nothing to remember
+        return Verdict.TIMEOUT
 
 
 @lru_cache(4096)  # students write the same wrong answer often, and a timeout is to be paid for once
 def _by_algebra(answer: str, reference: str, timeout_s: float) -> Verdict:
     try:
         return Verdict(str(shared().call(_WORKER, answer, reference, timeout_s=timeout_s)))
-    except TimeoutError:
+    except UsedUpError:
         return Verdict.TIMEOUT
     except WorkerError:
         return Verdict.ERROR

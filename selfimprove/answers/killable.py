@@ -28,6 +28,10 @@ class WorkerError(RuntimeError):
     """The function raised, or the child ended, twice."""
 
 
+class UsedUpError(TimeoutError):
+    """The call used up its processor time, so that it would again; where the clock ran out, others may be to blame."""
+
+
 class Killable:
     """One child process, started at the first call, killed and started again after a timeout.
 
@@ -50,7 +54,8 @@ class Killable:
                 importing the module do not count.
 
         Raises:
-            TimeoutError: it took longer.
+            UsedUpError: it took more processor time.
+            TimeoutError: it took longer on the clock.
             WorkerError: it raised, or its process ended.
         """
         line = json.dumps({"call": function, "args": arguments, "timeout_s": timeout_s})
@@ -96,7 +101,7 @@ class Killable:
             raise
         if reply is None and child.wait() == -_USED_UP:
             self._stop()
-            raise TimeoutError(f"no reply within {timeout_s:g} s of processor time")
+            raise UsedUpError(f"no reply within {timeout_s:g} s of processor time")
         return reply
 
     def _running(self) -> subprocess.Popen[str] | None:

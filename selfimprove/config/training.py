@@ -134,8 +134,8 @@ class GateConfig(Section):
     min_gain: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Smallest gain on dev that is promoted, as a share."""
     fall: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-    """What is watched may not fall significantly at this one-sided level: accuracy on dev within each label, pass@k
-    (with evaluate.samples), and what follows."""
+    """What is watched may not fall significantly at this one-sided level: accuracy on dev within each label and pass@k
+    (with evaluate.samples), from the best student so far and from the base, and what follows."""
     panel: Annotated[int, Field(ge=0)] = 100
     """Problems solved before, at most, that may not be lost: a tenth of the training problems or less is set aside, and
     what the best student solves of it is tried again by every arm. 0, or too few training problems: not watched."""

@@ -48,8 +48,9 @@ def decide_node(crew: Crew) -> Node:
         rounds = [crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(round_)]
         before, here = rounds[-1], f"{round_folder(round_)}/arms"
         arms = [arm for arm in in_turn(crew.config.campaign.arms) if crew.folder.has(f"{here}/{arm}/predictions.jsonl")]
-        old = decided_on(crew, before.predictions.rpartition("/")[0])
-        tried = [_tried(crew, round_, arm, rounds, old) for arm in arms]
+        old, first = (decided_on(crew, each.predictions.rpartition("/")[0]) for each in (before, rounds[0]))
+        base = first if before.best else []
+        tried = [_tried(crew, round_, arm, rounds, old, base) for arm in arms]
         decisions, better = [one.decision for one in tried], [one for one in tried if one.decision.outcome == "promote"]
         told = " ".join(one.decision.sentence for one in better)
         if better and not approved(crew, round_, "promote", told):
@@ -70,7 +71,14 @@ def decide_node(crew: Crew) -> Node:
     return node
 
 
-def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision], old: Sequence[Attempt]) -> _Tried:
+def _tried(
+    crew: Crew,
+    round_: int,
+    arm: str,
+    rounds: Sequence[RoundDecision],
+    old: Sequence[Attempt],
+    base: Sequence[Attempt],
+) -> _Tried:
     """Compare an arm with what was best before its round.
 
     Args:
@@ -79,6 +87,7 @@ def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision], o
         arm: evaluated on dev.
         rounds: what was decided before, the baseline first.
         old: answers of what was best before, that are decided on.
+        base: those of the base; empty where nothing is better yet.
     """
     gate, before, place = crew.config.gate, rounds[-1], f"{round_folder(round_)}/arms/{arm}"
     spent = [decision for made in rounds for decision in made.decisions]
@@ -92,7 +101,7 @@ def _tried(crew: Crew, round_: int, arm: str, rounds: Sequence[RoundDecision], o
         min_gain=gate.min_gain,
         adapter=f"{place}/adapter",
         best=before.best,
-        watched=watched(crew, place, new, old),
+        watched=watched(crew, place, new, old, base),
     )
     if ARMS[arm].told:
         decision = _told(decision, before.best)

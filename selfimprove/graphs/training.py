@@ -80,7 +80,7 @@ def build_node(crew: Crew) -> Node:
                 shown = {problem.id: stated(problem) for problem in train}
                 judged = guarded(
                     crew,
-                    verdict_rows(attempts_of(crew, round_), shown, round_),
+                    verdict_rows(attempts_of(crew, round_), shown, round_, crew.config.student.max_tokens),
                     f"{here}/refused_verdicts.jsonl",
                     guard,
                 )
@@ -105,7 +105,7 @@ def _preferred(crew: Crew, lessons: Sequence[Lesson], by_id: dict[str, Problem],
     if kinds != "samples":
         rows += lesson_pairs(lessons, by_id, crew.task, round_)
     if kinds != "lessons":
-        rows += sample_pairs(attempts_of(crew, round_), shown, round_)
+        rows += sample_pairs(attempts_of(crew, round_), shown, round_, crew.config.student.max_tokens)
     return rows
 
 

@@ -1,6 +1,7 @@
 """What a student may not lose: a text's loss and other tasks, frozen with the splits and measured beside every arm.
 
-Both are compared with the base student, not with the round before: many small falls would add up unseen.
+Both are compared with the base student, not with the round before: many small falls would add up unseen. Labels and
+pass@k on dev are compared with both.
 """
 
 from __future__ import annotations
@@ -142,19 +143,23 @@ def _solved(crew: Crew, name: str, problems: Sequence[Problem], adapter: str, ar
     return {problem.id: some[0].verdict is Verdict.CORRECT for problem, some in zip(problems, made, strict=True)}
 
 
-def watched(crew: Crew, place: str, new: Sequence[Attempt], old: Sequence[Attempt]) -> tuple[Watched, ...]:
-    """Compare an arm with what it may not lose.
+def watched(
+    crew: Crew, place: str, new: Sequence[Attempt], old: Sequence[Attempt], base: Sequence[Attempt] = ()
+) -> tuple[Watched, ...]:
+    """Compare an arm with what it may not lose; two comparisons on dev share a level (Bonferroni).
 
     Args:
         crew: the campaign's parts.
         place: the arm's folder.
         new: what it is decided on: its attempts at dev, one or several a problem.
         old: those of the best student so far.
+        base: those of the base student; empty where it is the best so far.
     """
-    gate, dev = crew.config.gate, crew.problems("dev")
-    found = watch_labels(new, old, dev, gate.fall)
-    if crew.config.evaluate.samples:
-        found.append(watch_breadth(new, old, dev, gate.fall))
+    gate = crew.config.gate
+    found = _on_dev(crew, new, old, gate.fall / 2 if base else gate.fall)
+    if base:
+        since = _on_dev(crew, new, base, gate.fall / 2)
+        found += [each.model_copy(update={"name": f"{each.name} since the base"}) for each in since]
     found += panel_watched(crew, place)
     panel, base = _panel(crew.folder, place), _panel(crew.folder, "round-00")
     if panel.losses:
@@ -164,6 +169,13 @@ def watched(crew: Crew, place: str, new: Sequence[Attempt], old: Sequence[Attemp
     for name, solved in panel.tasks.items():
         found.append(watch_task(name, solved, base.tasks[name], frozen.tasks[name], level))
     return tuple(found)
+
+
+def _on_dev(crew: Crew, new: Sequence[Attempt], old: Sequence[Attempt], level: float) -> list[Watched]:
+    """Compare two students within each label, and where several samples are drawn by what any of them solves."""
+    dev = crew.problems("dev")
+    found = watch_labels(new, old, dev, level)
+    return [*found, watch_breadth(new, old, dev, level)] if crew.config.evaluate.samples else found
 
 
 def _panel(folder: RunFolder, place: str) -> Panel:

@@ -9,7 +9,7 @@ from selfimprove.leakage.words import words
 from selfimprove.records import Problem, Record
 
 Verdict = Literal["leak", "boilerplate"]
-How = Literal["exact", "canonical", "contained", "n-gram"]
+How = Literal["exact", "canonical", "contained", "n-gram", "group"]
 _FEWEST_OF_CONTEXT = 8
 
 
@@ -50,14 +50,15 @@ class Hit(Record):
     """Where it is held out."""
     verdict: Verdict
     how: How
-    share: float
+    """By what it was found; `group`: the two belong together, and no words were compared."""
+    share: float = 0.0
     """Share of the held-out problem's words that n-grams of 8 words of the text cover (of 3, for a short problem that 8
     do not find), in [0, 1]."""
-    covered: int
+    covered: int = 0
     """The same as a count of words."""
-    longest: int
+    longest: int = 0
     """Words of the longest shared run; from 13 on the two share a 13-gram."""
-    shared: str
+    shared: str = ""
     """That run's words, at most 40 of them."""
 
 

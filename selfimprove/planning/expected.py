@@ -110,7 +110,7 @@ class Expected:
         failed, size = pool * self.failed(round_), select.lessons or pool
         kept = min(pool - failed, size * select.solved / (1 + select.solved))
         taught = min(failed, size - kept)
-        return taught, kept if select.lessons else min(kept, select.solved * taught)
+        return taught, min(kept, select.solved * taught)
 
     def price(self, round_: int) -> Price | None:
         """Give the dearest price a round's teacher can have, None for a teacher that is no model."""

@@ -10,6 +10,7 @@ from selfimprove.protocols import LanguageModel, Task
 from selfimprove.records import Attempt, Problem, Sampling
 from selfimprove.steps.ask import questions_in
 from selfimprove.steps.build import shown
+from selfimprove.steps.rerun import compared_again
 from selfimprove.steps.verify import verify
 
 
@@ -52,7 +53,10 @@ def solve(
     samples: Sequence[int] = (0,),
     seed: int = 0,
 ) -> list[list[Attempt]]:
-    """Let the student solve each problem once for each sample index, shape `[P][len(samples)]`; none is asked again."""
+    """Let the student solve each problem once for each sample index, shape `[P][len(samples)]`.
+
+    None is asked again; what was too slow to compare is compared once more.
+    """
     items = [Item(p.id, shown(p, program.name), sample) for p in problems for sample in samples]
     made = iter(run(program, items, student, sampling, role="solve", seed=seed))
-    return [[verify(task, problem, next(made)) for _ in samples] for problem in problems]
+    return [[compared_again(p, verify(task, p, next(made)), task) for _ in samples] for p in problems]

@@ -50,20 +50,24 @@ def lesson_pairs(
     return rows
 
 
-def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str], round_: int) -> list[PreferenceRow]:
+def sample_pairs(
+    attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str], round_: int, longest: int
+) -> list[PreferenceRow]:
     """Give the student's own right completion over its own wrong one, one pair a problem that it solves at times.
 
     Both are its own words, so that nothing but being right tells them apart. Of several the two of most equal length
-    are taken; a completion whose answer lacks the strict form is not preferred, one that was cut off is left out.
+    are taken; a completion whose answer lacks the strict form is not preferred, one that was cut off or is too long is
+    left out.
 
     Args:
         attempts: of each problem, the greedy one first, shape `[P][any]`.
         shown: problem id to the text that a program is given.
         round_: the round they come from.
+        longest: most tokens of a completion: a second chance may be longer than the student is ever let write.
     """
     rows = []
     for some in attempts:
-        whole = [a for a in some if not a.cut_off]
+        whole = [a for a in some if _fits(a, longest)]
         right = [a for a in whole if a.verdict is Verdict.CORRECT and a.strict is Verdict.CORRECT]
         wrong = [a for a in whole if a.verdict is Verdict.WRONG]
         if not right or not wrong:
@@ -86,16 +90,19 @@ def sample_pairs(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str]
     return rows
 
 
-def verdict_rows(attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str], round_: int) -> list[VerdictRow]:
+def verdict_rows(
+    attempts: Iterable[Sequence[Attempt]], shown: Mapping[str, str], round_: int, longest: int
+) -> list[VerdictRow]:
     """Give the student's own completions with what they were; one that says the same as another of the problem once.
 
     Args:
-        attempts: of each problem, shape `[P][any]`; those without a verdict and those cut off are left out.
+        attempts: of each problem, shape `[P][any]`; those without a verdict, cut off or too long are left out.
         shown: problem id to the text that a program is given.
         round_: the round they come from.
+        longest: most tokens of a completion, see `sample_pairs`.
     """
     rows = {}
-    for attempt in (a for some in attempts for a in some if a.verdict.decided and not a.cut_off):
+    for attempt in (a for some in attempts for a in some if a.verdict.decided and _fits(a, longest)):
         right = attempt.verdict is Verdict.CORRECT and attempt.strict is Verdict.CORRECT
         if right or attempt.verdict is Verdict.WRONG:
             name = digest("verdict", attempt.problem, attempt.text)
@@ -145,6 +152,10 @@ def split(tokens: int, share: float, once: int) -> tuple[int, int]:
     """
     theirs = min(tokens - round(tokens * (1 - share)), _PASSES * once)
     return tokens - theirs, theirs
+
+
+def _fits(attempt: Attempt, longest: int) -> bool:
+    return not attempt.cut_off and attempt.completion.completion_tokens <= longest
 
 
 def _apart(pair: tuple[Attempt, Attempt]) -> tuple[int, int, int]:

@@ -10,11 +10,22 @@ from __future__ import annotations
 from selfimprove.answers import kinds
 from selfimprove.protocols import Task
 from selfimprove.records import Attempt, Problem, Verdict
+from selfimprove.steps.verify import verify
 
 
 def redrawn(attempt: Attempt) -> bool:
     """Say whether the second chance of an attempt is another draw."""
     return attempt.verdict in {Verdict.ERROR, Verdict.TRUNCATED}
+
+
+def compared_again(problem: Problem, attempt: Attempt, task: Task) -> Attempt:
+    """Compare an attempt once more that was too slow to compare, by either reading; any other as it is.
+
+    A busy machine is slow, so one comparison out of time would let its load count against a student.
+    """
+    if Verdict.TIMEOUT not in {attempt.verdict, attempt.strict}:
+        return attempt
+    return verify(task, problem, attempt.completion, attempt.text, attempt.questions)
 
 
 def reread(problem: Problem, attempt: Attempt, task: Task) -> Attempt:
@@ -23,10 +34,8 @@ def reread(problem: Problem, attempt: Attempt, task: Task) -> Attempt:
     An unreadable completion is read as the kind of answer that the reference is. Only a correct or a wrong answer
     counts; a text has no such reading, as its last line would always be one.
     """
-    if attempt.verdict is Verdict.TIMEOUT and attempt.answer is not None:
-        return attempt.model_copy(update={"verdict": task.compare(attempt.answer, problem)})
     if attempt.verdict is not Verdict.UNPARSEABLE:
-        return attempt
+        return compared_again(problem, attempt, task)
     name = kinds.guess([problem.answer], choices=bool(problem.choices))
     kind = kinds.kind(name)
     answer = kind.read(attempt.completion.text).answer if name != "text" else None

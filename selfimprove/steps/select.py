@@ -81,17 +81,18 @@ def choose(
             more reasoning steps alike), `weights` (as given).
         count: problems wanted.
         weights: of the levels 0 to 5, or with `steps` of its three ranges; over the policy's own.
-        own: with `p_eval`: grades of a pool of its own, that nothing is chosen from, decided on or tested with.
+        own: with `p_eval`: grades of a pool of its own, that nothing is chosen from, decided on or tested with; empty:
+            there is none, and the levels are those of `graded`.
         stratify: a label; its values keep the shares that they have in `graded`, within each quota.
         order: how the ids are put.
         seed: decides which, and the order.
 
     Raises:
-        InputError: the weights will not do, or `p_eval` has no pool of its own.
+        InputError: the weights will not do.
     """
     rng = Random(f"choose {policy} {seed}")
     rows = sorted(graded, key=lambda row: row.problem)
-    buckets = _buckets(rows, policy, weights, own)
+    buckets = _buckets(rows, policy, weights, own or rows)
     size = min(count, len(rows))
     asked = apportion(size, [bucket.weight for bucket in buckets])
     filled = fill(asked, [len(bucket.rows) for bucket in buckets])
@@ -102,6 +103,10 @@ def choose(
     if order == "easy_to_hard":
         chosen.sort(key=lambda row: (row.difficulty, -row.pass_rate))
     notes = _notes(buckets, filled, chosen, count, policy)
+    if policy == "p_eval" and weights is None and not own:
+        notes.append("no graded problem is to spare, so the levels are those of what is chosen from")
+    for note in notes:
+        progress.current().say(f"select {policy}: {note}")
     quotas = [
         Quota(name=bucket.name, asked=want, there=len(bucket.rows), taken=taken)
         for bucket, want, taken in zip(buckets, asked, filled.taken, strict=True)
@@ -112,15 +117,13 @@ def choose(
 def _notes(
     buckets: Sequence[_Bucket], filled: Filled, chosen: Sequence[Graded], count: int, policy: Policy
 ) -> list[str]:
-    """Say what could not be had as asked, to the watcher too."""
+    """Say what could not be had as asked."""
     names = [bucket.name for bucket in buckets]
     notes = [f"{names[short]} is short of {n}, filled from {names[other]}" for short, other, n in filled.moved]
     if len(chosen) < count:
         notes.append(f"{count} problems were wanted and {len(chosen)} are graded, so all of them are taken")
     if policy == "band" and (far := sum(abs(_rate(row) - 0.5) > _WIDTH for row in chosen)):
         notes.append(f"{far} of {len(chosen)} have a pass rate under 0.2 or over 0.8, as nearer ones ran out")
-    for note in notes:
-        progress.current().say(f"select {policy}: {note}")
     return notes
 
 
@@ -130,12 +133,8 @@ def _buckets(
     """Part the rows by what the policy weighs."""
     names = {"steps": _STEPS, "band": (_BAND,), "random": (_ANY,)}.get(policy, _LEVELS)
     if policy == "p_eval" and weights is None:
-        if not own:
-            raise InputError(
-                'select.policy = "p_eval" needs the student\'s own levels on a pool of its own, and it has none; '
-                "raise select.own or mine.pool"
-            )
-        weights = [sum(row.difficulty == level for row in own) for level in range(len(_LEVELS))]
+        found = Counter(row.difficulty for row in own)
+        weights = [found[level] for level in range(len(_LEVELS))] if own else [1.0] * len(_LEVELS)
     weights = weights if weights is not None else _WEIGHTS.get(policy)
     if weights is None or len(weights) != len(names) or min(weights) < 0 or not sum(weights) > 0:
         given = "none" if weights is None else ", ".join(f"{weight:g}" for weight in weights)
@@ -157,9 +156,6 @@ def _drawer(
     def stratum(row: Graded) -> str:
         return row.labels.get(stratify or "", "")
 
-    if stratify is not None and not any(stratify in row.labels for row in rows) and rows:
-        known = sorted({name for row in rows for name in row.labels})
-        raise InputError(f'select.stratify = "{stratify}": no problem carries it; labels: {", ".join(known) or "none"}')
     shares: Counter[str] = Counter(stratum(row) for row in rows)
 
     def pick(part: list[Graded], taken: int) -> list[Graded]:
@@ -186,7 +182,7 @@ def select(attempts: Sequence[Sequence[Attempt]], *, solved: float, seed: int, m
 
     Args:
         attempts: shape `[P][1 + samples]`, the greedy one first.
-        solved: solved problems kept, as a share of all that are taught.
+        solved: solved problems kept, as a share of those that are taught; where none is taught, none is kept.
         seed: decides which ones.
         most: problems chosen in all, failures and solved in proportion.
     """
@@ -199,7 +195,7 @@ def select(attempts: Sequence[Sequence[Attempt]], *, solved: float, seed: int, m
     kept = min(len(passed), round(size * solved / (1 + solved)))
     taught = _some(failed, size - kept, rng)
     taught = [*taught, *_some(undecided, size - kept - len(taught), rng)]
-    if most is None and taught:
+    if len(taught) < size - kept:
         kept = min(kept, round(solved * len(taught)))
     return taught + _some(passed, kept, rng)
 

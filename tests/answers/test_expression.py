@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selfimprove.answers import expression
+from selfimprove.answers.killable import UsedUpError
 from selfimprove.records import Verdict
 
 READ = [
@@ -106,13 +107,29 @@ def test_a_timeout_is_paid_for_once(monkeypatch: pytest.MonkeyPatch):
     class Hanging:
         def call(self, *arguments: object, timeout_s: float) -> object:
             asked.append(arguments)
-            raise TimeoutError
+            raise UsedUpError
 
     monkeypatch.setattr(expression, "shared", Hanging)
     verdicts = [expression.compare("7^{7^{7^{7}}}", "8") for _ in range(5)]
     assert verdicts == [Verdict.TIMEOUT] * 5
     assert not verdicts[0].decided
     assert len(asked) == 1
+
+
+def test_a_busy_machine_is_asked_again(monkeypatch: pytest.MonkeyPatch):
+    """Where the clock ran out and not the processor time, the next comparison of the two is made."""
+    pytest.importorskip("math_verify")
+    replies: list[object] = [TimeoutError(), "correct"]
+
+    class Busy:
+        def call(self, *_: object, timeout_s: float) -> object:
+            reply = replies.pop(0)
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
+
+    monkeypatch.setattr(expression, "shared", Busy)
+    assert [expression.compare("6^{6^{6}}", "9") for _ in range(3)] == [Verdict.TIMEOUT, *[Verdict.CORRECT] * 2]
 
 
 @given(st.text(alphabet=st.sampled_from("\\boxed{}$x^2frac10 .=\n"), max_size=80))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from selfimprove.mining.library import Graded
 from selfimprove.records import Attempt, Completion, Verdict
 from selfimprove.report.page import render_page
 from selfimprove.report.summary import summarise
+from selfimprove.testing import ScriptedStudent
 
 WRONG, CUT, RIGHT = Verdict.WRONG, Verdict.TRUNCATED, Verdict.CORRECT
 VERDICTS = [WRONG] * 100 + [CUT] * 80 + [RIGHT] * 420
@@ -52,6 +54,28 @@ def test_all_that_did_not_come_out_right_are_lessons(count: int | None, chosen: 
     made = choose_by(make_config({}), "curriculum", graded(), tried(), count, 0)
     assert Counter(VERDICTS[int(each[1:])] for each in made.ids) == chosen
     assert len(set(made.ids)) == len(made.ids)
+
+
+def test_levels_that_cannot_be_had_apart_end_nothing() -> None:
+    """Of one graded problem none is to spare for `p_eval`, of none at all there is nothing to choose."""
+    how = make_config({"select": {"policy": "p_eval"}})
+    assert choose_by(how, "p_eval", graded()[:1], tried()[:1], 1, 0).ids == ("p000",)
+    cut = [some for some in tried() if some[0].verdict is CUT][:3]
+    assert len(choose_by(how, "p_eval", [], cut, None, 0).ids) == 3
+
+
+@pytest.mark.parametrize("policy", ["failures", "ladder", "curriculum"])
+def test_a_round_without_failures_teaches_nothing_and_the_campaign_goes_on(
+    make_crew: Callable[..., Crew], policy: str
+) -> None:
+    """A student that solves all it tries has nothing to learn: no lessons, nothing trained, the next round begins."""
+    crew = make_crew(campaign={"rounds": 2, "patience": 2}, mine={"samples": 0}, select={"policy": policy})
+    crew = replace(crew, student=ScriptedStudent(crew.task, skill=1.0))
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    pools = [crew.folder.record(f"round-0{round_}/pool.json", Pool) for round_ in (1, 2)]
+    assert [(pool.failures, pool.lessons) for pool in pools] == [(0, 0), (0, 0)]
+    assert crew.folder.json("finished.json")["rounds"] == 2
+    assert [row.outcome for row in summarise(crew.folder, crew.ledger).rounds] == []
 
 
 def test_a_probe_is_no_way_to_choose() -> None:

@@ -11,9 +11,9 @@ from selfimprove.errors import InputError
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign
-from selfimprove.graphs.watching import check_watched, freeze_watched, measure_panel
+from selfimprove.graphs.watching import check_watched, freeze_watched, measure_panel, watched
 from selfimprove.programs import plain
-from selfimprove.records import Attempt, Completion, Evaluation, Request
+from selfimprove.records import Attempt, Completion, Evaluation, Problem, Request, Verdict
 from selfimprove.testing import ScriptedStudent
 
 
@@ -96,6 +96,50 @@ def test_another_task_is_watched(make_crew: Any) -> None:
     found = [each for each in made.watched if each.name == "arithmetic"]
     assert len(found) == 1
     assert found[0].after > found[0].before
+
+
+def attempts(right: int) -> list[Attempt]:
+    """Give attempts at forty sums, so many of them right, and at forty stories, all right."""
+    verdicts = [Verdict.CORRECT if 40 - right <= at else Verdict.WRONG for at in range(80)]
+    return [
+        Attempt(problem=f"p{at}", completion=Completion(text=""), answer="1", verdict=verdict, strict=verdict)
+        for at, verdict in enumerate(verdicts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("base", "best", "new", "fell"),
+    [
+        (None, 36, 32, []),  # p 0.031, needed 0.025
+        (None, 36, 31, ["kind sum"]),  # p 0.016
+        (36, 36, 31, []),  # needed 0.0125, as there are two comparisons
+        (40, 36, 32, ["kind sum since the base"]),
+        (40, 36, 28, ["kind sum", "kind sum since the base"]),
+    ],
+)
+def test_small_falls_of_a_kind_do_not_add_up_unseen(
+    make_crew: Any, base: int | None, best: int, new: int, fell: list[str]
+) -> None:
+    """A kind that each promotion lowers by too little to be seen is seen from the base; the level is shared."""
+    crew, kinds = make_crew(), ["sum"] * 40 + ["story"] * 40
+    dev = [Problem(id=f"p{at}", question=f"q{at}", answer="1", labels={"kind": k}) for at, k in enumerate(kinds)]
+    crew.folder.write_rows("data/dev.jsonl", dev)
+    first = [] if base is None else attempts(base)
+    found = watched(crew, "round-02/arms/track_b", attempts(new), attempts(best), first)
+    assert [each.name for each in found if each.fell] == fell
+
+
+def test_a_later_round_is_watched_from_the_base_too(make_crew: Any) -> None:
+    """The first round has nothing else to be compared with; the one behind a promotion has."""
+    crew = make_crew(campaign={"rounds": 2}, evaluate={"samples": 2})
+    run_campaign(crew, crew.folder.at("graph.sqlite"))
+    first, second = (
+        {each.name: each for each in crew.folder.record(f"round-0{n}/decision.json", RoundDecision).decisions[0].watched}
+        for n in (1, 2)
+    )
+    assert set(second) > set(first) >= {"pass@2"}
+    assert not any("since the base" in name for name in first)
+    assert second["pass@2 since the base"].before == first["pass@2"].before
 
 
 @dataclass
