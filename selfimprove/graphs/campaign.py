@@ -234,7 +234,9 @@ def _control_of(best: str) -> str:
 
 def _learned(crew: Crew, adapter: str) -> set[str]:
     """Give the problems that an adapter learned from, by their ids."""
-    kind = _ROWS.get(_origin(crew, adapter)["method"], PracticeRow)
+    kind: type[TrackRow | PreferenceRow | VerdictRow | PracticeRow] = _ROWS.get(
+        _origin(crew, adapter)["method"], PracticeRow
+    )
     rows = crew.folder.rows(f"{adapter.rpartition('/')[0]}/rows.jsonl", kind)
     return {row.problem.id if isinstance(row, PracticeRow) else row.problem for row in rows}
 
