@@ -13,6 +13,7 @@ from selfimprove.begun import LEDGER, files_in, nothing_left
 from selfimprove.checks import (
     check_distilled,
     check_named,
+    check_rendered,
     check_scoring,
     check_splits,
     check_trained,
@@ -222,6 +223,8 @@ class Campaign:
         asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
         student = self.load_student()
+        if "trainer" not in self._given:
+            check_rendered(student)
         if weights := getattr(student, "folder", None):
             check_distilled(config, weights, fetch)
         check_scoring(config, task, student, programs, ledger)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from selfimprove.config import Config
 from selfimprove.errors import InputError
@@ -13,9 +13,12 @@ from selfimprove.ledger import Ledger
 from selfimprove.plugs import load_plug
 from selfimprove.programs import Program
 from selfimprove.protocols import Student, Task
-from selfimprove.records import Split
+from selfimprove.records import Message, Split
 from selfimprove.splits import values_of
 from selfimprove.students import SERVER
+
+if TYPE_CHECKING:
+    from selfimprove.render import ChatTokenizer
 
 _SPLITS: Final[tuple[Split, ...]] = ("train", "dev", "test")
 
@@ -88,6 +91,20 @@ def check_trained(config: Config, given: Mapping[str, object]) -> None:
             f"train.accelerate = {config.train.accelerate!r} cannot be set beside a trainer that is an object, which "
             "launches its own processes; leave it out"
         )
+
+
+def check_rendered(student: Student) -> None:
+    """Refuse a student whose chat template writes another prompt once a reply follows, or drops part of the reply.
+
+    Raises:
+        InputError: so it is, and what it would be trained on is not what it is asked.
+    """
+    from selfimprove.render import training_example
+
+    tokenizer = getattr(student, "tokenizer", None)
+    if getattr(tokenizer, "chat_template", None):
+        asked = (Message(role="system", content="instruction"), Message(role="user", content="question"))
+        training_example(cast("ChatTokenizer", tokenizer), asked, "reply")
 
 
 def check_distilled(config: Config, student: str | Path, find: Callable[[str | Path], Path | None]) -> None:

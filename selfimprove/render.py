@@ -16,7 +16,7 @@ import dspy
 from selfimprove.errors import InputError
 from selfimprove.records import Message, digest
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _ITEM: Final = re.compile(r"^\s*(?:[-*•]|\(?\d+[.):])\s*")
 _NOTHING: Final = {"", "none", "no questions", "no question", "n/a", "nothing"}
 _DATE: Final = {"d": "26", "m": "07", "b": "Jul", "B": "July", "Y": "2024", "y": "24", "a": "Fri", "A": "Friday"}
@@ -128,7 +128,9 @@ def prompt_text(tokenizer: ChatTokenizer, messages: Sequence[Message]) -> str:
     """Write messages with the model's chat template, up to where the reply begins.
 
     A template that writes today's date (Llama 3.2's does, by `strftime_now`) is given 26 July 2024, which Llama 3.1's
-    states: two students, or a prompt and what is trained on, must not differ by the day they were asked on.
+    states: two students, or a prompt and what is trained on, must not differ by the day they were asked on. One that
+    can leave thinking out (Qwen3's) does: replies that are trained on hold none, so a student that thinks before a
+    training would not behind it, and what that changes would pass for what it learned.
 
     Raises:
         InputError: the tokenizer has no chat template.
@@ -174,6 +176,8 @@ def chat_text(tokenizer: ChatTokenizer, messages: Sequence[Message], *, add_gene
     how: dict[str, Any] = {"tokenize": False, "add_generation_prompt": add_generation_prompt}
     if "strftime_now" in tokenizer.chat_template:
         how["chat_template"] = _FIXED + tokenizer.chat_template
+    if "enable_thinking" in tokenizer.chat_template:
+        how["enable_thinking"] = False
     try:
         return str(tokenizer.apply_chat_template(turns, **how))
     except Exception as error:

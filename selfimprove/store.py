@@ -88,12 +88,16 @@ def whole_folder(out: Path) -> Iterator[Path]:
     check_folder(out, new=True)
     part = out.with_name(f".{out.name}{_PART}")
     shutil.rmtree(part, ignore_errors=True)  # of one that was killed
-    part.mkdir(parents=True)
     try:
+        part.mkdir(parents=True)
         yield part
         if out.exists():
             out.rmdir()
         part.rename(out)
+    except OSError as error:
+        raise RunFolderError(
+            f"{out} cannot be written: {error.strerror or error}; free the place or name another"
+        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

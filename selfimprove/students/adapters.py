@@ -165,7 +165,7 @@ def put_in(model: Any, lora: Lora, path: Path) -> dict[str, Any] | None:
     with torch.no_grad():
         for name, (a, b) in lora.pairs.items():
             weight = modules[name].weight
-            originals[name] = weight.detach().clone()
+            originals[name] = weight.detach().to("cpu", copy=True)  # beside the weights they would take the room again
             delta = b.to(weight.device).float() @ a.to(weight.device).float()
             weight.copy_(weight.float() + lora.scale * delta)
     return originals

@@ -39,6 +39,7 @@ _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HASHED = (*_PATTERNS[:3], "merges.txt", "*.jinja")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_TIMEOUT_S = 5
+_GATED = {401, 403}
 _EXTRA = 'a local student needs more packages: pip install "selfimprove[train]"'
 
 
@@ -182,7 +183,13 @@ def _from_hub(hub_id: str, revision: str | None) -> tuple[str, Path | None]:
     except LocalEntryNotFoundError:
         return "the hub cannot be reached and the model is not in its cache", None
     except HfHubHTTPError as error:
-        return f"the hub answered {error.response.status_code}", None
+        status = error.response.status_code
+        if status in _GATED:
+            return (
+                f"the hub answered {status}; if its licence has to be accepted, do so there and run `hf auth login`",
+                None,
+            )
+        return f"the hub answered {status}", None
     except InputError as error:
         return str(error), None
     except (OSError, ValueError) as error:

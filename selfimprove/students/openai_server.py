@@ -18,9 +18,12 @@ from selfimprove.errors import InputError, StudentError
 from selfimprove.records import Completion, Request
 from selfimprove.students.adapters import adapter_hash
 from selfimprove.students.engine import row_seed
+from selfimprove.thinking import split_thinking, whole
 
 _OK = 200
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
+_ENDS: Final = {"stop", "length", "eos", "eos_token", "stop_sequence"}
+"""What servers call an end that is one; what was aborted or filtered is no answer."""
 _BUSY: Final = {429, 502, 503, 504}
 _GONE: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 _PASSING: Final = (*_GONE, httpx.NetworkError, httpx.RemoteProtocolError)
@@ -207,15 +210,20 @@ def _post(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
 def read(answer: Mapping[str, Any], same: Mapping[str, Any]) -> Completion:
     """Make a completion of a server's answer, with the fields in `same` beside it."""
     choice, usage = answer["choices"][0], answer.get("usage") or {}
+    message, ended = choice["message"], choice.get("finish_reason") or "stop"
+    if ended not in _ENDS:
+        raise ValueError(f"it ended by {ended}")
+    hidden = message.get("reasoning_content") or message.get("reasoning") or ""
+    text, thought = split_thinking(whole(message.get("content") or ""))
     scored = [one["logprob"] for one in (choice.get("logprobs") or {}).get("content") or ()]
     return Completion(
-        text=choice["message"].get("content") or "",
-        finish_reason="length" if choice.get("finish_reason") == "length" else "stop",
+        text=text,
+        finish_reason="length" if ended == "length" else "stop",
         prompt_tokens=usage.get("prompt_tokens") or 0,
         completion_tokens=usage.get("completion_tokens") or 0,
         mean_logprob=sum(scored) / len(scored) if scored else None,
         lowest_logprob=min(scored, default=None),
-        reasoning=choice["message"].get("reasoning_content") or "",
+        reasoning="\n".join(part for part in (whole(hidden).strip(), thought) if part),
         **same,
     )
 

@@ -173,9 +173,16 @@ def memory_of(device: str) -> int:
 def _device(asked: str) -> str:
     import torch
 
-    if asked != "auto":
-        return asked
-    return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if asked == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=asked)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        why = str(error).partition("\n")[0].rstrip(".")
+        raise InputError(
+            f'student.device = "{asked}" cannot be used: {why}; selfimprove doctor tells what there is'
+        ) from error
+    return asked
 
 
 def _dtype(asked: str, device: str) -> str:

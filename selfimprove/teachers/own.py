@@ -15,7 +15,7 @@ from selfimprove.ledger import CapReachedError, Ledger, Reservation, Settlement,
 from selfimprove.protocols import Rationaliser, Teacher
 from selfimprove.records import Answer, Completion, Message, Problem, Question, Rationale, Request
 from selfimprove.teachers.faults import redacted, secrets_of
-from selfimprove.teachers.replies import whole
+from selfimprove.thinking import whole
 
 _LEAST_USD: Final = 1e-9
 """Held for a call of which nobody knows the price: a cap that is reached stops it, and it may have been billed."""
