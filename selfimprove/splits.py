@@ -32,7 +32,7 @@ class Splits(NamedTuple):
     dev: list[Problem]
     test: list[Problem]
     leaked: list[Overlap]
-    """Training problems that were dropped because dev, test or a public test set holds them, or others of their group."""
+    """Training problems that were dropped because dev, test or a public test set holds them, or one of their group."""
     phrases: list[Overlap]
     """Training problems that only share phrases with held-out ones, and were kept."""
     between: list[Overlap]

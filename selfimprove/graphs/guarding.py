@@ -67,7 +67,8 @@ def freeze_guarded(crew: Crew) -> Splits:
     }
     crew.folder.write_json("data/leakage.json", report)
     if splits.leaked:
-        progress.current().say(f"{len(splits.leaked)} training problems are held out, or of a group that is, and were dropped")
+        count = len(splits.leaked)
+        progress.current().say(f"{count} training problems are held out, or of a group that is, and were dropped")
     for name in ("dev", "test"):
         if groups := set(grouped(getattr(splits, name)).values()):
             count = len(getattr(splits, name))

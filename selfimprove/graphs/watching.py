@@ -161,13 +161,13 @@ def watched(
         since = _on_dev(crew, new, base, gate.fall / 2)
         found += [each.model_copy(update={"name": f"{each.name} since the base"}) for each in since]
     found += panel_watched(crew, place)
-    panel, base = _panel(crew.folder, place), _panel(crew.folder, "round-00")
+    panel, first = _panel(crew.folder, place), _panel(crew.folder, "round-00")
     if panel.losses:
-        found.append(watch_text(panel.losses, base.losses, gate.text_rise, gate.fall))
+        found.append(watch_text(panel.losses, first.losses, gate.text_rise, gate.fall))
     frozen = crew.folder.record(_FROZEN, Frozen) if panel.tasks else Frozen()
     level = gate.fall / max(1, len(panel.tasks))
     for name, solved in panel.tasks.items():
-        found.append(watch_task(name, solved, base.tasks[name], frozen.tasks[name], level))
+        found.append(watch_task(name, solved, first.tasks[name], frozen.tasks[name], level))
     return tuple(found)
 
 

@@ -134,7 +134,10 @@ def test_a_later_round_is_watched_from_the_base_too(make_crew: Any) -> None:
     crew = make_crew(campaign={"rounds": 2}, evaluate={"samples": 2})
     run_campaign(crew, crew.folder.at("graph.sqlite"))
     first, second = (
-        {each.name: each for each in crew.folder.record(f"round-0{n}/decision.json", RoundDecision).decisions[0].watched}
+        {
+            each.name: each
+            for each in crew.folder.record(f"round-0{n}/decision.json", RoundDecision).decisions[0].watched
+        }
         for n in (1, 2)
     )
     assert set(second) > set(first) >= {"pass@2"}
