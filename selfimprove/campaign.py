@@ -112,6 +112,7 @@ class Campaign:
             BudgetExceededError: the budget's end; raise it, or give the rounds that are decided, and run again.
             TeacherError, StudentError, TrainingError: see there; what was done is kept.
         """
+        from selfimprove.graphs.deciding import decisions_of
         from selfimprove.graphs.forked import forked
         from selfimprove.graphs.library import check_library
         from selfimprove.graphs.places import decided_rounds
@@ -138,7 +139,8 @@ class Campaign:
                 if not folder.has("plan.json"):
                     begun = forked(folder)
                     taken = begun.round if begun else None
-                    made = plan(self.config, crew.task, self._probe(crew.task, crew.student), taken)
+                    before = decisions_of(folder, taken or 0)
+                    made = plan(self.config, crew.task, self._probe(crew.task, crew.student), taken, before)
                     folder.write_json("plan.json", made)
                     if made.shortage:
                         progress.current().say(made.shortage)

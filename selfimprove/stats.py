@@ -241,15 +241,6 @@ def compare_means(new: Sequence[float], old: Sequence[float], groups: Sequence[s
     )
 
 
-def spend_alpha(alpha: float, looks: int) -> float:
-    """Give each of `looks` comparisons on one dev set its share of `alpha` (Bonferroni).
-
-    >>> spend_alpha(0.05, 4)
-    0.0125
-    """
-    return alpha / max(1, looks)
-
-
 def usual_spread(samples: int = 0) -> float:
     """Give how far two students are taken to differ before they are compared: the share `discordant` of problems.
 

@@ -19,8 +19,10 @@ from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.planning import plan
 from selfimprove.planning.finding import samples_each
-from selfimprove.records import Attempt, Completion, Problem, Split, Verdict
+from selfimprove.records import Attempt, Completion, Decision, Problem, Split, Verdict
 from selfimprove.report.summary import summarise
+from selfimprove.stats import compare_paired
+from selfimprove.steps.decide import decide
 from selfimprove.steps.mine import MiningRule, Trial
 from selfimprove.tasks.arithmetic import Arithmetic
 
@@ -190,6 +192,20 @@ def test_a_fork_does_not_pay_for_the_rounds_that_it_took_over() -> None:
     baseline = planned(taken=0, **settings)
     assert line(baseline, "mine").student_calls == 300
     assert line(whole, "evaluate").student_calls - line(baseline, "evaluate").student_calls == 2 * 50
+
+
+@pytest.mark.parametrize(("outcome", "rounds"), [("promote", 0), ("hold", 2)])
+def test_what_a_fork_took_over_says_what_alpha_is_left(outcome: str, rounds: int) -> None:
+    """Behind rounds that promoted a gain shows as in the first one; behind rounds that did not, as in the third."""
+    better, same = compare_paired([True] * 20, [False] * 20), compare_paired([True], [True])
+    alphas, before = (0.025, 0.0125 if rounds else 0.025), list[Decision]()
+    for round_, alpha in enumerate(alphas, 1):
+        how = {"round_": round_, "arm": "track_b", "min_gain": 0.0, "adapter": "n", "best": "o"}
+        before.append(decide(same if rounds else better, alpha=alpha, **how))  # type: ignore[arg-type]
+    assert {each.outcome for each in before} == {outcome}
+    whole = planned(campaign={"rounds": rounds + 1, "arms": ["track_b"]})
+    third = planned(taken=2, before=before, campaign={"rounds": 3, "arms": ["track_b"]})
+    assert third.smallest_gains == pytest.approx((whole.smallest_gains[1],) * 2)
 
 
 def test_full_fine_tuning_needs_room_for_whole_models() -> None:

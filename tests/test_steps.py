@@ -27,7 +27,7 @@ from selfimprove.stats import compare_means, compare_paired
 from selfimprove.steps.answer import answer
 from selfimprove.steps.ask import ask
 from selfimprove.steps.build import balance, build
-from selfimprove.steps.decide import alpha_left, alpha_of_round, decide
+from selfimprove.steps.decide import alpha_left, decide
 from selfimprove.steps.draft import draft, solve
 from selfimprove.steps.evaluate import evaluate
 from selfimprove.steps.harvest import harvest, unverified
@@ -356,7 +356,7 @@ def test_alpha_is_never_overspent() -> None:
     none, before = compare_paired([True], [True]), list[Decision]()
     for round_ in range(1, 40):
         alpha = alpha_left(0.05, before, 4)
-        assert alpha == pytest.approx(alpha_of_round(0.05, round_, 4))
+        assert alpha == pytest.approx(0.05 * 0.5**round_ / 4)
         how = {"round_": round_, "alpha": alpha, "min_gain": 0.0, "adapter": "n", "best": "o"}
         before += [decide(none, arm=arm, **how) for arm in "abcd"]  # type: ignore[arg-type]
     assert sum(each.alpha for each in before) <= 0.05

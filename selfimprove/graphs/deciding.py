@@ -14,6 +14,7 @@ from selfimprove.graphs.watching import decided_on, watched
 from selfimprove.records import Attempt, Decision, Record
 from selfimprove.steps.decide import alpha_left, decide
 from selfimprove.steps.evaluate import compare, grouped
+from selfimprove.store import RunFolder
 
 
 class RoundDecision(Record):
@@ -27,6 +28,12 @@ class RoundDecision(Record):
     promoted: str
     """The arm that was promoted; empty: none."""
     decisions: tuple[Decision, ...]
+
+
+def decisions_of(folder: RunFolder, rounds: int) -> list[Decision]:
+    """Give the decisions of the first so many rounds."""
+    made = (folder.record(f"{round_folder(r)}/decision.json", RoundDecision) for r in range(1, rounds + 1))
+    return [decision for each in made for decision in each.decisions]
 
 
 class _Tried(NamedTuple):

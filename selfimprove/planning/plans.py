@@ -6,7 +6,7 @@ before it. What paid calls can cost at most is a bound: every answer as long as 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from pydantic import Field
@@ -22,9 +22,9 @@ from selfimprove.planning.finding import most_tries
 from selfimprove.planning.probing import Probe
 from selfimprove.planning.sizes import Sizes
 from selfimprove.protocols import Task
-from selfimprove.records import Record, Split
+from selfimprove.records import Decision, Record, Split
 from selfimprove.stats import smallest_gain, usual_spread
-from selfimprove.steps.decide import alpha_of_round
+from selfimprove.steps.decide import alpha_left
 
 _OFFERED: Final = 4
 _BYTES_A_ROW: Final = 2_000
@@ -89,7 +89,13 @@ class Plan(Record):
         return "\n".join(_written(self))
 
 
-def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | None = None) -> Plan:
+def plan(
+    config: Config,
+    task: Task,
+    probe: Probe | None = None,
+    taken: int | None = None,
+    before: Sequence[Decision] = (),
+) -> Plan:
     """Work out a plan.
 
     Args:
@@ -97,6 +103,7 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
         task: gives the problems.
         probe: what the student did on some of them; None: no hours, and the rest is guessed.
         taken: the last round that a fork took over, which is not paid for again; None: it is no fork.
+        before: the decisions that it took over: what they promoted gives its alpha back.
 
     Raises:
         InputError: the teacher's price is not known, a split is empty, or there is no such library.
@@ -110,7 +117,8 @@ def plan(config: Config, task: Task, probe: Probe | None = None, taken: int | No
     whole = probe.weights_mb if probe else None
     models, each = _models(expected), whole if config.train.full else _ADAPTER_MB
     asked = sum(not ARMS[arm].told for arm in in_turn(config.campaign.arms))
-    first, last = (alpha_of_round(config.gate.alpha, r, asked) for r in (begins, config.campaign.rounds))
+    first = alpha_left(config.gate.alpha, before, asked)
+    last = first * 0.5 ** (config.campaign.rounds - begins)  # where no round promotes
     samples, dev = config.evaluate.samples, expected.sizes.dev
     return Plan(
         lines=lines,

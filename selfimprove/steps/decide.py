@@ -9,15 +9,6 @@ from selfimprove.records import Comparison, Decision, Watched
 from selfimprove.stats import problems_needed
 
 
-def alpha_of_round(alpha: float, round_: int, arms: int) -> float:
-    """Give what one comparison of a round may spend where no round before it promoted: see `alpha_left`.
-
-    >>> alpha_of_round(0.04, 1, 1), alpha_of_round(0.04, 2, 1), alpha_of_round(0.04, 2, 2)
-    (0.02, 0.01, 0.005)
-    """
-    return alpha * 0.5**round_ / max(1, arms)
-
-
 def alpha_left(alpha: float, before: Iterable[Decision], arms: int) -> float:
     """Give what one comparison of a round may spend: half of what is left, shared by its arms.
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from selfimprove.formats import percent
 from selfimprove.records import Comparison, Record
-from selfimprove.stats import spend_alpha
 from selfimprove.steps.decide import p_text
 from selfimprove.steps.evaluate import compare_right
 
@@ -92,7 +91,7 @@ def judge(
         budget_rows: rows that the settings let the campaign train on.
     """
     default, *others = right
-    alpha = spend_alpha(_ALPHA, len(others))
+    alpha = _ALPHA / len(others)
     compared = {name: compare_right(right[name], right[default], groups) for name in others}
     better = [name for name in others if compared[name].p_better <= alpha and compared[name].difference > 0]
     best = max(better, key=lambda name: compared[name].difference, default=default)
