@@ -65,14 +65,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
-        if not isinstance(error, OSError):
+        with _writing(path):
             raise
-        raise RunFolderError(
-            f"{path} cannot be written: {error.strerror or error}; free the place or name another"
-        ) from error
 
 
 @contextlib.contextmanager
@@ -84,22 +81,30 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         InputError: it is neither.
+        RunFolderError: it cannot be written.
     """
     check_folder(out, new=True)
     part = out.with_name(f".{out.name}{_PART}")
     shutil.rmtree(part, ignore_errors=True)  # of one that was killed
-    try:
+    with _writing(out):
         part.mkdir(parents=True)
+    try:
         yield part
-        if out.exists():
-            out.rmdir()
-        part.rename(out)
-    except OSError as error:
-        raise RunFolderError(
-            f"{out} cannot be written: {error.strerror or error}; free the place or name another"
-        ) from error
+        with _writing(out):
+            if out.exists():
+                out.rmdir()
+            part.rename(out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise RunFolderError(f"{path} cannot be written: {why}; free the place or name another") from error
 
 
 def write_whole(path: Path, data: bytes) -> str:

@@ -7,7 +7,7 @@ import pytest
 from selfimprove.errors import InputError
 from selfimprove.programs import Program, program_for
 from selfimprove.records import Message
-from selfimprove.render import prompt_ids, prompt_text, training_example
+from selfimprove.render import chat_text, prompt_ids, prompt_text, training_example
 from selfimprove.tasks.arithmetic import Arithmetic
 
 SOLVE = program_for("solve", Arithmetic())
@@ -124,6 +124,21 @@ def test_a_fixed_date_changes_nothing_else() -> None:
     assert plain.startswith("\n")
     assert prompt_text(real(DATED), messages) == f"{plain}<assistant>"
     assert prompt_text(real("  {% if true %}x{% endif %}{{ strftime_now('%Y') }}"), messages) == "x2024"
+
+
+THINKING = """{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and enable_thinking is false %}<think></think>
+{% endif %}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% if enable_thinking is false %}<think></think>
+{% endif %}{% endif %}"""
+
+
+def test_what_can_think_is_asked_and_trained_without_it() -> None:
+    """The prompt ends behind an empty thought, and the reply is trained on alone: thinking is not unlearned."""
+    tokenizer = real(THINKING)
+    tokenizer.add_special_tokens({"eos_token": "</s>"})
+    asked = [Message(role="user", content="2 + 2")]
+    assert prompt_text(tokenizer, asked) == "<user>2 + 2<assistant><think></think>\n"
+    whole = chat_text(tokenizer, [*asked, Message(role="assistant", content="4")], add_generation_prompt=False)
+    assert whole == f"{prompt_text(tokenizer, asked)}4"
 
 
 @pytest.mark.parametrize(

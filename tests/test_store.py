@@ -11,7 +11,7 @@ import pytest
 
 from selfimprove.errors import RunFolderError
 from selfimprove.records import Message
-from selfimprove.store import RunFolder, sha256_of, write_whole
+from selfimprove.store import RunFolder, sha256_of, whole_folder, write_whole
 
 
 def test_rows_come_back_as_written(tmp_path: Path) -> None:
@@ -165,3 +165,20 @@ def test_a_file_is_hashed_as_others_do(tmp_path: Path) -> None:
     """The hash of a file is what `sha256sum` says of it."""
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256_of(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a file is; a fault of what writes into it stays what it is."""
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with pytest.raises(ConnectionError), whole_folder(tmp_path / "out"):
+        raise ConnectionError("gone")
+    monkeypatch.setattr(os, "mkdir", refused)
+    with (
+        pytest.raises(RunFolderError, match="out cannot be written: Permission denied"),
+        whole_folder(tmp_path / "out"),
+    ):
+        pass
+    assert not list(tmp_path.iterdir())

@@ -178,6 +178,12 @@ MODELS: dict[str, tuple[Break, str]] = {
         ),
         "template",
     ),
+    "template that writes another prompt under a reply": (
+        lambda m: (m / "chat_template.jinja").write_text(
+            "{{ 'P' if add_generation_prompt else 'Q' }}{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+        ),
+        "another prompt when a reply follows",
+    ),
 }
 
 

@@ -49,6 +49,21 @@ def test_names_that_cannot_be_had_say_why() -> None:
         fetch("nobody/nothing")
 
 
+def test_a_gated_model_says_how_it_is_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is right; what is missing is a licence that was accepted, or a login."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError
+
+    def refuse(*_: object, **__: object) -> None:
+        raise HfHubHTTPError("no", response=httpx.Response(403, request=httpx.Request("GET", "http://127.0.0.1")))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(
+        InputError, match="answered 403; if its licence has to be accepted, do so there and run `hf auth"
+    ):
+        fetch("meta-llama/Llama-3.2-1B-Instruct")
+
+
 def test_our_cache_comes_before_the_hub(family: Family, own_cache: Path) -> None:
     """What was converted once is found again by alias and by id, without a network."""
     kept = own_cache / "models" / "HuggingFaceTB--SmolLM2-135M-Instruct"

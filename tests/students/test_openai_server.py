@@ -11,7 +11,9 @@ from selfimprove.errors import InputError, StudentError
 from selfimprove.protocols import Student
 from selfimprove.records import Message, Request, Sampling
 from selfimprove.students import load_student
-from selfimprove.students.openai_server import OpenAIServerStudent
+from selfimprove.students.openai_server import OpenAIServerStudent, read
+
+SAME: dict[str, Any] = {"model": "tiny", "sampling": Sampling(), "sample": 0}
 
 
 class Server(ThreadingHTTPServer):
@@ -122,6 +124,30 @@ def test_failures_are_completions_with_errors(server: Server) -> None:
     assert (strange.finish_reason, "not a chat completion" in strange.error) == ("error", True)
     assert good.text == "tiny: fine"
     assert len(server.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "reasoning"),
+    [
+        ({"content": "<think>2 and 2</think>Answer: 4"}, "Answer: 4", "2 and 2"),
+        ({"content": "Answer: 4", "reasoning_content": "2 and 2"}, "Answer: 4", "2 and 2"),
+        ({"content": "Answer: 4", "reasoning": "2 and 2"}, "Answer: 4", "2 and 2"),
+        ({"content": "4 \ud83d", "reasoning": "\ud83d"}, "4 ?", "?"),
+        ({"content": None}, "", ""),
+    ],
+)
+def test_thinking_is_parted_from_the_answer(message: dict[str, Any], text: str, reasoning: str) -> None:
+    """However a server gives it; half a character, which no file takes, is a question mark."""
+    made = read({"choices": [{"message": message, "finish_reason": "stop"}]}, SAME)
+    assert (made.text, made.reasoning, made.finish_reason) == (text, reasoning, "stop")
+    assert made.model_dump_json()
+
+
+@pytest.mark.parametrize("ended", ["abort", "content_filter"])
+def test_what_was_aborted_is_no_answer(ended: str) -> None:
+    """It would count as a wrong one."""
+    with pytest.raises(ValueError, match=f"ended by {ended}"):
+        read({"choices": [{"message": {"content": "4"}, "finish_reason": ended}]}, SAME)
 
 
 @pytest.fixture

@@ -202,6 +202,13 @@ def test_templates_that_cannot_prompt_are_refused(family: Family, tmp_path: Path
         TransformersStudent(folder)
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_a_device_that_is_not_there_is_one_sentence(family: Family, device: str) -> None:
+    """Told before weights are loaded, not by a traceback of torch's."""
+    with pytest.raises(InputError, match=rf'student\.device = "{device}" cannot be used: .*doctor'):
+        TransformersStudent(family("llama"), device=device)
+
+
 def test_slots_are_chosen_by_memory() -> None:
     """As many as fit into their share of memory, at least one, at most the cap."""
     assert slots_for(room=10, memory=10_000, most=128) == 128
