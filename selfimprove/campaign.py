@@ -287,7 +287,8 @@ def _finished(folder: RunFolder, config: Config) -> bool:
     """Say whether all that the config asks for is there, or as much of it as its caps let be."""
     if not folder.has("finished.json"):
         return False
-    from selfimprove.graphs.campaign import has_risen, reached
+    from selfimprove.graphs.campaign import reached
+    from selfimprove.graphs.control import has_risen
 
     ended, campaign = folder.json("finished.json"), config.campaign
     if ended.get("stopped") == "budget" or has_risen(config, ended.get("control", {})):

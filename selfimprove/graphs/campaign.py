@@ -9,40 +9,27 @@ Dev decides. Test is opened by `final` alone, and each opening is written down.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import reduce
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from collections.abc import Callable
+from typing import Any, Literal, NotRequired, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 
 from selfimprove import progress
 from selfimprove.arms import in_turn
-from selfimprove.config import Config
-from selfimprove.graphs.arms import last_of, train_arm
+from selfimprove.graphs.arms import last_of
 from selfimprove.graphs.compiling import take_compiled
+from selfimprove.graphs.control import control_node, control_of
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
-from selfimprove.graphs.guarding import freeze_guarded, guarded
+from selfimprove.graphs.guarding import freeze_guarded
 from selfimprove.graphs.phases import begin_phase
 from selfimprove.graphs.places import Node, arm_of, round_folder
 from selfimprove.graphs.rounds import build_round
 from selfimprove.graphs.training import look_at, measure
 from selfimprove.graphs.watching import measure_panel
 from selfimprove.graphs.wiring import add_nodes
-from selfimprove.ledger import CapReachedError
-from selfimprove.records import Evaluation, PracticeRow, PreferenceRow, Record, TrackRow, Verdict, VerdictRow
-from selfimprove.steps.build import balance, build
-from selfimprove.steps.harvest import Target
-from selfimprove.steps.mine import fresh
-from selfimprove.steps.reason import rationales
+from selfimprove.records import Evaluation, Record
 from selfimprove.store import RunFolder
-
-_ROWS: Final[Mapping[str, type[TrackRow | PreferenceRow | VerdictRow]]] = {
-    "sft": TrackRow,
-    "dpo": PreferenceRow,
-    "kto": VerdictRow,
-}
-"""What an adapter is trained on, by its method; else it practises."""
 
 
 class CampaignState(TypedDict):
@@ -173,88 +160,6 @@ def _baseline(shots: int) -> str:
     return f"round-00/few-shot-{shots}" if shots else "round-00"
 
 
-def control_node(crew: Crew) -> Node:
-    """Train the control: from the base, on as many tokens and problems as the best was, not selected by failure.
-
-    Each round's best has its own: one that more rounds have left behind was trained on fewer tokens. Where a cap leaves
-    no room for it, the best has none until the cap is raised.
-    """
-
-    def node(state: CampaignState) -> dict[str, Any]:
-        crew.ledger.cap_dollars(crew.config.campaign.budget_usd, "")
-        take_compiled(crew, state["round"])  # this process may have begun here
-        if "control" in crew.config.campaign.arms and state["best"]:
-            try:
-                _train_control(crew, state["best"])
-            except CapReachedError as error:
-                progress.current().say(f"the best has no control: {error}")
-                return {"control": {"setting": error.setting, "cap": error.cap}}
-        return {"control": {}}
-
-    return node
-
-
-def has_risen(config: Config, capped: Mapping[str, Any]) -> bool:
-    """Say whether a cap that left no room for a control, as `CampaignState` tells it, is higher by now."""
-    if not capped:
-        return False
-    cap: Any = reduce(getattr, capped["setting"].split("."), config)
-    return cap is None or bool(cap > capped["cap"])
-
-
-def _train_control(crew: Crew, best: str) -> None:
-    line, train = lineage(crew, best), crew.problems("train")
-    tokens = sum(int(crew.folder.json(f"{adapter}/metrics.json")["trained_tokens"]) for adapter in line)
-    count = len(set[str]().union(*(_learned(crew, adapter) for adapter in line)))
-    chosen = fresh(train, frozenset(), count, crew.config.campaign.seed)
-    with crew.stage("control", len(chosen)):
-        teacher = crew.teacher_for(crew.model(""), 1)
-        found = rationales(chosen, teacher, crew.task)
-    targets = [
-        Target(p.id, "", r.text, r.answer or "", r.source, r.calls)
-        for p, some in zip(chosen, found, strict=True)
-        for r in some[:1]
-        if r.verdict is Verdict.CORRECT
-    ]
-    by_id = {p.id: p for p in chosen}
-    made = build(targets, by_id, crew.task, "control", round_=0, longest=crew.config.student.max_tokens)
-    place = _control_of(best)
-    made = balance(guarded(crew, made, f"{place}/refused.jsonl"), train, seed=crew.config.campaign.seed)
-    if made:
-        train_arm(crew, made, place, "control", "", tokens)
-    else:
-        drawn = f"of {len(chosen)} problems drawn, {len(targets)} were taught"
-        progress.current().say(f"the best has no control: {drawn}, and no row was left")
-
-
-def _control_of(best: str) -> str:
-    """Give the folder of the control that belongs to a best student."""
-    return f"final/control-{best.partition('/')[0]}"
-
-
-def _learned(crew: Crew, adapter: str) -> set[str]:
-    """Give the problems that an adapter learned from, by their ids."""
-    kind: type[TrackRow | PreferenceRow | VerdictRow | PracticeRow] = _ROWS.get(
-        _origin(crew, adapter)["method"], PracticeRow
-    )
-    rows = crew.folder.rows(f"{adapter.rpartition('/')[0]}/rows.jsonl", kind)
-    return {row.problem.id if isinstance(row, PracticeRow) else row.problem for row in rows}
-
-
-def lineage(crew: Crew, adapter: str) -> list[str]:
-    """Give the adapters that one goes back to, the newest first."""
-    chain = [adapter] if adapter else []
-    while chain and (start := _origin(crew, chain[-1])["start"]):
-        chain.append(start)
-    return chain
-
-
-def _origin(crew: Crew, adapter: str) -> dict[str, str]:
-    """Read which adapter one goes on from, and how it was trained."""
-    made: dict[str, str] = crew.folder.json(f"{adapter.rpartition('/')[0]}/origin.json")
-    return made
-
-
 def final_node(crew: Crew) -> Node:
     """Open the test split: base, best, control, and each arm's last; what was opened is measured whatever the hours."""
 
@@ -268,7 +173,7 @@ def final_node(crew: Crew) -> Node:
             last = last_of(crew, arm, range(1, state["round"] + 1))
             if last and last != state["best"]:
                 tested[arm] = (last, arm, 0)
-        control = f"{_control_of(state['best'])}/adapter"
+        control = f"{control_of(state['best'])}/adapter"
         if crew.folder.has(f"{control}/metrics.json"):
             tested["control"] = (control, "control", 0)
         _record_opening(crew, state["round"], tuple(tested))

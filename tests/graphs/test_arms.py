@@ -12,7 +12,7 @@ import pytest
 from selfimprove.arms import ARMS as TABLE
 from selfimprove.config import CampaignConfig
 from selfimprove.graphs import training
-from selfimprove.graphs.campaign import lineage
+from selfimprove.graphs.control import lineage
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.places import attempts_of

@@ -10,7 +10,8 @@ import pytest
 from selfimprove.errors import InputError
 from selfimprove.graphs import campaign as campaign_graph
 from selfimprove.graphs import training
-from selfimprove.graphs.campaign import Openings, lineage
+from selfimprove.graphs.campaign import Openings
+from selfimprove.graphs.control import lineage
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.deciding import RoundDecision
 from selfimprove.graphs.run import run_campaign

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from selfimprove.graphs.campaign import lineage
+from selfimprove.graphs.control import lineage
 from selfimprove.graphs.crew import Crew
 from selfimprove.graphs.run import run_campaign
 from selfimprove.progress import Nobody, watched_by

@@ -143,7 +143,7 @@ def test_a_control_without_rows_keeps_no_campaign_open(make_crew: Any, monkeypat
     crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "control"], "max_hours": 1.0})
     graph = crew.folder.at("graph.sqlite")
     run_campaign(replace(crew, trainer=Ends(crew, "/final/")), graph)
-    monkeypatch.setattr("selfimprove.graphs.campaign.guarded", lambda *_: [])
+    monkeypatch.setattr("selfimprove.graphs.control.guarded", lambda *_: [])
     run_campaign(with_hours(crew, 2.0), graph)
     assert _finished(crew.folder, with_hours(crew, 2.0).config)
 
