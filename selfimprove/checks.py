@@ -128,7 +128,8 @@ def check_distilled(config: Config, student: str | Path, find: Callable[[str | P
 def check_training(config: Config, task: Task, *, own: bool) -> None:
     """Refuse ways to train that cannot be had; another process does not find a task that is an object (`own`)."""
     from selfimprove.trainers.refusing import check_processes, refuse_practice
-    from selfimprove.trainers.settings import check_horizons, check_settings
+    from selfimprove.trainers.schedules import check_horizons
+    from selfimprove.trainers.settings import check_settings
 
     check_settings(config.train)
     check_horizons(config)

@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Final
 
-from selfimprove.arms import ARMS, in_turn
-from selfimprove.config import Config
 from selfimprove.config.training import TrainConfig
 from selfimprove.errors import InputError, MissingDependencyError, nearest
 from selfimprove.records import Method
@@ -19,6 +17,7 @@ from selfimprove.trainers.everyday import EVERYDAY, check_everyday
 from selfimprove.trainers.extras import PRACTISED, check_extras
 from selfimprove.trainers.idle import check_idle
 from selfimprove.trainers.rewards import check_named, weighted
+from selfimprove.trainers.schedules import check_schedules
 from selfimprove.trainers.versions import check_versions
 
 OWNED: Final = {
@@ -40,14 +39,8 @@ _RENDERED: Final = {"eos_token", "chat_template_path", "model_init_kwargs", "ass
 """What is about texts that TRL renders and a model that it loads: ours are token ids, and loaded already."""
 _DRAWN: Final = {"top_k", "min_p", "repetition_penalty", "generation_kwargs"}
 """Ways to draw that vLLM has and our engine has not."""
-_SCHEDULES: Final = {"linear", "cosine", "constant", "constant_with_warmup"}
-"""Everyday ones of transformers' schedules."""
-_ENDLESS: Final = {"constant", "constant_with_warmup", "inverse_sqrt"}
-"""Those that need not know how many steps there will be."""
 _ADAPTER: Final = {"task_type", "inference_mode"}
 """What makes an adapter one of a language model, and one that learns."""
-_UNSTEPPED: Final = {"reduce_lr_on_plateau", "greedy"}
-"""Schedules that are stepped by evaluations, of which there are none in a training."""
 _WORDS: Final[Mapping[tuple[str, str], tuple[object, ...]]] = {
     ("grpo", "loss_type"): ("grpo", "bnpo", "dr_grpo", "dapo", "luspo", "cispo", "sapo", "vespo"),
     ("grpo", "scale_rewards"): ("group", "batch", "none", True, False),
@@ -77,7 +70,7 @@ def check_settings(train: TrainConfig) -> None:
         check_everyday(name, given)
         for key in (OWNED | _ours(name, given)) & given.keys():
             raise InputError(f"train.{name}.{key} is set by the trainer itself; leave it out")
-    _check_schedules(parts)
+    check_schedules(parts)
     for name in _REWARDED:
         _check_groups(name, parts[name])
     check_versions()
@@ -136,64 +129,6 @@ def _take_own(parts: dict[str, dict[str, Any]]) -> None:
         if isinstance(most, bool) or not isinstance(most, int) or most < 1:
             raise InputError(f"train.{name}.most_questions = {most!r} will not do: it must be a number from 1 up")
     parts["distill"].pop("teacher", None)
-
-
-def _check_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a learning rate's schedule that transformers has not, or will not make of what is given for it."""
-    for name, own in parts.items():
-        given = {**parts["sft"], **own} if name == "continued" else own
-        schedule, how = given.get("lr_scheduler_type", "linear"), given.get("lr_scheduler_kwargs")
-        if schedule in _SCHEDULES and not how:
-            continue
-        from transformers import SchedulerType
-
-        known = [one.value for one in SchedulerType]
-        told = f'train.{name}.lr_scheduler_type = "{schedule}"'
-        if schedule not in known:
-            raise InputError(f"{told} is no schedule; {nearest(str(schedule), known)}")
-        if schedule in _UNSTEPPED:
-            raise InputError(f'{told} waits for evaluations, and a training has none; take "cosine"')
-        _try_schedule(told, schedule, how, given.get("learning_rate", 1e-4))
-
-
-def _try_schedule(told: str, schedule: str, how: Any, rate: float) -> None:
-    """Make a schedule as a training would."""
-    import torch
-    from transformers import get_scheduler
-
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=rate)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            get_scheduler(schedule, optimizer, 1, 10, how)
-    except Exception as error:  # each schedule refuses in its own way
-        said = " ".join(str(error).split())[:300]
-        raise InputError(f"{told} with lr_scheduler_kwargs = {how or {}} will not do: {said}") from error
-
-
-def check_horizons(config: Config) -> None:
-    """Refuse a schedule that needs to know its last step, where a training ends when its tokens are generated.
-
-    Those of the first arm do not: it goes by epochs, and sets how many tokens the others get.
-
-    Raises:
-        InputError: see above.
-    """
-    for name in filter(None, (ARMS[arm].method for arm in in_turn(config.campaign.arms)[1:])):
-        given: dict[str, Any] = getattr(config.train, name).model_dump()
-        if given.get("max_steps"):
-            continue
-        told, warmup = f"train.{name}.", given.get("warmup_steps", 0)
-        if 0 < warmup < 1:
-            raise InputError(
-                f"{told}warmup_steps = {warmup} is a share of steps, and a training ends when its tokens are "
-                "generated, after nobody knows how many; give a number of steps, or set max_steps"
-            )
-        if given.get("lr_scheduler_type", "constant") not in _ENDLESS:
-            raise InputError(
-                f'{told}lr_scheduler_type = "{given["lr_scheduler_type"]}" needs a last step, and a training ends when '
-                'its tokens are generated; take "constant_with_warmup", or set max_steps'
-            )
 
 
 def _check_kind(train: TrainConfig, parts: Mapping[str, Mapping[str, Any]]) -> None:

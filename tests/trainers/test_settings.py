@@ -17,7 +17,8 @@ from selfimprove.progress import Nobody, watched_by
 from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.everyday import EVERYDAY
 from selfimprove.trainers.refusing import refuse_practice
-from selfimprove.trainers.settings import check_horizons, check_settings
+from selfimprove.trainers.schedules import check_horizons
+from selfimprove.trainers.settings import check_settings
 
 TASK = Arithmetic()
 
