@@ -16,7 +16,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
@@ -26,6 +25,7 @@ from selfimprove.errors import InputError
 from selfimprove.installed import shipped
 from selfimprove.records import Record
 from selfimprove.students.fetch import cache_root
+from selfimprove.students.resident import memory_of
 
 _NETWORK_S = 3.0
 _GRACE_S = 1.0
@@ -197,15 +197,10 @@ def _cpu() -> Finding:
 
 
 def _memory() -> Finding:
-    """Give the machine's memory, or the container's where that is less."""
     try:
-        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        total = memory_of("cpu")
     except (ValueError, OSError):
         return Finding(name="memory", value="unknown")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        path = Path(limit)
-        text = path.read_text().strip() if path.is_file() else "max"
-        total = min(total, int(text)) if text.isdigit() else total
     enough = total >= _LEAST_RAM_GIB * _GIB
     advice = "" if enough else f"training a 135M model takes about {_LEAST_RAM_GIB} GiB; lower train.sft's batch size"
     return Finding(name="memory", value=f"{total / _GIB:.1f} GiB", ok=enough, advice=advice)

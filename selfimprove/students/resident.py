@@ -22,6 +22,8 @@ logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 _LONGEST = 300
 _CPU_SLOTS = 128
 _CUDA_SLOTS = 512
+_CONTAINERS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+"""Where Linux tells what a container may take; `max`: no less than there is."""
 _MEMORY_SHARE = 0.4
 """Of all memory of the machine: the rest is for weights, activations and other processes."""
 _BASE: Final = (None, "")
@@ -162,12 +164,18 @@ def slots_for(room: int, memory: int, most: int) -> int:
 
 
 def memory_of(device: str) -> int:
-    """Give the bytes of a device in all."""
-    import torch
+    """Give the bytes of a device in all; of the processor those of the container, where they are less.
 
+    Raises:
+        ValueError, OSError: the system does not tell.
+    """
     if device.startswith("cuda"):
+        import torch
+
         return int(torch.cuda.get_device_properties(device).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [path.read_text().strip() for path in _CONTAINERS if path.is_file()]
+    return min([total, *(int(limit) for limit in limits if limit.isdigit())])
 
 
 def _device(asked: str) -> str:

@@ -9,6 +9,7 @@ import torch
 from selfimprove.errors import InputError
 from selfimprove.protocols import Student
 from selfimprove.records import Message, Request, Sampling
+from selfimprove.students import resident
 from selfimprove.students.resident import slots_for
 from selfimprove.students.transformers import TransformersStudent
 
@@ -214,6 +215,16 @@ def test_slots_are_chosen_by_memory() -> None:
     assert slots_for(room=10, memory=10_000, most=128) == 128
     assert slots_for(room=1_000, memory=10_000, most=128) == 4
     assert slots_for(room=10**9, memory=10_000, most=128) == 1
+
+
+def test_a_containers_memory_is_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is less than the machine's; a container without a limit has the machine's."""
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(resident, "_CONTAINERS", (limit, tmp_path / "none"))
+    whole = resident.memory_of("cpu")
+    for told, memory in (("max\n", whole), ("1000000\n", 1_000_000), (f"{2 * whole}\n", whole)):
+        limit.write_text(told)
+        assert resident.memory_of("cpu") == memory
 
 
 @pytest.mark.model
