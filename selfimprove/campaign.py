@@ -94,7 +94,14 @@ class Campaign:
         check_training(self.config, task, own="task" in self._given)
         check_named(self.config, self._given)
         check_trained(self.config, self._given)
-        return plan(self.config, task, self._probe(task, self.load_student()) if probe else None)
+        return plan(self.config, task, self._probe(task, self._learner()) if probe else None)
+
+    def _learner(self) -> Student:
+        """Give the student, once it can be trained under its template."""
+        student = self.load_student()
+        if "trainer" not in self._given:
+            check_rendered(student)
+        return student
 
     def _probe(self, task: Task, student: Student) -> Probe:
         from selfimprove.planning.probing import probe
@@ -224,9 +231,7 @@ class Campaign:
             )
         asked = asks_teacher(config)
         programs = programs_of(folder, task, config)
-        student = self.load_student()
-        if "trainer" not in self._given:
-            check_rendered(student)
+        student = self._learner()
         if weights := getattr(student, "folder", None):
             check_distilled(config, weights, fetch)
         check_scoring(config, task, student, programs, ledger)
