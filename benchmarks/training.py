@@ -10,9 +10,10 @@ grpo    seconds a step of `trainers.grpo`, which generates by our engine, over t
         same base and adapter. TRL's has the attention that transformers takes unasked (sdpa), and no gradient
         checkpoints on a CPU, as ours; ours has its own settings. Told beside it: the share of groups of each that held
         both right and wrong tries
+memory  the most memory that a process of `trainers.grpo` holds in a step, by how many tries it goes through at once
 
 make bench-training         keys: sft_share_of_bare_loop (goal >= 0.9), grpo_times_trl (goal <= 0.33), and
-                            dpo_share_of_bare_loop, kto_..., distill_...
+                            dpo_share_of_bare_loop, kto_..., distill_..., grpo_peak_gb
 
     python benchmarks/training.py                    # about 25 minutes on 2 cores; QUICK=1: under 10
     PARTS=sft python benchmarks/training.py          # one of the parts
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -46,12 +48,15 @@ from selfimprove.trainers import distill, dpo, kto, sft
 from selfimprove.trainers.arguments import arguments
 from selfimprove.trainers.loading import begun, load
 from selfimprove.trainers.precision import trained_in
+from selfimprove.trainers.process import ProcessTrainer
 
 QUICK = bool(os.environ.get("QUICK"))
 MODEL, ADAPTER = os.environ.get("MODEL", "smollm2-135m"), os.environ.get("ADAPTER", "")
 STEPS, FEW, TURNS, BATCH = (4, 2, 2, 4) if QUICK else (12, 4, 3, 8)
 """Steps of `sft`, and of the others, which ask several times about each row."""
 GROUPS, TRIES, TOKENS, ROLLOUTS = (2, 4, 24, 1) if QUICK else (16, 4, 80, 3)
+AT_ONCE = (4, 8) if QUICK else (8, 16)
+"""Tries that are gone through at once where memory is measured, fewest first: a peak is of all children so far."""
 IN_MEMORY = 8 if QUICK else 16
 """Completions that both compute gradients of at once, as 64 in float32 take 24 GB; either generates all in one."""
 STEP: dict[str, object] = {"per_device_train_batch_size": BATCH, "learning_rate": 1e-6}
@@ -184,12 +189,12 @@ TRAINERS: Mapping[str, Callable[[Path], tuple[Any, TrainingJob]]] = {
 }
 
 
-def practice_job(folder: Path) -> tuple[TrainingJob, list[PracticeRow], dict[str, object]]:
+def practice_job(folder: Path, at_once: int) -> tuple[TrainingJob, list[PracticeRow], dict[str, object]]:
     """Give a job of reinforcement on problems of which nothing is known, its rows and its settings."""
     rows = practised(GROUPS * 2)
     settings: dict[str, object] = {
-        "per_device_train_batch_size": IN_MEMORY,
-        "gradient_accumulation_steps": GROUPS * TRIES // IN_MEMORY,
+        "per_device_train_batch_size": at_once,
+        "gradient_accumulation_steps": GROUPS * TRIES // at_once,
         "num_generations": TRIES,
         "max_completion_length": TOKENS,
         "max_steps": 1,  # a turn
@@ -230,7 +235,7 @@ def grpo_seconds(folder: Path) -> dict[str, float]:
     """Measure steps of reinforcement over our engine and over TRL's own way to generate, in turns of a step each."""
     from selfimprove.trainers import grpo
 
-    job, rows, settings = practice_job(folder)
+    job, rows, settings = practice_job(folder, IN_MEMORY)
     trainer = grpo._trainer(job)  # noqa: SLF001 - what the process runs
     coach = trainer.coach
     plain = plain_trainer(job, settings, [trainer.processing_class.decode(ids) for ids in coach.prompts], rows)
@@ -251,11 +256,24 @@ def grpo_seconds(folder: Path) -> dict[str, float]:
     }
 
 
+def grpo_peaks(folder: Path) -> dict[int, float]:
+    """Measure the most memory that a training's process holds, in GB, by the tries that it goes through at once."""
+    found = dict[int, float]()
+    for at_once in AT_ONCE:
+        job, _, _ = practice_job(folder / str(at_once), at_once)
+        ProcessTrainer().train(job)
+        found[at_once] = round(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9, 1)
+    return found
+
+
 def main() -> None:
-    """Print both parts and the line of JSON."""
-    parts, told = os.environ.get("PARTS", "sft,dpo,kto,distill,grpo").split(","), dict[str, object]()
+    """Print the parts and the line of JSON."""
+    parts, told = os.environ.get("PARTS", "memory,sft,dpo,kto,distill,grpo").split(","), dict[str, object]()
     torch.manual_seed(0)
     with tempfile.TemporaryDirectory() as place:
+        if "memory" in parts:
+            told["grpo_peak_gb"] = grpo_peaks(Path(place) / "memory")
+            print(f"grpo, most memory in GB by tries gone through at once: {told['grpo_peak_gb']}")
         for method in LOSSES:
             if method in parts:
                 told[f"{method}_share_of_bare_loop"] = round(shares(Path(place), method), 3)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 BENCH = "training"
-SMALL = {"BATCH": 2, "TURNS": 2, "GROUPS": 2, "TRIES": 2, "TOKENS": 6, "ROLLOUTS": 2, "IN_MEMORY": 2}
+SMALL = {"BATCH": 2, "TURNS": 2, "GROUPS": 2, "TRIES": 2, "TOKENS": 6, "ROLLOUTS": 2, "IN_MEMORY": 2, "AT_ONCE": (2, 4)}
 
 
 @pytest.fixture
@@ -29,12 +29,13 @@ def tiny(bench: ModuleType, family: Callable[[str], Path], monkeypatch: pytest.M
 def test_all_parts_give_their_keys(
     tiny: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each trainer beside its bare loop, and steps of reinforcement beside plain TRL's, with informative groups."""
-    monkeypatch.setenv("PARTS", "sft,dpo,kto,distill,grpo")
+    """Each trainer beside its bare loop, and steps of reinforcement beside plain TRL's, with informative groups and memory."""
+    monkeypatch.setenv("PARTS", "memory,sft,dpo,kto,distill,grpo")
     tiny.main()
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert all(told[f"{method}_share_of_bare_loop"] > 0 for method in tiny.TRAINERS)
     assert told["grpo_times_trl"] == pytest.approx(told["grpo_step_s"] / told["trl_step_s"], rel=0.2)
+    assert 0 < told["grpo_peak_gb"]["2"] <= told["grpo_peak_gb"]["4"]
     assert 0 <= told["informative_groups"] <= 1
     assert 0 <= told["trl_informative_groups"] <= 1
 
@@ -56,7 +57,7 @@ def test_a_bare_loop_has_the_loss_of_its_trainer(tiny: ModuleType, tmp_path: Pat
 
 def test_plain_trl_is_taken_as_it_comes(tiny: ModuleType, tmp_path: Path) -> None:
     """TRL's trainer has the attention that transformers takes unasked, as our engine's copy has, not that of `load`."""
-    job, rows, settings = tiny.practice_job(tmp_path)
+    job, rows, settings = tiny.practice_job(tmp_path, tiny.IN_MEMORY)
     plain = tiny.plain_trainer(job, settings, ["one plus one"] * len(rows), rows)
     assert plain.model.config._attn_implementation == "sdpa"
     assert (plain.args.num_train_epochs, plain.args.max_steps, plain.args.gradient_checkpointing) == (1.0, 1, False)
