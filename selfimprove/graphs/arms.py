@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from selfimprove import progress
@@ -12,17 +11,14 @@ from selfimprove.config.training import asking
 from selfimprove.graphs.approving import approved
 from selfimprove.graphs.choosing import in_order
 from selfimprove.graphs.crew import Crew
-from selfimprove.graphs.deciding import RoundDecision
-from selfimprove.graphs.forked import taken_over
-from selfimprove.graphs.places import Node, arm_of, attempts_of, round_folder, round_of
+from selfimprove.graphs.learned import earlier_rows, pairs_of, practised, rows_of, texts_of
+from selfimprove.graphs.places import Node, arm_of, round_folder, round_of
 from selfimprove.programs import Program
 from selfimprove.records import (
     Adapter,
-    Decision,
     Evaluation,
     Lesson,
     Method,
-    PracticeRow,
     PreferenceRow,
     TrackRow,
     TrainingJob,
@@ -30,7 +26,6 @@ from selfimprove.records import (
 )
 from selfimprove.steps.build import replayed
 from selfimprove.steps.pairs import split
-from selfimprove.steps.practise import practise
 
 
 class _Run(NamedTuple):
@@ -69,7 +64,7 @@ def train_node(crew: Crew) -> Node:
 def _ready(crew: Crew, round_: int) -> str:
     """Say what would be trained on, for a person who looks at it first."""
     arms = {track: arm for arm in in_turn(crew.config.campaign.arms) if (track := ARMS[arm].track)}
-    rows = [f"{len(_rows(crew, round_, arm))} rows of {track}" for track, arm in arms.items()]
+    rows = [f"{len(rows_of(crew, round_, arm))} rows of {track}" for track, arm in arms.items()]
     practised = [arm for arm in in_turn(crew.config.campaign.arms) if ARMS[arm].method]
     rows += [f"the problems that {' and '.join(practised)} practise"] if practised else []
     return f"{' and '.join(rows)} are ready, see {crew.folder.at(round_folder(round_))}."
@@ -77,22 +72,16 @@ def _ready(crew: Crew, round_: int) -> str:
 
 def _train_rows(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
     """Train an arm on its track, with other rows of earlier rounds; give the tokens that the other arms get."""
-    rows = _rows(crew, round_, arm)
+    rows = rows_of(crew, round_, arm)
     if not rows:
         progress.current().say(f"round {round_}: {arm} has no rows, so nothing is trained")
         return tokens
-    earlier = _earlier(crew, round_, arm, {row.id for row in rows})
+    earlier = earlier_rows(crew, round_, arm, {row.id for row in rows})
     if not crew.config.train.restart:
         count = round(len(rows) * crew.config.select.replay)
         earlier = replayed(earlier, count, crew.config.campaign.seed * 1000 + round_)
     place, train = f"{round_folder(round_)}/arms/{arm}", _train_both if ARMS[arm].then else _tokens_of
     return train(crew, [*rows, *earlier], place, arm, start, tokens)
-
-
-def _earlier(crew: Crew, round_: int, arm: str, known: AbstractSet[str]) -> list[TrackRow]:
-    """Give the rows of an arm's earlier rounds that are not known, each once; a problem may have been tried again."""
-    rows = (row for r in _usable_rounds(crew, round_, arm) for row in _rows(crew, r, arm))
-    return list({row.id: row for row in rows if row.id not in known}.values())
 
 
 def _start(crew: Crew, arm: str, best: str, round_: int) -> str:
@@ -113,31 +102,6 @@ def last_of(crew: Crew, arm: str, rounds: Sequence[int]) -> str:
     """Give the newest adapter of an arm in these rounds, empty where there is none."""
     places = [f"{round_folder(r)}/arms/{arm}/adapter" for r in reversed(rounds)]
     return next((place for place in places if crew.folder.has(f"{place}/metrics.json")), "")
-
-
-def _usable_rounds(crew: Crew, round_: int, arm: str) -> list[int]:
-    """Give the earlier rounds in which an arm was trained and not rolled back.
-
-    Where it was not trained, as before a fork that added it, another that learns from the same rows stands for it.
-    """
-    earlier = [(r, crew.folder.record(f"{round_folder(r)}/decision.json", RoundDecision)) for r in range(1, round_)]
-    return [r for r, made in earlier if any(d.outcome != "roll back" for d in _standing_for(arm, made.decisions))]
-
-
-def _standing_for(arm: str, decisions: Sequence[Decision]) -> list[Decision]:
-    """Give a round's decision on an arm; where there is none, those on the arms that learn from the same rows."""
-    own = [d for d in decisions if d.arm == arm]
-    return own or [d for d in decisions if ARMS[d.arm].track == ARMS[arm].track]
-
-
-def _rounds_of(crew: Crew, round_: int, arm: str) -> list[int]:
-    """Give the rounds whose pairs, verdicts or tried problems an arm learns from: with `restart`, all so far."""
-    return [*(_usable_rounds(crew, round_, arm) if crew.config.train.restart else ()), round_]
-
-
-def _rows(crew: Crew, round_: int, arm: str) -> list[TrackRow]:
-    """Read the rows of an arm's track."""
-    return crew.folder.rows(f"{round_folder(round_)}/{ARMS[arm].track}.jsonl", TrackRow)
 
 
 def train_arm(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, start: str, tokens: int) -> Adapter:
@@ -171,8 +135,7 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
     """Train on a track, and from there on preference pairs or verdicts; give the tokens of both."""
     method: Method = ARMS[arm].then or "sft"
     here = place.partition("/")[0]
-    found = (pair for r in _rounds_of(crew, round_of(place), arm) for pair in _pairs(crew, r, method))
-    pairs = list({(pair.problem, *_texts(pair)): pair for pair in found}.values())  # several rounds may say the same
+    pairs = pairs_of(crew, round_of(place), arm)
     if not pairs:
         what = "pairs" if method == "dpo" else "verdicts"
         progress.current().say(f"{arm}: there are no {what}, so all is trained on its track")
@@ -192,48 +155,29 @@ def _train_both(crew: Crew, rows: Sequence[TrackRow], place: str, arm: str, star
     return tokens or both
 
 
-def _pairs(crew: Crew, round_: int, method: Method) -> Sequence[PreferenceRow | VerdictRow]:
-    """Read a round's preference pairs, or its verdicts; none where no arm of a round that a fork took over had any."""
-    name = f"{round_folder(round_)}/{'preferences' if method == 'dpo' else 'verdicts'}.jsonl"
-    if not crew.folder.has(name) and name.startswith(taken_over(crew.folder)):
-        return []
-    return crew.folder.rows(name, PreferenceRow if method == "dpo" else VerdictRow)
-
-
 def _carried(crew: Crew, here: str, pairs: Sequence[PreferenceRow | VerdictRow]) -> int:
     """Estimate the tokens that carry loss when all pairs are gone over once, by those of the round's drafts."""
     drafts = [lesson.draft.completion for lesson in crew.folder.rows(f"{here}/lessons.jsonl", Lesson)]
     tokens = sum(draft.completion_tokens or len(draft.text.split()) for draft in drafts)
-    length = sum(len(text) for pair in pairs for text in _texts(pair))
+    length = sum(len(text) for pair in pairs for text in texts_of(pair))
     return round(length * tokens / max(1, sum(len(draft.text) for draft in drafts)))
-
-
-def _texts(pair: PreferenceRow | VerdictRow) -> tuple[str, ...]:
-    return (pair.text,) if isinstance(pair, VerdictRow) else (pair.chosen, pair.rejected)
 
 
 def _train_practice(crew: Crew, round_: int, arm: str, start: str, tokens: int) -> int:
     """Reinforce the student on the problems that it tried; give the tokens generated."""
     method: Method = ARMS[arm].method or "grpo"
-    rows = _practised(crew, round_, arm)
+    rows = practised(crew, round_, arm)
     if not rows or (method != "distill" and not any(row.passed for row in rows)):
         what = "that was ever solved" if rows else "with a verdict"
         progress.current().say(f"round {round_}: {arm} has no problem {what}, so nothing is trained")
         return tokens
     if asking(crew.config.train, method):  # half of what it practises, as it drafts in lessons
-        rows += _practised(crew, round_, arm, "draft_and_ask")
+        rows += practised(crew, round_, arm, "draft_and_ask")
     place = f"{round_folder(round_)}/arms/{arm}"
     file = crew.folder.write_rows(f"{place}/rows.jsonl", rows, by=lambda row: row.id)
     settings = {"max_completion_length": crew.config.student.max_tokens, **_settings(crew, method)}
     made = _train(crew, _Run(arm, place, method, file, start, tokens), settings)
     return tokens or made.trained_tokens
-
-
-def _practised(crew: Crew, round_: int, arm: str, program: str = "solve") -> list[PracticeRow]:
-    """Give the problems to practise; one of several rounds as it fared in the first, when the student was nearest."""
-    by_id = {p.id: p for p in crew.problems("train")}
-    rows = [row for r in _rounds_of(crew, round_, arm) for row in practise(attempts_of(crew, r), by_id, r, program)]
-    return list({row.id: row for row in reversed(rows)}.values())
 
 
 def _settings(crew: Crew, method: str) -> dict[str, Any]:
