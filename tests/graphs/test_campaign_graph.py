@@ -3,12 +3,14 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from selfimprove.errors import InputError
 from selfimprove.graphs import campaign as campaign_graph
+from selfimprove.graphs import control as control_graph
 from selfimprove.graphs import training
 from selfimprove.graphs.campaign import Openings
 from selfimprove.graphs.control import lineage
@@ -232,7 +234,7 @@ def test_a_control_without_rows_says_where_they_went(
         def say(self, text: str) -> None:
             said.append(text)
 
-    monkeypatch.setattr(campaign_graph, empty, lambda *given: [[] for _ in given[0]] if empty == "rationales" else [])
+    monkeypatch.setattr(control_graph, empty, lambda *given: [[] for _ in given[0]] if empty == "rationales" else [])
     crew = make_crew(campaign={"rounds": 1, "arms": ["track_b", "control"]})
     with watched_by(Listening()):
         run(crew)
@@ -256,24 +258,24 @@ def test_control_is_made_anew_for_the_best_of_added_rounds(make_crew: Any, tmp_p
     assert crew.folder.json(f"{control}/metrics.json") == whole.folder.json(f"{control}/metrics.json")
 
 
-@pytest.mark.parametrize("stops_in", ["rationales", "measure"])
+@pytest.mark.parametrize(
+    ("graph", "stops_in"), [(control_graph, "rationales"), (campaign_graph, "measure")], ids=["control", "test"]
+)
 def test_rounds_added_where_it_stopped_before_the_test_come_first(
-    make_crew: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops_in: str
+    make_crew: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graph: ModuleType, stops_in: str
 ) -> None:
     """Stopped in the control or in the test and given more rounds, it walks these, and then opens the test."""
 
     def stop(*args: Any, **named: Any) -> Any:
         raise KeyboardInterrupt
 
-    real = getattr(campaign_graph, stops_in)
-    monkeypatch.setattr(
-        campaign_graph, stops_in, lambda *args, **named: real(*args, **named) if args[1] == "dev" else stop()
-    )
+    real = getattr(graph, stops_in)
+    monkeypatch.setattr(graph, stops_in, lambda *args, **named: real(*args, **named) if args[1] == "dev" else stop())
     crew = make_crew(tmp_path / "run", campaign={"rounds": 1, "arms": ["track_b", "control"]})
     with pytest.raises(KeyboardInterrupt):
         run(crew)
     crew.folder.close()
-    monkeypatch.setattr(campaign_graph, stops_in, real)
+    monkeypatch.setattr(graph, stops_in, real)
     more = make_crew(tmp_path / "run", campaign={"rounds": 2, "arms": ["track_b", "control"]})
     assert run(more)["round"] == 2
     openings = more.folder.record("final/openings.json", Openings).openings

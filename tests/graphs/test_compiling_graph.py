@@ -12,8 +12,8 @@ import pytest
 
 from selfimprove import Campaign
 from selfimprove.errors import InputError, RunFolderError
-from selfimprove.graphs import campaign as campaign_graph
 from selfimprove.graphs import compiling as compiling_graph
+from selfimprove.graphs import control as control_graph
 from selfimprove.graphs.ablating import ablated
 from selfimprove.graphs.compiling import check_compiled, compile_node, programs_of, take_compiled
 from selfimprove.graphs.crew import Crew
@@ -202,7 +202,7 @@ def test_a_process_that_begins_at_the_control_has_what_the_rounds_optimised(
     make_crew: Callable[..., Crew], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stopped in the control, the next process asks under the same prompts as one that walked the rounds itself."""
-    asked, teach = list[str](), campaign_graph.rationales
+    asked, teach = list[str](), control_graph.rationales
     monkeypatch.setattr(compiling_graph, "_one", lambda *_: compiled_ask())
 
     def stopped_once(*given: Any) -> Any:
@@ -211,7 +211,7 @@ def test_a_process_that_begins_at_the_control_has_what_the_rounds_optimised(
             raise KeyboardInterrupt
         return teach(*given)
 
-    monkeypatch.setattr(campaign_graph, "rationales", stopped_once)
+    monkeypatch.setattr(control_graph, "rationales", stopped_once)
 
     def begun() -> Crew:
         made = make_crew(tmp_path / "run", campaign={"compile": ["ask"], "arms": ["track_b", "control"]})
