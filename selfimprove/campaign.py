@@ -14,6 +14,7 @@ from selfimprove.checks import (
     check_distilled,
     check_named,
     check_rendered,
+    check_room,
     check_scoring,
     check_splits,
     check_trained,
@@ -97,8 +98,9 @@ class Campaign:
         return plan(self.config, task, self._probe(task, self._learner()) if probe else None)
 
     def _learner(self) -> Student:
-        """Give the student, once it can be trained under its template."""
+        """Give the student, once it can be trained under its template and has room for its completions."""
         student = self.load_student()
+        check_room(student, self.config.student.max_tokens)
         if "trainer" not in self._given:
             check_rendered(student)
         return student
@@ -109,7 +111,7 @@ class Campaign:
 
         programs = {name: program_for(name, task) for name in SIGNATURES}
         some = list(islice(task.problems("train"), 40))
-        return probe(student, programs, task, some, self.config, str(getattr(student, "device", "cpu")))
+        return probe(student, programs, task, some, self.config)
 
     def run(self) -> Summary:
         """Run to the end, or go on from where a run was ended.
@@ -204,10 +206,11 @@ class Campaign:
         from selfimprove.students import load_student
 
         own, name = self.config.student, self.config.campaign.student
+        how = {"dtype": own.dtype, "slots": own.slots, "max_length": own.max_length}
         if "student" not in self._given:
-            return load_student(name, dtype=own.dtype, device=own.device, slots=own.slots)
-        for key, value, unset in (("dtype", own.dtype, "auto"), ("slots", own.slots, None)):
-            if value != unset:
+            return load_student(name, device=own.device, max_tokens=own.max_tokens, **how)
+        for key, value in how.items():
+            if value not in {None, "auto"}:
                 raise InputError(
                     f"student.{key} = {value!r} cannot be set beside a student that is an object, which was loaded "
                     "already; leave it out"

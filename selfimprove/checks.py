@@ -107,6 +107,20 @@ def check_rendered(student: Student) -> None:
         training_example(cast("ChatTokenizer", tokenizer), asked, "reply")
 
 
+def check_room(student: Student, max_tokens: int) -> None:
+    """Refuse completions that leave no room for a prompt.
+
+    Raises:
+        InputError: the student takes no more tokens than a completion may have.
+    """
+    takes = getattr(student, "max_length", None)
+    if takes is not None and takes <= max_tokens:
+        raise InputError(
+            f"student.max_tokens = {max_tokens} leaves no room for a prompt: the student takes {takes} tokens, prompt "
+            "and completion together"
+        )
+
+
 def check_distilled(config: Config, student: str | Path, find: Callable[[str | Path], Path | None]) -> None:
     """Refuse a teacher whose distributions cannot be learned.
 

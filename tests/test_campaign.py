@@ -47,6 +47,27 @@ def test_a_teacher_that_is_an_object_teaches(tmp_path: Path) -> None:
     assert read_summary(tmp_path / "run").cost.budget_usd == made.cost.budget_usd == 5.0
 
 
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        ({"max_tokens": 4000}, "student.max_tokens = 4000 leaves no room for a prompt: the student takes 256 tokens"),
+        ({"max_tokens": 64, "max_length": 64}, "max_length = 64 leaves no room for a prompt before max_tokens = 64"),
+    ],
+)
+def test_completions_that_leave_no_room_for_a_prompt_are_refused(
+    family: Any, tmp_path: Path, student: dict[str, Any], said: str
+) -> None:
+    """A completion as long as all that the model takes would be cut short without a word."""
+    with pytest.raises(InputError, match=said):
+        Campaign(
+            task="arithmetic",
+            student=str(family("llama")),
+            teacher="reference",
+            out=tmp_path / "run",
+            sections={"student": student},
+        ).plan()
+
+
 def test_campaigns_of_two_files_or_tasks_do_not_meet_in_a_folder(tmp_path: Path) -> None:
     """A file's campaign lies under the file's name; without one the task names the folder, whole but for a file's end."""
     (tmp_path / "mine.toml").write_text('[campaign]\ntask = "arithmetic"\n')
@@ -127,7 +148,7 @@ def test_an_object_that_is_no_plug_is_refused_when_it_is_given(plugs: dict[str, 
         Campaign(**plugs)
 
 
-@pytest.mark.parametrize(("key", "value"), [("dtype", "float32"), ("slots", 4)])
+@pytest.mark.parametrize(("key", "value"), [("dtype", "float32"), ("slots", 4), ("max_length", 512)])
 def test_how_to_load_a_student_is_refused_beside_one_that_is_there(key: str, value: Any) -> None:
     """It would do nothing; what the campaign itself uses, such as the longest completion, may be set."""
     task = Arithmetic()

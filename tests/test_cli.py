@@ -14,6 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from command_line import Done, Run, runs
 
+from selfimprove.commands.options import changed_config
 from selfimprove.report.schema import Summary
 from selfimprove.report.summary import summarise
 from selfimprove.store import RunFolder
@@ -301,6 +302,26 @@ def test_a_change_that_cannot_be_is_one_sentence(cli: Run, tmp_path: Path, chang
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
     assert len(done.stderr) < 400
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("phases.1.budget_usd=2.5", ""),
+        ("phases.2.pool=1", 'phases.2.pool": 2 is none of its 2 parts, which are counted from 0'),
+        ("phases.first=1", 'phases.first": first is none of its 2 parts'),
+    ],
+)
+def test_one_of_several_phases_is_changed_by_its_number(cli: Run, tmp_path: Path, change: str, said: str) -> None:
+    """Counted from 0, as an error message counts them; the others stay."""
+    phases = '[[phases]]\npool = 50\nbudget_usd = 1.0\n[[phases]]\nwhen = "round >= 1"\npool = 100\n'
+    (tmp_path / "c.toml").write_text(f"[campaign]\nrounds = 2\nbudget_usd = 9.0\n{phases}")
+    done = cli("plan", "c.toml", "--no-probe", "--set", change)
+    assert done.returncode == (2 if said else 0), done.stderr
+    assert said in done.stderr
+    if not said:
+        config = changed_config(tmp_path / "c.toml", [change])
+        assert [phase.budget_usd for phase in config.phases] == [1.0, 2.5]
 
 
 def test_a_folder_in_use_keeps_its_files(cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def student_of(how: dict[str, Any], ledger: Ledger) -> tuple[LanguageModel, str]
     from selfimprove.ledger import Journaled
     from selfimprove.students import load_student
 
-    student = load_student(how["student"], dtype=how["dtype"], device=how["device"])
+    student = load_student(how["student"], max_tokens=how["max_tokens"], dtype=how["dtype"], device=how["device"])
     adapted = student.with_adapter(how["adapter"]) if how["adapter"] is not None else student
     return Journaled(adapted, ledger), student.identity
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from selfimprove.config.compiling import CompilingConfig
 from selfimprove.config.finding import GradeConfig, MineConfig, SelectConfig
@@ -132,12 +132,23 @@ class StudentConfig(Section):
 
     max_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest completion, in tokens."""
+    max_length: Annotated[int, Field(ge=2)] | None = None
+    """Longest prompt and completion together, in tokens, of a model loaded here; unset: 2,048, or three times
+    max_tokens where that is more. The model's own limit where it is less."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
     """Number format of the weights; auto: bfloat16 where the hardware computes in it."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]+)?)$")] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
     slots: Annotated[int, Field(ge=1)] | None = None
     """Completions generated at once; unset: chosen by memory."""
+
+    @model_validator(mode="after")
+    def _leaves_room(self) -> Self:
+        if self.max_length is not None and self.max_length <= self.max_tokens:
+            raise ValueError(
+                f"max_length = {self.max_length} leaves no room for a prompt before max_tokens = {self.max_tokens}"
+            )
+        return self
 
 
 class TrackConfig(Section):

@@ -41,10 +41,12 @@ def merged(folder: RunFolder, out: Path, config: Config, chosen: Chosen, program
         SelfImproveError: the merged model is significantly worse.
     """
     from selfimprove.campaign import Campaign
+    from selfimprove.students import room_for
     from selfimprove.students.transformers import TransformersStudent
 
     own = config.student
-    how: dict[str, Any] = {"dtype": own.dtype, "device": own.device, "slots": own.slots}
+    longest = own.max_length or room_for(own.max_tokens)
+    how: dict[str, Any] = {"dtype": own.dtype, "device": own.device, "slots": own.slots, "max_length": longest}
     student = TransformersStudent(config.campaign.student, adapter=chosen.folder, **how)
     student.save(out)
     task, sampling, dev = Campaign(config).load_task(), Sampling(max_tokens=own.max_tokens), "data/dev.jsonl"

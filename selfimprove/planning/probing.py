@@ -59,7 +59,6 @@ def probe(
     task: Task,
     problems: Sequence[Problem],
     config: Config,
-    device: str = "cpu",
 ) -> Probe:
     """Let a student try a few problems, fewer where it is slow.
 
@@ -69,7 +68,6 @@ def probe(
         task: reads and compares answers.
         problems: to try, at most the first 40.
         config: how it generates and asks.
-        device: what it runs on.
     """
     items = [Item(p.id, {"problem": stated(p)}) for p in problems[:_MOST]]
     run(programs["solve"], items[:1], student, Sampling(max_tokens=1))  # loads the weights
@@ -93,7 +91,7 @@ def probe(
         target_tokens=_target_tokens(getattr(student, "tokenizer", None), task, problems[:_MOST]),
         reading=reading,
         writing=written / max(1e-3, written_s),
-        training=reading / _STEP_COST["cuda" if device.startswith("cuda") else "cpu"],
+        training=reading / _STEP_COST["cuda" if "cuda" in str(getattr(student, "device", "")) else "cpu"],
         weights_mb=_weights_mb(getattr(student, "folder", None)),
     )
 

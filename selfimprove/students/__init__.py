@@ -10,16 +10,19 @@ from selfimprove.protocols import Student
 
 SERVER = "openai-server:"
 """How the name of a student behind a server begins."""
-_HERE = {"dtype": "auto", "device": "auto"}
+_HERE = {"dtype": "auto", "device": "auto", "max_length": None}
 """Settings of a model that is loaded here, with what leaves them open."""
+_ROOM = 2048
+"""Tokens of prompt and completion together, at least."""
 
 
-def load_student(spec: str | Path, **settings: Any) -> Student:
+def load_student(spec: str | Path, *, max_tokens: int = 0, **settings: Any) -> Student:
     """Make a student from what a config file names.
 
     Args:
         spec: a folder, a hub id, a short name such as `smollm2-135m`, or
             `openai-server:MODEL@http://127.0.0.1:8000/v1`.
+        max_tokens: the longest completion that it will be asked for, for which a model loaded here keeps room.
         settings: keyword arguments of `TransformersStudent` or `OpenAIServerStudent`; a server is asked for as many
             completions at once as `slots` says.
 
@@ -32,7 +35,19 @@ def load_student(spec: str | Path, **settings: Any) -> Student:
         return OpenAIServerStudent(*_served(str(spec)), **_for_server(settings))
     from selfimprove.students.transformers import TransformersStudent
 
-    return TransformersStudent(spec, **settings)
+    own = settings.pop("max_length", None)
+    return TransformersStudent(spec, max_length=own or room_for(max_tokens), **settings)
+
+
+def room_for(max_tokens: int) -> int:
+    """Give how many tokens, prompt and completion together, a model loaded here holds where nothing else is set.
+
+    A second chance after a completion that was cut off is twice as long, and a prompt stands before it.
+
+    >>> room_for(256), room_for(4096)
+    (2048, 12288)
+    """
+    return max(_ROOM, 3 * max_tokens)
 
 
 def _for_server(settings: dict[str, Any]) -> dict[str, Any]:

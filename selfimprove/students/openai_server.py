@@ -24,6 +24,9 @@ _OK = 200
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 _ENDS: Final = {"stop", "length", "eos", "eos_token", "stop_sequence"}
 """What servers call an end that is one; what was aborted or filtered is no answer."""
+_PLAIN: Final = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+"""Switches off what a server, or the model's generation config, would add to the sampling that is asked for."""
+_OPTIONAL: Final = ("logprobs", *_PLAIN)
 _BUSY: Final = {429, 502, 503, 504}
 _GONE: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 _PASSING: Final = (*_GONE, httpx.NetworkError, httpx.RemoteProtocolError)
@@ -189,6 +192,7 @@ class OpenAIServerStudent:
             "max_tokens": drawn.max_tokens,
             "seed": row_seed(request) % 2**31,
             "logprobs": True,
+            **_PLAIN,
         }
         if drawn.stop:
             body["stop"] = list(drawn.stop)
@@ -199,11 +203,15 @@ class OpenAIServerStudent:
 
 
 def _post(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
-    """Ask for a completion, without log-probabilities where the server refuses what it does not offer."""
+    """Ask for a completion, without what the server refuses by name and can be done without."""
     answer = client.post("/chat/completions", json=body)
-    if answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE} and "logprobs" in answer.text:
-        body.pop("logprobs")
-        return client.post("/chat/completions", json=body)
+    while answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE}:
+        refused = [name for name in _OPTIONAL if name in body and name in answer.text]
+        if not refused:
+            break
+        for name in refused:
+            body.pop(name)
+        answer = client.post("/chat/completions", json=body)
     return answer
 
 

@@ -56,8 +56,8 @@ class Resident:
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token_id is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
-        most = getattr(self.config.get_text_config(), "max_position_embeddings", None)
-        self.max_length = min(max_length, most) if most else max_length
+        self._reach: int | None = getattr(self.config.get_text_config(), "max_position_embeddings", None)
+        self.max_length = min(max_length, self._reach or max_length)
         width = torch.finfo(getattr(torch, self.dtype)).bits // 8
         room = token_bytes(self.config.get_text_config(), width) * self.max_length
         self.slots = slots or slots_for(
@@ -97,6 +97,12 @@ class Resident:
             gc.collect()
             if self.device != "cpu" and torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def limit(self) -> str:
+        """Say how long prompt and completion may be together, and whose limit it is."""
+        if self.max_length == self._reach:
+            return f"the model takes {self.max_length}"
+        return f"student.max_length is {self.max_length}"
 
     def ends(self) -> frozenset[int]:
         """Give the tokens that end a completion: the tokenizer's and the generation config's."""

@@ -24,7 +24,7 @@ class TransformersStudent:
         adapter: a folder that PEFT wrote.
         dtype: `auto`, `bfloat16`, `float32` or `float16`.
         device: `auto`, `cpu`, `cuda:0`, ...
-        max_length: tokens of prompt and completion together.
+        max_length: tokens of prompt and completion together; the model's own limit where that is less.
         slots: completions that run at once; by default from the memory of the machine.
 
     Raises:
@@ -66,11 +66,20 @@ class TransformersStudent:
         """Hash of weights, adapter, dtype and engine."""
         return self._identity
 
+    @property
+    def device(self) -> str:
+        """Where it runs: `cpu`, `cuda:0`, ..."""
+        return self._resident.device
+
+    @property
+    def max_length(self) -> int:
+        """Tokens of prompt and completion together that it takes."""
+        return self._resident.max_length
+
     def complete(self, requests: Sequence[Request]) -> list[Completion]:
         """Complete every request, in order; a prompt longer than the context is an error."""
         prompts = self._prompts(requests)
-        most = self._resident.max_length
-        fitting = [index for index, prompt in enumerate(prompts) if 0 < len(prompt) < most]
+        fitting = [index for index, prompt in enumerate(prompts) if 0 < len(prompt) < self.max_length]
         jobs = [self._job(requests[index], prompts[index]) for index in fitting]
         found = dict(zip(fitting, self._generate(jobs), strict=True))
         return [
@@ -86,7 +95,7 @@ class TransformersStudent:
         resident = self._resident
         with resident.lock:
             model = resident.model(self.adapter, self._version)
-            return [text_loss(model, self.tokenizer(text).input_ids[: resident.max_length]) for text in texts]
+            return [text_loss(model, self.tokenizer(text).input_ids[: self.max_length]) for text in texts]
 
     def with_adapter(self, path: Path | None) -> TransformersStudent:
         """Give the same base with another adapter, or with none; the base is not loaded again."""
@@ -125,7 +134,7 @@ class TransformersStudent:
         drawn = request.sampling
         return engine.Job(
             prompt=prompt,
-            limit=min(drawn.max_tokens, self._resident.max_length - len(prompt)),
+            limit=min(drawn.max_tokens, self.max_length - len(prompt)),
             temperature=drawn.temperature,
             top_p=drawn.top_p,
             seed=engine.row_seed(request),
@@ -150,8 +159,7 @@ class TransformersStudent:
     def _completion(self, request: Request, prompt_tokens: int, made: engine.Generated | None) -> Completion:
         same = {"model": self.identity, "sampling": request.sampling, "sample": request.sample}
         if made is None:
-            limit = self._resident.max_length
-            reason = f"the prompt has {prompt_tokens} tokens and the context holds {limit}, the reply counted in"
+            reason = f"the prompt has {prompt_tokens} tokens, and {self._resident.limit()}, the reply counted in"
             return Completion(text="", finish_reason="error", prompt_tokens=prompt_tokens, error=reason, **same)
         return Completion(
             text=made.text,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from selfimprove.errors import InputError, nearest
-from selfimprove.store import check_folder, write_whole
+from selfimprove.store import check_folder, whole_folder, write_whole
 from selfimprove.students.adapters import check_base, prompt_hash
 from selfimprove.students.fetch import fetch, quiet
 
@@ -53,6 +53,7 @@ def combine(
 
     Raises:
         InputError: an adapter belongs to another base or prompt, there are too few, or a setting will not do.
+        RunFolderError: the folder cannot be written.
     """
     _refuse(adapters, out, how, weights, density)
     folder = fetch(base)
@@ -76,11 +77,12 @@ def combine(
     except ValueError as error:
         raise InputError(f"these adapters cannot be combined by {how}: {error}") from error
     model.peft_config["combined"].use_rslora = False  # its alpha is its rank: a scale of 1
-    with quiet():
-        model.save_pretrained(out, selected_adapters=["combined"])
-    _settle(out)
     told = {"combined": [str(path) for path in adapters], "how": how, "weights": given, "render_hash": hashes.pop()}
-    write_whole(out / "combined.json", (json.dumps(told, indent=1) + "\n").encode())
+    with whole_folder(out) as part:
+        with quiet():
+            model.save_pretrained(part, selected_adapters=["combined"])
+        _settle(part)
+        write_whole(part / "combined.json", (json.dumps(told, indent=1) + "\n").encode())
     return out
 
 

@@ -26,7 +26,7 @@ class Server(ThreadingHTTPServer):
         self.seen: list[tuple[str, dict[str, Any], str]] = []
         self.inside = self.most = 0
         self.lock = threading.Lock()
-        self.offers_logprobs = self.offers_lora = True
+        self.offers_logprobs = self.offers_lora = self.offers_more = True
         self.faults: list[str] = []
         """What goes wrong with the next calls, one each."""
 
@@ -73,6 +73,9 @@ class Handler(BaseHTTPRequestHandler):
         said = body["messages"][-1]["content"]
         if "logprobs" in body and not self.server.offers_logprobs:
             return 400, '{"error": "logprobs is not supported"}'
+        unknown = [name for name in ("top_k", "min_p", "repetition_penalty") if name in body]
+        if unknown and not self.server.offers_more:
+            return 422, json.dumps({"error": f"Unexpected keys in the request: {unknown[0]}"})
         if said in {"fail", "nonsense"}:
             return (500, "boom") if said == "fail" else (200, '{"hello": 1}')
         logprobs = {"content": [{"logprob": -1.0}, {"logprob": -3.0}]} if "logprobs" in body else None
@@ -112,6 +115,7 @@ def test_requests_go_out_whole_and_answers_come_back_in_order(server: Server) ->
     assert {(b["temperature"], b["top_p"], b["max_tokens"], tuple(b["stop"])) for b in bodies} == {
         (0.5, 0.9, 11, ("END",))
     }
+    assert {(b["top_k"], b["min_p"], b["repetition_penalty"]) for b in bodies} == {(0, 0.0, 1.0)}
     assert len({b["seed"] for b in bodies}) == 12
     assert 1 < server.most <= 3
 
@@ -176,11 +180,12 @@ def test_a_server_that_is_not_there_ends_the_run() -> None:
         student.complete([ask(str(at)) for at in range(200)])
 
 
-def test_a_server_without_logprobs_is_asked_without(server: Server) -> None:
-    """Log-probabilities are left out where they are refused."""
-    server.offers_logprobs = False
+def test_a_server_is_asked_without_what_it_does_not_know(server: Server) -> None:
+    """Log-probabilities, and the switches that are not of the protocol, are left out where they are refused by name."""
+    server.offers_logprobs = server.offers_more = False
     made = OpenAIServerStudent("tiny", server.url).complete([ask("fine")])[0]
     assert (made.text, made.mean_logprob, made.lowest_logprob) == ("tiny: fine", None, None)
+    assert [len(body) for _, body, _ in server.seen] == [11, 10, 9, 8, 7]
 
 
 def test_the_key_is_read_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,8 +223,8 @@ def test_settings_of_a_model_that_is_loaded_here_are_refused() -> None:
     made = load_student(spec, dtype="auto", device="auto", slots=5)
     assert isinstance(made, OpenAIServerStudent)
     assert made.concurrency == 5
-    assert load_student(spec, dtype="auto", device="auto", slots=None).concurrency == 64  # type: ignore[attr-defined]
-    for setting in ({"dtype": "bfloat16"}, {"device": "cuda"}):
+    assert load_student(spec, dtype="auto", device="auto", slots=None, max_tokens=9).concurrency == 64  # type: ignore[attr-defined]
+    for setting in ({"dtype": "bfloat16"}, {"device": "cuda"}, {"max_length": 4096}):
         with pytest.raises(InputError, match=r"cannot be set for a student behind a server, .*; leave it out"):
             load_student(spec, **setting)
 

@@ -9,7 +9,7 @@ import torch
 from selfimprove.errors import InputError
 from selfimprove.protocols import Student
 from selfimprove.records import Message, Request, Sampling
-from selfimprove.students import resident
+from selfimprove.students import load_student, resident, room_for
 from selfimprove.students.resident import slots_for
 from selfimprove.students.transformers import TransformersStudent
 
@@ -81,9 +81,19 @@ def test_a_prompt_longer_than_the_context_is_an_error_beside_good_ones(family: F
     student = TransformersStudent(family("llama"), dtype="float32", max_length=40)
     long, good = student.complete([ask("one two three four five " * 20), ask("one", max_tokens=500)])
     assert (long.finish_reason, long.text, long.completion_tokens) == ("error", "", 0)
-    assert "40" in long.error
+    assert long.error.endswith("student.max_length is 40, the reply counted in")
     assert good.finish_reason in {"stop", "length"}
     assert good.prompt_tokens + good.completion_tokens <= 40
+
+
+def test_room_is_kept_for_long_completions(family: Family) -> None:
+    """Unset, a prompt and a second chance fit beside the longest completion, as far as the model itself reaches."""
+    most = 256  # the tiny model's own limit
+    assert room_for(900) == 2700
+    made = [load_student(family("llama"), max_tokens=900, max_length=length) for length in (None, 99)]
+    assert [one.max_length for one in made] == [most, 99]  # type: ignore[attr-defined]
+    long = TransformersStudent(family("llama")).complete([ask("one two three " * most)])[0]
+    assert f"the model takes {most}" in long.error
 
 
 def test_samples_of_one_prompt_differ_and_repeat(family: Family) -> None:
