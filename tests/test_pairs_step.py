@@ -108,7 +108,8 @@ def test_only_the_solution_of_a_draft_is_trained_on() -> None:
         id="l", problem=PROBLEM.id, round=1, draft=attempt,
         rationales=(Rationale(text="2 + 2 = 4\nAnswer: 4", answer="4", source="t", verdict=Verdict.CORRECT),),
     )  # fmt: skip
-    (row,) = lesson_pairs([lesson], {PROBLEM.id: PROBLEM}, TASK, 1)
+    (row,) = lesson_pairs([lesson], {PROBLEM.id: PROBLEM}, TASK, 1, 7)
+    assert lesson_pairs([lesson], {PROBLEM.id: PROBLEM}, TASK, 1, 6) == []  # what it is never let write
     assert (row.chosen, row.rejected) == ("2 + 2 = 4\nAnswer: 4", "2 + 2 = 5\nAnswer: 5")
     right = verify(TASK, PROBLEM, Completion(text="So 4.\nAnswer: 4\nQuestions: none"), text="So 4.\nAnswer: 4")
     (target,) = harvest([lesson.model_copy(update={"draft": right, "rationales": ()})], {PROBLEM.id: PROBLEM}, TASK)

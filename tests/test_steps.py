@@ -207,7 +207,7 @@ def test_own_right_words_are_preferred_and_paired() -> None:
     """A student's verified rewrite is the target, and stands over its wrong draft."""
     taught = lesson(rewrites=(attempt("2 + 3 = 5\nAnswer: 5"),))
     assert [t.source for t in harvest([taught], BY_ID, TASK)] == ["self:rewrite"]
-    pair = lesson_pairs([taught], BY_ID, TASK, 1)[0]
+    pair = lesson_pairs([taught], BY_ID, TASK, 1, 99)[0]
     assert (pair.chosen, pair.rejected) == ("2 + 3 = 5\nAnswer: 5", "4")
 
 
@@ -242,7 +242,7 @@ def test_what_was_cut_off_is_not_learned() -> None:
     assert [row.text for row in verdict_rows([[cut, wrong]], {PROBLEM.id: "q"}, 1, 9)] == ["Answer: 6"]
     (taught,) = reason([drafted], BY_ID, Telling([]), TASK, samples=2)
     assert [t.text for t in harvest([taught], BY_ID, TASK)] == ["2 + 3 = 5\nAnswer: 5"]
-    assert lesson_pairs([taught], BY_ID, TASK, 1) == []
+    assert lesson_pairs([taught], BY_ID, TASK, 1, 99) == []
 
 
 def test_track_rows_are_unique_and_bounded() -> None:

@@ -100,12 +100,12 @@ def _write_track(
 
 
 def _preferred(crew: Crew, lessons: Sequence[Lesson], by_id: dict[str, Problem], round_: int) -> list[PreferenceRow]:
-    kinds, rows = crew.config.train.pairs, list[PreferenceRow]()
+    kinds, longest, rows = crew.config.train.pairs, crew.config.student.max_tokens, list[PreferenceRow]()
     shown = {problem.id: stated(problem) for problem in by_id.values()}
     if kinds != "samples":
-        rows += lesson_pairs(lessons, by_id, crew.task, round_)
+        rows += lesson_pairs(lessons, by_id, crew.task, round_, longest)
     if kinds != "lessons":
-        rows += sample_pairs(attempts_of(crew, round_), shown, round_, crew.config.student.max_tokens)
+        rows += sample_pairs(attempts_of(crew, round_), shown, round_, longest)
     return rows
 
 

@@ -19,7 +19,7 @@ _PASSES: Final = 3
 
 
 def lesson_pairs(
-    lessons: Iterable[Lesson], problems: Mapping[str, Problem], task: Task, round_: int
+    lessons: Iterable[Lesson], problems: Mapping[str, Problem], task: Task, round_: int, longest: int
 ) -> list[PreferenceRow]:
     """Give what is right in a lesson, the teacher's words or the student's, over its wrong draft.
 
@@ -28,11 +28,14 @@ def lesson_pairs(
         problems: by id.
         task: reads and writes answers.
         round_: the round they come from.
+        longest: most words of what is right; a completion of as many tokens could not hold more.
     """
     rows = []
     for lesson in lessons:
         right = next(iter(harvest([lesson], problems, task)), None)
         if right is None or lesson.draft.verdict is not Verdict.WRONG or lesson.draft.cut_off:
+            continue
+        if len(right.text.split()) > longest:
             continue
         rows.append(
             PreferenceRow(

@@ -30,6 +30,8 @@ def check_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
     for name, own in parts.items():
         given = {**parts["sft"], **own} if name == "continued" else own
         schedule, how = given.get("lr_scheduler_type", "linear"), given.get("lr_scheduler_kwargs")
+        if not isinstance(schedule, str):
+            raise InputError(f"train.{name}.lr_scheduler_type = {schedule!r:.60} is no schedule's name")
         if schedule in _SCHEDULES and not how:
             continue
         from transformers import SchedulerType
@@ -37,7 +39,7 @@ def check_schedules(parts: Mapping[str, Mapping[str, Any]]) -> None:
         known = [one.value for one in SchedulerType]
         told = f'train.{name}.lr_scheduler_type = "{schedule}"'
         if schedule not in known:
-            raise InputError(f"{told} is no schedule; {nearest(str(schedule), known)}")
+            raise InputError(f"{told} is no schedule; {nearest(schedule, known)}")
         if schedule in _UNSTEPPED:
             raise InputError(f'{told} waits for evaluations, and a training has none; take "cosine"')
         _try_schedule(told, schedule, how, given.get("learning_rate", 1e-4))

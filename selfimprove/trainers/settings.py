@@ -24,10 +24,11 @@ OWNED: Final = {
     *("output_dir", "seed", "use_cpu", "bf16", "fp16", "completion_only_loss", "report_to", "save_strategy"),
     *("save_steps", "save_total_limit", "save_only_model", "ignore_data_skip", "auto_find_batch_size", "disable_tqdm"),
     *("dataloader_pin_memory", "dataloader_drop_last", "do_eval", "eval_strategy", "eval_on_start"),
-    "logging_nan_inf_filter",
+    *("logging_nan_inf_filter", "push_to_hub", "hub_model_id", "hub_token", "hub_strategy", "hub_private_repo"),
+    *("hub_always_push", "hub_revision"),
 }
 """What the trainer sets itself, or leaves as it is: a campaign measures on dev, and no trainer does; what memory does
-not hold is tried again in smaller batches, and what was killed goes on where it was."""
+not hold is tried again in smaller batches, and what was killed goes on where it was; `selfimprove export` alone pushes."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
 _REWARDED: Final[tuple[Method, ...]] = ("grpo", "rloo")
 _REPLACED: Final = {

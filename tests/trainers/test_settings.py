@@ -106,6 +106,8 @@ def test_everyday_names_are_those_of_trl_and_peft() -> None:
                 ("dpo", "eval_on_start"),
                 ("kto", "auto_find_batch_size"),
                 ("grpo", "save_only_model"),
+                ("sft", "push_to_hub"),
+                ("dpo", "hub_token"),
                 ("rloo", "ignore_data_skip"),
                 ("lora", "task_type"),
                 ("lora", "inference_mode"),
