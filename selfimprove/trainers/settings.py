@@ -28,7 +28,7 @@ OWNED: Final = {
     *("hub_always_push", "hub_revision"),
 }
 """What the trainer sets itself, or leaves as it is: a campaign measures on dev, and no trainer does; what memory does
-not hold is tried again in smaller batches, and what was killed goes on where it was; `selfimprove export` alone pushes."""
+not hold is tried again in smaller batches, and what was killed goes on where it was; only an export pushes."""
 _SECTIONS: Final = ("sft", "continued", "dpo", "kto", "grpo", "rloo", "distill", "lora")
 _REWARDED: Final[tuple[Method, ...]] = ("grpo", "rloo")
 _REPLACED: Final = {
