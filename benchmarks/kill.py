@@ -4,8 +4,9 @@ A two-round campaign with a tiny real model, trained for real, and a teacher tha
 killed at the beginning of each stage, at random moments inside each stage, and in its training processes alone; after
 each kill the same command goes on. At the end the files are compared with those of a campaign that was left alone.
 
-make bench-kill    keys: kills, repeated (answered paid calls asked again), lost (rows and answered calls), differing (files)
-"""  # noqa: E501 - one line a command
+make bench-kill    keys: kills, repeated (answered paid calls asked again), lost (rows and answered calls), differing
+                   (files), orphans (trainers that outlived their parent); ends with 1 if one of these four is not 0
+"""
 
 from __future__ import annotations
 
@@ -30,8 +31,15 @@ def main() -> None:
         print(f"{where:<28}{count:4} kills")
     print(f"{made.orphans} trainers outlived their parent; {made.doubted} calls under way were asked again")
     print(f"{made.paid} paid calls in the killed campaigns; files that differ: {', '.join(made.differing) or 'none'}")
-    counts = {"kills": made.kills, "repeated": made.repeated, "lost": made.lost, "differing": len(made.differing)}
-    print(json.dumps(counts))
+    wrong = {
+        "repeated": made.repeated,
+        "lost": made.lost,
+        "differing": len(made.differing),
+        "orphans": made.orphans,
+    }
+    print(json.dumps({"quick": QUICK, "kills": made.kills, **wrong}))
+    if any(wrong.values()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

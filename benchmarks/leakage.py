@@ -266,6 +266,8 @@ def main() -> None:
     )
     result |= speed([*held, *held_out("math", formulas_test)], [*grade, *facts, *formulas])
     print(json.dumps(result | real))
+    if min(result["verbatim_recall"], result["variant_recall"]) < 1:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

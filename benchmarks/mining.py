@@ -56,10 +56,10 @@ SLOTS = (64, 128)
 
 
 def pool(count: int) -> tuple[Arithmetic, list[Problem]]:
-    """The demo's kinds of problems, drawn with another seed than the demo's."""
+    """The demo's kinds of problems, in forms that no training problem of the demo has."""
     kinds, levels = ("sum", "story", "equation"), (2, 3, 4, 5, 6)
-    task = Arithmetic(kinds=kinds, levels=levels, sizes={"train": count}, seed=77)
-    return task, list(task.problems("train"))
+    task = Arithmetic(kinds=kinds, levels=levels, sizes={"dev": count}, seed=77)
+    return task, list(task.problems("dev"))
 
 
 class Sampled(NamedTuple):

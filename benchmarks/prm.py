@@ -92,11 +92,11 @@ def load_student() -> Any:
 
 def problems_of() -> tuple[list[Problem], list[Problem], list[Problem]]:
     """Give held-out problems, those that the scorer learns from, and those that the student learns from."""
-    total = SIZE.held_out + SIZE.train + SIZE.taught
+    sizes = {"train": SIZE.train + SIZE.taught, "dev": SIZE.held_out}
     kinds, levels = ("sum", "story", "equation"), (2, 3, 4, 5, 6)
-    task = Arithmetic(kinds=kinds, levels=levels, sizes={"train": total}, seed=78)  # not the demo's problems
-    drawn = list(task.problems("train"))  # all different, also as forms
-    return drawn[: SIZE.held_out], drawn[SIZE.held_out : SIZE.held_out + SIZE.train], drawn[-SIZE.taught :]
+    task = Arithmetic(kinds=kinds, levels=levels, sizes=sizes, seed=78)
+    drawn = list(task.problems("train"))  # all different, also as forms; no seed's dev has a form of any seed's train
+    return list(task.problems("dev")), drawn[: SIZE.train], drawn[-SIZE.taught :]
 
 
 def told_of(made: Labels) -> dict[str, Any]:

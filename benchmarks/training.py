@@ -239,19 +239,21 @@ def grpo_seconds(folder: Path) -> dict[str, float]:
     trainer = grpo._trainer(job)  # noqa: SLF001 - what the process runs
     coach = trainer.coach
     plain = plain_trainer(job, settings, [trainer.processing_class.decode(ids) for ids in coach.prompts], rows)
-    ours, theirs, alike = Clock(), Clock(), list[float]()
+    ours, theirs, alike, mixed, blind = Clock(), Clock(), list[float](), list[float](), coach.rates.state()
     trainer.add_callback(ours)
     plain.add_callback(theirs)
     for turn in range(ROLLOUTS):
-        trainer.practice.restore({**trainer.practice.state(), "drawn": []})  # other problems than before
+        coach.rates.restore(blind)  # so that problems are drawn as blindly as TRL draws them
+        trainer.practice.restore({**trainer.practice.state(), "drawn": []})
         trainer.train()
+        mixed.append(coach.rates.share)
         plain.args.seed = turn
         plain.train()
         alike += [entry["frac_reward_zero_std"] for entry in plain.state.log_history if "frac_reward_zero_std" in entry]
     return {
         "grpo_step_s": median(ours.took),
         "trl_step_s": median(theirs.took),
-        "informative_groups": coach.rates.share,
+        "informative_groups": fmean(mixed),
         "trl_informative_groups": 1 - fmean(alike),
     }
 

@@ -200,7 +200,7 @@ def _choices(annotation: object) -> tuple[object, ...]:
 
 def _example(field: FieldInfo) -> object:
     """Give a value of the right type for a key that is unset by default."""
-    kinds, choices = str(field.annotation), _choices(field.annotation)
+    kinds, choices = str(field.annotation), field.examples or _choices(field.annotation)
     if choices:
         return choices[0]
     return next((value for name, value in (("tuple", []), ("float", 1.0), ("int", 1)) if name in kinds), "...")

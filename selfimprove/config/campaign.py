@@ -132,7 +132,7 @@ class StudentConfig(Section):
 
     max_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest completion, in tokens."""
-    max_length: Annotated[int, Field(ge=2)] | None = None
+    max_length: Annotated[int | None, Field(ge=2, examples=[4096])] = None
     """Longest prompt and completion together, in tokens, of a model loaded here; unset: 2,048, or three times
     max_tokens where that is more. The model's own limit where it is less."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"

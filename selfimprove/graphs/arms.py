@@ -229,7 +229,7 @@ def _train(crew: Crew, run: _Run, settings: Mapping[str, Any]) -> Adapter:
         if not crew.folder.has(f"{run.place}/adapter/metrics.json"):
             crew.ledger.check_hours()  # so that a campaign goes over its hours by one training at most
         made = crew.trainer.train(job)
-    if made.trained_tokens < run.tokens:
+    if made.trained_tokens * (1 + 0.5 / max(1, made.steps)) < run.tokens:  # by more than half a step
         told = f"{run.place}: trained on {made.trained_tokens} of the {run.tokens} tokens asked for"
         progress.current().say(f"{told}; {_why_fewer(crew, run, made.steps, settings.get('max_steps'))}")
     crew.folder.list_tree(run.place)

@@ -17,7 +17,9 @@ from selfimprove.trainers.preflight import note
 _SPAN: Final = 5
 """Log entries that are averaged, at the beginning and now; half of all where there are fewer than twice as many."""
 _FEWEST: Final = 4
-"""Log entries that an alarm is told from: a round's reinforcement may have no more."""
+"""Log entries that a change is told from: a round's reinforcement may have no more."""
+_GROUPS: Final = 16
+"""Groups that a share is told from."""
 _COLLAPSED: Final = 0.1
 """Share of the first entropy that is too little."""
 _LONGER: Final = 2.0
@@ -82,11 +84,8 @@ def gamed_reward(logs: Logs) -> str | None:
 
 def few_informative(logs: Logs) -> str | None:
     """Say so where many groups are all right or all wrong: they were generated, and teach nothing."""
-    told = [(entry[SO_FAR], int(entry[GROUPS])) for entry in logs if GROUPS in entry]
-    if len(told) < _FEWEST:
-        return None
-    share, groups = told[-1]
-    if wilson(round(share * groups), groups).high >= _INFORMATIVE:
+    share, groups = next(((entry[SO_FAR], int(entry[GROUPS])) for entry in reversed(logs) if GROUPS in entry), (0.0, 0))
+    if groups < _GROUPS or wilson(round(share * groups), groups).high >= _INFORMATIVE:
         return None
     return (
         f"{percent(share, 0)} of {groups} groups held both right and wrong tries, where {percent(_INFORMATIVE, 0)} are "

@@ -144,7 +144,7 @@ class Coach:
 
 
 class Enough(TrainerCallback):
-    """Stops when so many tokens were generated, and logs how many groups taught something.
+    """Stops when about so many tokens were generated, and logs how many groups taught something.
 
     Args:
         coach: counts them.
@@ -156,9 +156,10 @@ class Enough(TrainerCallback):
         self.coach, self.tokens, self.cycle = coach, tokens, cycle
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Stop behind the cycle that reaches the amount."""
+        """Stop behind the cycle that comes nearest to the amount, if the next is as long as those so far."""
         del args
-        if self.tokens and self.coach.tokens >= self.tokens and state.global_step % self.cycle == 0:
+        half = self.coach.tokens / state.global_step * self.cycle / 2
+        if self.tokens and self.coach.tokens + half >= self.tokens and state.global_step % self.cycle == 0:
             control.should_training_stop = True
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **_: Any) -> None:

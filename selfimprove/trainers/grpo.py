@@ -2,8 +2,8 @@
 
 Started as `python -m selfimprove.trainers.grpo JOB.json FOLDER`; rows are `PracticeRow`s, see `coach`. Writes what
 `trainers.sft` writes; tokens that carry loss are those generated. With `trained_tokens`, training stops behind the step
-that reaches them. Each step logs its reward parts, entropy and completion lengths; `kl` only with `beta` above 0 (the
-default here is 0.0), as there is no reference otherwise.
+that comes nearest to them. Each step logs its reward parts, entropy and completion lengths; `kl` only with `beta` above
+0 (the default here is 0.0), as there is no reference otherwise.
 """
 
 from __future__ import annotations

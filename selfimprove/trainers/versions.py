@@ -16,7 +16,7 @@ ACCEPTED: Final[Mapping[str, str]] = {
     "trl": ">=1.16,<2",
     "peft": ">=0.21,<1",
 }
-"""Ranges of which one version each was tested, see README's table."""
+"""Ranges of which one version each was tested, see the table in docs/training.md."""
 
 
 def check_versions() -> None:
@@ -32,6 +32,6 @@ def check_versions() -> None:
             continue
         if not SpecifierSet(wanted, prereleases=True).contains(found.partition("+")[0]):
             raise MissingDependencyError(
-                f"{name} {found} is installed and training accepts {wanted} (README tells which was tested); "
+                f"{name} {found} is installed and training accepts {wanted} (docs/training.md tells which was tested); "
                 f'pip install "{name}{wanted}"'
             )

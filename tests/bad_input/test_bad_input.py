@@ -207,7 +207,8 @@ def test_models_that_will_not_do(
     capsys.readouterr()
     harm(here / "model")
     known = {f"model/{p.name}" for p in (here / "model").iterdir()} | {"c.toml"}
-    (here / "c.toml").write_text('[campaign]\nstudent = "./model"\n[data]\ntrain = 20\ndev = 5\ntest = 5\n')
+    sections = "[student]\nmax_tokens = 64\n[data]\ntrain = 20\ndev = 5\ntest = 5\n"
+    (here / "c.toml").write_text(f'[campaign]\nstudent = "./model"\n{sections}')
     for command in (("plan", "c.toml"), ("run", "c.toml", "--out", "run")):
         refused(cli(*command), named)
     assert left_behind(here, known) == set()

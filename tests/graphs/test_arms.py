@@ -128,7 +128,7 @@ def test_a_training_that_got_fewer_tokens_than_it_asked_for_is_told(
             made = super().train(job)
             asked[name_of(job)] = job.trained_tokens
             short = f"{here}/arms/{cut}/adapter" in job.out
-            return made.model_copy(update={"trained_tokens": job.trained_tokens - 1}) if short else made
+            return made.model_copy(update={"trained_tokens": job.trained_tokens // 4}) if short else made
 
     crew = make_crew(campaign={"rounds": int(here[-1]), "arms": ["track_b", "track_b+dpo", "track_a"]}, train=train)
     made = Crew(**{**crew.__dict__, "trainer": Short()})
@@ -136,13 +136,14 @@ def test_a_training_that_got_fewer_tokens_than_it_asked_for_is_told(
         run_campaign(made, made.folder.at("graph.sqlite"))
     (sentence,) = [text for text in said if "tokens asked for" in text]
     tokens = asked[f"{cut}/adapter"]
-    assert sentence == f"{here}/arms/{cut}: trained on {tokens - 1} of the {tokens} tokens asked for; {why}"
+    assert sentence == f"{here}/arms/{cut}: trained on {tokens // 4} of the {tokens} tokens asked for; {why}"
 
 
-def test_the_student_practises_what_it_was_mined_on(make_crew: Any) -> None:
+@pytest.mark.parametrize("method", ["grpo", "rloo", "distill"])
+def test_the_student_practises_what_it_was_mined_on(make_crew: Any, method: str) -> None:
     """Its rows are the round's tried problems with their counts; it goes on from the best, with the same tokens."""
-    crew, trainer = run(make_crew, campaign={"rounds": 1})
-    job = next(job for job in trainer.jobs if job.method == "grpo")
+    crew, trainer = run(make_crew, campaign={"rounds": 1, "arms": ["track_b", method]})
+    job = next(job for job in trainer.jobs if job.method == method)
     rows = [PracticeRow.model_validate_json(line) for line in Path(job.rows).read_text().splitlines()]
     attempts = {some[0].problem: some for some in attempts_of(crew, 1)}
     assert {row.problem.id for row in rows} == set(attempts)

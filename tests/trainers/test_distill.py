@@ -60,7 +60,7 @@ def test_teacher_of_more_logits_is_refused_at_every_door(family: Family, tmp_pat
         teacher="reference",
         arms=["track_b", "distill"],
         out=tmp_path / "run",
-        sections={"train": {"distill": {"teacher": str(padded)}}},
+        sections={"train": {"distill": {"teacher": str(padded)}}, "student": {"max_tokens": 64}},
     )
     with pytest.raises(InputError, match=said):
         campaign.plan(probe=False)

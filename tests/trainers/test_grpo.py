@@ -252,11 +252,11 @@ def test_tries_that_were_generated_are_all_learned_from_before_it_ends() -> None
         assert found == ends
 
 
-def test_training_stops_behind_the_step_that_reaches_the_tokens(job: TrainingJob, train: Train) -> None:
-    """As many tokens as the other arms, and at most one step more."""
+def test_training_stops_behind_the_step_that_comes_nearest_to_the_tokens(job: TrainingJob, train: Train) -> None:
+    """As many tokens as the other arms, within half a step."""
     grpo = {**job.settings["grpo"], "max_steps": 0}  # type: ignore[dict-item]
     made = train(job.model_copy(update={"trained_tokens": 150, "settings": {**job.settings, "grpo": grpo}}))
-    assert 150 <= made.trained_tokens <= 150 + 8 * 12
+    assert abs(made.trained_tokens - 150) <= 8 * 12 / 2
 
 
 @pytest.mark.parametrize(

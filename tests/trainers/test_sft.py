@@ -73,11 +73,12 @@ def losses(adapter: Adapter) -> list[float]:
 
 
 def test_a_quantized_base_is_in_four_bits(family: Callable[[str], Path]) -> None:
-    """Every linear layer but the head is held in NF4."""
+    """Every linear layer but the head is held in NF4, quantised twice."""
     job = TrainingJob(
         model=str(family("llama")), rows="", out="", program_state={}, settings={"quantize": True}, render_hash=""
     )
     _, model = load(job)
+    assert model.config.quantization_config.bnb_4bit_use_double_quant
     held = {name.rpartition(".")[2] for name, part in model.named_modules() if type(part).__name__ == "Linear4bit"}
     assert held == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 
