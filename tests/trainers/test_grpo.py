@@ -152,6 +152,8 @@ def train(warm: Warm) -> Train:
 
 def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, train: Train, tmp_path: Path) -> None:
     """Each reward is logged apart, tokens are counted, four steps tell of groups that teach nothing; the bytes are the same."""
+    grpo = {**job.settings["grpo"], "per_device_train_batch_size": 16}  # type: ignore[dict-item]
+    job = job.model_copy(update={"settings": {**job.settings, "grpo": grpo}})
     made = train(job)
     lines = [json.loads(line) for line in (Path(made.path) / "training.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "reward" in line]
@@ -161,9 +163,9 @@ def test_a_student_is_trained_on_its_own_tries(job: TrainingJob, train: Train, t
     assert {*parts, *shares, "loss", "grad_norm", "entropy", "completions/mean_length"} <= set(steps[0])
     assert made.informative_groups == steps[-1]["informative_groups_so_far"]
     assert (Path(made.path) / "training.log").read_text().count("pace at step ") == 4
-    assert 0 < made.trained_tokens <= 4 * 8 * 12
+    assert 0 < made.trained_tokens <= 4 * 16 * 12
     assert made.seen_tokens > made.trained_tokens
-    assert any(alarm.startswith("0\N{NO-BREAK SPACE}% of 8 groups held both") for alarm in made.alarms)
+    assert any(alarm.startswith("0\N{NO-BREAK SPACE}% of 16 groups held both") for alarm in made.alarms)
     again = train(job.model_copy(update={"out": str(tmp_path / "again" / "adapter")}))
     weights = [(Path(one.path) / "adapter_model.safetensors").read_bytes() for one in (made, again)]
     assert weights[0] == weights[1]
