@@ -92,9 +92,10 @@ def load_student() -> Any:
 
 def problems_of() -> tuple[list[Problem], list[Problem], list[Problem]]:
     """Give held-out problems, those that the scorer learns from, and those that the student learns from."""
-    sizes = {"train": SIZE.train + SIZE.taught, "dev": SIZE.held_out}
     kinds, levels = ("sum", "story", "equation"), (2, 3, 4, 5, 6)
-    task = Arithmetic(kinds=kinds, levels=levels, sizes=sizes, seed=78)
+    task = Arithmetic(
+        kinds=kinds, levels=levels, sizes={"train": SIZE.train + SIZE.taught, "dev": SIZE.held_out}, seed=78
+    )
     drawn = list(task.problems("train"))  # all different, also as forms; no seed's dev has a form of any seed's train
     return list(task.problems("dev")), drawn[: SIZE.train], drawn[-SIZE.taught :]
 
