@@ -86,7 +86,7 @@ class TrainConfig(Section):
     FSDP or DeepSpeed; arms that practise in one all the same. Unset: one process."""
     checkpoint_steps: Annotated[int, Field(ge=0)] = 100
     """A training that is killed goes on from its last checkpoint, written every so many steps (rounded
-    up to where a log entry, and a batch of tries, ends); 0: from its start."""
+    up to where a log entry, and a batch of tries, ends), in one process also every five minutes; 0: from its start."""
     attention: Literal["eager", "sdpa", "flash_attention_2", "flash_attention_3"] | None = None
     """Of the student in training, as transformers names it; unset: eager on a CPU, its own choice on a GPU."""
     full: bool = False

@@ -26,13 +26,18 @@ def arguments(kind: Any, job: TrainingJob, settings: Mapping[str, Any], **more: 
 
 
 def whole_steps(args: Any) -> int:
-    """Give the steps between checkpoints: as asked, rounded up to where no log entry and no batch of tries is amid.
+    """Give the steps between checkpoints: as asked, rounded up to where one may be."""
+    every = apart(args)
+    return math.ceil(int(args.save_steps) / every) * every
+
+
+def apart(args: Any) -> int:
+    """Give the steps behind which a checkpoint may be: those where no log entry and no batch of tries is amid.
 
     Neither transformers nor TRL keeps what it has of one, so that a training that goes on from there would differ.
     """
-    cycle, entry = cycle_of(args), int(args.logging_steps) if args.logging_strategy == "steps" else 1
-    every = math.lcm(cycle.steps, max(1, entry))
-    return math.ceil(int(args.save_steps) / every) * every
+    entry = int(args.logging_steps) if args.logging_strategy == "steps" else 1
+    return math.lcm(cycle_of(args).steps, max(1, entry))
 
 
 class Cycle(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -14,11 +15,14 @@ from transformers import TrainerCallback
 from selfimprove.records import TrainingJob
 from selfimprove.students.adapters import WEIGHTS
 from selfimprove.trainers.alarms import Watchdog
+from selfimprove.trainers.arguments import apart
 from selfimprove.trainers.checkpoints import MARK, last_whole
 from selfimprove.trainers.sharding import shared_out
 
 _ROUNDING: Final = 1e-6
 _APART: Final = 1_000_003
+_LONG_S: Final = 300.0
+"""Seconds without a checkpoint after which the next step that may have one gets one."""
 
 
 class Stateful(Protocol):
@@ -53,6 +57,26 @@ class Kept(TrainerCallback):
         if checkpoint:
             for part, state in zip(self.parts, json.loads((Path(checkpoint) / MARK).read_text()), strict=True):
                 part.restore(state)
+
+
+class Timely(TrainerCallback):
+    """Has a checkpoint written where the last is minutes old: a hundred steps of reinforcement may take hours.
+
+    Processes that share a training would disagree about the time, so it is for one alone.
+    """
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Ask for one behind a step that may have one."""
+        if time.monotonic() - self._last >= _LONG_S and state.global_step % apart(args) == 0:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Begin to count anew."""
+        del args, state, control
+        self._last = time.monotonic()
 
 
 class ByEpoch(Sampler[int]):
@@ -115,4 +139,6 @@ def run(trainer: Any, job: TrainingJob, *parts: Stateful) -> Any:
     kept, last = Kept(*parts, *dogs), last_whole(job)
     kept.restore(last)
     trainer.add_callback(kept)
+    if trainer.args.save_strategy != "no" and trainer.args.world_size == 1:
+        trainer.add_callback(Timely())
     return trainer.train(resume_from_checkpoint=last)

@@ -21,6 +21,7 @@ from selfimprove.tasks.arithmetic import Arithmetic
 from selfimprove.trainers.arguments import whole_steps
 from selfimprove.trainers.checkpoints import checkpoints_of, halved_before, last_whole, own_only
 from selfimprove.trainers.process import ProcessTrainer
+from selfimprove.trainers.resuming import Timely
 
 TASK = Arithmetic(levels=(2,), sizes={"train": 24})
 SOLVE = program_for("solve", TASK)
@@ -167,6 +168,22 @@ def test_killed_and_gone_on_with_is_the_same_as_not_killed(
     for name in (f"{weights[0]}.safetensors", f"{weights[1]}.json", "training.jsonl", "metrics.json"):
         assert (Path(whole.out) / name).read_bytes() == (Path(killed.out) / name).read_bytes(), name
     assert not checkpoints_of(killed).exists()
+
+
+def test_steps_that_take_minutes_get_a_checkpoint_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five minutes after the last, behind a step where no log entry is amid; then they are counted anew."""
+    now = [0.0]
+    monkeypatch.setattr("selfimprove.trainers.resuming.time.monotonic", lambda: now[0])
+    timely, saved = Timely(), list[int]()
+    args: Any = SimpleNamespace(logging_strategy="steps", logging_steps=2)
+    for step in range(1, 13):
+        now[0], state = 100.0 * step, SimpleNamespace(global_step=step)
+        control: Any = SimpleNamespace(should_save=False)
+        timely.on_step_end(args, state, control)
+        if control.should_save:
+            saved.append(step)
+            timely.on_save(args, state, control)
+    assert saved == [4, 8, 12]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
