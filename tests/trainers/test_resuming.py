@@ -237,14 +237,12 @@ def test_checkpoints_are_written_where_nothing_is_amid(
     assert whole_steps(args) == made
 
 
-def test_second_epoch_is_gone_on_with_in_its_own_order(
-    family: Callable[[str], Path], tmp_path: Path, warm: Warm
-) -> None:
+def test_second_epoch_is_gone_on_with_in_its_own_order(family: Callable[[str], Path], tmp_path: Path) -> None:
     """Killed behind the sixth of 16 steps, in the second of four epochs, it sees the rows that it would have seen."""
     longer = {"sft": {"num_train_epochs": 4}}  # so that it is still at work when it is killed
     whole, killed = (job_of("sft", family("llama"), tmp_path / name, **longer) for name in ("whole", "killed"))
-    ProcessTrainer(launcher=warm.launcher).train(whole)
     cold = Warm((sys.executable,), Path("none"))  # as a user's trainings are begun
+    ProcessTrainer().train(whole)
     made = ProcessTrainer(launcher=killing(tmp_path, 7, cold)).train(killed)
     assert "goes on from step 6" in (Path(made.path) / "training.log").read_text()
     for name in ("adapter_model.safetensors", "training.jsonl", "metrics.json"):
