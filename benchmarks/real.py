@@ -5,7 +5,7 @@ gsm8k        one round of worked solutions; the better of zero- and few-shot bas
 strategyqa   track B (facts, then the answer) and track A (the answer alone) on as many tokens, from the same problems;
              eight samples each of the 229 published dev problems, with how often yes and no are said
 
-    python benchmarks/real.py                            # half an hour a cell on 2 cores with AVX-512
+    python benchmarks/real.py                            # half an hour a cell on 2 cores with AVX-512, hours without
     QUICK=1 python benchmarks/real.py                    # tells nothing
     CELLS=gsm8k MINUTES=20 python benchmarks/real.py     # one cell, for so long; the same command goes on
     PROBLEMS=3000 MODEL=qwen2.5-1.5b ...                 # problems tried, the student; on a GPU all are tried
@@ -237,7 +237,8 @@ def main() -> None:
     for name in os.environ.get("CELLS", ",".join(ALL)).split(","):
         problems = tried(name, gpu=gpu)
         if not gpu and not QUICK:
-            print(f"{name}: about {estimate(name, problems):.0f} minutes in all on 2 cores, {MINUTES:g} of them now")
+            minutes = f"{estimate(name, problems):.0f} minutes in all on 2 cores with AVX-512"
+            print(f"{name}: about {minutes}, {MINUTES:g} of them now")
         found = cell(name, problems)
         if found is not None:
             figures = {"gsm8k": gsm8k, "strategyqa": strategyqa}[name]
