@@ -41,13 +41,11 @@ def merged(folder: RunFolder, out: Path, config: Config, chosen: Chosen, program
         SelfImproveError: the merged model is significantly worse.
     """
     from selfimprove.campaign import Campaign
-    from selfimprove.students import room_for
-    from selfimprove.students.transformers import TransformersStudent
+    from selfimprove.students import load_student
 
     own = config.student
-    longest = own.max_length or room_for(own.max_tokens)
-    how: dict[str, Any] = {"dtype": own.dtype, "device": own.device, "slots": own.slots, "max_length": longest}
-    student = TransformersStudent(config.campaign.student, adapter=chosen.folder, **how)
+    how = own.model_dump(include={"dtype", "device", "slots", "max_length", "max_tokens"})
+    student: Any = load_student(config.campaign.student, adapter=chosen.folder, **how)
     student.save(out)
     task, sampling, dev = Campaign(config).load_task(), Sampling(max_tokens=own.max_tokens), "data/dev.jsonl"
     problems = folder.rows(dev, Problem)[:_CHECKED]
@@ -59,7 +57,7 @@ def merged(folder: RunFolder, out: Path, config: Config, chosen: Chosen, program
         before = [some[0] for some in solve(problems, student, program, task, sampling)]
     student.unload()
     count_look(folder.hashes[dev], Look(split="dev", run=run_id(folder.path), what=f"{chosen.name}, merged"))
-    after = [some[0] for some in solve(problems, TransformersStudent(out, **how), program, task, sampling)]
+    after = [some[0] for some in solve(problems, load_student(out, **how), program, task, sampling)]
     said = _compared(after, before, problems, _dtype(out))
     progress.current().say(said)
     return said

@@ -74,6 +74,7 @@ class OpenAIServerStudent:
             raise InputError(f"the environment variable {api_key_env} is not set; put the server's key in it")
         self.model, self.base_url, self.api_key_env = model, base_url.rstrip("/"), api_key_env
         self.lora, self.concurrency, self.timeout_s, self.adapter = lora, concurrency, timeout_s, adapter
+        self._refused = frozenset[str]()
 
     @property
     def identity(self) -> str:
@@ -176,11 +177,28 @@ class OpenAIServerStudent:
         """Ask the server, again where its fault may pass."""
         for pause in _PAUSES_S:
             with suppress(*_PASSING):
-                answer = _post(client, body)
+                answer = self._post(client, body)
                 if answer.status_code not in _BUSY:
                     return answer
             time.sleep(pause)
-        return _post(client, body)
+        return self._post(client, body)
+
+    def _post(self, client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
+        """Ask for a completion, without what the server refuses by name and can be done without.
+
+        What it answered without is left out of the requests to come.
+        """
+        without = set(self._refused)
+        while True:
+            answer = client.post("/chat/completions", json={k: v for k, v in body.items() if k not in without})
+            bad = answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE}
+            named = {name for name in _OPTIONAL if bad and name not in without and name in answer.text}
+            if not named:
+                break
+            without |= named
+        if answer.status_code == _OK:
+            self._refused = frozenset(without)
+        return answer
 
     def _body(self, request: Request) -> dict[str, Any]:
         drawn = request.sampling
@@ -200,19 +218,6 @@ class OpenAIServerStudent:
             body["messages"].append({"role": "assistant", "content": request.prefix})
             body |= {"continue_final_message": True, "add_generation_prompt": False}
         return body
-
-
-def _post(client: httpx.Client, body: dict[str, Any]) -> httpx.Response:
-    """Ask for a completion, without what the server refuses by name and can be done without."""
-    answer = client.post("/chat/completions", json=body)
-    while answer.status_code in {_BAD_REQUEST, _UNPROCESSABLE}:
-        refused = [name for name in _OPTIONAL if name in body and name in answer.text]
-        if not refused:
-            break
-        for name in refused:
-            body.pop(name)
-        answer = client.post("/chat/completions", json=body)
-    return answer
 
 
 def read(answer: Mapping[str, Any], same: Mapping[str, Any]) -> Completion:

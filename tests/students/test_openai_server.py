@@ -188,6 +188,16 @@ def test_a_server_is_asked_without_what_it_does_not_know(server: Server) -> None
     assert [len(body) for _, body, _ in server.seen] == [11, 10, 9, 8, 7]
 
 
+def test_a_server_is_asked_only_once_what_it_knows(server: Server) -> None:
+    """What it answered without is left out from then on."""
+    server.offers_more = False
+    student = OpenAIServerStudent("tiny", server.url)
+    student.complete([ask("fine")])
+    server.seen.clear()
+    assert student.complete([ask("again")])[0].mean_logprob == -2.0
+    assert len(server.seen) == 1
+
+
 def test_the_key_is_read_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key travels as a bearer token; a variable that is not set is bad input."""
     with pytest.raises(InputError, match="TINY_KEY is not set"):
